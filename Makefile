@@ -1,0 +1,38 @@
+# What people do here. `make` alone lists it.
+
+CARGO ?= cargo
+TEST := $(CARGO) test --quiet --no-fail-fast --lib --bins --tests
+ifeq ($(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes),yes)
+TEST := $(CARGO) nextest run --no-fail-fast --status-level fail --final-status-level fail --show-progress none
+endif
+
+# With it the checked SQL would be checked against that database, whatever is in it, and not against the cache.
+unexport DATABASE_URL
+
+.PHONY: help demo test fmt prepare bench
+
+help: ## lists these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## shows everything at work: a database, the daemon, a pretend WeCom
+	@scripts/setup >/dev/null
+	@echo "Building wecomd and starting its demo; the first build takes a few minutes."
+	@$(CARGO) run --release --quiet -- demo
+
+test: ## checks format, lints, the query cache, all tests and the documents
+	@scripts/step "setup" scripts/setup
+	@scripts/step "format" $(CARGO) fmt --check
+	@scripts/step "lints" $(CARGO) clippy --all-targets --quiet -- -D warnings
+	@scripts/step "query cache" scripts/prepare --check
+	@scripts/step "tests" scripts/with-postgres $(TEST)
+	@scripts/step "examples in comments" $(CARGO) test --doc --quiet
+	@scripts/step "documents" env WECOMD_TEST_PROGRAM=$${CARGO_TARGET_DIR:-target}/debug/wecomd scripts/check-docs
+
+fmt: ## formats the sources
+	@$(CARGO) fmt
+
+prepare: ## refreshes the query cache after a change of SQL; commit migrations/.sqlx
+	@scripts/prepare
+
+bench: ## measures opening, accepting, recording and reporting
+	@scripts/with-postgres $(CARGO) bench

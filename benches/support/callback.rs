@@ -1,0 +1,30 @@
+//! Callbacks as they travel: sealed before anything is measured.
+
+use wecomd::crypto::seal_random;
+
+use super::supply::Supply;
+
+/// A callback as it travels: signed and encrypted.
+#[derive(Debug, Clone)]
+pub(crate) struct Callback {
+    /// The app's name in the URL.
+    pub(crate) app: String,
+    /// The query: signature, timestamp, nonce.
+    pub(crate) query: String,
+    /// The body: the envelope around the ciphertext.
+    pub(crate) body: String,
+}
+
+/// Seals a new day's callbacks, as many as asked for.
+pub(crate) fn sealed_day(supply: &mut Supply, callbacks: usize) -> anyhow::Result<Vec<Callback>> {
+    let pushes = supply.day(callbacks);
+    let mut sealed = Vec::with_capacity(pushes.len());
+    for (number, push) in pushes.iter().enumerate() {
+        let app = supply.app(push)?;
+        let nonce = (1_600_000_000 + number).to_string();
+        let it = seal_random(&app.keys()?, &app.receive_id, "1735700000", &nonce, push.plaintext.as_bytes());
+        let body = it.push_xml(supply.corp.corpid.as_str(), &app.agentid);
+        sealed.push(Callback { app: app.name.clone(), query: it.query(), body });
+    }
+    Ok(sealed)
+}

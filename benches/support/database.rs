@@ -1,0 +1,95 @@
+//! A private PostgreSQL on disk with full durability, gone when the benchmark ends.
+
+use std::{path::PathBuf, str::FromStr};
+
+use anyhow::Context;
+use chrono::TimeDelta;
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+use wecomd::{
+    admin::config::{NewConfig, save},
+    embedded::{Durability, Embedded},
+    sandbox::Corp,
+    tables::MIGRATOR,
+    vault::Vault,
+};
+
+/// The file with the key that seals the apps' secrets.
+const MASTER_KEY: &str = "master.key";
+
+/// The server and its folder. Fields go in this order: the server stops first.
+pub(crate) struct Database {
+    server: Embedded,
+    folder: Folder,
+}
+
+impl Database {
+    /// Starts it in cargo's folder for temporary files, which lies on a disk even where `/tmp` is memory.
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        let folder = Folder::new()?;
+        Vault::generate(&folder.0.join(MASTER_KEY))?;
+        let server = Embedded::start(&folder.0.join("postgres"), Durability::Full).await?;
+        Ok(Self { server, folder })
+    }
+
+    /// The URL of one of its databases; `wecomd` is there from the beginning.
+    pub(crate) fn url(&self, name: &str) -> String {
+        self.server.url(name)
+    }
+
+    /// The file that opens what [`Database::prepare`] sealed.
+    pub(crate) fn master_key_file(&self) -> PathBuf {
+        self.folder.0.join(MASTER_KEY)
+    }
+
+    /// The server's process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+
+    /// Brings a database to our schema, with the company's apps in it.
+    pub(crate) async fn prepare(&self, name: &str, corp: &Corp) -> anyhow::Result<PgConnection> {
+        let mut conn = PgConnection::connect_with(&self.options(name)?).await?;
+        MIGRATOR.run_direct(None, &mut conn, false).await?;
+        let vault = Vault::from_env_or_file(Some(&self.master_key_file()))?;
+        for app in &corp.apps {
+            let new = NewConfig {
+                name: app.name.clone(),
+                corpid: Some(corp.corpid.0.clone()),
+                agentid: Some(app.agentid.clone()),
+                secret: Some("".into()),
+                token: Some(app.token.clone().into()),
+                encoding_aes_key: Some(app.encoding_aes_key.clone().into()),
+                ..NewConfig::default()
+            };
+            save(&mut conn, &vault, TimeDelta::zero(), new).await?;
+        }
+        Ok(conn)
+    }
+
+    /// How to connect to one of its databases.
+    pub(crate) fn options(&self, name: &str) -> anyhow::Result<PgConnectOptions> {
+        Ok(PgConnectOptions::from_str(&self.url(name))?)
+    }
+
+    /// Stops the server; the folder goes with it.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        Ok(self.server.stop().await?)
+    }
+}
+
+/// A folder that goes when the benchmark ends.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> anyhow::Result<Self> {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{}", std::process::id()));
+        std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

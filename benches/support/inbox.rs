@@ -1,0 +1,98 @@
+//! Filling the inbox without HTTP, and emptying it.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, ensure};
+use sqlx::{PgConnection, postgres::PgConnectOptions};
+use tokio::task::JoinSet;
+use wecomd::{
+    inbox::{Inbox, Wake, depth},
+    worker::{Settings, Step, Worker},
+};
+
+use super::supply::Supply;
+
+/// How many callbacks are being stored at once.
+const CONCURRENCY: usize = 512;
+
+/// Stores a new day's callbacks, as the public door does once it has opened them.
+pub(crate) async fn fill(options: &PgConnectOptions, supply: &mut Supply, callbacks: usize) -> anyhow::Result<()> {
+    let apps = app_ids(options).await?;
+    let mut plaintexts = Vec::new();
+    for push in supply.day(callbacks) {
+        let id = apps.get(&supply.app(&push)?.name).context("an app that is not configured")?;
+        plaintexts.push((*id, push.plaintext.into_bytes()));
+    }
+    let (inbox, committer) = Inbox::start(options.clone(), Wake::default());
+    let (plaintexts, next) = (Arc::new(plaintexts), Arc::new(AtomicUsize::new(0)));
+    let mut storing = JoinSet::new();
+    for _ in 0..CONCURRENCY {
+        let (inbox, plaintexts, next) = (inbox.clone(), plaintexts.clone(), next.clone());
+        storing.spawn(async move {
+            while let Some((app, plaintext)) = plaintexts.get(next.fetch_add(1, Ordering::Relaxed)) {
+                inbox.accept(*app, plaintext.clone()).await?;
+            }
+            anyhow::Ok(())
+        });
+    }
+    drop(inbox);
+    while let Some(done) = storing.join_next().await {
+        done??;
+    }
+    Ok(committer.await?)
+}
+
+async fn app_ids(options: &PgConnectOptions) -> anyhow::Result<HashMap<String, i32>> {
+    use sqlx::Connection;
+    let mut conn = PgConnection::connect_with(options).await?;
+    let rows: Vec<(String, i32)> =
+        sqlx::query_as("select name, id from enterprise_wechat_config").fetch_all(&mut conn).await?;
+    conn.close().await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Workers that keep their connections from one round to the next.
+pub(crate) struct Crew {
+    workers: Vec<Worker>,
+}
+
+impl Crew {
+    /// So many workers that take so many deliveries at a time.
+    pub(crate) fn new(options: &PgConnectOptions, workers: usize, batch_max: u32) -> Self {
+        let worker = |_| Worker::new(options.clone(), Settings { batch_max, attempts_max: 10 });
+        Self { workers: (0..workers).map(worker).collect() }
+    }
+
+    /// Records everything that is pending; returns how much that was, and how long it took.
+    pub(crate) async fn drain(&mut self, conn: &mut PgConnection) -> anyhow::Result<(usize, Duration)> {
+        // Dead rows of an earlier contender are not this one's burden.
+        sqlx::query("vacuum pending").execute(&mut *conn).await?;
+        let began = Instant::now();
+        let mut working = JoinSet::new();
+        for mut worker in self.workers.drain(..) {
+            working.spawn(async move {
+                let mut recorded = 0;
+                while let Step::Worked(size) = worker.step().await? {
+                    recorded += size;
+                }
+                anyhow::Ok((worker, recorded))
+            });
+        }
+        let mut recorded = 0;
+        while let Some(done) = working.join_next().await {
+            let (worker, size) = done??;
+            self.workers.push(worker);
+            recorded += size;
+        }
+        let took = began.elapsed();
+        ensure!(depth(conn).await? == (0, 0), "something was left over, or parked");
+        Ok((recorded, took))
+    }
+}

@@ -1,0 +1,23 @@
+//! What the benchmarks stand on. Each is a program of its own and uses its part of this.
+
+#![allow(dead_code, reason = "no benchmark uses everything")]
+
+pub(crate) mod options;
+
+pub(crate) mod figures;
+
+pub(crate) mod supply;
+
+pub(crate) mod callback;
+
+pub(crate) mod database;
+
+pub(crate) mod inbox;
+
+pub(crate) mod process;
+
+pub(crate) mod load;
+
+pub(crate) mod rival;
+
+pub(crate) mod cpu;

@@ -1,0 +1,36 @@
+//! Callbacks in any number, none twice: working days of a made-up repair company, one after the other.
+
+use chrono::{Days, NaiveDate};
+use wecomd::sandbox::{App, Corp, Push, work_day};
+
+/// The first working day. Whoever asks for callbacks gets the next day, so that no two of a run are the same.
+const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(2025, 1, 11).expect("a day");
+
+/// A company that never stops working.
+#[derive(Debug)]
+pub(crate) struct Supply {
+    /// The company and its apps.
+    pub(crate) corp: Corp,
+    /// The day it will make next.
+    pub(crate) today: NaiveDate,
+    made: u64,
+}
+
+impl Supply {
+    /// The same company in every run.
+    pub(crate) fn new() -> Self {
+        Self { corp: Corp::from_seed(1), today: FIRST_DAY, made: 0 }
+    }
+
+    /// A new day with this many callbacks.
+    pub(crate) fn day(&mut self, callbacks: usize) -> Vec<Push> {
+        let pushes = work_day(&self.corp, self.made, self.today, callbacks).pushes;
+        (self.today, self.made) = (self.today + Days::new(1), self.made + 1);
+        pushes
+    }
+
+    /// The app that a push is for.
+    pub(crate) fn app(&self, push: &Push) -> anyhow::Result<&App> {
+        self.corp.app(push.app).ok_or_else(|| anyhow::anyhow!("the company has no app"))
+    }
+}

@@ -1,0 +1,113 @@
+//! Who is calling, and how far their role reaches. A token arrives as a bearer and is known by its hash alone.
+
+use std::{fmt, str::FromStr};
+
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use super::problem::{Code, Problem};
+use crate::{tables::api_token, vault};
+
+/// How far a token reaches; each role may do what the ones before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Reads.
+    Viewer,
+    /// Binds staff and works on deliveries, too.
+    Operator,
+    /// Does everything.
+    Admin,
+}
+
+/// The text names no role.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a role is admin, operator or viewer")]
+pub struct NotARole;
+
+/// A caller whose token counts.
+#[derive(Debug)]
+pub(super) struct Caller {
+    /// The token's number.
+    pub(super) token_id: i32,
+    /// Who the token was made for.
+    pub(super) name: String,
+    /// How far it reaches.
+    pub(super) role: Role,
+}
+
+impl Role {
+    /// The name that is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Role {
+    type Err = NotARole;
+
+    fn from_str(text: &str) -> Result<Self, NotARole> {
+        let roles = [Self::Viewer, Self::Operator, Self::Admin];
+        roles.into_iter().find(|role| role.as_str() == text).ok_or(NotARole)
+    }
+}
+
+impl Caller {
+    /// Whether the caller's role reaches as far as `needed`.
+    pub(super) fn may(&self, needed: Role) -> Result<(), Problem> {
+        if self.role >= needed {
+            return Ok(());
+        }
+        let detail = format!("this needs the role {needed}, and the token has the role {}", self.role);
+        Err(Problem::new(Code::Forbidden, detail))
+    }
+}
+
+/// Finds out who is calling.
+pub(super) async fn authenticate(conn: &mut PgConnection, bearer: Option<&str>) -> Result<Caller, Problem> {
+    let Some(token) = bearer else {
+        return Err(unauthenticated("send a token of the admin API: `Authorization: Bearer wcd_…`"));
+    };
+    let Some(live) = api_token::find_live(conn, &vault::token_hash(token)).await? else {
+        return Err(unauthenticated("the token is not known here, or it was revoked: ask for a new one"));
+    };
+    let role = live.role.parse().map_err(|error: NotARole| Problem::internal(error))?;
+    Ok(Caller { token_id: live.id, name: live.name, role })
+}
+
+fn unauthenticated(detail: &str) -> Problem {
+    Problem::new(Code::Unauthenticated, detail).with_header("www-authenticate", "Bearer")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_may_do_what_lower_roles_may_and_no_more() {
+        let operator = Caller { token_id: 1, name: "crm".to_owned(), role: Role::Operator };
+        assert!(operator.may(Role::Viewer).is_ok());
+        assert!(operator.may(Role::Operator).is_ok());
+        let refused = operator.may(Role::Admin).expect_err("an operator is no admin");
+        assert_eq!(refused.code(), Code::Forbidden);
+        assert_eq!(refused.to_string(), "this needs the role admin, and the token has the role operator");
+    }
+
+    #[test]
+    fn a_role_reads_back_as_it_is_written() {
+        for role in [Role::Viewer, Role::Operator, Role::Admin] {
+            assert_eq!(role.as_str().parse(), Ok(role));
+        }
+        assert_eq!("Admin".parse::<Role>(), Err(NotARole));
+    }
+}

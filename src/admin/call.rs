@@ -1,0 +1,52 @@
+//! What every endpoint gets, and what it gives back.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Admin, Request, params::Params, problem::Problem};
+
+/// A request that may be carried out.
+pub(super) struct Call<'a> {
+    /// What the admin half works with.
+    pub(super) admin: &'a Admin,
+    /// The request.
+    pub(super) request: &'a Request,
+    /// What the path's parameter stands for; empty if it has none.
+    pub(super) id: &'a str,
+    /// Whom or what it is about, for the access log. An endpoint that reads it from the body says so here.
+    pub(super) subject: String,
+}
+
+/// What goes back once everything is committed.
+pub(super) struct Answer {
+    /// The status.
+    pub(super) status: u16,
+    /// The body.
+    pub(super) body: Value,
+    /// Whether the apps changed, so that this process has to read them again.
+    pub(super) apps_changed: bool,
+}
+
+impl Call<'_> {
+    /// The query's parameters.
+    pub(super) fn params(&self) -> Result<Params, Problem> {
+        Params::parse(&self.request.query)
+    }
+
+    /// Refuses a query where none is taken.
+    pub(super) fn no_params(&self) -> Result<(), Problem> {
+        self.params()?.finish()
+    }
+}
+
+impl Answer {
+    /// An answer with that status and body.
+    pub(super) fn new(status: u16, body: impl Serialize) -> Result<Self, Problem> {
+        Ok(Self { status, body: serde_json::to_value(body).map_err(Problem::internal)?, apps_changed: false })
+    }
+
+    /// 200, with that body.
+    pub(super) fn ok(body: impl Serialize) -> Result<Self, Problem> {
+        Self::new(200, body)
+    }
+}

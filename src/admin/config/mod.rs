@@ -1,0 +1,156 @@
+//! `config`: the apps we listen for. Secrets go in, and only when they were last set comes out.
+
+mod change;
+
+mod input;
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use serde::Serialize;
+use sqlx::{Connection, PgConnection};
+
+use super::{
+    body,
+    call::{Answer, Call},
+    page::Page,
+    problem::{Code, Problem},
+};
+use crate::{
+    tables::enterprise_wechat_config::{self, Row},
+    vault::Vault,
+};
+use change::Change;
+pub use input::NewConfig;
+
+/// An app that was added or changed.
+#[derive(Debug)]
+pub struct Saved {
+    /// Whether it is new.
+    pub created: bool,
+    /// How it stands now.
+    pub shown: Shown,
+}
+
+/// An app as it is shown: no secret, sealed or not, is in it.
+#[derive(Debug, Serialize)]
+pub struct Shown {
+    /// The slug in its callback URL.
+    pub name: String,
+    /// The corp it belongs to.
+    pub corpid: String,
+    /// WeCom's number of the app; empty if it has none.
+    pub agentid: String,
+    /// Which receiveids a callback may carry; null means the corpid alone.
+    pub receive_ids: Option<Vec<String>>,
+    /// What a new customer is greeted with.
+    pub welcome_message: Option<String>,
+    /// What it answers by itself.
+    pub auto_reply: serde_json::Value,
+    /// enabled or disabled.
+    pub status: String,
+    /// The app's secret.
+    pub secret: SecretShown,
+    /// The callback's Token.
+    pub token: SecretShown,
+    /// The callback's EncodingAESKey.
+    pub encoding_aes_key: SecretShown,
+    /// Until when the previous Token and EncodingAESKey are accepted too; null if they are not.
+    pub previous_keys_until: Option<DateTime<Utc>>,
+    /// The path to enter in WeCom's console, after the address of the public listener.
+    pub callback_path: String,
+    /// When the app was added.
+    pub created_at: DateTime<Utc>,
+    /// When anything about it last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// All that is shown of a secret.
+#[derive(Debug, Serialize)]
+pub struct SecretShown {
+    /// Whether there is one.
+    pub set: bool,
+    /// When it was last set.
+    pub rotated_at: Option<DateTime<Utc>>,
+}
+
+/// Adds the app of that name, or changes what `new` says of it, in one transaction (within the caller's, if any).
+///
+/// Every process hears of it once it is committed. While new callback keys take over, the old ones stay valid for
+/// `key_overlap`.
+pub async fn save(
+    conn: &mut PgConnection,
+    vault: &Vault,
+    key_overlap: TimeDelta,
+    new: NewConfig,
+) -> Result<Saved, Problem> {
+    new.check()?;
+    let mut transaction = conn.begin().await?;
+    enterprise_wechat_config::lock(&mut transaction).await?;
+    let known = enterprise_wechat_config::find(&mut transaction, &new.name).await?;
+    let created = known.is_none();
+    let mut row = match known {
+        Some(row) => row,
+        None => add(&mut transaction, vault, &new).await?,
+    };
+    // To the microsecond, as PostgreSQL keeps it: the answer then says what a later one will say.
+    let now = Utc::now().trunc_subsecs(6);
+    Change { vault, now, key_overlap }.apply(&mut row, new)?;
+    enterprise_wechat_config::update(&mut transaction, &row).await?;
+    transaction.commit().await?;
+    Ok(Saved { created, shown: shown(row, now) })
+}
+
+/// Opens (`enabled`) or closes an app's door.
+pub async fn set_status(conn: &mut PgConnection, name: &str, enabled: bool) -> Result<(), Problem> {
+    let status = if enabled { input::ENABLED } else { input::DISABLED };
+    if !enterprise_wechat_config::set_status(conn, name, status).await? {
+        return Err(Problem::new(Code::ConfigUnknown, "list the apps to see their names").at("name"));
+    }
+    Ok(())
+}
+
+pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    call.no_params()?;
+    let now = Utc::now();
+    let rows = enterprise_wechat_config::all(conn).await?;
+    // A company has a handful of apps: they are one page.
+    Answer::ok(Page { items: rows.into_iter().map(|row| shown(row, now)).collect(), next_cursor: None })
+}
+
+pub(super) async fn post(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    call.no_params()?;
+    let new: NewConfig = body::parse(&call.request.body)?;
+    call.subject.clone_from(&new.name);
+    let saved = save(conn, &call.admin.vault, call.admin.settings.key_overlap, new).await?;
+    let status = if saved.created { 201 } else { 200 };
+    Ok(Answer { apps_changed: true, ..Answer::new(status, saved.shown)? })
+}
+
+/// Adds the row that the rest is then written into.
+async fn add(conn: &mut PgConnection, vault: &Vault, new: &NewConfig) -> Result<Row, Problem> {
+    let (corpid, token, key) = new.required()?;
+    let token = vault.seal(&enterprise_wechat_config::sealed_at(&new.name, "token"), token)?;
+    let key = vault.seal(&enterprise_wechat_config::sealed_at(&new.name, "encoding_aes_key"), key)?;
+    enterprise_wechat_config::insert(conn, &new.name, &corpid, &token, &key).await?;
+    let row = enterprise_wechat_config::find(conn, &new.name).await?;
+    row.ok_or_else(|| Problem::internal("an app that was just added is not there"))
+}
+
+fn shown(row: Row, now: DateTime<Utc>) -> Shown {
+    let key = || SecretShown { set: true, rotated_at: Some(row.keys_rotated_at) };
+    Shown {
+        callback_path: format!("/callback/{}", row.name),
+        secret: SecretShown { set: row.secret.is_some(), rotated_at: row.secret_rotated_at },
+        token: key(),
+        encoding_aes_key: key(),
+        previous_keys_until: row.previous_until.filter(|until| row.previous_token.is_some() && *until > now),
+        name: row.name,
+        corpid: row.corpid.0,
+        agentid: row.agentid,
+        receive_ids: row.receive_ids,
+        welcome_message: row.welcome_message,
+        auto_reply: row.auto_reply,
+        status: row.status,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    }
+}

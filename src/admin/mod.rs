@@ -1,0 +1,224 @@
+//! The admin REST: who calls, may they, what do they want, and a line about it in the access log.
+//!
+//! A request comes from `server`, read and bounded; a [`Reply`] goes back. What a request changes and its line in the
+//! access log are committed together, so that there is neither an action nor a read without its line. There is no
+//! HTTP here and no SQL: resources call the functions of `tables` and `inbox`.
+
+pub mod route;
+
+pub mod auth;
+
+mod call;
+
+mod params;
+
+mod body;
+
+mod check;
+
+mod page;
+
+pub mod config;
+
+mod staff_bind;
+
+mod customer_contact;
+
+mod contact_records;
+
+mod deliveries;
+
+mod handovers;
+
+pub mod problem;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::TimeDelta;
+use serde_json::Value;
+use sqlx::{Acquire, PgConnection, PgPool};
+use uuid::Uuid;
+
+use crate::{apps::Apps, tables::access_log, vault::Vault};
+use auth::Caller;
+use call::{Answer, Call};
+use problem::{Code, Problem};
+use route::Endpoint;
+
+/// What the admin half works with.
+pub struct Admin {
+    /// The database.
+    pub pool: PgPool,
+    /// What seals the secrets.
+    pub vault: Arc<Vault>,
+    /// This process's apps, read again after a change.
+    pub apps: Apps,
+    /// What the operator decided.
+    pub settings: AdminSettings,
+}
+
+/// What the operator decided about the admin half.
+#[derive(Debug, Clone)]
+pub struct AdminSettings {
+    /// How long an old callback key stays valid after it was replaced.
+    pub key_overlap: TimeDelta,
+}
+
+/// A request, read and bounded.
+pub struct Request {
+    /// The method, in capitals.
+    pub method: String,
+    /// The path as it stands in the URL.
+    pub path: String,
+    /// The query as it stands in the URL; empty if there is none.
+    pub query: String,
+    /// The token, if one was given.
+    pub bearer: Option<String>,
+    /// The body; empty if there is none.
+    pub body: Bytes,
+    /// Where it came from.
+    pub address: String,
+    /// The id that the caller, the access log and our own log know it by.
+    pub request_id: Uuid,
+}
+
+/// What goes back.
+#[derive(Debug)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// The body; null for none.
+    pub body: Value,
+    /// The body's media type.
+    pub content_type: &'static str,
+    /// Headers that HTTP asks for beside this status, names in lower case.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// How much of a subject the access log keeps.
+const SUBJECT_CHARS_MAX: usize = 128;
+
+/// Carries a request out, if its caller may, and writes it to the access log.
+///
+/// Never fails: what is wrong becomes the reply. A request that no route takes is answered before anybody asks who is
+/// calling, and is not in the access log; a caller who is turned away is.
+pub async fn handle(admin: &Admin, request: Request) -> Reply {
+    match answer(admin, &request).await {
+        Ok(answer) => {
+            Reply { status: answer.status, body: answer.body, content_type: "application/json", headers: Vec::new() }
+        }
+        Err(problem) => {
+            problem.log(request.request_id);
+            problem.reply(request.request_id)
+        }
+    }
+}
+
+/// The reply to a request whose body could not be read: 408 if it took too long, 413 if it is too long, else 400.
+pub fn unread(status: u16, request_id: Uuid) -> Reply {
+    let problem = match status {
+        408 => Problem::new(Code::BodyTimeout, "send the body faster, or raise http.body_timeout_ms"),
+        413 => Problem::new(Code::BodyTooLarge, "send less at once, or raise http.body_bytes_max"),
+        _ => Problem::new(Code::BodyBroken, "the connection ended within the body; send the request again"),
+    };
+    problem.reply(request_id)
+}
+
+async fn answer(admin: &Admin, request: &Request) -> Result<Answer, Problem> {
+    let found = route::find(&request.method, &request.path)?;
+    let mut conn = admin.pool.acquire().await?;
+    let mut call = Call { admin, request, id: &found.id, subject: found.id.clone() };
+    let line = Line { request, route: found.route.path };
+
+    let caller = match auth::authenticate(&mut conn, request.bearer.as_deref()).await {
+        Ok(caller) => caller,
+        Err(problem) => return Err(line.turned_away(&mut conn, None, &call.subject, problem).await),
+    };
+    if let Err(problem) = caller.may(found.route.role) {
+        return Err(line.turned_away(&mut conn, Some(&caller), &call.subject, problem).await);
+    }
+
+    let mut transaction = conn.begin().await?;
+    let outcome = run(found.route.endpoint, &mut call, &mut transaction).await;
+    let answer = match outcome {
+        Ok(answer) => answer,
+        Err(problem) => {
+            transaction.rollback().await?;
+            return Err(line.turned_away(&mut conn, Some(&caller), &call.subject, problem).await);
+        }
+    };
+    line.append(&mut transaction, Some(&caller), &call.subject, answer.status).await?;
+    transaction.commit().await?;
+
+    // Reading the apps again takes a connection of its own.
+    drop(conn);
+    if answer.apps_changed
+        && let Err(error) = admin.apps.refresh().await
+    {
+        tracing::warn!(error = %error, "an app was changed, and this process will see it a little later");
+    }
+    Ok(answer)
+}
+
+async fn run(endpoint: Endpoint, call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    match endpoint {
+        Endpoint::ConfigList => config::list(call, conn).await,
+        Endpoint::ConfigSave => config::post(call, conn).await,
+        Endpoint::StaffBindList => staff_bind::list(call, conn).await,
+        Endpoint::StaffBindAdd => staff_bind::add(call, conn).await,
+        Endpoint::StaffBindRemove => staff_bind::remove(call, conn).await,
+        Endpoint::CustomerContactShow => customer_contact::show(call, conn).await,
+        Endpoint::ContactRecordsList => contact_records::list(call, conn).await,
+        Endpoint::DeliveryList => deliveries::list(call, conn).await,
+        Endpoint::DeliveryShow => deliveries::show(call, conn).await,
+        Endpoint::DeliveryReplay => deliveries::replay(call, conn).await,
+        Endpoint::HandoverList => handovers::list(call, conn).await,
+    }
+}
+
+/// A request's line in the access log, as far as it is known before its outcome.
+struct Line<'a> {
+    request: &'a Request,
+    route: &'static str,
+}
+
+impl Line<'_> {
+    async fn append(
+        &self,
+        conn: &mut PgConnection,
+        caller: Option<&Caller>,
+        subject: &str,
+        status: u16,
+    ) -> sqlx::Result<()> {
+        let subject: String = subject.chars().filter(|it| *it != '\0').take(SUBJECT_CHARS_MAX).collect();
+        let entry = access_log::Entry {
+            token_id: caller.map(|it| it.token_id),
+            who: caller.map_or("-", |it| &it.name),
+            role: caller.map_or("-", |it| it.role.as_str()),
+            method: &self.request.method,
+            route: self.route,
+            subject: &subject,
+            status: i16::try_from(status).unwrap_or(i16::MAX),
+            request_id: self.request.request_id,
+            address: &self.request.address,
+        };
+        access_log::append(conn, &entry).await
+    }
+
+    /// Writes down that a request was not carried out. If even that fails, the caller still learns the first reason.
+    async fn turned_away(
+        &self,
+        conn: &mut PgConnection,
+        caller: Option<&Caller>,
+        subject: &str,
+        problem: Problem,
+    ) -> Problem {
+        let status = problem.code().status();
+        if let Err(error) = self.append(conn, caller, subject, status).await {
+            let id = self.request.request_id;
+            tracing::error!(request.id = %id, status, error = %error, "a refused request is missing in the access log");
+        }
+        problem
+    }
+}

@@ -1,0 +1,296 @@
+//! What can be wrong with a request, as RFC 9457 says it: `application/problem+json`.
+//!
+//! A [`Code`] is stable, for programs; its titles are for people, in English and Chinese; the detail says what to do.
+//! The cause, which may name our insides, is for our log alone. It refuses to know any one resource.
+
+use std::{error::Error, fmt};
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::Reply;
+use crate::vault::VaultError;
+
+/// The media type of every error.
+pub(super) const CONTENT_TYPE: &str = "application/problem+json";
+
+/// What went wrong, by kind. Once published, a kind keeps its name and status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// The body is not JSON.
+    InvalidJson,
+    /// A field of the body is missing, unknown or wrong.
+    InvalidField,
+    /// A part of the path or query is unknown or wrong.
+    InvalidParameter,
+    /// The connection ended before the body did.
+    BodyBroken,
+    /// No token, or one that does not count.
+    Unauthenticated,
+    /// The token's role does not reach so far.
+    Forbidden,
+    /// There is no such path.
+    NotFound,
+    /// There is no such app.
+    ConfigUnknown,
+    /// No contact of such a customer.
+    CustomerUnknown,
+    /// There is no such delivery.
+    DeliveryUnknown,
+    /// Nobody of that staff id is bound.
+    NotBound,
+    /// The path exists, but not for this method.
+    MethodNotAllowed,
+    /// The body took too long.
+    BodyTimeout,
+    /// The staff member or the user is bound already.
+    AlreadyBound,
+    /// The body is too long.
+    BodyTooLarge,
+    /// A stored secret does not open.
+    SecretUnreadable,
+    /// Our own fault.
+    Internal,
+    /// The database does not answer.
+    DatabaseUnavailable,
+}
+
+/// Why a request is not done.
+#[derive(Debug)]
+pub struct Problem {
+    code: Code,
+    detail: String,
+    field: Option<String>,
+    header: Option<(&'static str, String)>,
+    cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Code {
+    /// Every kind, in the order of their statuses.
+    pub const ALL: &[Self] = &[
+        Self::InvalidJson,
+        Self::InvalidField,
+        Self::InvalidParameter,
+        Self::BodyBroken,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::ConfigUnknown,
+        Self::CustomerUnknown,
+        Self::DeliveryUnknown,
+        Self::NotBound,
+        Self::MethodNotAllowed,
+        Self::BodyTimeout,
+        Self::AlreadyBound,
+        Self::BodyTooLarge,
+        Self::SecretUnreadable,
+        Self::Internal,
+        Self::DatabaseUnavailable,
+    ];
+
+    /// The HTTP status.
+    pub fn status(self) -> u16 {
+        self.facts().0
+    }
+
+    /// The name for programs.
+    pub fn as_str(self) -> &'static str {
+        self.facts().1
+    }
+
+    /// Status, name, and the titles in English and Chinese.
+    fn facts(self) -> (u16, &'static str, &'static str, &'static str) {
+        match self {
+            Self::InvalidJson => (400, "invalid_json", "The body is not JSON", "请求体不是有效的 JSON"),
+            Self::InvalidField => (400, "invalid_field", "A field is not valid", "字段无效"),
+            Self::InvalidParameter => (400, "invalid_parameter", "A parameter is not valid", "参数无效"),
+            Self::BodyBroken => (400, "body_broken", "The body did not arrive whole", "请求体不完整"),
+            Self::Unauthenticated => (401, "unauthenticated", "Who is calling?", "未通过身份验证"),
+            Self::Forbidden => (403, "forbidden", "The token's role does not allow this", "权限不足"),
+            Self::NotFound => (404, "not_found", "There is no such path", "路径不存在"),
+            Self::ConfigUnknown => (404, "config_unknown", "There is no app of this name", "应用配置不存在"),
+            Self::CustomerUnknown => (404, "customer_unknown", "The customer is not known", "未找到该客户"),
+            Self::DeliveryUnknown => (404, "delivery_unknown", "There is no such delivery", "未找到该回调"),
+            Self::NotBound => (404, "not_bound", "The staff member is not bound", "该员工未绑定"),
+            Self::MethodNotAllowed => (405, "method_not_allowed", "The path has no such method", "不支持该请求方法"),
+            Self::BodyTimeout => (408, "body_timeout", "The body took too long", "接收请求体超时"),
+            Self::AlreadyBound => (409, "already_bound", "Bound already", "已存在绑定关系"),
+            Self::BodyTooLarge => (413, "body_too_large", "The body is too long", "请求体过大"),
+            Self::SecretUnreadable => (500, "secret_unreadable", "A stored secret does not open", "已存密钥无法解密"),
+            Self::Internal => (500, "internal", "Something went wrong on our side", "服务器内部错误"),
+            Self::DatabaseUnavailable => {
+                (503, "database_unavailable", "The database does not answer", "数据库暂不可用")
+            }
+        }
+    }
+}
+
+impl Problem {
+    /// A problem, with a detail that says what to do about it.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), field: None, header: None, cause: None }
+    }
+
+    /// A field of the body is wrong; the detail says what it must be.
+    pub fn field(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::new(Code::InvalidField, detail).at(field)
+    }
+
+    /// A part of the path or query is wrong, likewise.
+    pub fn parameter(name: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::new(Code::InvalidParameter, detail).at(name)
+    }
+
+    /// Our own fault: the caller learns nothing but that, the log learns the cause.
+    pub fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let detail = "the cause is in the program's log, under this request's id";
+        Self { cause: Some(cause.into()), ..Self::new(Code::Internal, detail) }
+    }
+
+    /// Names the field or parameter it is about.
+    pub fn at(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
+    /// Which kind of problem it is.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The field or parameter it is about.
+    pub fn named(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+
+    /// Adds a header that HTTP asks for beside the status.
+    pub(super) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.header = Some((name, value.into()));
+        self
+    }
+
+    /// Writes the cause to the log if it is our own; a caller's mistake is only theirs to read.
+    pub(super) fn log(&self, request_id: Uuid) {
+        if self.code.status() >= 500 {
+            let cause = self.cause.as_deref().map(chain).unwrap_or_default();
+            tracing::error!(request.id = %request_id, code = self.code.as_str(), error = cause, "an admin request failed");
+        }
+    }
+
+    /// The problem as it goes out.
+    pub(super) fn reply(self, request_id: Uuid) -> Reply {
+        let (status, code, title, title_zh) = self.code.facts();
+        let mut body = json!({
+            "type": "about:blank",
+            "title": title,
+            "title_zh": title_zh,
+            "status": status,
+            "code": code,
+            "detail": self.detail,
+            "request_id": request_id,
+        });
+        if let (Some(field), Some(object)) = (self.field, body.as_object_mut()) {
+            object.insert("field".to_owned(), field.into());
+        }
+        Reply { status, body, content_type: CONTENT_TYPE, headers: Vec::from_iter(self.header) }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.field {
+            Some(field) => write!(f, "{field}: {}", self.detail),
+            None => f.write_str(&self.detail),
+        }
+    }
+}
+
+impl Error for Problem {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let cause: &(dyn Error + 'static) = self.cause.as_deref()?;
+        Some(cause)
+    }
+}
+
+impl From<sqlx::Error> for Problem {
+    fn from(error: sqlx::Error) -> Self {
+        let state = error.as_database_error().and_then(|it| it.code()).unwrap_or_default().into_owned();
+        // A value that no column can hold (class 22: a year that PostgreSQL does not have) came from the caller.
+        if state.starts_with("22") {
+            return Self::new(Code::InvalidParameter, "a given value is not one that the database can hold");
+        }
+        // Connection trouble, a server that is going down or full, or two transactions that stood in each other's way.
+        let passing = ["08", "40", "53", "57"].iter().any(|class| state.starts_with(class));
+        let unreachable = matches!(
+            error,
+            sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::Protocol(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed
+        );
+        if !passing && !unreachable {
+            return Self::internal(error);
+        }
+        let detail = "try again in a moment; /readyz says when it is back";
+        Self { cause: Some(error.into()), ..Self::new(Code::DatabaseUnavailable, detail) }
+    }
+}
+
+impl From<VaultError> for Problem {
+    fn from(error: VaultError) -> Self {
+        let detail = "give this process the master keys that it was sealed with; the log says which";
+        Self { cause: Some(error.into()), ..Self::new(Code::SecretUnreadable, detail) }
+    }
+}
+
+/// An error and what it came from, in one line.
+fn chain(error: &(dyn Error + Send + Sync + 'static)) -> String {
+    let mut line = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        line.push_str(": ");
+        line.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_name_of_its_own_and_titles_in_both_languages() {
+        let names: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+        for code in Code::ALL {
+            let (status, _, title, title_zh) = code.facts();
+            assert!((400..600).contains(&status));
+            assert!(title.is_ascii() && !title_zh.is_ascii(), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_problem_names_its_field_and_the_request() {
+        let reply = Problem::field("corpid", "is required").reply(Uuid::nil());
+        assert_eq!((reply.status, reply.content_type), (400, "application/problem+json"));
+        insta::assert_snapshot!(reply.body, @r#"{"code":"invalid_field","detail":"is required","field":"corpid","request_id":"00000000-0000-0000-0000-000000000000","status":400,"title":"A field is not valid","title_zh":"字段无效","type":"about:blank"}"#);
+    }
+
+    #[test]
+    fn what_the_database_said_is_logged_but_not_answered() {
+        let problem = Problem::from(sqlx::Error::Decode("secret_table.secret_column".into()));
+        assert_eq!(problem.code(), Code::Internal);
+        assert!(problem.source().expect("a cause").to_string().contains("secret_column"));
+        assert!(!problem.reply(Uuid::nil()).body.to_string().contains("secret_column"));
+    }
+
+    #[test]
+    fn a_database_that_cannot_be_reached_is_a_503() {
+        assert_eq!(Problem::from(sqlx::Error::PoolTimedOut).code().status(), 503);
+    }
+}

@@ -1,0 +1,178 @@
+//! The table of routes: what a method and path mean, and which role they ask for. It refuses to know what happens then.
+
+use std::sync::LazyLock;
+
+use matchit::Router;
+
+use super::{
+    auth::Role,
+    problem::{Code, Problem},
+};
+
+/// What a route does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endpoint {
+    /// Lists the apps, without their secrets.
+    ConfigList,
+    /// Adds or changes an app.
+    ConfigSave,
+    /// Lists bindings.
+    StaffBindList,
+    /// Binds a staff member to a WeCom user.
+    StaffBindAdd,
+    /// Unbinds a staff member.
+    StaffBindRemove,
+    /// Shows who knows a customer.
+    CustomerContactShow,
+    /// Lists what passed between a customer and us.
+    ContactRecordsList,
+    /// Lists deliveries.
+    DeliveryList,
+    /// Shows a delivery with its plaintext.
+    DeliveryShow,
+    /// Queues a delivery again.
+    DeliveryReplay,
+    /// Lists handovers.
+    HandoverList,
+}
+
+/// One route.
+#[derive(Debug)]
+pub struct Route {
+    /// The method.
+    pub method: &'static str,
+    /// The path, with at most one `{parameter}`.
+    pub path: &'static str,
+    /// The lowest role that may.
+    pub role: Role,
+    /// What it does.
+    pub endpoint: Endpoint,
+}
+
+/// Every route of the admin API.
+pub const ROUTES: &[Route] = &[
+    route("GET", "/api/enterprise-wechat/config", Role::Viewer, Endpoint::ConfigList),
+    route("POST", "/api/enterprise-wechat/config", Role::Admin, Endpoint::ConfigSave),
+    route("GET", "/api/enterprise-wechat/staff-bind", Role::Viewer, Endpoint::StaffBindList),
+    route("POST", "/api/enterprise-wechat/staff-bind", Role::Operator, Endpoint::StaffBindAdd),
+    route("DELETE", "/api/enterprise-wechat/staff-bind", Role::Operator, Endpoint::StaffBindRemove),
+    route("GET", "/api/enterprise-wechat/customer-contact/{customerId}", Role::Viewer, Endpoint::CustomerContactShow),
+    route("GET", "/api/enterprise-wechat/contact-records/{customerId}", Role::Viewer, Endpoint::ContactRecordsList),
+    route("GET", "/api/enterprise-wechat/deliveries", Role::Viewer, Endpoint::DeliveryList),
+    route("GET", "/api/enterprise-wechat/deliveries/{id}", Role::Operator, Endpoint::DeliveryShow),
+    route("POST", "/api/enterprise-wechat/deliveries/{id}/replay", Role::Operator, Endpoint::DeliveryReplay),
+    route("GET", "/api/enterprise-wechat/handovers", Role::Viewer, Endpoint::HandoverList),
+];
+
+/// A route that a request goes to.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// The route.
+    pub(super) route: &'static Route,
+    /// What its path's parameter stands for, decoded; empty if it has none.
+    pub(super) id: String,
+}
+
+/// Finds the route of a request.
+pub(super) fn find(method: &str, path: &str) -> Result<Found, Problem> {
+    let Ok(matched) = PATHS.at(path) else {
+        return Err(Problem::new(Code::NotFound, "the admin API's paths begin with /api/enterprise-wechat/"));
+    };
+    let here = || ROUTES.iter().filter(|route| route.path == *matched.value);
+    let Some(route) = here().find(|route| route.method == method) else {
+        let allowed = here().map(|route| route.method).collect::<Vec<_>>().join(", ");
+        let problem = Problem::new(Code::MethodNotAllowed, format!("this path takes {allowed}"));
+        return Err(problem.with_header("allow", allowed));
+    };
+    let id = match matched.params.iter().next() {
+        Some((name, raw)) => {
+            decode(raw).ok_or_else(|| Problem::parameter(name, "must be percent-encoded UTF-8 text"))?
+        }
+        None => String::new(),
+    };
+    Ok(Found { route, id })
+}
+
+/// The patterns, each once.
+static PATHS: LazyLock<Router<&'static str>> = LazyLock::new(|| {
+    let mut paths: Vec<_> = ROUTES.iter().map(|route| route.path).collect();
+    paths.dedup();
+    let mut router = Router::new();
+    for path in paths {
+        router.insert(path, path).expect("the table's patterns are ours, and a test walks them");
+    }
+    router
+});
+
+const fn route(method: &'static str, path: &'static str, role: Role, endpoint: Endpoint) -> Route {
+    Route { method, path, role, endpoint }
+}
+
+/// Percent-decodes a path's segment. A zero byte is no text that could be looked for.
+fn decode(raw: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(raw.len());
+    let mut rest = raw.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let (byte, tail) = match (first, tail) {
+            (b'%', [high, low, tail @ ..]) => (hex_digit(*high)? << 4 | hex_digit(*low)?, tail),
+            (b'%', _) => return None,
+            (other, tail) => (*other, tail),
+        };
+        bytes.push(byte);
+        rest = tail;
+    }
+    String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
+}
+
+fn hex_digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_route_is_found_by_its_own_path_and_none_stands_twice() {
+        let mut met = BTreeSet::new();
+        for route in ROUTES {
+            assert!(met.insert((route.method, route.path)), "{} {} stands twice", route.method, route.path);
+            let path = route.path.replace("{customerId}", "C%2F7").replace("{id}", "C%2F7");
+            let found = find(route.method, &path).expect(route.path);
+            assert_eq!(found.route.endpoint, route.endpoint);
+            assert_eq!(found.id, if route.path.contains('{') { "C/7" } else { "" });
+        }
+    }
+
+    #[test]
+    fn changing_anything_asks_for_more_than_a_viewer() {
+        for route in ROUTES.iter().filter(|route| route.method != "GET") {
+            assert!(route.role > Role::Viewer, "{} {}", route.method, route.path);
+        }
+    }
+
+    #[test]
+    fn a_path_that_exists_says_which_methods_it_takes() {
+        let problem = find("PATCH", "/api/enterprise-wechat/staff-bind").expect_err("no such method");
+        assert_eq!(problem.code(), Code::MethodNotAllowed);
+        assert_eq!(problem.to_string(), "this path takes GET, POST, DELETE");
+    }
+
+    #[test]
+    fn other_paths_are_not_found() {
+        for path in ["/", "/api/enterprise-wechat", "/api/enterprise-wechat/config/", "/console", ""] {
+            assert_eq!(find("GET", path).expect_err(path).code(), Code::NotFound);
+        }
+    }
+
+    #[test]
+    fn a_parameter_that_is_no_text_is_refused_by_name() {
+        for raw in ["%", "%4", "%zz", "%ff", "a%00b"] {
+            let path = format!("/api/enterprise-wechat/customer-contact/{raw}");
+            assert_eq!(find("GET", &path).expect_err(raw).named(), Some("customerId"));
+        }
+        assert_eq!(decode("%E5%BC%A0+1").as_deref(), Some("张+1"));
+    }
+}

@@ -1,0 +1,184 @@
+//! The whole program, put together: what `serve`, `demo` and the tests start.
+
+use std::{net::SocketAddr, str::FromStr, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use chrono::TimeDelta;
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{
+    Connection, PgConnection, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::{sync::watch, task::JoinHandle};
+
+use crate::{
+    admin::{Admin, AdminSettings},
+    apps::Apps,
+    config::Config,
+    inbox::{Inbox, Wake},
+    server::{self, AdminDoor, CallbackDoor, Health, Limits},
+    tables::MIGRATOR,
+    telemetry,
+    vault::Vault,
+    worker::{self, Worker},
+};
+
+/// How long a start waits for a database that is itself only starting.
+const DATABASE_START_LIMIT: Duration = Duration::from_secs(30);
+
+/// Between two attempts to reach it.
+const DATABASE_RETRY: Duration = Duration::from_millis(500);
+
+/// How long a stop waits for each part: longer than any of them should need.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long a statement of the admin API may take.
+const ADMIN_STATEMENT_LIMIT: &str = "15s";
+
+/// How long a request of the admin API waits for a connection.
+const POOL_LIMIT: Duration = Duration::from_secs(5);
+
+/// A running wecomd.
+pub struct App {
+    /// Where callbacks arrive, if this process accepts any.
+    pub public: Option<SocketAddr>,
+    /// Where administrators arrive.
+    pub admin: SocketAddr,
+    /// The admin half, for whoever runs in the same process.
+    pub admin_half: Arc<Admin>,
+    stop: watch::Sender<bool>,
+    doors: Vec<JoinHandle<()>>,
+    committer: JoinHandle<()>,
+    workers: Vec<JoinHandle<()>>,
+    followers: Vec<JoinHandle<()>>,
+}
+
+/// Options for connections to the database that a URL names.
+pub fn connect_options(url: &SecretString) -> anyhow::Result<PgConnectOptions> {
+    let options = PgConnectOptions::from_str(url.expose_secret())
+        .map_err(|_| anyhow::anyhow!("the database URL is not of the form postgres://user:password@host/database"))?;
+    Ok(options.application_name("wecomd"))
+}
+
+/// A pool to the database, once it answers; retried while the database is only starting.
+pub async fn connect(options: &PgConnectOptions, pool_max: u32) -> anyhow::Result<PgPool> {
+    let options = options.clone().options([("statement_timeout", ADMIN_STATEMENT_LIMIT)]);
+    let pool = PgPoolOptions::new().max_connections(pool_max).acquire_timeout(POOL_LIMIT).connect_lazy_with(options);
+    let began = std::time::Instant::now();
+    loop {
+        match pool.acquire().await {
+            Ok(_) => return Ok(pool),
+            Err(error) if began.elapsed() > DATABASE_START_LIMIT || is_final(&error) => {
+                return Err(error).context("cannot reach the database; check database_url (DATABASE_URL)");
+            }
+            Err(error) => {
+                tracing::info!(error = %error, "waiting for the database");
+                tokio::time::sleep(DATABASE_RETRY).await;
+            }
+        }
+    }
+}
+
+/// Brings the database to this program's schema, however long that takes. A lock in the database guards it, so that
+/// any number of processes may do it at once.
+pub async fn migrate(options: &PgConnectOptions) -> anyhow::Result<()> {
+    let mut conn = PgConnection::connect_with(options).await?;
+    MIGRATOR.run(&mut conn).await.context("the database cannot be brought to this program's schema")?;
+    Ok(conn.close().await?)
+}
+
+impl App {
+    /// Connects, migrates, and opens the doors. Returns once callbacks and administrators can arrive.
+    ///
+    /// Migrations are guarded by a lock in the database, so that any number of processes may start at once.
+    pub async fn start(config: &Config, database: &SecretString, vault: Arc<Vault>) -> anyhow::Result<Self> {
+        // The doors first: a busy port is the likeliest mistake and should not wait for the database.
+        let public = match config.callback.enabled {
+            true => Some(server::bind(config.public_listen, "--public-listen").await?),
+            false => None,
+        };
+        let inner = server::bind(config.admin_listen, "--admin-listen").await?;
+        let addresses = (public.as_ref().map(tokio::net::TcpListener::local_addr).transpose()?, inner.local_addr()?);
+
+        let options = connect_options(database)?;
+        let pool = connect(&options, config.database.pool_max).await?;
+        migrate(&options).await?;
+        let apps = Apps::load(pool.clone(), vault.clone()).await?;
+
+        let metrics = telemetry::metrics();
+        let (stop, stopping) = watch::channel(false);
+        let wake = Wake::default();
+        let (inbox, committer) = Inbox::start(options.clone(), wake.clone());
+        let settings = AdminSettings { key_overlap: TimeDelta::hours(config.callback.key_overlap_hours.into()) };
+        let admin_half = Arc::new(Admin { pool: pool.clone(), vault, apps: apps.clone(), settings });
+
+        let limits = limits(config);
+        let health = Health::new(pool, metrics.clone(), inbox.standing());
+        let admin_door = Arc::new(AdminDoor::new(admin_half.clone(), health, limits.clone()));
+        let mut doors = vec![tokio::spawn(server::serve(inner, admin_door, limits.clone(), stopping.clone()))];
+        if let Some(listener) = public {
+            let door = Arc::new(CallbackDoor::new(apps.clone(), inbox, limits.clone()));
+            doors.push(tokio::spawn(server::serve(listener, door, limits, stopping.clone())));
+        }
+        let workers = workers(config, &options, &wake, &stopping);
+        let followers = vec![
+            tokio::spawn(apps.follow()),
+            tokio::spawn(wake.listen(options)),
+            tokio::spawn(telemetry::upkeep(metrics)),
+        ];
+        let (public, admin) = addresses;
+        Ok(Self { public, admin, admin_half, stop, doors, committer, workers, followers })
+    }
+
+    /// Stops accepting, answers what is in hand, settles what is claimed.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        // The doors hold the way into the inbox: once they are gone, the committer finishes what it has and ends.
+        for mut task in self.doors.into_iter().chain([self.committer]).chain(self.workers) {
+            match tokio::time::timeout(STOP_LIMIT, &mut task).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(error = %error, "a part of the program ended badly"),
+                Err(_) => {
+                    tracing::error!(
+                        "a part of the program did not stop in time; what it had claimed is taken again later"
+                    );
+                    task.abort();
+                }
+            }
+        }
+        for follower in &self.followers {
+            follower.abort();
+        }
+        self.admin_half.pool.close().await;
+    }
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
+        connections_max: config.http.connections_max,
+        header_timeout: Duration::from_millis(config.http.header_timeout_ms),
+        body_timeout: Duration::from_millis(config.http.body_timeout_ms),
+        body_bytes_max: config.http.body_bytes_max,
+    }
+}
+
+fn workers(
+    config: &Config,
+    options: &PgConnectOptions,
+    wake: &Wake,
+    stopping: &watch::Receiver<bool>,
+) -> Vec<JoinHandle<()>> {
+    let count = if config.worker.enabled { config.worker.workers } else { 0 };
+    let settings = worker::Settings { batch_max: config.worker.batch_max, attempts_max: config.worker.attempts_max };
+    let worker = || Worker::new(options.clone(), settings.clone());
+    (0..count).map(|_| tokio::spawn(worker().run(wake.clone(), stopping.clone()))).collect()
+}
+
+/// Whether waiting cannot help: wrong password, no such database or user, TLS refused.
+fn is_final(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| code.starts_with("28") || code == "3D000"),
+        sqlx::Error::Configuration(_) | sqlx::Error::Tls(_) => true,
+        _ => false,
+    }
+}

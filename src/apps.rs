@@ -1,0 +1,188 @@
+//! Which apps we listen for, and with which keys: the configuration as the callback path needs it.
+//!
+//! Kept in memory, so that verifying a callback asks no database, and goes on while the database is away. Changes
+//! made by any process arrive by NOTIFY, and at the latest with the next poll.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, RwLock},
+    time::Duration,
+};
+
+use chrono::Utc;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use sqlx::{PgPool, postgres::PgListener};
+
+use crate::{
+    crypto::{CallbackKeys, Receivers},
+    ids::CorpId,
+    tables::enterprise_wechat_config::{self, CHANGED, Row},
+    vault::Vault,
+};
+
+/// Between two looks at the table, in case a notification was lost; also how late an old key set ends.
+const POLL_EVERY: Duration = Duration::from_secs(5);
+
+/// How long reading the table may take; a database that vanishes without a word is noticed by this alone.
+const REFRESH_LIMIT: Duration = Duration::from_secs(10);
+
+/// Between attempts to listen again after the connection was lost.
+const LISTEN_RETRY: Duration = Duration::from_secs(2);
+
+/// One app, ready to open its callbacks.
+#[derive(Debug)]
+pub struct App {
+    /// `enterprise_wechat_config.id`.
+    pub id: i32,
+    /// The slug in its callback URL.
+    pub name: String,
+    /// The corp it belongs to.
+    pub corpid: CorpId,
+    /// The current key set, then the previous one while it is still valid.
+    pub keys: Vec<CallbackKeys>,
+    /// Which receiveids its callbacks may carry.
+    pub receivers: Receivers,
+    /// What it answers by itself.
+    pub auto_reply: Vec<ReplyRule>,
+}
+
+/// When an app answers by itself, and what. The first rule that fits answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplyRule {
+    /// What it answers to.
+    pub on: ReplyOn,
+    /// For a text message: only if it contains this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contains: Option<String>,
+    /// The answer, a text of at most 2,048 bytes.
+    pub reply: String,
+}
+
+/// What an auto-reply rule answers to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplyOn {
+    /// A text message to the app.
+    Text,
+    /// A member opened the app.
+    EnterAgent,
+}
+
+/// The apps by name. Cheap to clone; all clones see the same.
+#[derive(Clone)]
+pub struct Apps {
+    pool: PgPool,
+    vault: Arc<Vault>,
+    known: Arc<RwLock<Arc<ByName>>>,
+}
+
+type ByName = HashMap<String, Arc<App>>;
+
+impl Apps {
+    /// Reads the table for the first time. A secret that the master key does not open is an error here, unless the
+    /// app is disabled: that is the way out once a master key is lost.
+    pub async fn load(pool: PgPool, vault: Arc<Vault>) -> anyhow::Result<Self> {
+        let apps = Self { pool, vault, known: Arc::default() };
+        let mut conn = apps.pool.acquire().await?;
+        let rows = enterprise_wechat_config::all(&mut conn).await?;
+        drop(conn);
+        for row in enabled(&rows) {
+            if let Err(error) = ready(row, &apps.vault) {
+                return Err(error.context(format!("app {:?} cannot be opened", row.name)));
+            }
+        }
+        apps.put(&rows);
+        Ok(apps)
+    }
+
+    /// The enabled app of that name.
+    pub fn get(&self, name: &str) -> Option<Arc<App>> {
+        let known = self.known.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.get(name).cloned()
+    }
+
+    /// Reads the table again.
+    pub async fn refresh(&self) -> sqlx::Result<()> {
+        let mut conn = self.pool.acquire().await?;
+        let rows = enterprise_wechat_config::all(&mut conn).await?;
+        self.put(&rows);
+        Ok(())
+    }
+
+    /// Keeps the apps current. Never returns.
+    pub async fn follow(self) {
+        loop {
+            if let Err(error) = self.listen().await {
+                tracing::warn!(error = %error, "cannot see configuration changes; going on with the apps known so far");
+            }
+            tokio::time::sleep(LISTEN_RETRY).await;
+        }
+    }
+
+    async fn listen(&self) -> sqlx::Result<()> {
+        let mut listener = PgListener::connect_with(&self.pool).await?;
+        listener.listen(CHANGED).await?;
+        loop {
+            let refreshed = tokio::time::timeout(REFRESH_LIMIT, self.refresh()).await;
+            refreshed.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+            if let Ok(told) = tokio::time::timeout(POLL_EVERY, listener.recv()).await {
+                told?;
+            }
+        }
+    }
+
+    /// An app that cannot be opened is left as it was and reported: one bad row must not close the others' doors.
+    fn put(&self, rows: &[Row]) {
+        let before = self.known.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let mut now = HashMap::new();
+        for row in enabled(rows) {
+            match ready(row, &self.vault) {
+                Ok(app) => {
+                    now.insert(row.name.clone(), Arc::new(app));
+                }
+                Err(error) => {
+                    tracing::error!(
+                        app = row.name,
+                        error = format!("{error:#}"),
+                        "an app's configuration cannot be used"
+                    );
+                    now.extend(before.get(&row.name).map(|app| (row.name.clone(), app.clone())));
+                }
+            }
+        }
+        *self.known.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(now);
+    }
+}
+
+fn enabled(rows: &[Row]) -> impl Iterator<Item = &Row> {
+    rows.iter().filter(|row| row.status == "enabled")
+}
+
+fn ready(row: &Row, vault: &Vault) -> anyhow::Result<App> {
+    let open = |column: &str, sealed: &[u8]| -> anyhow::Result<SecretString> {
+        Ok(vault.open(&enterprise_wechat_config::sealed_at(&row.name, column), sealed)?)
+    };
+    let pair = |token: SecretString, key: SecretString| CallbackKeys::new(token.expose_secret(), key.expose_secret());
+    let mut keys = vec![pair(open("token", &row.token)?, open("encoding_aes_key", &row.encoding_aes_key)?)?];
+    if let (Some(token), Some(key), Some(until)) =
+        (&row.previous_token, &row.previous_encoding_aes_key, row.previous_until)
+        && until > Utc::now()
+    {
+        keys.push(pair(open("previous_token", token)?, open("previous_encoding_aes_key", key)?)?);
+    }
+    let receivers = match &row.receive_ids {
+        None => Receivers::Exactly(vec![row.corpid.0.clone()]),
+        Some(ids) if ids.iter().all(String::is_empty) => Receivers::Empty,
+        Some(ids) => Receivers::Exactly(ids.clone()),
+    };
+    Ok(App {
+        id: row.id,
+        name: row.name.clone(),
+        corpid: row.corpid.clone(),
+        keys,
+        receivers,
+        auto_reply: serde_json::from_value(row.auto_reply.clone())?,
+    })
+}

@@ -1,0 +1,112 @@
+//! One customer known to one staff member: what events say of it.
+
+use chrono::{DateTime, Utc};
+
+use super::register::{Register, earliest, latest};
+use crate::ids::CustomerId;
+
+/// How a contact stands. Among events of one second the greater wins, in the order of their names in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ContactStatus {
+    /// An edit told us of it; nothing has said how it stands.
+    Assumed,
+    /// They are contacts.
+    Contacted,
+    /// The member deleted the customer.
+    DeletedByMember,
+    /// The customer deleted the member.
+    Lost,
+    /// A transfer gave the customer to another member.
+    TransferredOut,
+}
+
+impl ContactStatus {
+    /// Its name in `customer_wechat_contact.status`; the names sort as the variants do.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Assumed => "assumed",
+            Self::Contacted => "contacted",
+            Self::DeletedByMember => "deleted_by_member",
+            Self::Lost => "lost",
+            Self::TransferredOut => "transferred_out",
+        }
+    }
+
+    /// Reads a name back; a name that we never wrote is taken as assumed.
+    pub fn named(name: &str) -> Self {
+        let all = [Self::Contacted, Self::DeletedByMember, Self::Lost, Self::TransferredOut];
+        all.into_iter().find(|it| it.as_str() == name).unwrap_or(Self::Assumed)
+    }
+}
+
+/// What a batch says of one contact.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Contact {
+    /// How it stands.
+    pub status: Option<Register<ContactStatus>>,
+    /// The `state` of the contact way that brought them together.
+    pub state: Option<Register<String>>,
+    /// The business's own id, where a state names it.
+    pub customer_id: Option<Register<CustomerId>>,
+    /// When they first became contacts.
+    pub first_contact_time: Option<DateTime<Utc>>,
+    /// When anything last passed between them.
+    pub last_contact_time: Option<DateTime<Utc>>,
+    /// What only WeCom can tell, kept when a row changes its key.
+    pub card: Card,
+}
+
+/// What the customer's card says; filled by refreshes, not by callbacks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Card {
+    /// The customer's name in WeChat.
+    pub nickname: Option<String>,
+    /// The customer's id across the company's WeChat apps.
+    pub unionid: Option<String>,
+}
+
+impl Contact {
+    /// The relation took this turn at `at`.
+    pub fn became(&mut self, status: ContactStatus, at: DateTime<Utc>) {
+        Register::set(&mut self.status, status, at);
+    }
+
+    /// They were in contact at `at`.
+    pub fn met(&mut self, at: DateTime<Utc>) {
+        earliest(&mut self.first_contact_time, Some(at));
+        latest(&mut self.last_contact_time, Some(at));
+    }
+
+    /// A contact way with this `state` brought them together; it may name the business's customer.
+    pub fn came_through(&mut self, state: &str, at: DateTime<Utc>) {
+        Register::set(&mut self.state, state.to_owned(), at);
+        if let Some(customer) = CustomerId::from_state(state) {
+            Register::set(&mut self.customer_id, customer, at);
+        }
+    }
+
+    /// Folds what another batch says of the same contact.
+    pub fn absorb(&mut self, other: Contact) {
+        Register::absorb(&mut self.status, other.status);
+        Register::absorb(&mut self.state, other.state);
+        Register::absorb(&mut self.customer_id, other.customer_id);
+        earliest(&mut self.first_contact_time, other.first_contact_time);
+        latest(&mut self.last_contact_time, other.last_contact_time);
+        self.card.nickname = self.card.nickname.take().max(other.card.nickname);
+        self.card.unionid = self.card.unionid.take().max(other.card.unionid);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_sort_as_the_variants_do() {
+        use ContactStatus::*;
+        let all = [Assumed, Contacted, DeletedByMember, Lost, TransferredOut];
+        assert!(all.is_sorted());
+        assert!(all.map(ContactStatus::as_str).is_sorted());
+        assert_eq!(all.map(|it| ContactStatus::named(it.as_str())), all);
+    }
+}

@@ -1,0 +1,66 @@
+//! A member of a corp: what directory events say of them.
+
+use chrono::{DateTime, Utc};
+
+use super::register::{Register, latest};
+use crate::ids::{CorpId, UserId};
+
+/// What a batch says of one member.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Member {
+    /// Their name.
+    pub name: Option<Register<String>>,
+    /// Their picture's address.
+    pub avatar: Option<Register<String>>,
+    /// Their departments, joined by commas.
+    pub department: Option<Register<String>>,
+    /// 1 active, 2 disabled, 4 not activated, 5 left the corp.
+    pub status: Option<Register<i32>>,
+    /// When they were last said to have joined.
+    pub joined_at: Option<DateTime<Utc>>,
+    /// When they were last said to have left.
+    pub left_at: Option<DateTime<Utc>>,
+    /// When an app last saw them leave its range.
+    pub hinted_at: Option<DateTime<Utc>>,
+}
+
+/// A member's userid changed from `old` to `new`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rename {
+    /// The corp they belong to.
+    pub corpid: CorpId,
+    /// The id until then.
+    pub old: UserId,
+    /// The id since then.
+    pub new: UserId,
+    /// When, by the event's own time.
+    pub at: DateTime<Utc>,
+}
+
+impl Member {
+    /// They joined the corp.
+    pub fn joined(&mut self, at: DateTime<Utc>) {
+        latest(&mut self.joined_at, Some(at));
+    }
+
+    /// They left the corp.
+    pub fn left(&mut self, at: DateTime<Utc>) {
+        latest(&mut self.left_at, Some(at));
+    }
+
+    /// An app saw them leave its range: perhaps gone, perhaps not.
+    pub fn perhaps_left(&mut self, at: DateTime<Utc>) {
+        latest(&mut self.hinted_at, Some(at));
+    }
+
+    /// Folds what another batch says of the same member.
+    pub fn absorb(&mut self, other: Member) {
+        Register::absorb(&mut self.name, other.name);
+        Register::absorb(&mut self.avatar, other.avatar);
+        Register::absorb(&mut self.department, other.department);
+        Register::absorb(&mut self.status, other.status);
+        latest(&mut self.joined_at, other.joined_at);
+        latest(&mut self.left_at, other.left_at);
+        latest(&mut self.hinted_at, other.hinted_at);
+    }
+}

@@ -1,0 +1,157 @@
+//! What a batch of events changes, before it is written: rows folded by key, so that one statement per table does.
+//!
+//! Handlers fill it, `tables` writes it. Folding uses the same rule as the SQL, the greater (time, value) wins, so a
+//! batch may be cut anywhere and its events may come in any order.
+
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::ids::{CorpId, DeliveryKey, ExternalUserId, UserId};
+
+pub mod contact;
+
+pub mod member;
+
+pub mod record;
+
+pub mod register;
+
+pub mod task;
+
+pub use contact::{Contact, ContactStatus};
+pub use member::{Member, Rename};
+pub use record::{ContactType, Record};
+pub use register::Register;
+pub use task::{Task, TaskKind};
+
+/// Which delivery says so, for which corp, and when by the event's own time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The delivery that is being recorded.
+    pub key: DeliveryKey,
+    /// The corp whose tables it changes.
+    pub corpid: CorpId,
+}
+
+impl Source {
+    /// The event's own time: the clock of every register that it sets.
+    pub fn at(&self) -> DateTime<Utc> {
+        self.key.event_at
+    }
+}
+
+/// `(corp, customer, member)`: one row of `customer_wechat_contact`.
+pub type ContactKey = (CorpId, ExternalUserId, UserId);
+
+/// Everything a batch of deliveries changes.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// Rows of `customer_wechat_contact`.
+    pub contacts: BTreeMap<ContactKey, Contact>,
+    /// When each customer last wrote.
+    pub activity: BTreeMap<(CorpId, ExternalUserId), DateTime<Utc>>,
+    /// Rows of `wechat_contact_record`.
+    pub records: BTreeMap<(DateTime<Utc>, Uuid, CorpId), Record>,
+    /// Rows of `member`.
+    pub members: BTreeMap<(CorpId, UserId), Member>,
+    /// Userids that changed, in no order.
+    pub renames: Vec<Rename>,
+    /// Rows of `task`, by kind and subject.
+    pub tasks: BTreeMap<(CorpId, TaskKind, String), Task>,
+    /// Deliveries from which nothing is recorded, with the event's name.
+    pub ignored: Vec<(DeliveryKey, String)>,
+}
+
+impl Changes {
+    /// The contact between a member and a customer, to be told what became of it.
+    pub fn contact(&mut self, source: &Source, user: &UserId, customer: &ExternalUserId) -> &mut Contact {
+        self.contacts.entry((source.corpid.clone(), customer.clone(), user.clone())).or_default()
+    }
+
+    /// A customer wrote at the source's time.
+    pub fn heard_from(&mut self, source: &Source, customer: &ExternalUserId) {
+        let last = self.activity.entry((source.corpid.clone(), customer.clone())).or_insert(source.at());
+        *last = (*last).max(source.at());
+    }
+
+    /// The member of that id, to be told what became of them.
+    pub fn member(&mut self, source: &Source, user: &UserId) -> &mut Member {
+        self.members.entry((source.corpid.clone(), user.clone())).or_default()
+    }
+
+    /// A member's userid changed.
+    pub fn rename(&mut self, source: &Source, old: &UserId, new: &UserId) {
+        let corpid = source.corpid.clone();
+        self.renames.push(Rename { corpid, old: old.clone(), new: new.clone(), at: source.at() });
+    }
+
+    /// Something passed between them.
+    pub fn record(&mut self, source: &Source, record: Record) {
+        self.records.insert((source.at(), source.key.record_id(), source.corpid.clone()), record);
+    }
+
+    /// Something is to be done with WeCom.
+    pub fn task(&mut self, source: &Source, kind: TaskKind, subject: &str, task: Task) {
+        let key = (source.corpid.clone(), kind, subject.to_owned());
+        match self.tasks.entry(key) {
+            Entry::Vacant(slot) => {
+                slot.insert(task);
+            }
+            Entry::Occupied(mut slot) => slot.get_mut().absorb(task),
+        }
+    }
+
+    /// Nothing is recorded from this delivery; it is kept and counted under `name`.
+    pub fn ignore(&mut self, source: &Source, name: &str) {
+        self.ignored.push((source.key.clone(), name.to_owned()));
+    }
+
+    /// Every (corp, userid) that these changes mention: what must be resolved after renames.
+    pub fn users(&self) -> impl Iterator<Item = (&CorpId, &UserId)> {
+        let contacts = self.contacts.keys().map(|(corp, _, user)| (corp, user));
+        let members = self.members.keys().map(|(corp, user)| (corp, user));
+        let records = self.records.iter().filter_map(|((_, _, corp), it)| Some((corp, it.user.as_ref()?)));
+        contacts.chain(members).chain(records)
+    }
+
+    /// Replaces userids by the ones their owners go by now, folding rows that become one.
+    pub fn resolve(&mut self, current: &BTreeMap<(CorpId, UserId), UserId>) {
+        if current.is_empty() {
+            return;
+        }
+        let now = |corp: &CorpId, user: &UserId| current.get(&(corp.clone(), user.clone())).cloned();
+        for ((corp, customer, user), contact) in std::mem::take(&mut self.contacts) {
+            let user = now(&corp, &user).unwrap_or(user);
+            self.contacts.entry((corp, customer, user)).or_default().absorb(contact);
+        }
+        for ((corp, user), member) in std::mem::take(&mut self.members) {
+            let user = now(&corp, &user).unwrap_or(user);
+            self.members.entry((corp, user)).or_default().absorb(member);
+        }
+        for ((_, _, corp), record) in &mut self.records {
+            if let Some(user) = record.user.as_ref().and_then(|user| now(corp, user)) {
+                if record.sender == record.user.as_ref().map_or("", UserId::as_str) {
+                    record.sender = user.0.clone();
+                }
+                record.user = Some(user);
+            }
+        }
+    }
+
+    /// Whether rows that other batches may be writing depend on these: a member's contacts follow a rename and fill
+    /// a handover, a customer's contacts follow what the customer writes.
+    pub fn need_quiet(&self) -> bool {
+        let membership = |it: &Member| it.joined_at.is_some() || it.left_at.is_some();
+        !self.renames.is_empty() || !self.activity.is_empty() || self.members.values().any(membership)
+    }
+
+    /// The corps that these changes are about.
+    pub fn corps(&self) -> BTreeSet<&CorpId> {
+        let renamed = self.renames.iter().map(|it| &it.corpid);
+        let tasked = self.tasks.keys().map(|(corp, _, _)| corp);
+        let active = self.activity.keys().map(|(corp, _)| corp);
+        self.users().map(|(corp, _)| corp).chain(renamed).chain(tasked).chain(active).collect()
+    }
+}

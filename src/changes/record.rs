@@ -1,0 +1,59 @@
+//! One thing that passed between a staff member and a customer.
+
+use crate::ids::{ExternalUserId, UserId};
+
+/// What kind of thing it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContactType {
+    /// Written words.
+    Text,
+    /// A picture.
+    Image,
+    /// A spoken message.
+    Voice,
+    /// A film.
+    Video,
+    /// A place.
+    Location,
+    /// A web page.
+    Link,
+    /// A file.
+    File,
+    /// A turn in the relation itself: met, lost, handed over.
+    Event,
+}
+
+impl ContactType {
+    /// Its name in `wechat_contact_record.contact_type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Image => "image",
+            Self::Voice => "voice",
+            Self::Video => "video",
+            Self::Location => "location",
+            Self::Link => "link",
+            Self::File => "file",
+            Self::Event => "event",
+        }
+    }
+}
+
+/// A row of `wechat_contact_record`, but for its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The customer's side, if there is one.
+    pub customer: Option<ExternalUserId>,
+    /// The staff member's side, if there is one.
+    pub user: Option<UserId>,
+    /// Who spoke or acted, as WeCom names them: a userid, an external userid, or `sys`.
+    pub sender: String,
+    /// What it was.
+    pub contact_type: ContactType,
+    /// WeCom's name of the event, for [`ContactType::Event`].
+    pub event: Option<String>,
+    /// The words, or a summary in words.
+    pub content: String,
+    /// WeCom's id of the picture, sound or film; downloadable for three days.
+    pub media_id: Option<String>,
+}

@@ -1,0 +1,60 @@
+//! One thing that must still be done with WeCom.
+
+use chrono::{DateTime, Utc};
+
+/// What is to be done. The order is the order of their names in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TaskKind {
+    /// Read a customer's card again; the subject is the external userid.
+    RefreshContact,
+    /// Read a member again; the subject is the userid.
+    RefreshMember,
+    /// Greet a new customer; the subject is the welcome code.
+    Welcome,
+}
+
+impl TaskKind {
+    /// Its name in `task.kind`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RefreshContact => "refresh_contact",
+            Self::RefreshMember => "refresh_member",
+            Self::Welcome => "welcome",
+        }
+    }
+
+    /// Which goes first: smaller is sooner.
+    pub fn priority(self) -> i16 {
+        match self {
+            Self::Welcome => 0,
+            Self::RefreshMember => 50,
+            Self::RefreshContact => 100,
+        }
+    }
+}
+
+/// A row of `task`, but for its key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    /// The app through which the hint came; of several, the one with the smallest id.
+    pub app_id: i32,
+    /// What an executor needs beyond the subject, as JSON text.
+    pub payload: Option<String>,
+    /// Not before.
+    pub due_at: DateTime<Utc>,
+    /// Of no use after.
+    pub deadline: Option<DateTime<Utc>>,
+    /// How many deliveries asked for it.
+    pub marks: i64,
+}
+
+impl Task {
+    /// Folds another wish for the same thing.
+    pub fn absorb(&mut self, other: Task) {
+        self.app_id = self.app_id.min(other.app_id);
+        self.due_at = self.due_at.max(other.due_at);
+        self.deadline = self.deadline.max(other.deadline);
+        self.marks += other.marks;
+        self.payload = self.payload.take().max(other.payload);
+    }
+}

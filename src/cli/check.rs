@@ -1,0 +1,96 @@
+//! `wecomd check`: is everything in place, and if not, what to do.
+
+use std::{net::SocketAddr, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::{database::Database, say};
+use crate::{
+    app,
+    apps::Apps,
+    config::Config,
+    inbox, server,
+    tables::{self, MIGRATOR},
+    vault::{Vault, VaultError},
+};
+
+/// How long a running wecomd may take to say that it lives, and how much it says.
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+const ANSWER_BYTES_MAX: u64 = 4_096;
+
+/// How many connections a look may open.
+const POOL_MAX: u32 = 2;
+
+/// Says what it found, line by line; an error if anything is not in place.
+pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
+    say("ok    configuration");
+    let vault = Vault::from_env_or_file(config.master_key_file());
+    let mut failed = report("master key", vault.as_ref().map(|_| String::new()).map_err(ToString::to_string));
+    let found = database(config, vault).await;
+    failed += report("database", found.map_err(|error| format!("{error:#}")));
+    if lives(config.admin_listen).await {
+        say(&format!("ok    listeners: wecomd is running, and answers at {}", config.admin_listen));
+    } else {
+        let public = listener(config.public_listen, "--public-listen").await;
+        failed += report("public listener", public);
+        failed += report("admin listener", listener(config.admin_listen, "--admin-listen").await);
+    }
+    anyhow::ensure!(failed == 0, "{failed} of the checks above failed");
+    Ok(())
+}
+
+fn report(name: &str, found: Result<String, String>) -> u32 {
+    match found {
+        Ok(details) if details.is_empty() => say(&format!("ok    {name}")),
+        Ok(details) => say(&format!("ok    {name}: {details}")),
+        Err(problem) => {
+            say(&format!("FAIL  {name}: {problem}"));
+            return 1;
+        }
+    }
+    0
+}
+
+/// The database answers, has this program's schema, and its secrets open.
+async fn database(config: &Config, vault: Result<Vault, VaultError>) -> anyhow::Result<String> {
+    let database = Database::open(config).await?;
+    let looked = async {
+        let pool = app::connect(&app::connect_options(&database.url)?, POOL_MAX).await?;
+        let mut conn = pool.acquire().await?;
+        let missing = tables::missing_migrations(&mut conn).await?;
+        anyhow::ensure!(missing == 0, "{missing} migrations are missing; run `wecomd migrate`, or `wecomd serve`");
+        let (pending, parked) = inbox::depth(&mut conn).await?;
+        drop(conn);
+        if let Ok(vault) = vault {
+            Apps::load(pool.clone(), vault.into()).await?;
+        }
+        pool.close().await;
+        let migrations = MIGRATOR.iter().count();
+        Ok(format!("{migrations} migrations, {pending} deliveries pending, {parked} parked"))
+    }
+    .await;
+    database.stop().await?;
+    looked
+}
+
+/// Whether a wecomd answers there: then its addresses are in use rightly.
+async fn lives(admin: SocketAddr) -> bool {
+    let asked = async {
+        let mut stream = TcpStream::connect(admin).await?;
+        stream.write_all(b"GET /livez HTTP/1.1\r\nhost: wecomd\r\nconnection: close\r\n\r\n").await?;
+        let mut answer = String::new();
+        stream.take(ANSWER_BYTES_MAX).read_to_string(&mut answer).await?;
+        Ok::<_, std::io::Error>(answer.starts_with("HTTP/1.1 200") && answer.ends_with("ok\n"))
+    };
+    matches!(tokio::time::timeout(ANSWER_LIMIT, asked).await, Ok(Ok(true)))
+}
+
+async fn listener(address: SocketAddr, option: &str) -> Result<String, String> {
+    match server::bind(address, option).await {
+        Ok(_) => Ok(address.to_string()),
+        Err(error) => Err(format!("{error:#}")),
+    }
+}

@@ -1,0 +1,71 @@
+//! `wecomd config`: which apps we listen for.
+
+use std::io::Read;
+
+use chrono::TimeDelta;
+use clap::{Args, Subcommand};
+
+use super::{database::with_pool, say};
+use crate::{admin, config::Config, tables::enterprise_wechat_config, vault::Vault};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Add or change an app; reads the fields of `POST config` as JSON from stdin, so that no secret is in a process list
+    #[command(after_help = ADD_EXAMPLE)]
+    Add,
+    /// List the apps, without their secrets
+    List,
+    /// Close an app's callback URL; what it received stays
+    Disable {
+        /// The app's name
+        name: String,
+    },
+    /// Open it again
+    Enable {
+        /// The app's name
+        name: String,
+    },
+}
+
+const ADD_EXAMPLE: &str = r#"Example:
+  wecomd config add <<'EOF'
+  {"name": "service", "corpid": "ww…", "agentid": 1000002, "secret": "…",
+   "token": "…", "encoding_aes_key": "…"}
+  EOF"#;
+
+/// How long an app's configuration may be.
+const INPUT_BYTES_MAX: u64 = 1024 * 1024;
+
+pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result<()> {
+    with_pool(config, async |pool| {
+        let mut conn = pool.acquire().await?;
+        match arguments.command {
+            Command::Add => {
+                let vault = Vault::from_env_or_file(config.master_key_file())?;
+                let mut text = String::new();
+                std::io::stdin().take(INPUT_BYTES_MAX).read_to_string(&mut text)?;
+                let new = serde_json::from_str(&text)
+                    .map_err(|error| anyhow::anyhow!("stdin is not an app's configuration: {error}"))?;
+                let overlap = TimeDelta::hours(config.callback.key_overlap_hours.into());
+                let saved = admin::config::save(&mut conn, &vault, overlap, new).await?;
+                let done = if saved.created { "added" } else { "changed" };
+                say(&format!("{done}; its callbacks go to {}", saved.shown.callback_path));
+            }
+            Command::List => {
+                for app in enterprise_wechat_config::all(&mut conn).await? {
+                    say(&format!("{:<20}  {:<8}  {}  /callback/{}", app.name, app.status, app.corpid, app.name));
+                }
+            }
+            Command::Disable { name } => admin::config::set_status(&mut conn, &name, false).await?,
+            Command::Enable { name } => admin::config::set_status(&mut conn, &name, true).await?,
+        }
+        Ok(())
+    })
+    .await
+}

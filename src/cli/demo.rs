@@ -1,0 +1,207 @@
+//! `wecomd demo`: one working day of a repair company, from a clean machine, before the reader's eyes.
+//!
+//! Everything is real but WeCom: a PostgreSQL of its own with full durability, the daemon's own doors, encryption on
+//! the wire. The figures come from the database and from what the pretend WeCom saw, not from the daemon's word.
+
+mod summary;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use chrono::{TimeDelta, Utc};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::PgConnection;
+
+use super::{say, serve::Stop};
+use crate::{
+    admin::{Admin, auth::Role, config::NewConfig},
+    app::App,
+    config::Config,
+    embedded::{Durability, Embedded},
+    inbox,
+    sandbox::{AppKind, Corp, Day, Patience, Rates, Report, Sender, stir, work_day},
+    tables::{api_token, staff_wechat_bind},
+    telemetry,
+    vault::{ApiToken, Vault},
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// End after the summary instead of staying up until Ctrl-C
+    #[arg(long)]
+    exit: bool,
+    /// Print the summary as one line of JSON
+    #[arg(long)]
+    json: bool,
+    /// How many callbacks the day has
+    #[arg(long, default_value_t = 4_000)]
+    count: usize,
+    /// The same seed makes the same day
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Which share of the day is repeated, moved out of order, and accompanied by forgeries.
+const MISCHIEF: Rates = Rates { duplicate: 0.03, reorder: 0.05, forge: 0.01 };
+
+/// What the demo logs: the forgeries that it sends itself are no news.
+const LOG: &str = "warn,wecomd::server=error";
+
+/// How many callbacks are on their way at once.
+const CONCURRENCY: usize = 16;
+
+/// How long recording may lag behind at the end.
+const DRAIN_LIMIT: Duration = Duration::from_secs(60);
+
+/// Between two looks at how much is left.
+const DRAIN_LOOK: Duration = Duration::from_millis(50);
+
+pub(super) async fn run(mut config: Config, arguments: Arguments) -> anyhow::Result<()> {
+    telemetry::logs(LOG, false)?;
+    let mut stop = Stop::new()?;
+    let folder = Folder::new()?;
+    config.database_url = SecretString::default();
+    let vault = Arc::new(Vault::generate(&folder.0.join("master.key"))?);
+    if !arguments.json {
+        say("wecomd demo: a working day of a repair company");
+        say("  starting a private PostgreSQL …");
+    }
+    let server = Embedded::start(&folder.0.join("postgres"), Durability::Full).await?;
+    let played = tokio::select! {
+        played = play(&config, &arguments, &server, vault) => played,
+        () = stop.wait() => Ok(None),
+    };
+    if let Ok(Some(app)) = played {
+        if !arguments.exit {
+            say("\nIt stays up until Ctrl-C.");
+            stop.wait().await;
+        }
+        app.stop().await;
+        server.stop().await?;
+        return Ok(());
+    }
+    server.stop().await?;
+    played.map(|_| ())
+}
+
+/// Plays the day and says what became of it.
+async fn play(
+    config: &Config,
+    arguments: &Arguments,
+    server: &Embedded,
+    vault: Arc<Vault>,
+) -> anyhow::Result<Option<App>> {
+    let url = SecretString::from(server.url("wecomd"));
+    let app = App::start(config, &url, vault).await?;
+    let admin = app.admin_half.clone();
+    let corp = Corp::from_seed(arguments.seed);
+    let today = (Utc::now() + TimeDelta::hours(8)).date_naive();
+    let day = work_day(&corp, arguments.seed, today, arguments.count);
+    let token = prepare(&admin, &corp, &day).await?;
+
+    let public = app.public.context("the demo needs the public listener; remove callback.enabled = false")?;
+    let sender = Sender::new(&format!("http://127.0.0.1:{}", public.port()), &corp, Patience::default())?;
+    for kind in [AppKind::App, AppKind::Directory] {
+        sender.verify_url(kind).await?;
+    }
+    let pushes = stir(day.pushes.clone(), arguments.seed, &MISCHIEF);
+    let bar = if arguments.json { ProgressBar::hidden() } else { progress_bar(pushes.len()) };
+    let progress = |report: &Report| bar.set_position(report.genuine.sent + report.forged.sent);
+    let report = sender.deliver_all(pushes.clone(), CONCURRENCY, progress).await;
+    bar.finish_and_clear();
+
+    let mut conn = admin.pool.acquire().await?;
+    drained(&mut conn).await?;
+    let acked = report.acked.iter().filter_map(|it| pushes.get(it.index)).map(|it| (it.app, it.plaintext.as_bytes()));
+    let summary = summary::Summary::read(&mut conn, &corp, &report, acked.collect()).await?;
+    if arguments.json {
+        say(&serde_json::to_string(&summary.figures)?);
+    } else {
+        summary.print();
+        summary::print_rows(&mut conn).await?;
+        let example = summary::example_customer(&mut conn).await?;
+        links(&app, server, token.expose_secret(), &example);
+    }
+    drop(conn);
+    Ok(Some(app))
+}
+
+/// What an administrator does before the first day: the apps, the staff, a token.
+async fn prepare(admin: &Admin, corp: &Corp, day: &Day) -> anyhow::Result<SecretString> {
+    let mut conn = admin.pool.acquire().await?;
+    for app in &corp.apps {
+        let new = NewConfig {
+            name: app.name.clone(),
+            corpid: Some(corp.corpid.0.clone()),
+            agentid: Some(app.agentid.clone()),
+            secret: Some(SecretString::from("")),
+            token: Some(app.token.clone().into()),
+            encoding_aes_key: Some(app.encoding_aes_key.clone().into()),
+            ..NewConfig::default()
+        };
+        crate::admin::config::save(&mut conn, &admin.vault, admin.settings.key_overlap, new).await?;
+    }
+    admin.apps.refresh().await?;
+    for (number, staff) in (1..).zip(&day.staff) {
+        let staff_id = format!("E-{number:03}");
+        let new = staff_wechat_bind::NewBinding {
+            corpid: &corp.corpid,
+            staff_id: &staff_id,
+            user: &staff.id,
+            name: Some(&staff.name),
+            avatar: None,
+        };
+        staff_wechat_bind::bind_since(&mut conn, &new, summary::morning()).await?;
+    }
+    let token = ApiToken::new();
+    api_token::create(&mut conn, "demo", Role::Admin.as_str(), &token.hash, &token.prefix).await?;
+    Ok(token.secret)
+}
+
+/// Waits until nothing is left to record.
+async fn drained(conn: &mut PgConnection) -> anyhow::Result<()> {
+    let all = async {
+        while inbox::depth(conn).await?.0 > 0 {
+            tokio::time::sleep(DRAIN_LOOK).await;
+        }
+        Ok::<_, sqlx::Error>(())
+    };
+    tokio::time::timeout(DRAIN_LIMIT, all).await.context("recording did not finish in time")??;
+    Ok(())
+}
+
+fn links(app: &App, server: &Embedded, token: &str, customer: &str) {
+    let base = format!("http://{}/api/enterprise-wechat", app.admin);
+    say("\nLook around:");
+    say(&format!("  curl -H 'Authorization: Bearer {token}' {base}/customer-contact/{customer}"));
+    say(&format!("  curl -H 'Authorization: Bearer {token}' {base}/contact-records/{customer}"));
+    say(&format!("  curl -H 'Authorization: Bearer {token}' '{base}/deliveries?state=ignored'"));
+    say(&format!("  curl http://{}/readyz        curl http://{}/metrics", app.admin, app.admin));
+    say(&format!("  psql '{}'", server.url("wecomd")));
+}
+
+/// A bar on stderr, only where somebody watches.
+pub(super) fn progress_bar(length: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("  {bar:40} {pos}/{len} callbacks, {per_sec}, {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(length as u64).with_style(style)
+}
+
+/// A folder that goes when the demo ends.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> anyhow::Result<Self> {
+        let path = std::env::temp_dir().join(format!("wecomd-demo-{}", std::process::id()));
+        std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,96 @@
+//! `wecomd inbox`: what came, and what a person must look at.
+
+use clap::{Args, Subcommand};
+
+use super::{database::with_pool, say};
+use crate::{
+    config::Config,
+    ids::DeliveryKey,
+    inbox::{self, Filter, State},
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List deliveries, latest event first
+    List {
+        /// Only those that are pending, parked, ignored or recorded
+        #[arg(long)]
+        state: Option<State>,
+        /// Only those of this app
+        #[arg(long)]
+        app: Option<String>,
+        /// Only those after this one, to read on
+        #[arg(long, value_name = "ID")]
+        after: Option<DeliveryKey>,
+        /// How many
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=1000))]
+        limit: i64,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one delivery with what WeCom said
+    Show {
+        /// `app-seconds-hash`, as `list` prints it
+        id: DeliveryKey,
+    },
+    /// Record deliveries again, however they stand; contacts, records and handovers do not change by it
+    Replay {
+        /// `app-seconds-hash`, as `list` prints it
+        #[arg(required_unless_present = "parked")]
+        ids: Vec<DeliveryKey>,
+        /// Every parked delivery, up to 1,000
+        #[arg(long, conflicts_with = "ids")]
+        parked: bool,
+    },
+}
+
+/// How many parked deliveries one command replays.
+const REPLAY_MAX: i64 = 1_000;
+
+pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result<()> {
+    with_pool(config, async |pool| {
+        let mut conn = pool.acquire().await?;
+        match arguments.command {
+            Command::List { state, app, after, limit, json } => {
+                for it in inbox::list(&mut conn, &Filter { state, app, after }, limit).await? {
+                    if json {
+                        say(&serde_json::to_string(&it)?);
+                    } else {
+                        let state = serde_json::to_value(it.state)?;
+                        let state = state.as_str().unwrap_or_default();
+                        let reason = it.reason.unwrap_or_default();
+                        say(&format!("{}  {}  {:<8}  {}  {reason}", it.id, it.event_at, state, it.app));
+                    }
+                }
+            }
+            Command::Show { id } => {
+                let shown = inbox::show(&mut conn, &id).await?;
+                let shown = shown.ok_or_else(|| anyhow::anyhow!("there is no delivery {id}"))?;
+                say(&serde_json::to_string_pretty(&shown.listed)?);
+                say(&shown.plaintext);
+            }
+            Command::Replay { ids, parked } => {
+                let mut ids = ids;
+                if parked {
+                    let filter = Filter { state: Some(State::Parked), ..Filter::default() };
+                    for it in inbox::list(&mut conn, &filter, REPLAY_MAX).await? {
+                        ids.push(it.id.parse()?);
+                    }
+                }
+                for id in &ids {
+                    anyhow::ensure!(inbox::replay(&mut conn, id).await?, "there is no delivery {id}");
+                }
+                say(&format!("{} deliveries wait to be recorded again", ids.len()));
+            }
+        }
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,114 @@
+//! `wecomd sandbox`: the pretend WeCom alone, against whatever receiver it is pointed at.
+
+use std::path::PathBuf;
+
+use chrono::NaiveDate;
+use clap::Args;
+
+use super::{demo::progress_bar, say};
+use crate::{
+    ids::CorpId,
+    sandbox::{App, AppKind, Corp, Patience, Rates, Sender, file, stir, work_day},
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The receiver, without the path
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    url: String,
+    /// The app's name: callbacks go to /callback/NAME
+    #[arg(long)]
+    app: String,
+    /// The corp's id
+    #[arg(long)]
+    corpid: String,
+    /// The app's Token
+    #[arg(long, env = "SANDBOX_TOKEN", hide_env_values = true)]
+    token: String,
+    /// The app's EncodingAESKey
+    #[arg(long, env = "SANDBOX_ENCODING_AES_KEY", hide_env_values = true)]
+    encoding_aes_key: String,
+    /// The app's number
+    #[arg(long, default_value = "")]
+    agentid: String,
+    /// The receiveid, if it is not the corpid
+    #[arg(long)]
+    receive_id: Option<String>,
+    /// Plaintexts to send: a folder of documents, or a file with one a line; without it, a working day is made up
+    #[arg(long)]
+    file: Option<PathBuf>,
+    /// How many callbacks the made-up day has
+    #[arg(long, default_value_t = 2_000)]
+    count: usize,
+    /// Which day [default: today]
+    #[arg(long)]
+    date: Option<NaiveDate>,
+    /// The same seed makes the same day and the same mischief
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Which share is sent twice, 0 to 1
+    #[arg(long, default_value_t = 0.0)]
+    duplicate: f64,
+    /// Which share is moved out of order, 0 to 1
+    #[arg(long, default_value_t = 0.0)]
+    reorder: f64,
+    /// Which share of forgeries is added, 0 to 1
+    #[arg(long, default_value_t = 0.0)]
+    forge: f64,
+    /// How many are on their way at once
+    #[arg(long, default_value_t = 16)]
+    concurrency: usize,
+    /// Only verify the URL, as WeCom's console does when it is saved
+    #[arg(long)]
+    verify: bool,
+}
+
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let corp = arguments.corp();
+    let sender = Sender::new(&arguments.url, &corp, Patience::default())?;
+    let took = sender.verify_url(AppKind::App).await?;
+    say(&format!("the URL is verified: the echo came back in {:.1} ms", took.as_secs_f64() * 1e3));
+    if arguments.verify {
+        return Ok(());
+    }
+    let pushes = match &arguments.file {
+        Some(path) => file::read(path)?,
+        None => {
+            let date = arguments.date.unwrap_or_else(|| chrono::Utc::now().date_naive());
+            work_day(&corp, arguments.seed, date, arguments.count).pushes
+        }
+    };
+    let rates = Rates { duplicate: arguments.duplicate, reorder: arguments.reorder, forge: arguments.forge };
+    let pushes = stir(pushes, arguments.seed, &rates);
+    let bar = progress_bar(pushes.len());
+    let report = sender
+        .deliver_all(pushes, arguments.concurrency, |report| bar.set_position(report.genuine.sent + report.forged.sent))
+        .await;
+    bar.finish_and_clear();
+    let (genuine, forged) = (report.genuine, report.forged);
+    say(&format!(
+        "genuine  {} sent, {} answered, {} refused, {} failed",
+        genuine.sent, genuine.answered, genuine.refused, genuine.failed
+    ));
+    say(&format!("forged   {} sent, {} refused, {} answered", forged.sent, forged.refused, forged.answered));
+    for (name, percent) in [("p50", 50.0), ("p99", 99.0)] {
+        let latency = report.latency_within(percent).unwrap_or_default();
+        say(&format!("{name}      {:.1} ms", latency.as_secs_f64() * 1e3));
+    }
+    anyhow::ensure!(genuine.failed == 0, "{} callbacks got no answer in spite of every retry", genuine.failed);
+    Ok(())
+}
+
+impl Arguments {
+    fn corp(&self) -> Corp {
+        let app = App {
+            kind: AppKind::App,
+            name: self.app.clone(),
+            token: self.token.clone(),
+            encoding_aes_key: self.encoding_aes_key.clone(),
+            agentid: self.agentid.clone(),
+            receive_id: self.receive_id.clone().unwrap_or_else(|| self.corpid.clone()),
+        };
+        Corp { corpid: CorpId(self.corpid.clone()), apps: vec![app] }
+    }
+}

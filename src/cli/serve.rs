@@ -1,0 +1,81 @@
+//! `wecomd serve`: the daemon.
+
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::database::Database;
+use crate::{app::App, config::Config, telemetry, vault::Vault};
+
+/// What only `serve` takes.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Accept callbacks, but leave recording to other processes
+    #[arg(long)]
+    no_worker: bool,
+
+    /// Record, but leave accepting to other processes
+    #[arg(long)]
+    no_callback: bool,
+}
+
+pub(super) async fn run(mut config: Config, arguments: Arguments) -> anyhow::Result<()> {
+    telemetry::logs(&config.log, config.log_json)?;
+    config.worker.enabled &= !arguments.no_worker;
+    config.callback.enabled &= !arguments.no_callback;
+    let vault = Arc::new(Vault::from_env_or_file(config.master_key_file())?);
+    let mut stop = Stop::new()?;
+
+    if config.database_url().is_none() {
+        tracing::info!(data_dir = %config.data_dir.display(), "no database_url: starting a private PostgreSQL");
+    }
+    let database = Database::own(&config).await?;
+    if let Some(server) = &database.private {
+        tracing::info!(log = %server.log_path().display(), pid = server.pid(), "the private PostgreSQL is running");
+    }
+    let served = tokio::select! {
+        app = App::start(&config, &database.url, vault) => match app {
+            Ok(app) => {
+                announce(&app);
+                stop.wait().await;
+                tracing::info!("stopping: no new requests, finishing those in hand");
+                app.stop().await;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        },
+        () = stop.wait() => Ok(()),
+    };
+    database.stop().await?;
+    tracing::info!("stopped");
+    served
+}
+
+/// SIGTERM or Ctrl-C.
+pub(super) struct Stop {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    /// Takes the signals from now on.
+    pub(super) fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Returns at the next one.
+    pub(super) async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+fn announce(app: &App) {
+    if let Some(public) = app.public {
+        tracing::info!(address = %public, "callbacks arrive at /callback/{{app}}");
+    }
+    tracing::info!(address = %app.admin, "administrators arrive at /api/enterprise-wechat/; probes at /livez /readyz /metrics");
+}

@@ -1,0 +1,344 @@
+//! A PostgreSQL of our own: finds the machine's PostgreSQL, keeps a private cluster in one folder, starts and stops it.
+//!
+//! It is told a folder and how durable to be; the programs come from `WECOMD_PG_BIN` or from where systems
+//! install them. It listens on a unix socket inside that folder only: no port, no password, and nobody but this
+//! account can connect. It refuses to know what is stored: tables and migrations are somebody else's.
+
+mod site;
+
+pub(crate) use site::is_root;
+
+use site::{PAUSE, PORT, ROLE, SOCKET_BYTES_MAX, Site, VERSION_MIN, at, last_lines, run};
+use std::{
+    fs, io,
+    os::unix::{net::UnixStream, process::CommandExt},
+    path::{Path, PathBuf},
+    process::Child,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// A running PostgreSQL server which belongs to this process. Dropping it stops the server.
+#[derive(Debug)]
+pub struct Embedded {
+    site: Site,
+    server: Server,
+    stopped: bool,
+    /// Held as long as the server is ours: two processes must not share one folder.
+    _lock: fs::File,
+}
+
+/// How much a crash of the machine may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// A committed transaction survives a power cut.
+    Full,
+    /// Nothing is synced: several times faster, for tests only.
+    Throwaway,
+}
+
+/// Why there is no server, and what the reader can do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedError {
+    /// No server programs were found.
+    #[error(
+        "no PostgreSQL {VERSION_MIN} or newer is installed: run `apt-get install postgresql`, \
+         or set WECOMD_PG_BIN to the folder that holds `initdb` and `postgres`"
+    )]
+    NotInstalled,
+    /// The programs are not where we were told.
+    #[error("WECOMD_PG_BIN is {0}, which holds no `initdb` and `postgres`: correct it, or unset it")]
+    WrongBin(PathBuf),
+    /// The path does not fit into the address of a unix socket.
+    #[error(
+        "{path} is too deep for a socket ({length} bytes, {SOCKET_BYTES_MAX} at most): choose a shorter data folder"
+    )]
+    TooDeep {
+        /// The socket's path.
+        path: PathBuf,
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// Something else lives in the folder.
+    #[error("{0} holds files which are not ours: name an empty folder for the database")]
+    NotOurs(PathBuf),
+    /// Another process runs the server of this folder.
+    #[error("{0} is in use by another wecomd: stop that one, or choose another data folder")]
+    InUse(PathBuf),
+    /// PostgreSQL refuses to run as root, and there is no other account.
+    #[error("running as root, and no account `postgres` or `nobody` to run the database as: create one of them")]
+    NoAccount,
+    /// PostgreSQL's account may not pass through a folder above the cluster.
+    #[error(
+        "the account `{account}` cannot enter {path}: choose a folder such as /var/lib/wecomd, \
+         or run `chmod a+x {path}`"
+    )]
+    NotReachable {
+        /// The account that runs the database.
+        account: String,
+        /// The topmost folder it cannot enter.
+        path: PathBuf,
+    },
+    /// One of PostgreSQL's own programs failed.
+    #[error("`{tool}` failed: {output}")]
+    Tool {
+        /// Which program.
+        tool: &'static str,
+        /// The last lines of what it said.
+        output: String,
+    },
+    /// The server ended, or was not ready in time.
+    #[error("PostgreSQL did not start; {log} ends with: {output}")]
+    NotReady {
+        /// Where the rest of its words are.
+        log: PathBuf,
+        /// The last lines of its log.
+        output: String,
+    },
+    /// The file system refused.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The server was told to stop and goes on.
+    #[error("PostgreSQL (process {0}) has not stopped yet; it will, or the next start takes it over")]
+    StillRunning(u32),
+    /// The thread that was to do the work is gone.
+    #[error("interrupted while PostgreSQL was starting or stopping")]
+    Interrupted,
+}
+
+impl Embedded {
+    /// Starts the server of `dir`, making its cluster and the database `wecomd` first if there are none.
+    ///
+    /// `dir` must be new, empty or ours. As root the server runs as `postgres` (or `nobody`), which gets the cluster.
+    pub async fn start(dir: &Path, durability: Durability) -> Result<Embedded, EmbeddedError> {
+        let dir = std::path::absolute(dir).map_err(at(dir))?;
+        tokio::task::spawn_blocking(move || Self::start_blocking(dir, durability))
+            .await
+            .map_err(|_| EmbeddedError::Interrupted)?
+    }
+
+    /// The URL at which `db` answers.
+    pub fn url(&self, db: &str) -> String {
+        self.site.url(db)
+    }
+
+    /// The URL at which `db` answers in the server of `dir`, which another process of ours runs.
+    pub fn url_in(dir: &Path, db: &str) -> Result<String, EmbeddedError> {
+        let dir = std::path::absolute(dir).map_err(at(dir))?;
+        Ok(Site::prepare(dir)?.url(db))
+    }
+
+    /// Where the server writes what it has to say.
+    pub fn log_path(&self) -> PathBuf {
+        self.site.log()
+    }
+
+    /// The server's process id.
+    pub fn pid(&self) -> u32 {
+        self.server.pid
+    }
+
+    /// Ends open transactions, writes a last checkpoint and stops the server.
+    pub async fn stop(mut self) -> Result<(), EmbeddedError> {
+        tokio::task::spawn_blocking(move || self.stop_blocking()).await.map_err(|_| EmbeddedError::Interrupted)?
+    }
+
+    fn start_blocking(dir: PathBuf, durability: Durability) -> Result<Embedded, EmbeddedError> {
+        let site = Site::prepare(dir)?;
+        let lock = site.lock()?;
+        if !site.data().join("PG_VERSION").is_file() {
+            create_cluster(&site, durability)?;
+        }
+        let server = launch(&site, durability)?;
+        Ok(Embedded { site, server, stopped: false, _lock: lock })
+    }
+
+    fn stop_blocking(&mut self) -> Result<(), EmbeddedError> {
+        if std::mem::replace(&mut self.stopped, true) {
+            return Ok(());
+        }
+        match &mut self.server.child {
+            Some(child) => end(&self.site, child, "fast"),
+            None => stop_server(&self.site, "fast", true),
+        }
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        if let Err(error) = self.stop_blocking() {
+            tracing::warn!(%error, "the database of our own could not be stopped; the next start will adopt it");
+        }
+    }
+}
+
+/// A server that answers. There is no child if an earlier process started it.
+#[derive(Debug)]
+struct Server {
+    pid: u32,
+    child: Option<Child>,
+}
+
+/// How long the remains of a killed server may block a new one.
+const REMAINS_WAIT: Duration = Duration::from_secs(10);
+
+/// How long recovery after a crash may take before we give up; `max_wal_size` bounds the work.
+const READY_WAIT: Duration = Duration::from_secs(120);
+
+/// How long the last checkpoint may take.
+const STOP_WAIT: Duration = Duration::from_secs(60);
+
+/// What holds whichever way the server runs. No statement and no row's content gets into the log:
+/// either may hold a customer's words.
+const SETTINGS: [&str; 6] = [
+    "listen_addresses=",
+    "unix_socket_permissions=0700",
+    "log_line_prefix=%m [%p] ",
+    "log_min_error_statement=panic",
+    "log_error_verbosity=terse",
+    "shared_buffers=128MB",
+];
+
+/// For data that matters: fewer, longer checkpoints keep the write-ahead log small and the disk calm.
+const FULL: [&str; 7] = [
+    "fsync=on",
+    "synchronous_commit=on",
+    "full_page_writes=on",
+    "max_connections=100",
+    "max_wal_size=2GB",
+    "checkpoint_timeout=15min",
+    "wal_buffers=16MB",
+];
+
+/// For tests, which run many databases at once and keep none.
+const THROWAWAY: [&str; 4] = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300"];
+
+/// Makes the cluster and its database beside the final place, so that a half made one is never used.
+fn create_cluster(site: &Site, durability: Durability) -> Result<(), EmbeddedError> {
+    let new = site.unfinished()?;
+    let mut initdb = site.tool("initdb");
+    initdb.args(["-U", ROLE, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-instructions", "-D"]).arg(&new);
+    if durability == Durability::Throwaway {
+        initdb.arg("--no-sync");
+    }
+    run("initdb", &mut initdb, "")?;
+
+    let mut single = site.tool("postgres");
+    single.args(["--single", "-c", "exit_on_error=on", "-D"]).arg(&new).arg("postgres");
+    run("postgres --single", &mut single, &format!("create database {ROLE};\n"))?;
+    site.finish(&new)
+}
+
+/// Starts the server, or takes over the one that a crashed process left behind.
+fn launch(site: &Site, durability: Durability) -> Result<Server, EmbeddedError> {
+    let patience = Instant::now() + REMAINS_WAIT;
+    loop {
+        if let Some(pid) = orphan(site) {
+            if has_settings(site, durability) {
+                return Ok(Server { pid, child: None });
+            }
+            stop_server(site, "fast", true)?;
+        }
+        let (log, said_before) = site.open_log()?;
+        let mut child = spawn(site, durability, log)?;
+        if wait_until_ready(site, &mut child)? {
+            return Ok(Server { pid: child.id(), child: Some(child) });
+        }
+        let words = fs::read(site.log()).map_err(at(&site.log()))?;
+        let words = words.get(usize::try_from(said_before).unwrap_or(0)..).unwrap_or_default();
+        let output = last_lines(words);
+        // The children of a killed server outlive it for a second and keep its lock and its memory.
+        let blocked = output.contains("lock file") || output.contains("still in use");
+        if !blocked || Instant::now() > patience {
+            return Err(EmbeddedError::NotReady { log: site.log(), output });
+        }
+        thread::sleep(PAUSE * 10);
+    }
+}
+
+fn spawn(site: &Site, durability: Durability, log: fs::File) -> Result<Child, EmbeddedError> {
+    let mut postgres = site.tool("postgres");
+    postgres.arg("-D").arg(site.data()).arg("-k").arg(site.data()).args(["-p", &PORT.to_string()]);
+    for setting in settings(durability) {
+        postgres.args(["-c", setting]);
+    }
+    postgres.stdout(log.try_clone().map_err(at(&site.log()))?).stderr(log);
+    // Ctrl-C in the terminal must reach wecomd alone, which stops the database when it has finished with it.
+    let program = PathBuf::from(postgres.get_program());
+    postgres.process_group(0).spawn().map_err(at(&program))
+}
+
+/// False if the server ended or took too long.
+fn wait_until_ready(site: &Site, child: &mut Child) -> Result<bool, EmbeddedError> {
+    let deadline = Instant::now() + READY_WAIT;
+    while child.try_wait().map_err(at(site.data()))?.is_none() {
+        // A stale file also says "ready": it counts only with our child's id.
+        if status(site.data()).is_some_and(|(pid, ready)| ready && pid == child.id()) {
+            return Ok(true);
+        }
+        if Instant::now() > deadline {
+            end(site, child, "immediate")?;
+            return Ok(false);
+        }
+        thread::sleep(PAUSE);
+    }
+    Ok(false)
+}
+
+/// Stops our child. We wait for it ourselves: a killed child stays in the process table until its parent
+/// has asked for it, `pg_ctl` would take it for alive, and so would the next server.
+fn end(site: &Site, child: &mut Child, mode: &str) -> Result<(), EmbeddedError> {
+    if child.try_wait().map_err(at(site.data()))?.is_some() {
+        return Ok(());
+    }
+    stop_server(site, mode, false)?;
+    let deadline = Instant::now() + STOP_WAIT;
+    while child.try_wait().map_err(at(site.data()))?.is_none() {
+        if Instant::now() > deadline {
+            return Err(EmbeddedError::StillRunning(child.id()));
+        }
+        thread::sleep(PAUSE);
+    }
+    Ok(())
+}
+
+/// Under the same account, because the server takes orders from nobody else.
+fn stop_server(site: &Site, mode: &str, wait: bool) -> Result<(), EmbeddedError> {
+    let mut stop = site.tool("pg_ctl");
+    stop.args(["stop", "-m", mode, "-t", &STOP_WAIT.as_secs().to_string(), if wait { "-w" } else { "-W" }, "-D"]);
+    run("pg_ctl stop", stop.arg(site.data()), "")
+}
+
+/// The pid of a server which runs although nobody held the lock.
+fn orphan(site: &Site) -> Option<u32> {
+    let (pid, ready) = status(site.data())?;
+    let answers = UnixStream::connect(site.socket()).is_ok();
+    (ready && answers).then_some(pid)
+}
+
+/// The server notes how it was called: one that was started for tests must not be adopted for real data.
+fn has_settings(site: &Site, durability: Durability) -> bool {
+    fs::read_to_string(site.data().join("postmaster.opts"))
+        .is_ok_and(|opts| settings(durability).all(|setting| opts.contains(&format!("\"{setting}\""))))
+}
+
+fn settings(durability: Durability) -> impl Iterator<Item = &'static str> {
+    let special: &[&'static str] = match durability {
+        Durability::Full => &FULL,
+        Durability::Throwaway => &THROWAWAY,
+    };
+    SETTINGS.iter().chain(special).copied()
+}
+
+/// The pid on line 1 of `postmaster.pid`, and whether line 8 says "ready".
+fn status(data: &Path) -> Option<(u32, bool)> {
+    let text = fs::read_to_string(data.join("postmaster.pid")).ok()?;
+    let mut lines = text.lines();
+    let pid = lines.next()?.trim().parse().ok()?;
+    Some((pid, lines.nth(6).is_some_and(|line| line.trim() == "ready")))
+}

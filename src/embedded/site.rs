@@ -1,0 +1,311 @@
+//! Where a private cluster lives, which programs serve it and which account runs them.
+//!
+//! It looks at the machine: installed PostgreSQLs, `/etc/passwd`, the folders above the cluster. It prepares and
+//! checks; it refuses to know when a server starts or stops.
+
+use super::EmbeddedError;
+use std::{
+    env, fs,
+    io::{self, Write},
+    os::unix::{
+        fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown},
+        process::CommandExt,
+    },
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Where the cluster is and who runs it with which programs.
+#[derive(Debug)]
+pub(super) struct Site {
+    dir: PathBuf,
+    data: PathBuf,
+    bin: PathBuf,
+    account: Option<Account>,
+}
+
+/// Whom PostgreSQL runs as when we are root.
+#[derive(Debug)]
+struct Account {
+    name: String,
+    uid: u32,
+    gid: u32,
+}
+
+impl Site {
+    /// Checks everything that can be checked before something runs, and makes the folder.
+    pub(super) fn prepare(dir: PathBuf) -> Result<Site, EmbeddedError> {
+        let data = dir.join("data");
+        let socket = socket(&data);
+        let length = socket.as_os_str().len();
+        if length > SOCKET_BYTES_MAX {
+            return Err(EmbeddedError::TooDeep { path: socket, length });
+        }
+        let bin = find_bin(version_of(&data))?;
+        let account = if is_root() { Some(account_for_postgres()?) } else { None };
+        if let Some(parent) = dir.parent() {
+            fs::create_dir_all(parent).map_err(at(parent))?;
+        }
+        match fs::DirBuilder::new().mode(0o700).create(&dir) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(at(&dir)(error)),
+            _ => {}
+        }
+        let ours = dir.join(LOCK).is_file() || fs::read_dir(&dir).map_err(at(&dir))?.next().is_none();
+        if !ours {
+            return Err(EmbeddedError::NotOurs(dir));
+        }
+        if let Some(account) = &account {
+            // Only the cluster in it belongs to that account, so root never writes where another may plant a link.
+            fs::set_permissions(&dir, fs::Permissions::from_mode(0o711)).map_err(at(&dir))?;
+            reachable(&dir, account)?;
+        }
+        Ok(Site { dir, data, bin, account })
+    }
+
+    /// Makes an empty folder for a cluster which is not known to be whole yet; what an earlier try left goes.
+    pub(super) fn unfinished(&self) -> Result<PathBuf, EmbeddedError> {
+        let new = self.dir.join("data.new");
+        if new.exists() {
+            fs::remove_dir_all(&new).map_err(at(&new))?;
+        }
+        fs::DirBuilder::new().mode(0o700).create(&new).map_err(at(&new))?;
+        if let Some(account) = &self.account {
+            chown(&new, Some(account.uid), Some(account.gid)).map_err(at(&new))?;
+        }
+        Ok(new)
+    }
+
+    /// Puts the finished cluster in its place, all at once.
+    pub(super) fn finish(&self, new: &Path) -> Result<(), EmbeddedError> {
+        fs::rename(new, &self.data).map_err(at(new))?;
+        fs::File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(at(&self.dir))
+    }
+
+    /// The cluster itself.
+    pub(super) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Where the server listens.
+    pub(super) fn socket(&self) -> PathBuf {
+        socket(&self.data)
+    }
+
+    /// Where the server writes what it has to say.
+    pub(super) fn log(&self) -> PathBuf {
+        self.dir.join("postgresql.log")
+    }
+
+    /// The URL at which `db` answers.
+    pub(super) fn url(&self, db: &str) -> String {
+        // sqlx and libpq take a port that is not named here from PGPORT.
+        format!("postgres://{ROLE}@localhost:{PORT}/{db}?host={}", percent_encoded(&self.data))
+    }
+
+    /// Claims the folder for this process; the claim ends with the file.
+    pub(super) fn lock(&self) -> Result<fs::File, EmbeddedError> {
+        let path = self.dir.join(LOCK);
+        let file = fs::File::options().create(true).truncate(false).write(true).open(&path).map_err(at(&path))?;
+        let deadline = Instant::now() + LOCK_WAIT;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(fs::TryLockError::Error(error)) => return Err(at(&path)(error)),
+                Err(fs::TryLockError::WouldBlock) if Instant::now() > deadline => {
+                    return Err(EmbeddedError::InUse(self.dir.clone()));
+                }
+                Err(fs::TryLockError::WouldBlock) => thread::sleep(PAUSE),
+            }
+        }
+    }
+
+    /// The log, open for writing at its end, and how long it is.
+    pub(super) fn open_log(&self) -> Result<(fs::File, u64), EmbeddedError> {
+        let path = self.log();
+        let file = fs::File::options().create(true).append(true).open(&path).map_err(at(&path))?;
+        let length = file.metadata().map_err(at(&path))?.len();
+        if length <= LOG_BYTES_MAX {
+            return Ok((file, length));
+        }
+        file.set_len(0).map_err(at(&path))?;
+        Ok((file, 0))
+    }
+
+    /// One of PostgreSQL's programs, ready to run as the account that owns the cluster.
+    pub(super) fn tool(&self, name: &str) -> Command {
+        let mut command = Command::new(self.bin.join(name));
+        command.current_dir("/").stdin(Stdio::null());
+        if let Some(account) = &self.account {
+            command.uid(account.uid).gid(account.gid);
+        }
+        for (name, _) in env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"PG")) {
+            command.env_remove(name);
+        }
+        // We read what it says, so it must not say it in another language.
+        command.env_remove("LANGUAGE").env("LC_ALL", "C");
+        command
+    }
+}
+
+/// True if this process may do everything.
+pub(crate) fn is_root() -> bool {
+    // Other systems have no /proc; there, PostgreSQL itself explains why it does not run as root.
+    fs::metadata("/proc/self").is_ok_and(|it| it.uid() == 0)
+}
+
+/// Runs one of PostgreSQL's programs to its end, with `input` to read.
+pub(super) fn run(tool: &'static str, command: &mut Command, input: &str) -> Result<(), EmbeddedError> {
+    let program = PathBuf::from(command.get_program());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(at(&program))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A program that ended before it read this has a better explanation than "broken pipe".
+        let _ = stdin.write_all(input.as_bytes());
+    }
+    let output = child.wait_with_output().map_err(at(&program))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(EmbeddedError::Tool { tool, output: last_lines(&[output.stdout, output.stderr].concat()) })
+}
+
+/// The end of what a program said, for an error to quote.
+pub(super) fn last_lines(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines.get(lines.len().saturating_sub(QUOTED_LINES_MAX)..).unwrap_or_default().join("\n")
+}
+
+/// Says which file an error is about.
+pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> EmbeddedError {
+    let path = path.to_owned();
+    move |source| EmbeddedError::Io { path, source }
+}
+
+/// The database role that owns everything; nobody else can reach the socket.
+pub(super) const ROLE: &str = "wecomd";
+
+/// Only a part of the socket's name, nothing listens on it. Named, so that PGPORT has no say.
+pub(super) const PORT: u16 = 5432;
+
+/// What a unix socket's address holds, without its final zero.
+pub(super) const SOCKET_BYTES_MAX: usize = 107;
+
+/// The oldest PostgreSQL our SQL runs on.
+pub(super) const VERSION_MIN: u32 = 15;
+
+/// Marks a folder as ours, and whoever holds its lock as the one who may run the server.
+const LOCK: &str = "wecomd.lock";
+
+/// How long another wecomd may take to let go of the folder.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+
+/// Between two looks at something that will be there soon.
+pub(super) const PAUSE: Duration = Duration::from_millis(10);
+
+/// The server's log starts anew, at the next start, when it has grown beyond this.
+const LOG_BYTES_MAX: u64 = 16 << 20;
+
+/// How many lines of a program's output an error quotes.
+const QUOTED_LINES_MAX: usize = 6;
+
+/// The folder of the server programs: of the version that made the cluster, if there is one, else the newest.
+fn find_bin(made_by: Option<u32>) -> Result<PathBuf, EmbeddedError> {
+    let whole = |bin: &Path| bin.join("initdb").is_file() && bin.join("postgres").is_file();
+    if let Some(bin) = env::var_os("WECOMD_PG_BIN").map(PathBuf::from) {
+        return if whole(&bin) { Ok(bin) } else { Err(EmbeddedError::WrongBin(bin)) };
+    }
+    let mut found: Vec<(bool, u32, PathBuf)> = Vec::new();
+    for root in ["/usr/lib/postgresql", "/usr/local/opt", "/opt/homebrew/opt", "/usr"] {
+        for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let Some(version) = version_in(&name).filter(|&it| it >= VERSION_MIN) else { continue };
+            let bin = entry.path().join("bin");
+            if whole(&bin) {
+                found.push((made_by == Some(version), version, bin));
+            }
+        }
+    }
+    found.sort();
+    let on_path = || env::split_paths(&env::var_os("PATH")?).find(|bin| whole(bin));
+    found.pop().map(|(_, _, bin)| bin).or_else(on_path).ok_or(EmbeddedError::NotInstalled)
+}
+
+/// The first number in `15`, `postgresql@17`, `pgsql-16`.
+fn version_in(name: &str) -> Option<u32> {
+    let from_digit = name.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let digits = from_digit.split(|c: char| !c.is_ascii_digit()).next()?;
+    digits.parse().ok()
+}
+
+fn version_of(data: &Path) -> Option<u32> {
+    fs::read_to_string(data.join("PG_VERSION")).ok()?.trim().parse().ok()
+}
+
+fn account_for_postgres() -> Result<Account, EmbeddedError> {
+    let path = Path::new("/etc/passwd");
+    let passwd = fs::read_to_string(path).map_err(at(path))?;
+    let find = |wanted: &str| {
+        passwd.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            let name = fields.next().filter(|&name| name == wanted)?;
+            let (uid, gid) = (fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?);
+            Some(Account { name: name.to_owned(), uid, gid })
+        })
+    };
+    find("postgres").or_else(|| find("nobody")).ok_or(EmbeddedError::NoAccount)
+}
+
+/// PostgreSQL would only say "Permission denied"; this names the folder to mend.
+fn reachable(dir: &Path, account: &Account) -> Result<(), EmbeddedError> {
+    let mut above: Vec<&Path> = dir.ancestors().collect();
+    above.reverse();
+    for path in above {
+        let it = fs::metadata(path).map_err(at(path))?;
+        let bit = match (it.uid() == account.uid, it.gid() == account.gid) {
+            (true, _) => 0o100,
+            (false, true) => 0o010,
+            (false, false) => 0o001,
+        };
+        if it.mode() & bit == 0 {
+            return Err(EmbeddedError::NotReachable { account: account.name.clone(), path: path.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+fn socket(data: &Path) -> PathBuf {
+    data.join(format!(".s.PGSQL.{PORT}"))
+}
+
+fn percent_encoded(path: &Path) -> String {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    bytes
+        .iter()
+        .map(|&b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_read_from_the_names_systems_use() {
+        let versions = ["15", "postgresql@17", "pgsql-16", "lib"].map(version_in);
+        assert_eq!(versions, [Some(15), Some(17), Some(16), None]);
+    }
+
+    #[test]
+    fn a_folder_goes_into_a_url_percent_encoded() {
+        assert_eq!(percent_encoded(Path::new("/tmp/a b")), "%2Ftmp%2Fa%20b");
+    }
+
+    #[test]
+    fn an_error_quotes_the_last_lines_that_say_something() {
+        assert_eq!(last_lines(b"1\n2\n3\n4\n5\n6\n\n7\n"), "2\n3\n4\n5\n6\n7");
+        assert_eq!(last_lines(b""), "");
+    }
+}

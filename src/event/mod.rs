@@ -1,0 +1,210 @@
+//! What happened, as types.
+//!
+//! Input is the plaintext of an authentic callback, XML or JSON, in any of the platform's shapes: messages and
+//! events of an app, notices to a provider, a robot's JSON. One call turns it into a head (whose, when, what it
+//! is called) and a typed event. Something new from WeCom is [`Event::Unknown`], never an error. Nothing here
+//! knows of a database, of HTTP, of the clock, or of what an event makes us do.
+
+mod head;
+
+mod kind;
+
+mod label;
+
+mod fields;
+
+mod customer;
+
+mod message;
+
+mod member;
+
+mod department;
+
+mod tag;
+
+mod group;
+
+mod acquisition;
+
+mod service;
+
+mod approval;
+
+mod app;
+
+mod job;
+
+mod meeting;
+
+mod office;
+
+mod network;
+
+mod device;
+
+mod payment;
+
+mod suite;
+
+mod robot;
+
+#[cfg(test)]
+mod tests;
+
+use crate::document::{DocumentError, Element};
+use crate::ids::UserId;
+
+pub use acquisition::{Acquisition, AcquisitionChange};
+pub use app::{Action, AppChange, AppInteraction, AppLifecycle, Selection};
+pub use approval::{AccountApproval, Approval, ApprovalEngine};
+pub use customer::{
+    ArchiveConsented, CustomerAdded, CustomerDeleted, CustomerEdited, CustomerLost, FailReason, TransferFailed,
+};
+pub use department::{Department, DepartmentChange};
+pub use device::Device;
+pub use fields::Hidden;
+pub use group::{GroupChange, GroupChanged, GroupUpdate, UpdateDetail};
+pub use head::{Head, NAME_BYTES_MAX};
+pub use job::Job;
+pub use meeting::{Meeting, Operated};
+pub use member::{Attribute, AttributeValue, Member, MemberFields, MemberUpdated};
+pub use message::{Message, MessageBody};
+pub use network::{Chain, School, SchoolEntry};
+pub use office::{Calendar, Drive, Living, Mail, MeetingRoom, OfficeDocument};
+pub use payment::Payment;
+pub use robot::{Robot, RobotBody, RobotItem};
+pub use service::CustomerService;
+pub use suite::{Activation, Conversation, Licence, Notice, Order, Registration, Suite};
+pub use tag::{CorpTag, Tag};
+
+/// A plaintext, understood.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Callback {
+    /// Whose it is, when it happened, what it is called.
+    pub head: Head,
+    /// What happened.
+    pub event: Event,
+}
+
+/// Why a plaintext could not be understood. No retry can help: the bytes will not change.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// The bytes are not text.
+    #[error("the plaintext is not UTF-8")]
+    NotUtf8,
+    /// The text is not a document.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// A kind that we record came without an id that it cannot do without.
+    #[error("the event has no {0}")]
+    Missing(&'static str),
+}
+
+/// Reads a plaintext.
+///
+/// Values come without the blanks around them, except what people typed. An element that is empty is `None`
+/// like an absent one, except in [`MemberFields`], where it means that a value was cleared.
+pub fn parse(plaintext: &[u8]) -> Result<Callback, ParseError> {
+    let text = std::str::from_utf8(plaintext).map_err(|_| ParseError::NotUtf8)?;
+    let doc = Element::parse(text)?;
+    let kind = kind::Kind::of(&doc);
+    let event = kind.read(&doc)?;
+    Ok(Callback { head: Head::read(&kind, &doc), event })
+}
+
+/// Every event of the platform's reference. The first three groups are recorded, the others are kept and settled.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A member and a customer became contacts, or are about to (`half`).
+    CustomerAdded(CustomerAdded),
+    /// A customer's remark, phone number or tags changed; which of them is not said.
+    CustomerEdited(CustomerEdited),
+    /// A member removed a customer, or a transfer did.
+    CustomerDeleted(CustomerDeleted),
+    /// A customer removed a member.
+    CustomerLost(CustomerLost),
+    /// A customer was not taken over by the member meant to.
+    TransferFailed(TransferFailed),
+    /// A customer agreed to have sessions archived.
+    ArchiveConsented(ArchiveConsented),
+
+    /// Someone wrote to the app.
+    Message(Message),
+
+    /// A member joined the directory.
+    MemberCreated(Member),
+    /// A member's id, departments or other fields changed.
+    MemberUpdated(MemberUpdated),
+    /// A member left the directory.
+    MemberDeleted {
+        /// Who left.
+        user: UserId,
+    },
+    /// A member came into the range of the app.
+    MemberSubscribed {
+        /// Who came.
+        user: UserId,
+    },
+    /// A member went out of the range of the app, left the company or was disabled.
+    MemberUnsubscribed {
+        /// Who went.
+        user: UserId,
+    },
+
+    /// A department was made, changed or removed.
+    Department(Department),
+    /// Members or departments were put under a tag of the directory, or taken from it.
+    Tag(Tag),
+    /// A group of members and customers changed.
+    Group(GroupChanged),
+    /// A tag for customers, or a group of such tags, changed.
+    CorpTag(CorpTag),
+    /// Something happened with a customer acquisition link or its quota.
+    Acquisition(Acquisition),
+    /// 微信客服 has something to pull.
+    CustomerService(CustomerService),
+    /// The session archive has something to pull.
+    ArchiveNotify,
+    /// A form of the approval engine moved on.
+    Approval(Approval),
+    /// A request for a paid account was made or settled.
+    AccountApproval(AccountApproval),
+    /// WeCom's own addresses changed: firewalls that list them need a look.
+    PlatformAddressesChanged,
+    /// A member did something in the app.
+    AppInteraction(AppInteraction),
+    /// The app itself changed: suspended, restricted, shared.
+    AppLifecycle(AppLifecycle),
+    /// A job that runs at WeCom ended.
+    Job(Job),
+    /// A mailbox received mail.
+    Mail(Mail),
+    /// A meeting room was booked or given back.
+    MeetingRoom(MeetingRoom),
+    /// A calendar or an entry in it changed.
+    Calendar(Calendar),
+    /// A meeting changed, or someone in it did something.
+    Meeting(Meeting),
+    /// A live broadcast changed its status.
+    Living(Living),
+    /// A document, form or smart sheet changed.
+    Document(OfficeDocument),
+    /// A drive's space or files changed.
+    Drive(Drive),
+    /// An up- or downstream network of companies changed.
+    Chain(Chain),
+    /// A school's directory changed.
+    School(School),
+    /// A device reported something, or was managed.
+    Device(Device),
+    /// A payment or refund outside of WeCom's own apps was settled.
+    Payment(Payment),
+    /// A notice to a provider: tickets, authorisations, orders, licences.
+    Suite(Suite),
+    /// A message or event of an intelligent robot.
+    Robot(Robot),
+
+    /// Authentic but not in the reference; its name is in [`Head::name`].
+    Unknown,
+}

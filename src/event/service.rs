@@ -1,0 +1,39 @@
+//! 微信客服: `kf_msg_or_event` and `kf_account_auth_change`.
+//!
+//! Input is the plaintext's document. The first carries no content: it only says that there is something to pull.
+
+use super::Event;
+use super::fields::{Hidden, filled, hidden, siblings};
+use crate::document::Element;
+
+/// 微信客服 has something to pull, or other accounts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CustomerService {
+    /// Messages or events wait.
+    Waiting {
+        /// The account they wait in.
+        open_kfid: Option<String>,
+        /// Lifts the pull's rate limit for 10 minutes.
+        token: Option<Hidden>,
+    },
+    /// The app may manage other accounts than before.
+    AccountsChanged {
+        /// Accounts it may manage now.
+        added: Vec<String>,
+        /// Accounts it no longer may.
+        removed: Vec<String>,
+    },
+}
+
+pub(super) fn read(event: &str, doc: &Element) -> Option<Event> {
+    Some(Event::CustomerService(match event {
+        "kf_msg_or_event" => {
+            CustomerService::Waiting { open_kfid: filled(doc, "OpenKfId"), token: hidden(doc, "Token") }
+        }
+        "kf_account_auth_change" => CustomerService::AccountsChanged {
+            added: siblings(doc, "AuthAddOpenKfId"),
+            removed: siblings(doc, "AuthDelOpenKfId"),
+        },
+        _ => return None,
+    }))
+}

@@ -1,0 +1,111 @@
+//! Customers: met, edited, lost, handed over.
+
+use chrono::TimeDelta;
+use serde_json::json;
+
+use crate::{
+    changes::{Changes, ContactStatus, ContactType, Record, Source, Task, TaskKind},
+    event::{
+        ArchiveConsented, CustomerAdded, CustomerDeleted, CustomerEdited, CustomerLost, FailReason, TransferFailed,
+    },
+    ids::{ExternalUserId, UserId},
+};
+
+/// How long a welcome code lives. The platform counts from the add in one place and from the callback in another;
+/// the event's own time is the earlier of the two.
+const WELCOME_CODE_LIFE: TimeDelta = TimeDelta::seconds(20);
+
+/// How long a refresh waits. Two edits in one second have the same plaintext and are one delivery; a card that is
+/// read after that second has ended shows both.
+const REFRESH_DELAY: TimeDelta = TimeDelta::seconds(2);
+
+/// A member and a customer became contacts.
+///
+/// The callback is a hint that carries two ids: we keep what it says under its own time, and ask for the rest.
+/// A repeated or late hint changes nothing.
+pub fn added(source: &Source, name: &str, it: &CustomerAdded, changes: &mut Changes) {
+    let at = source.at();
+    let contact = changes.contact(source, &it.user, &it.customer);
+    contact.became(ContactStatus::Contacted, at);
+    contact.met(at);
+    if let Some(state) = &it.state {
+        contact.came_through(state, at);
+    }
+    let how = if it.half { "客户单方添加员工(待员工确认)" } else { "成为联系人" };
+    let content = it.state.as_ref().map_or_else(|| how.to_owned(), |state| format!("{how},渠道 {state}"));
+    changes.record(source, turn(name, &it.user, &it.customer, content));
+    refresh(source, &it.customer, changes);
+    if let Some(code) = &it.welcome_code {
+        let payload = json!({ "external_userid": it.customer, "wechat_userid": it.user, "state": it.state });
+        let task = Task {
+            app_id: source.key.app_id,
+            payload: Some(payload.to_string()),
+            due_at: at,
+            deadline: Some(at + WELCOME_CODE_LIFE),
+            marks: 1,
+        };
+        changes.task(source, TaskKind::Welcome, code, task);
+    }
+}
+
+/// Something about a customer changed: the callback does not say what, so the card is read again.
+pub fn edited(source: &Source, it: &CustomerEdited, changes: &mut Changes) {
+    changes.contact(source, &it.user, &it.customer);
+    refresh(source, &it.customer, changes);
+}
+
+/// A member deleted a customer, or a transfer took the customer away.
+pub fn deleted(source: &Source, name: &str, it: &CustomerDeleted, changes: &mut Changes) {
+    let (status, content) = match it.by_transfer {
+        true => (ContactStatus::TransferredOut, "客户已转接给其他员工"),
+        false => (ContactStatus::DeletedByMember, "员工删除了客户"),
+    };
+    changes.contact(source, &it.user, &it.customer).became(status, source.at());
+    changes.record(source, turn(name, &it.user, &it.customer, content.to_owned()));
+}
+
+/// A customer deleted a member.
+pub fn lost(source: &Source, name: &str, it: &CustomerLost, changes: &mut Changes) {
+    changes.contact(source, &it.user, &it.customer).became(ContactStatus::Lost, source.at());
+    changes.record(source, turn(name, &it.user, &it.customer, "客户删除了员工".to_owned()));
+}
+
+/// A transfer ended without success. The event names the member who should have taken over, not the one before, so
+/// it says nothing about a contact; what it means for a handover is for the handover's ledger to find.
+pub fn transfer_failed(source: &Source, name: &str, it: &TransferFailed, changes: &mut Changes) {
+    let why = match &it.reason {
+        FailReason::Refused => "客户拒绝",
+        FailReason::LimitExceeded => "接替员工的客户数已达上限",
+        FailReason::Other(other) => other,
+    };
+    changes.record(source, turn(name, &it.user, &it.customer, format!("转接失败:{why}")));
+}
+
+/// A customer agreed that the conversation is archived.
+pub fn archive_consented(source: &Source, name: &str, it: &ArchiveConsented, changes: &mut Changes) {
+    changes.record(source, turn(name, &it.user, &it.customer, "客户同意会话存档".to_owned()));
+}
+
+fn refresh(source: &Source, customer: &ExternalUserId, changes: &mut Changes) {
+    let task = Task {
+        app_id: source.key.app_id,
+        payload: None,
+        due_at: source.at() + REFRESH_DELAY,
+        deadline: None,
+        marks: 1,
+    };
+    changes.task(source, TaskKind::RefreshContact, customer.as_str(), task);
+}
+
+/// A turn in the relation, as a record.
+fn turn(name: &str, user: &UserId, customer: &ExternalUserId, content: String) -> Record {
+    Record {
+        customer: Some(customer.clone()),
+        user: Some(user.clone()),
+        sender: "sys".to_owned(),
+        contact_type: ContactType::Event,
+        event: Some(name.to_owned()),
+        content,
+        media_id: None,
+    }
+}

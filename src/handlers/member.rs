@@ -1,0 +1,57 @@
+//! Members: joined, changed, renamed, left.
+
+use crate::{
+    changes::{Changes, Register, Source, Task, TaskKind},
+    event::{Member, MemberFields, MemberUpdated},
+    ids::UserId,
+};
+
+/// `Status` of a member who left the corp by themselves.
+const STATUS_LEFT: i32 = 5;
+
+/// A member joined, perhaps again.
+pub fn created(source: &Source, it: &Member, changes: &mut Changes) {
+    changes.member(source, &it.user).joined(source.at());
+    described(source, &it.user, &it.fields, changes);
+}
+
+/// A member changed; a new userid is learnt, and what else is said counts for whoever bears it now.
+pub fn updated(source: &Source, it: &MemberUpdated, changes: &mut Changes) {
+    if let Some(new) = &it.new_user {
+        changes.rename(source, &it.user, new);
+    }
+    described(source, &it.user, &it.fields, changes);
+}
+
+/// A member left: their binding ends and their customers need a successor.
+pub fn deleted(source: &Source, user: &UserId, changes: &mut Changes) {
+    changes.member(source, user).left(source.at());
+}
+
+/// A member left an app's range: gone, disabled, or merely moved. Only WeCom can tell, so it is asked.
+pub fn unsubscribed(source: &Source, user: &UserId, changes: &mut Changes) {
+    changes.member(source, user).perhaps_left(source.at());
+    let task = Task { app_id: source.key.app_id, payload: None, due_at: source.at(), deadline: None, marks: 1 };
+    changes.task(source, TaskKind::RefreshMember, user.as_str(), task);
+}
+
+/// Takes over what was said; what was not said is unchanged.
+fn described(source: &Source, user: &UserId, fields: &MemberFields, changes: &mut Changes) {
+    let at = source.at();
+    let member = changes.member(source, user);
+    if let Some(name) = &fields.name {
+        Register::set(&mut member.name, name.clone(), at);
+    }
+    if let Some(avatar) = &fields.avatar {
+        Register::set(&mut member.avatar, avatar.clone(), at);
+    }
+    if let Some(department) = &fields.department {
+        Register::set(&mut member.department, department.join(","), at);
+    }
+    if let Some(status) = fields.status {
+        Register::set(&mut member.status, status, at);
+        if status == STATUS_LEFT {
+            member.left(at);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Messages that reach an app: from members, and from customers where a channel lets them.
+
+use crate::{
+    changes::{Changes, ContactType, Record, Source},
+    event::{Message, MessageBody},
+    ids::{ExternalUserId, UserId},
+};
+
+/// Somebody wrote, spoke, or sent a picture or a place.
+pub fn received(source: &Source, it: &Message, changes: &mut Changes) {
+    let customer = ExternalUserId::from_sender(&it.from);
+    if let Some(customer) = &customer {
+        changes.heard_from(source, customer);
+    }
+    let user = if customer.is_none() && !it.from.is_empty() { Some(UserId(it.from.clone())) } else { None };
+    let (contact_type, content, media_id) = summary(&it.body);
+    let sender = it.from.clone();
+    changes.record(source, Record { customer, user, sender, contact_type, event: None, content, media_id });
+}
+
+/// What it was, in words, and WeCom's id of the picture or sound.
+fn summary(body: &MessageBody) -> (ContactType, String, Option<String>) {
+    match body {
+        MessageBody::Text { content } => (ContactType::Text, content.clone(), None),
+        MessageBody::Image { media_id, .. } => (ContactType::Image, "[图片]".to_owned(), media_id.clone()),
+        MessageBody::Voice { media_id, recognition, .. } => {
+            let words = recognition.as_ref().filter(|it| !it.is_empty());
+            (ContactType::Voice, words.map_or("[语音]".to_owned(), |it| format!("[语音] {it}")), media_id.clone())
+        }
+        MessageBody::Video { media_id, .. } => (ContactType::Video, "[视频]".to_owned(), media_id.clone()),
+        MessageBody::Location { latitude, longitude, label, .. } => {
+            let label = label.as_deref().unwrap_or_default();
+            let place = match (latitude, longitude) {
+                (Some(latitude), Some(longitude)) => format!("[位置] {label} ({latitude}, {longitude})"),
+                _ => format!("[位置] {label}"),
+            };
+            (ContactType::Location, place.trim_end().to_owned(), None)
+        }
+        MessageBody::Link { title, url, .. } => {
+            let parts = [title.as_deref(), url.as_deref()];
+            let words: Vec<_> = parts.into_iter().flatten().filter(|it| !it.is_empty()).collect();
+            (ContactType::Link, format!("[链接] {}", words.join(" ")).trim_end().to_owned(), None)
+        }
+        MessageBody::File { media_id, name } => {
+            let words = format!("[文件] {}", name.as_deref().unwrap_or_default());
+            (ContactType::File, words.trim_end().to_owned(), media_id.clone())
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! From what happened to what changes. Pure: no clock, no database, no HTTP.
+
+use crate::{
+    changes::{Changes, Source},
+    event::{Callback, Event},
+};
+
+pub mod customer;
+
+pub mod message;
+
+pub mod member;
+
+/// Every event and where it goes. There is no `_` arm: a new event cannot be forgotten.
+pub fn record(source: &Source, callback: &Callback, changes: &mut Changes) {
+    let name = &callback.head.name;
+    match &callback.event {
+        Event::CustomerAdded(it) => customer::added(source, name, it, changes),
+        Event::CustomerEdited(it) => customer::edited(source, it, changes),
+        Event::CustomerDeleted(it) => customer::deleted(source, name, it, changes),
+        Event::CustomerLost(it) => customer::lost(source, name, it, changes),
+        Event::TransferFailed(it) => customer::transfer_failed(source, name, it, changes),
+        Event::ArchiveConsented(it) => customer::archive_consented(source, name, it, changes),
+        Event::Message(it) => message::received(source, it, changes),
+        Event::MemberCreated(it) => member::created(source, it, changes),
+        Event::MemberUpdated(it) => member::updated(source, it, changes),
+        Event::MemberDeleted { user } => member::deleted(source, user, changes),
+        Event::MemberUnsubscribed { user } => member::unsubscribed(source, user, changes),
+        Event::MemberSubscribed { .. }
+        | Event::Department(_)
+        | Event::Tag(_)
+        | Event::Group(_)
+        | Event::CorpTag(_)
+        | Event::Acquisition(_)
+        | Event::CustomerService(_)
+        | Event::ArchiveNotify
+        | Event::Approval(_)
+        | Event::AccountApproval(_)
+        | Event::PlatformAddressesChanged
+        | Event::AppInteraction(_)
+        | Event::AppLifecycle(_)
+        | Event::Job(_)
+        | Event::Mail(_)
+        | Event::MeetingRoom(_)
+        | Event::Calendar(_)
+        | Event::Meeting(_)
+        | Event::Living(_)
+        | Event::Document(_)
+        | Event::Drive(_)
+        | Event::Chain(_)
+        | Event::School(_)
+        | Event::Device(_)
+        | Event::Payment(_)
+        | Event::Suite(_)
+        | Event::Robot(_)
+        | Event::Unknown => changes.ignore(source, name),
+    }
+}

@@ -1,0 +1,160 @@
+//! The names things go by, as types: a `UserId` can never be passed where an `ExternalUserId` is meant.
+//!
+//! Each holds the platform's (or the business's) string as it was delivered. Nothing here validates:
+//! WeCom's prefixes are known from examples only.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type)]
+        #[sqlx(transparent)]
+        #[serde(transparent)]
+        pub struct $name(pub String);
+
+        impl $name {
+            /// The id as WeCom or the business wrote it.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.to_owned())
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+id! {
+    /// `corpid`: one company, `ww…` or `wx…`.
+    CorpId
+}
+id! {
+    /// `UserID`: a member of the company, as WeCom names them (`wechat_userid` in our tables).
+    UserId
+}
+id! {
+    /// `ExternalUserID`: a person outside the company, as WeCom names them.
+    ExternalUserId
+}
+id! {
+    /// A customer's id in the company's own system; null in our tables until it is matched.
+    CustomerId
+}
+id! {
+    /// A staff member's id in the company's own system.
+    StaffId
+}
+
+impl ExternalUserId {
+    /// Reads a message's sender as a customer if it is shaped like one.
+    ///
+    /// The platform sends both kinds of id in `FromUserName` and marks neither. Customers' ids begin with
+    /// `wm`, `wo` or `wb` and go on with some thirty letters of mixed case; members' ids are chosen by people
+    /// (`wolfgang`), so the prefix alone is not enough.
+    pub fn from_sender(sender: &str) -> Option<Self> {
+        let rest = ["wm", "wo", "wb"].iter().find_map(|prefix| sender.strip_prefix(prefix))?;
+        let first = rest.bytes().next()?;
+        let looks_made = !first.is_ascii_lowercase() || rest.len() >= SENDER_REST_MIN;
+        looks_made.then(|| Self(sender.to_owned()))
+    }
+}
+
+/// A prefix followed by this many characters is an id that WeCom made, not a name that a person chose.
+const SENDER_REST_MIN: usize = 18;
+
+impl CustomerId {
+    /// What a contact way's `state` says about whose QR code was scanned: `cust:` and the business's customer id.
+    ///
+    /// A `state` is set by the company when it makes a contact way and holds at most 30 characters; the
+    /// customer who scans cannot choose it.
+    pub fn from_state(state: &str) -> Option<Self> {
+        state.strip_prefix("cust:").map(str::trim).filter(|id| !id.is_empty()).map(Self::from)
+    }
+}
+
+/// What makes a delivery the same delivery: its app, the event's own time, and the SHA-256 of its plaintext.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeliveryKey {
+    /// The event's own time, to the second; the epoch if it carries none.
+    pub event_at: DateTime<Utc>,
+    /// The app it was sent to: `enterprise_wechat_config.id`.
+    pub app_id: i32,
+    /// SHA-256 of the decrypted plaintext.
+    pub hash: [u8; 32],
+}
+
+impl DeliveryKey {
+    /// The id of the record made from it: the same for the same event, through whichever app it came.
+    pub fn record_id(&self) -> Uuid {
+        let (half, _) = self.hash.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
+        Uuid::from_bytes(*half)
+    }
+}
+
+/// `app-seconds-hash`, as people and the API write it: `1-1700000000-8f55d7db…`.
+impl std::fmt::Display for DeliveryKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}-{}", self.app_id, self.event_at.timestamp(), hex::encode(self.hash))
+    }
+}
+
+impl std::str::FromStr for DeliveryKey {
+    type Err = NotADeliveryKey;
+
+    fn from_str(text: &str) -> Result<Self, NotADeliveryKey> {
+        let (app, rest) = text.split_once('-').ok_or(NotADeliveryKey)?;
+        let (seconds, hash) = rest.rsplit_once('-').ok_or(NotADeliveryKey)?;
+        let mut key = Self { event_at: DateTime::UNIX_EPOCH, app_id: 0, hash: [0; 32] };
+        key.app_id = app.parse().map_err(|_| NotADeliveryKey)?;
+        let seconds = seconds.parse().map_err(|_| NotADeliveryKey)?;
+        key.event_at = DateTime::from_timestamp(seconds, 0).ok_or(NotADeliveryKey)?;
+        hex::decode_to_slice(hash, &mut key.hash).map_err(|_| NotADeliveryKey)?;
+        Ok(key)
+    }
+}
+
+/// The text is not `app-seconds-hash`.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a delivery is named app-seconds-hash, as `wecomd inbox list` prints it")]
+pub struct NotADeliveryKey;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn senders_shaped_like_customers_are_told_from_members() {
+        assert!(ExternalUserId::from_sender("woEXAMPLE000000000000000000000001").is_some());
+        assert!(ExternalUserId::from_sender("wmqfasd1e19278asdasdddd").is_some());
+        for member in ["wolfgang", "wmartin", "zhangsan", "wm", ""] {
+            assert!(ExternalUserId::from_sender(member).is_none(), "{member}");
+        }
+    }
+
+    #[test]
+    fn a_delivery_key_reads_back_as_it_is_written() {
+        let key =
+            DeliveryKey { event_at: DateTime::from_timestamp(-5, 0).expect("in range"), app_id: 7, hash: [9; 32] };
+        assert_eq!(key.to_string().parse(), Ok(key));
+        assert_eq!("1-2".parse::<DeliveryKey>(), Err(NotADeliveryKey));
+    }
+
+    #[test]
+    fn only_a_state_with_the_prefix_names_a_customer() {
+        assert_eq!(CustomerId::from_state("cust:C-1001"), Some(CustomerId::from("C-1001")));
+        assert_eq!(CustomerId::from_state("booth-3"), None);
+        assert_eq!(CustomerId::from_state("cust: "), None);
+    }
+}

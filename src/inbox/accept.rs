@@ -1,0 +1,294 @@
+//! Accepting with group commit: concurrent callbacks share one transaction, a lone one waits for nobody.
+//!
+//! One committer owns one connection. It takes whatever waits, writes it in one statement, and wakes all waiters
+//! after the commit. While it commits, the next group gathers: no timer, no linger. A second committer would make
+//! the groups smaller and both slower.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Wake, event_time, is_crossing, is_refusal, partitions::KnownDays, wake::CHANNEL};
+
+/// How many callbacks may wait for the committer. Beyond that a caller waits to be let in, inside its own limit.
+const WAITING_MAX: usize = 4_096;
+
+/// How many callbacks one transaction takes.
+const GROUP_MAX: usize = 1_024;
+
+/// How many bytes of plaintext one transaction takes, unless a single callback is larger.
+const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How long storing may take in all. WeCom hangs up after 5 s; a commit later than that is for nobody.
+const ACCEPT_LIMIT: Duration = Duration::from_millis(4_500);
+
+/// How long one group's statement may take before the connection is given up.
+const COMMIT_LIMIT: Duration = Duration::from_secs(4);
+
+/// The same for PostgreSQL's side, so that what we gave up does not go on waiting there for ever.
+const STATEMENT_LIMIT: &str = "4s";
+
+/// Other processes are told of new deliveries at most this often.
+const NOTIFY_EVERY: Duration = Duration::from_millis(20);
+
+/// The callback is not known to be durable: it must not be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotStored {
+    /// The database refused it or cannot be reached.
+    #[error("the database could not store it")]
+    Database,
+    /// It took too long, or too many were waiting.
+    #[error("it could not be stored in time")]
+    Late,
+}
+
+struct Waiting {
+    app_id: i32,
+    event_at: DateTime<Utc>,
+    hash: [u8; 32],
+    plaintext: Vec<u8>,
+    answer: oneshot::Sender<Result<(), NotStored>>,
+}
+
+/// How the last group went, for whoever asks whether callbacks can be stored. Cheap to clone; keeps nothing open.
+#[derive(Debug, Clone, Default)]
+pub struct Standing(Arc<Mutex<Option<Instant>>>);
+
+/// For so long a group that could not be stored counts as how it stands. Then somebody must try again.
+const FAILURE_COUNTS_FOR: Duration = Duration::from_secs(10);
+
+impl Standing {
+    /// Whether the last callbacks could be stored, as far as is known.
+    pub fn storing(&self) -> bool {
+        let failed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.is_none_or(|at| at.elapsed() > FAILURE_COUNTS_FOR)
+    }
+
+    fn note(&self, stored: bool) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = if stored { None } else { Some(Instant::now()) };
+    }
+}
+
+/// Where the accepting half puts plaintexts. Cheap to clone; when the last clone is dropped the committer ends.
+#[derive(Clone)]
+pub struct Inbox {
+    waiting: mpsc::Sender<Waiting>,
+    standing: Standing,
+}
+
+impl Inbox {
+    /// Starts the committer. Await the handle after dropping every clone to let it finish what it holds.
+    pub fn start(options: PgConnectOptions, wake: Wake) -> (Self, tokio::task::JoinHandle<()>) {
+        let (sender, receiver) = mpsc::channel(WAITING_MAX);
+        // Whatever the database's default is: an answer means that the disk has it.
+        let options = options.options([("statement_timeout", STATEMENT_LIMIT), ("synchronous_commit", "on")]);
+        let standing = Standing::default();
+        let committer = Committer {
+            options,
+            wake,
+            standing: standing.clone(),
+            conn: None,
+            days: KnownDays::default(),
+            notified: None,
+        };
+        (Self { waiting: sender, standing }, tokio::spawn(committer.run(receiver)))
+    }
+
+    /// How storing goes.
+    pub fn standing(&self) -> Standing {
+        self.standing.clone()
+    }
+
+    /// Returns once the callback is committed: new, or a repeat of one that is.
+    pub async fn accept(&self, app_id: i32, plaintext: Vec<u8>) -> Result<(), NotStored> {
+        let (answer, stored) = oneshot::channel();
+        let hash = Sha256::digest(&plaintext).into();
+        let waiting = Waiting { app_id, event_at: event_time(&plaintext), hash, plaintext, answer };
+        let store = async {
+            self.waiting.send(waiting).await.map_err(|_| NotStored::Database)?;
+            stored.await.unwrap_or(Err(NotStored::Database))
+        };
+        tokio::time::timeout(ACCEPT_LIMIT, store).await.unwrap_or(Err(NotStored::Late))
+    }
+}
+
+struct Committer {
+    options: PgConnectOptions,
+    wake: Wake,
+    standing: Standing,
+    conn: Option<PgConnection>,
+    days: KnownDays,
+    /// When other processes were last told.
+    notified: Option<Instant>,
+}
+
+impl Committer {
+    async fn run(mut self, mut receiver: mpsc::Receiver<Waiting>) {
+        let mut arrived = Vec::with_capacity(GROUP_MAX);
+        let mut owed = false;
+        loop {
+            let received = if owed {
+                let receive = receiver.recv_many(&mut arrived, GROUP_MAX);
+                match tokio::time::timeout(NOTIFY_EVERY, receive).await {
+                    Ok(received) => received,
+                    Err(_) => {
+                        self.tell_others().await;
+                        owed = false;
+                        continue;
+                    }
+                }
+            } else {
+                receiver.recv_many(&mut arrived, GROUP_MAX).await
+            };
+            if received == 0 {
+                break;
+            }
+            while !arrived.is_empty() {
+                let group = arrived.drain(..group_len(&arrived)).collect();
+                self.commit(group).await;
+            }
+            owed = true;
+            if self.notified.is_none_or(|at| at.elapsed() >= NOTIFY_EVERY) {
+                self.tell_others().await;
+                owed = false;
+            }
+        }
+        if let Some(conn) = self.conn {
+            let _ = conn.close().await;
+        }
+    }
+
+    /// Writes a group in one transaction and wakes its waiters; one by one if the group fails as a whole, so that a
+    /// callback the database refuses does not take the others with it.
+    async fn commit(&mut self, mut group: Vec<Waiting>) {
+        // Whoever has given up will be back, and is not worth a wait for those who have not.
+        group.retain(|it| !it.answer.is_closed());
+        if group.is_empty() {
+            return;
+        }
+        // Two processes may get the same repeats at the same time: in one order, they never wait crosswise.
+        group.sort_unstable_by_key(|it| (it.event_at, it.hash, it.app_id));
+        let began = Instant::now();
+        let written = self.write(&group).await;
+        metrics::histogram!("wecomd_commit_seconds").record(began.elapsed());
+        let stored = match written {
+            Err(error) if group.len() > 1 && is_refusal(&error) => {
+                tracing::warn!(error = %error, size = group.len(), "a group was refused; storing one by one");
+                for one in group {
+                    let stored = self.write(std::slice::from_ref(&one)).await;
+                    self.answer(vec![one], stored);
+                }
+                return;
+            }
+            stored => stored,
+        };
+        self.answer(group, stored);
+    }
+
+    fn answer(&self, group: Vec<Waiting>, stored: sqlx::Result<u64>) {
+        let total = group.len() as u64;
+        self.standing.note(stored.as_ref().err().is_none_or(is_refusal));
+        let answer = match stored {
+            Ok(new) => {
+                metrics::counter!("wecomd_callbacks_total", "outcome" => "stored").increment(new);
+                metrics::counter!("wecomd_callbacks_total", "outcome" => "duplicate").increment(total - new.min(total));
+                self.wake.ring();
+                Ok(())
+            }
+            Err(error) => {
+                metrics::counter!("wecomd_callbacks_total", "outcome" => "not_stored").increment(total);
+                tracing::error!(error = %error, size = total, "callbacks could not be stored; WeCom will repeat them");
+                Err(NotStored::Database)
+            }
+        };
+        for waiting in group {
+            // Whoever no longer waits has been given up by its own limit: WeCom repeats, and the repeat is known.
+            let _ = waiting.answer.send(answer);
+        }
+    }
+
+    /// How many of the group are new. A connection that was lost while idle is replaced once, silently: writing a
+    /// group twice stores it once.
+    async fn write(&mut self, group: &[Waiting]) -> sqlx::Result<u64> {
+        let had_connection = self.conn.is_some();
+        match self.try_write(group).await {
+            Err(sqlx::Error::Io(_)) if had_connection => self.try_write(group).await,
+            Err(error) if is_crossing(&error) => self.try_write(group).await,
+            result => result,
+        }
+    }
+
+    async fn try_write(&mut self, group: &[Waiting]) -> sqlx::Result<u64> {
+        let mut conn = match self.conn.take() {
+            Some(conn) => conn,
+            None => within_limit(PgConnection::connect_with(&self.options)).await?,
+        };
+        let result = within_limit(async {
+            self.days.ensure(&mut conn, group.iter().map(|it| it.event_at)).await?;
+            insert(&mut conn, group).await
+        })
+        .await;
+        // After anything but a clear refusal the connection's state is unknown, and so is what it still does.
+        if result.as_ref().err().is_none_or(is_refusal) {
+            self.conn = Some(conn);
+        }
+        result
+    }
+
+    async fn tell_others(&mut self) {
+        self.notified = Some(Instant::now());
+        let Some(conn) = &mut self.conn else { return };
+        let told = within_limit(sqlx::query!("select pg_notify($1, '')", CHANNEL).execute(conn)).await;
+        if told.is_err() {
+            // A hint that is lost costs one poll; the next group finds out what ails the connection.
+            self.conn = None;
+        }
+    }
+}
+
+/// How many of those that arrived fit into one transaction.
+fn group_len(arrived: &[Waiting]) -> usize {
+    let mut bytes = 0;
+    let fitting = arrived.iter().take_while(|it| {
+        bytes += it.plaintext.len();
+        bytes <= GROUP_BYTES_MAX
+    });
+    fitting.count().max(1)
+}
+
+async fn within_limit<T>(work: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    tokio::time::timeout(COMMIT_LIMIT, work).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
+
+/// Stores what is new and queues it, in one statement; returns how many were new.
+async fn insert(conn: &mut PgConnection, group: &[Waiting]) -> sqlx::Result<u64> {
+    let times: Vec<_> = group.iter().map(|it| it.event_at).collect();
+    let apps: Vec<_> = group.iter().map(|it| it.app_id).collect();
+    let hashes: Vec<&[u8]> = group.iter().map(|it| &it.hash[..]).collect();
+    let plaintexts: Vec<&[u8]> = group.iter().map(|it| &it.plaintext[..]).collect();
+    let result = sqlx::query!(
+        r#"
+        with stored as (
+            insert into inbox (event_at, app_id, hash, plaintext)
+            select * from unnest($1::timestamptz[], $2::integer[], $3::bytea[], $4::bytea[])
+            on conflict do nothing
+            returning event_at, app_id, hash
+        )
+        insert into pending (event_at, app_id, hash)
+        select event_at, app_id, hash from stored
+        "#,
+        &times,
+        &apps,
+        &hashes as _,
+        &plaintexts as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(result.rows_affected())
+}

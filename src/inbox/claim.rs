@@ -1,0 +1,237 @@
+//! Claiming deliveries, and the four ways a claim ends: settled, ignored, postponed, parked.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::ids::{CorpId, DeliveryKey};
+
+/// A row of `pending`: a claim on a single delivery goes by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket {
+    due_at: DateTime<Utc>,
+    seq: i64,
+}
+
+impl Ticket {
+    /// Since when the delivery was due.
+    pub fn due_at(&self) -> DateTime<Utc> {
+        self.due_at
+    }
+}
+
+/// A delivery to record, with what its app's configuration says about whose it is.
+#[derive(Debug)]
+pub struct Claimed {
+    /// Which delivery.
+    pub key: DeliveryKey,
+    /// Which row of `pending`.
+    pub ticket: Ticket,
+    /// How often recording it has failed before.
+    pub attempts: i16,
+    /// What WeCom said.
+    pub plaintext: Vec<u8>,
+    /// The corp its app belongs to; none if somebody took the app's configuration away.
+    pub corpid: Option<CorpId>,
+    /// The receiveids its app accepts, if not the corpid alone.
+    pub receive_ids: Option<Vec<String>>,
+}
+
+/// Takes up to `limit` deliveries that are due, and not before `since`, out of `pending`, oldest first, for as long as
+/// `conn`'s transaction stands.
+///
+/// `since` lets a worker begin where it left off: while a backup keeps settled rows from being cleared away, beginning
+/// at the front would walk over all of them each time.
+///
+/// Committing settles them; if this process dies, PostgreSQL undoes the deletion with the connection, and another
+/// worker finds the rows untouched. No lease, no sweeper.
+pub async fn claim(conn: &mut PgConnection, since: DateTime<Utc>, limit: i64) -> sqlx::Result<Vec<Claimed>> {
+    // `any(array(…))` and `offset 0` fix the plan: each row is reached by its address, then by its key, however
+    // large the inbox has grown and whatever the statistics say.
+    let rows = sqlx::query!(
+        r#"
+        with claimed as (
+            delete from pending
+            where ctid = any(array(
+                select ctid from pending
+                where due_at >= $1 and due_at <= now()
+                order by due_at, seq
+                limit $2
+                for update skip locked
+            ))
+            returning due_at, seq, event_at, app_id, hash, attempts
+        )
+        select
+            claimed.due_at as "due_at!", claimed.seq as "seq!",
+            claimed.event_at as "event_at!", claimed.app_id as "app_id!", claimed.hash as "hash!",
+            claimed.attempts as "attempts!", delivery.plaintext as "plaintext!",
+            config.corpid as "corpid?: CorpId", config.receive_ids as "receive_ids?"
+        from claimed
+        cross join lateral (
+            select plaintext from inbox
+            where event_at = claimed.event_at and hash = claimed.hash and app_id = claimed.app_id
+            offset 0
+        ) delivery
+        left join enterprise_wechat_config config on config.id = claimed.app_id
+        "#,
+        since,
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Claimed {
+                key: key(row.event_at, row.app_id, &row.hash)?,
+                ticket: Ticket { due_at: row.due_at, seq: row.seq },
+                attempts: row.attempts,
+                plaintext: row.plaintext,
+                corpid: row.corpid,
+                receive_ids: row.receive_ids,
+            })
+        })
+        .collect()
+}
+
+/// Takes one delivery out of `pending` again, after the batch that had claimed it was undone. `false` if another
+/// worker has it now.
+pub async fn claim_again(conn: &mut PgConnection, ticket: &Ticket) -> sqlx::Result<bool> {
+    let result = sqlx::query!(
+        r#"
+        delete from pending
+        where ctid = any(array(select ctid from pending where due_at = $1 and seq = $2 for update skip locked))
+        "#,
+        ticket.due_at,
+        ticket.seq,
+    )
+    .execute(conn)
+    .await?;
+    Ok(result.rows_affected() > 0)
+}
+
+/// Settles a claimed delivery as one from which nothing is recorded, under the event's name.
+pub async fn ignore(conn: &mut PgConnection, ignored: &[(DeliveryKey, String)]) -> sqlx::Result<()> {
+    if ignored.is_empty() {
+        return Ok(());
+    }
+    let (times, apps, hashes) = columns(ignored.iter().map(|(key, _)| key));
+    let names: Vec<_> = ignored.iter().map(|(_, name)| name.clone()).collect();
+    sqlx::query!(
+        r#"
+        insert into ignored (event_at, app_id, hash, name)
+        select * from unnest($1::timestamptz[], $2::integer[], $3::bytea[], $4::text[])
+        on conflict do nothing
+        "#,
+        &times,
+        &apps,
+        &hashes,
+        &names,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Puts a claimed delivery back, to be tried again at `due_at`.
+pub async fn postpone(
+    conn: &mut PgConnection,
+    key: &DeliveryKey,
+    attempts: i16,
+    due_at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into pending (due_at, event_at, app_id, attempts, hash) values ($1, $2, $3, $4, $5)",
+        due_at,
+        key.event_at,
+        key.app_id,
+        attempts,
+        &key.hash[..],
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Sets a claimed delivery aside for a person, with the reason in words.
+pub async fn park(conn: &mut PgConnection, key: &DeliveryKey, attempts: i16, reason: &str) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        insert into parked (event_at, app_id, hash, attempts, reason) values ($1, $2, $3, $4, $5)
+        on conflict on constraint parked_key
+        do update set attempts = excluded.attempts, reason = excluded.reason, parked_at = now()
+        "#,
+        key.event_at,
+        key.app_id,
+        &key.hash[..],
+        attempts,
+        reason,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Queues a stored delivery again, however it stands. Recording it twice changes no contact, record or handover, but
+/// marks its tasks once more. `false` if there is none.
+pub async fn replay(conn: &mut PgConnection, key: &DeliveryKey) -> sqlx::Result<bool> {
+    let result = sqlx::query!(
+        r#"
+        with unparked as (
+            delete from parked where event_at = $1 and app_id = $2 and hash = $3
+        ),
+        unignored as (
+            delete from ignored where event_at = $1 and app_id = $2 and hash = $3
+        )
+        insert into pending (event_at, app_id, hash)
+        select event_at, app_id, hash from inbox where event_at = $1 and app_id = $2 and hash = $3
+        "#,
+        key.event_at,
+        key.app_id,
+        &key.hash[..],
+    )
+    .execute(conn)
+    .await?;
+    Ok(result.rows_affected() > 0)
+}
+
+/// Depths are counted up to here: beyond it the number does not matter, and counting would take too long.
+pub const DEPTH_MAX: i64 = 100_000;
+
+/// How many deliveries wait to be recorded, and how many are parked, each counted up to [`DEPTH_MAX`].
+pub async fn depth(conn: &mut PgConnection) -> sqlx::Result<(i64, i64)> {
+    let row = sqlx::query!(
+        r#"
+        select
+            (select count(*) from (select from pending limit $1) it) as "pending!",
+            (select count(*) from (select from parked limit $1) it) as "parked!"
+        "#,
+        DEPTH_MAX,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((row.pending, row.parked))
+}
+
+/// What time it is for the database, and whether it takes writes.
+pub async fn database_standing(conn: &mut PgConnection) -> sqlx::Result<(DateTime<Utc>, bool)> {
+    let row = sqlx::query!(
+        r#"select clock_timestamp() as "now!", current_setting('transaction_read_only') = 'off' as "writable!""#
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((row.now, row.writable))
+}
+
+pub(super) fn key(event_at: DateTime<Utc>, app_id: i32, hash: &[u8]) -> sqlx::Result<DeliveryKey> {
+    let hash = hash.try_into().map_err(|_| sqlx::Error::Decode("a hash in the inbox is not 32 bytes long".into()))?;
+    Ok(DeliveryKey { event_at, app_id, hash })
+}
+
+fn columns<'a>(keys: impl Iterator<Item = &'a DeliveryKey>) -> (Vec<DateTime<Utc>>, Vec<i32>, Vec<Vec<u8>>) {
+    let (mut times, mut apps, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
+    for key in keys {
+        times.push(key.event_at);
+        apps.push(key.app_id);
+        hashes.push(key.hash.to_vec());
+    }
+    (times, apps, hashes)
+}

@@ -1,0 +1,73 @@
+//! When an event happened, read from its plaintext without understanding it.
+//!
+//! The time leads the dedupe key and picks the partition, so it must be the same in every repeat: it is a function
+//! of the plaintext alone.
+
+use std::ops::ControlFlow;
+
+use chrono::{DateTime, Utc};
+
+use crate::document;
+
+/// `CreateTime` (messages and events), `TimeStamp` (notices) or `create_time` (robots), in seconds.
+///
+/// The epoch if there is none, if it is not a number, or if the plaintext is no document at all: such deliveries
+/// are kept in `inbox_undated`.
+pub fn event_time(plaintext: &[u8]) -> DateTime<Utc> {
+    let mut found = None;
+    if let Ok(text) = std::str::from_utf8(plaintext) {
+        // What came before an error still counts: a document cut short has its time at its head.
+        let _ = document::scan(text, |name, value| {
+            if ["CreateTime", "TimeStamp", "create_time"].iter().any(|it| it.eq_ignore_ascii_case(name)) {
+                found = value.parse::<i64>().ok();
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        });
+    }
+    found
+        .filter(|seconds| (0..SECONDS_END).contains(seconds))
+        .and_then(|it| DateTime::from_timestamp(it, 0))
+        .unwrap_or_default()
+}
+
+/// The year 2200: a later time is no time.
+const SECONDS_END: i64 = 7_258_118_400;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_family_of_plaintext_tells_its_time() {
+        let times = [
+            "<xml><FromUserName>a</FromUserName><CreateTime>1700000000</CreateTime></xml>",
+            "<xml><SuiteId>s</SuiteId><TimeStamp> <![CDATA[1700000000]]></TimeStamp></xml>",
+            r#"{"msgid":"m","create_time":1700000000}"#,
+        ];
+        for text in times {
+            assert_eq!(event_time(text.as_bytes()).timestamp(), 1_700_000_000, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_plaintext_without_a_believable_time_is_undated() {
+        let undated: [&[u8]; 5] = [
+            b"<xml><MsgType>text</MsgType></xml>",
+            b"<xml><CreateTime>tomorrow</CreateTime></xml>",
+            b"<xml><CreateTime>99999999999999</CreateTime></xml>",
+            b"<xml><CreateTime>-1</CreateTime></xml>",
+            b"\xff\xfe",
+        ];
+        for plaintext in undated {
+            assert_eq!(event_time(plaintext), DateTime::UNIX_EPOCH);
+        }
+    }
+
+    #[test]
+    fn words_inside_a_message_do_not_count_as_its_time() {
+        let text =
+            "<xml><Content><![CDATA[<CreateTime>1</CreateTime>]]></Content><CreateTime>1700000000</CreateTime></xml>";
+        assert_eq!(event_time(text.as_bytes()).timestamp(), 1_700_000_000);
+    }
+}

@@ -1,0 +1,225 @@
+//! Looking into the inbox: what came, when, and how it stands.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::{PgConnection, Postgres, QueryBuilder};
+
+use super::claim::key;
+use crate::ids::DeliveryKey;
+
+/// How a delivery stands. Never stored: derived from where it has a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Still to be recorded.
+    Pending,
+    /// Set aside for a person.
+    Parked,
+    /// Kept and counted; nothing is recorded from it.
+    Ignored,
+    /// Its contents are in the tables.
+    Recorded,
+}
+
+impl std::str::FromStr for State {
+    type Err = NotAState;
+
+    fn from_str(text: &str) -> Result<Self, NotAState> {
+        match text {
+            "pending" => Ok(Self::Pending),
+            "parked" => Ok(Self::Parked),
+            "ignored" => Ok(Self::Ignored),
+            "recorded" => Ok(Self::Recorded),
+            _ => Err(NotAState),
+        }
+    }
+}
+
+/// The text names no state.
+#[derive(Debug, thiserror::Error)]
+#[error("a delivery is pending, parked, ignored or recorded")]
+pub struct NotAState;
+
+/// Which deliveries to list.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only those in this state.
+    pub state: Option<State>,
+    /// Only those of the app with this name.
+    pub app: Option<String>,
+    /// Only those listed after this one.
+    pub after: Option<DeliveryKey>,
+}
+
+/// A delivery in a list.
+#[derive(Debug, Clone, Serialize)]
+pub struct Listed {
+    /// `app-seconds-hash`.
+    pub id: String,
+    /// The app's name.
+    pub app: String,
+    /// The event's own time.
+    pub event_at: DateTime<Utc>,
+    /// When we stored it.
+    pub received_at: DateTime<Utc>,
+    /// How large the plaintext is.
+    pub plaintext_bytes: i32,
+    /// How it stands.
+    pub state: State,
+    /// How often recording it failed, while pending or parked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<i16>,
+    /// When it is tried again, while pending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<DateTime<Utc>>,
+    /// Why it is parked, or the event's name if it is ignored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A delivery with what WeCom said.
+#[derive(Debug, Clone, Serialize)]
+pub struct Shown {
+    /// The list's fields.
+    #[serde(flatten)]
+    pub listed: Listed,
+    /// The plaintext, as text; bytes that are not UTF-8 are replaced.
+    pub plaintext: String,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    event_at: DateTime<Utc>,
+    app_id: i32,
+    hash: Vec<u8>,
+    app: String,
+    received_at: DateTime<Utc>,
+    plaintext_bytes: i32,
+    attempts: Option<i16>,
+    due_at: Option<DateTime<Utc>>,
+    parked_reason: Option<String>,
+    ignored_name: Option<String>,
+}
+
+/// Up to `limit` deliveries, latest event first.
+pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Listed>> {
+    let mut page: QueryBuilder<Postgres> = QueryBuilder::new("with page as (select event_at, app_id, hash from ");
+    page.push(match filter.state {
+        None | Some(State::Recorded) => "inbox",
+        Some(State::Pending) => "pending",
+        Some(State::Parked) => "parked",
+        Some(State::Ignored) => "ignored",
+    });
+    page.push(" source where true");
+    if filter.state == Some(State::Recorded) {
+        for table in ["pending", "parked", "ignored"] {
+            page.push(" and not exists (select from ").push(table);
+            page.push(" it where (it.event_at, it.app_id, it.hash) = (source.event_at, source.app_id, source.hash))");
+        }
+    }
+    if let Some(app) = &filter.app {
+        page.push(" and app_id = (select id from enterprise_wechat_config where name = ")
+            .push_bind(app.clone())
+            .push(")");
+    }
+    if let Some(after) = &filter.after {
+        page.push(" and (event_at, hash, app_id) < (").push_bind(after.event_at).push(", ");
+        page.push_bind(after.hash.to_vec()).push(", ").push_bind(after.app_id).push(")");
+    }
+    page.push(" order by event_at desc, hash desc, app_id desc limit ").push_bind(limit).push(") ");
+    page.push(DETAILS).push(" from page join inbox using (event_at, app_id, hash) ").push(STANDING);
+    page.push(" order by event_at desc, hash desc, app_id desc");
+    let rows: Vec<Row> = page.build_query_as().fetch_all(conn).await?;
+    rows.into_iter().map(listed).collect()
+}
+
+/// One delivery with its plaintext.
+pub async fn show(conn: &mut PgConnection, wanted: &DeliveryKey) -> sqlx::Result<Option<Shown>> {
+    let mut query: QueryBuilder<Postgres> = QueryBuilder::new(DETAILS);
+    query.push(" from inbox ").push(STANDING);
+    query.push(" where event_at = ").push_bind(wanted.event_at);
+    query.push(" and hash = ").push_bind(wanted.hash.to_vec()).push(" and app_id = ").push_bind(wanted.app_id);
+    let Some(row) = query.build_query_as().fetch_optional(&mut *conn).await? else { return Ok(None) };
+    let plaintext = sqlx::query_scalar!(
+        "select plaintext from inbox where event_at = $1 and hash = $2 and app_id = $3",
+        wanted.event_at,
+        &wanted.hash[..],
+        wanted.app_id,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(Some(Shown { listed: listed(row)?, plaintext: String::from_utf8_lossy(&plaintext).into_owned() }))
+}
+
+/// How many of these are in the inbox; for whoever must know that nothing answered was lost.
+pub async fn count_stored(conn: &mut PgConnection, keys: &[DeliveryKey]) -> sqlx::Result<i64> {
+    let times: Vec<_> = keys.iter().map(|it| it.event_at).collect();
+    let apps: Vec<_> = keys.iter().map(|it| it.app_id).collect();
+    let hashes: Vec<_> = keys.iter().map(|it| it.hash.to_vec()).collect();
+    sqlx::query_scalar!(
+        r#"
+        select count(*) as "count!"
+        from (
+            select distinct event_at, app_id, hash
+            from unnest($1::timestamptz[], $2::integer[], $3::bytea[]) given (event_at, app_id, hash)
+        ) wanted
+        join inbox using (event_at, app_id, hash)
+        "#,
+        &times,
+        &apps,
+        &hashes,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// How many deliveries the inbox holds.
+pub async fn count(conn: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(r#"select count(*) as "count!" from inbox"#).fetch_one(conn).await
+}
+
+/// What WeCom said in every delivery that is recorded: all of them at once, so for small inboxes only.
+pub async fn recorded_plaintexts(conn: &mut PgConnection) -> sqlx::Result<Vec<Vec<u8>>> {
+    sqlx::query_scalar!(
+        r#"
+        select plaintext from inbox
+        where not exists (select from pending it where (it.event_at, it.app_id, it.hash) = (inbox.event_at, inbox.app_id, inbox.hash))
+            and not exists (select from parked it where (it.event_at, it.app_id, it.hash) = (inbox.event_at, inbox.app_id, inbox.hash))
+            and not exists (select from ignored it where (it.event_at, it.app_id, it.hash) = (inbox.event_at, inbox.app_id, inbox.hash))
+        "#
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// What a list shows of a delivery.
+const DETAILS: &str = "select event_at, app_id, hash, config.name as app, received_at, \
+    octet_length(plaintext) as plaintext_bytes, coalesce(waiting.attempts, parked.attempts) as attempts, \
+    waiting.due_at, parked.reason as parked_reason, ignored.name as ignored_name";
+
+/// Where a delivery's state is read from. A replayed delivery may wait twice: the earlier counts.
+const STANDING: &str = "join enterprise_wechat_config config on config.id = app_id \
+    left join lateral (select attempts, due_at from pending where pending.event_at = inbox.event_at \
+        and pending.app_id = inbox.app_id and pending.hash = inbox.hash order by due_at limit 1) waiting on true \
+    left join parked using (event_at, app_id, hash) \
+    left join ignored using (event_at, app_id, hash)";
+
+fn listed(row: Row) -> sqlx::Result<Listed> {
+    let state = match (&row.due_at, &row.parked_reason, &row.ignored_name) {
+        (Some(_), ..) => State::Pending,
+        (_, Some(_), _) => State::Parked,
+        (.., Some(_)) => State::Ignored,
+        _ => State::Recorded,
+    };
+    Ok(Listed {
+        id: key(row.event_at, row.app_id, &row.hash)?.to_string(),
+        app: row.app,
+        event_at: row.event_at,
+        received_at: row.received_at,
+        plaintext_bytes: row.plaintext_bytes,
+        state,
+        attempts: row.attempts,
+        due_at: row.due_at,
+        reason: row.parked_reason.or(row.ignored_name),
+    })
+}

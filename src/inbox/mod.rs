@@ -1,0 +1,27 @@
+//! The hinge: deliveries wait here, stored before they are answered, until they are recorded.
+//!
+//! The accepting half puts plaintexts in ([`Inbox::accept`]); the recording half claims them and settles, postpones
+//! or parks. Neither knows the other. What a delivery means is nobody's business here.
+
+mod accept;
+
+mod event_time;
+
+mod claim;
+
+mod list;
+
+mod partitions;
+
+mod trouble;
+
+pub mod wake;
+
+pub use accept::{Inbox, NotStored, Standing};
+pub use claim::{
+    Claimed, DEPTH_MAX, Ticket, claim, claim_again, database_standing, depth, ignore, park, postpone, replay,
+};
+pub use event_time::event_time;
+pub use list::{Filter, Listed, NotAState, Shown, State, count, count_stored, list, recorded_plaintexts, show};
+pub use trouble::{is_crossing, is_refusal, is_too_slow};
+pub use wake::Wake;

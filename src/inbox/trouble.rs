@@ -1,0 +1,25 @@
+//! Whose fault an error is: the delivery's, or the database's own.
+
+/// Whether the database understood and refused: trying the rest without this delivery can help.
+///
+/// Everything else is the database's own trouble and counts against no delivery: connections (class 08), a database
+/// that takes no writes (25), two transactions that crossed (40), resources (53), locks (55), cancelled or shut down
+/// (57), the system (58).
+pub fn is_refusal(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else {
+        return matches!(error, sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Encode(_));
+    };
+    let code = error.code().unwrap_or_default();
+    !["08", "25", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class))
+}
+
+/// Whether two transactions crossed (deadlock, serialization): one of them only has to begin again.
+pub fn is_crossing(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|it| it.code());
+    matches!(code.as_deref(), Some("40P01" | "40001"))
+}
+
+/// Whether a statement took longer than it may.
+pub fn is_too_slow(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|it| it.code().as_deref() == Some("57014"))
+}

@@ -1,0 +1,43 @@
+//! `wecomd` receives WeCom (企业微信) callbacks, stores each before it is answered, and turns them into contacts,
+//! messages and handovers in PostgreSQL.
+//!
+//! The modules below stand in the order in which a callback meets them. The accepting half (`server`, `crypto`)
+//! and the recording half (`worker` to `tables`) never import each other: they meet in `inbox`.
+
+pub mod server;
+
+pub mod apps;
+
+pub mod crypto;
+
+pub mod inbox;
+
+pub mod worker;
+
+pub mod event;
+
+pub mod handlers;
+
+pub mod changes;
+
+pub mod tables;
+
+pub mod admin;
+
+pub mod app;
+
+pub mod cli;
+
+pub mod config;
+
+pub mod vault;
+
+pub mod telemetry;
+
+pub mod embedded;
+
+pub mod sandbox;
+
+pub mod document;
+
+pub mod ids;

@@ -1,0 +1,116 @@
+//! The company that the callbacks are about, and its apps with their callback keys.
+//!
+//! A [`Corp`] is either made up from a seed or filled in from a real configuration; in both cases it holds what an
+//! administrator types into WeCom's console, and printing it shows no secret.
+
+use std::fmt;
+
+use super::chance::{ALPHANUMERIC, Chance, HEX};
+use super::push::AppKind;
+use crate::crypto::{CallbackKeys, KeyError};
+use crate::ids::CorpId;
+
+/// WeCom's console offers Tokens and keys of these lengths.
+const TOKEN_CHARS: usize = 32;
+const ENCODING_AES_KEY_CHARS: usize = 43;
+
+/// A company with its apps.
+#[derive(Debug, Clone)]
+pub struct Corp {
+    /// The company's id.
+    pub corpid: CorpId,
+    /// Its apps; the first of a kind is the one that is pushed to.
+    pub apps: Vec<App>,
+}
+
+/// One app that has a callback URL.
+#[derive(Clone)]
+pub struct App {
+    /// What it is for.
+    pub kind: AppKind,
+    /// Its name in the callback URL.
+    pub name: String,
+    /// The signature's secret.
+    pub token: String,
+    /// The cipher's key, as the console shows it.
+    pub encoding_aes_key: String,
+    /// The app's number, empty for a system tool such as directory sync.
+    pub agentid: String,
+    /// What stands at the end of each frame: the corp id, except for suites and robots.
+    pub receive_id: String,
+}
+
+impl Corp {
+    /// Makes up a company with one app for customers and messages and one for the directory.
+    pub fn from_seed(seed: u64) -> Self {
+        let mut chance = Chance::new(seed, "corp");
+        let corpid = format!("ww{}", chance.text(HEX, 16));
+        let mut app = |kind, name: &str, agentid: &str| App {
+            kind,
+            name: name.to_owned(),
+            token: chance.text(ALPHANUMERIC, TOKEN_CHARS),
+            encoding_aes_key: chance.text(ALPHANUMERIC, ENCODING_AES_KEY_CHARS),
+            agentid: agentid.to_owned(),
+            receive_id: corpid.clone(),
+        };
+        let apps = vec![app(AppKind::App, "service", "1000002"), app(AppKind::Directory, "directory", "")];
+        Self { corpid: CorpId(corpid), apps }
+    }
+
+    /// The app that gets pushes of this kind. A company without a directory app has them sent to its only app.
+    pub fn app(&self, kind: AppKind) -> Option<&App> {
+        self.apps.iter().find(|app| app.kind == kind).or_else(|| self.apps.first())
+    }
+}
+
+impl App {
+    /// The keys, checked.
+    pub fn keys(&self) -> Result<CallbackKeys, KeyError> {
+        CallbackKeys::new(&self.token, &self.encoding_aes_key)
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App")
+            .field("kind", &self.kind)
+            .field("name", &self.name)
+            .field("agentid", &self.agentid)
+            .field("receive_id", &self.receive_id)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_always_makes_the_same_company_with_valid_keys() {
+        let (one, same, other) = (Corp::from_seed(1), Corp::from_seed(1), Corp::from_seed(2));
+        assert_eq!(one.corpid, same.corpid);
+        assert_ne!(one.corpid, other.corpid);
+        for (app, twin) in one.apps.iter().zip(&same.apps) {
+            assert!(app.keys().is_ok());
+            assert_eq!((&app.token, &app.encoding_aes_key), (&twin.token, &twin.encoding_aes_key));
+        }
+        assert_ne!(one.apps[0].token, one.apps[1].token);
+    }
+
+    #[test]
+    fn printing_a_company_shows_no_secret() {
+        let corp = Corp::from_seed(1);
+        let shown = format!("{corp:?}");
+        for app in &corp.apps {
+            assert!(!shown.contains(&app.token) && !shown.contains(&app.encoding_aes_key), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_company_with_one_app_sends_everything_there() {
+        let mut corp = Corp::from_seed(1);
+        assert_eq!(corp.app(AppKind::Directory).map(|app| app.name.as_str()), Some("directory"));
+        corp.apps.truncate(1);
+        assert_eq!(corp.app(AppKind::Directory).map(|app| app.name.as_str()), Some("service"));
+    }
+}

@@ -1,0 +1,25 @@
+//! A pretend WeCom, for the demo and the tests.
+//!
+//! It makes up a company and one working day of callbacks, adds the mischief of a real network, and delivers the lot
+//! to a running service as the platform would: encrypted, signed, impatient, and again when nobody answers. It knows
+//! how to seal and nothing else of ours: what the service makes of a callback is none of its business.
+
+mod chance;
+
+pub mod corp;
+
+pub mod push;
+
+pub mod day;
+
+pub mod file;
+
+pub mod mischief;
+
+pub mod deliver;
+
+pub use corp::{App, Corp};
+pub use day::{Day, work_day};
+pub use deliver::{Delivered, Patience, Report, Sender};
+pub use mischief::{Rates, stir};
+pub use push::{AppKind, Forgery, Push};

@@ -1,0 +1,21 @@
+//! The two doors: callbacks in public, administration inside. The only code that speaks HTTP inwards.
+
+mod listen;
+
+mod body;
+
+mod refusal;
+
+mod callback;
+
+mod reply;
+
+mod admin;
+
+mod probes;
+
+pub use admin::AdminDoor;
+pub use callback::CallbackDoor;
+pub(crate) use listen::serve;
+pub use listen::{Door, Limits, Served, bind};
+pub use probes::Health;

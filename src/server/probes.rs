@@ -1,0 +1,76 @@
+//! `/livez`, `/readyz`, `/metrics`: for those who watch over us. No token, no customer data.
+
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::inbox::{self, Standing};
+
+/// How long the database may take to answer a probe.
+const PROBE_LIMIT: Duration = Duration::from_secs(2);
+
+/// Clocks that differ by more than this make welcome deadlines wrong.
+const SKEW_MAX: TimeDelta = TimeDelta::seconds(5);
+
+/// What the probes look at.
+#[derive(Clone)]
+pub struct Health {
+    pool: PgPool,
+    metrics: PrometheusHandle,
+    standing: Standing,
+}
+
+impl Health {
+    /// Probes this database and renders these metrics.
+    pub fn new(pool: PgPool, metrics: PrometheusHandle, standing: Standing) -> Self {
+        Self { pool, metrics, standing }
+    }
+
+    /// Whether callbacks can be stored, as far as the database and the last of them tell. Status 200 or 503.
+    pub async fn ready(&self) -> (u16, Value) {
+        let looked = async {
+            let mut conn = self.pool.acquire().await?;
+            let standing = inbox::database_standing(&mut conn).await?;
+            Ok::<_, sqlx::Error>((standing, inbox::depth(&mut conn).await?))
+        };
+        match tokio::time::timeout(PROBE_LIMIT, looked).await {
+            Ok(Ok(((_, false), _))) => not_ready("takes no writes"),
+            Ok(Ok(_)) if !self.standing.storing() => not_ready("could not store the last callbacks; the log says why"),
+            Ok(Ok(((now, _), (pending, parked)))) => {
+                let skew = (Utc::now() - now).num_milliseconds();
+                let clock = if skew.abs() > SKEW_MAX.num_milliseconds() { "skewed" } else { "ok" };
+                let found = json!({ "status": "ready", "database": "ok", "pending": pending, "parked": parked,
+                    "clock": clock, "clock_skew_ms": skew });
+                (200, found)
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(error = %error, "not ready: the database refuses");
+                not_ready("refuses")
+            }
+            Err(_) => not_ready("does not answer"),
+        }
+    }
+
+    /// The metrics in Prometheus' text form, with the depths as of now.
+    pub async fn metrics(&self) -> String {
+        let looked = async {
+            let mut conn = self.pool.acquire().await?;
+            inbox::depth(&mut conn).await
+        };
+        if let Ok(Ok((pending, parked))) = tokio::time::timeout(PROBE_LIMIT, looked).await {
+            #[expect(clippy::cast_precision_loss, reason = "a gauge")]
+            {
+                metrics::gauge!("wecomd_pending").set(pending as f64);
+                metrics::gauge!("wecomd_parked").set(parked as f64);
+            }
+        }
+        self.metrics.render()
+    }
+}
+
+fn not_ready(database: &str) -> (u16, Value) {
+    (503, json!({ "status": "not ready", "database": database }))
+}

@@ -1,0 +1,102 @@
+//! Writing a batch's changes, in the transaction that settles the batch.
+//!
+//! Tables are always written in the same order and rows in key order, so that workers wait for each other but never
+//! crosswise. Most batches of a corp go side by side; one that changes what other rows follow from (a rename, a
+//! leaver, a customer's message) has the corp to itself until it commits.
+
+use std::collections::BTreeSet;
+
+use sqlx::PgConnection;
+
+use super::{
+    customer_activity, customer_wechat_contact, handover, member, member_alias, staff_wechat_bind, task,
+    wechat_contact_record::{self, KnownMonths},
+};
+use crate::{
+    changes::Changes,
+    ids::{CorpId, UserId},
+};
+
+/// The first half of the advisory lock that a corp's batches share; the second is a hash of the corp.
+const CORP_LOCK: i32 = 0x7763_6f72;
+
+/// Writes everything but the settling.
+pub async fn apply(conn: &mut PgConnection, mut changes: Changes, months: &mut KnownMonths) -> sqlx::Result<()> {
+    let quiet = changes.need_quiet();
+    lock(conn, changes.corps(), quiet).await?;
+    let renamed = apply_renames(conn, &mut changes).await?;
+    let current = member_alias::resolve(conn, changes.users()).await?;
+    changes.resolve(&current);
+
+    customer_activity::upsert(conn, &changes.activity).await?;
+    customer_wechat_contact::upsert(conn, &changes.contacts).await?;
+    // Making a month locks the whole table for the rest of the transaction, so it comes in the table's own place:
+    // earlier, its maker would wait for others who wait for the table.
+    months.ensure(conn, changes.records.keys().map(|(at, ..)| *at)).await?;
+    wechat_contact_record::insert(conn, &changes.records).await?;
+    member::upsert(conn, &changes.members).await?;
+
+    let described = changes.members.keys().chain(&renamed).cloned().collect::<BTreeSet<_>>();
+    if !described.is_empty() {
+        let (corps, users) = columns(&described);
+        staff_wechat_bind::settle(conn, &corps, &users).await?;
+    }
+    // Only a rename brings other bindings to a userid; a member may have thousands of contacts to walk through.
+    if !renamed.is_empty() {
+        let (corps, users) = columns(&renamed);
+        customer_wechat_contact::assign_staff(conn, &corps, &users).await?;
+    }
+    let in_contact = changes.contacts.keys().map(|(corp, _, user)| (corp.clone(), user.clone()));
+    let concerned = described.into_iter().chain(in_contact).collect::<BTreeSet<_>>();
+    if !concerned.is_empty() {
+        let (corps, users) = columns(&concerned);
+        handover::derive(conn, &corps, &users).await?;
+    }
+    task::upsert(conn, &changes.tasks).await
+}
+
+/// Keeps other batches of these corps out until `conn`'s transaction ends: all of them, or those that want it quiet.
+///
+/// Always in the same order, so that two that lock several corps never wait for each other crosswise.
+pub async fn lock(conn: &mut PgConnection, corps: impl IntoIterator<Item = &CorpId>, quiet: bool) -> sqlx::Result<()> {
+    let corps: Vec<_> = corps.into_iter().map(|corp| corp.0.clone()).collect();
+    sqlx::query!(
+        r#"
+        select case when $3 then pg_advisory_xact_lock($1, key) else pg_advisory_xact_lock_shared($1, key) end
+        from (select distinct hashtext(corp) as key from unnest($2::text[]) corp order by key) keys
+        "#,
+        CORP_LOCK,
+        &corps,
+        quiet,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(())
+}
+
+/// Moves everything that stands under a former userid to the current one. What is folded by the batch's own rule is
+/// taken out and put into the batch; the rest is rewritten in place.
+async fn apply_renames(conn: &mut PgConnection, changes: &mut Changes) -> sqlx::Result<BTreeSet<(CorpId, UserId)>> {
+    let mut renamed = BTreeSet::new();
+    for rename in std::mem::take(&mut changes.renames) {
+        let corp = &rename.corpid;
+        let moved = member_alias::learn(conn, &rename).await?;
+        for from in &moved.from {
+            for (customer, contact) in customer_wechat_contact::take(conn, corp, from).await? {
+                changes.contacts.entry((corp.clone(), customer, moved.to.clone())).or_default().absorb(contact);
+            }
+            if let Some(member) = member::take(conn, corp, from).await? {
+                changes.members.entry((corp.clone(), moved.to.clone())).or_default().absorb(member);
+            }
+            wechat_contact_record::rename(conn, corp, from, &moved.to).await?;
+            staff_wechat_bind::rename(conn, corp, from, &moved.to).await?;
+            handover::forget(conn, corp, from).await?;
+        }
+        renamed.insert((corp.clone(), moved.to));
+    }
+    Ok(renamed)
+}
+
+fn columns(keys: &BTreeSet<(CorpId, UserId)>) -> (Vec<String>, Vec<String>) {
+    keys.iter().map(|(corp, user)| (corp.0.clone(), user.0.clone())).unzip()
+}

@@ -1,0 +1,233 @@
+//! `customer_wechat_contact`: one customer known to one staff member.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use crate::{
+    changes::{Contact, ContactKey, ContactStatus, Register, contact::Card},
+    ids::{CorpId, CustomerId, ExternalUserId, UserId},
+};
+
+/// Folds the batch's contacts into the table, by the same rule as [`Contact::absorb`].
+///
+/// Rows are taken in key order, so that two workers never wait for each other crosswise.
+pub async fn upsert(conn: &mut PgConnection, contacts: &BTreeMap<ContactKey, Contact>) -> sqlx::Result<()> {
+    if contacts.is_empty() {
+        return Ok(());
+    }
+    let corps: Vec<_> = contacts.keys().map(|(corp, ..)| corp.0.clone()).collect();
+    let customers: Vec<_> = contacts.keys().map(|(_, customer, _)| customer.0.clone()).collect();
+    let users: Vec<_> = contacts.keys().map(|(.., user)| user.0.clone()).collect();
+    let rows = || contacts.values();
+    let status: Vec<_> = rows().map(|it| status_of(it).value.as_str().to_owned()).collect();
+    let status_at: Vec<_> = rows().map(|it| status_of(it).at).collect();
+    let state: Vec<_> = rows().map(|it| it.state.as_ref().map(|it| it.value.clone())).collect();
+    let state_at: Vec<_> = rows().map(|it| it.state.as_ref().map(|it| it.at)).collect();
+    let customer_id: Vec<_> = rows().map(|it| it.customer_id.as_ref().map(|it| it.value.0.clone())).collect();
+    let customer_id_at: Vec<_> = rows().map(|it| it.customer_id.as_ref().map(|it| it.at)).collect();
+    let first: Vec<_> = rows().map(|it| it.first_contact_time).collect();
+    let last: Vec<_> = rows().map(|it| it.last_contact_time).collect();
+    let nickname: Vec<_> = rows().map(|it| it.card.nickname.clone()).collect();
+    let unionid: Vec<_> = rows().map(|it| it.card.unionid.clone()).collect();
+    sqlx::query!(
+        r#"
+        insert into customer_wechat_contact as own (
+            corpid, external_userid, wechat_userid, staff_id, status, status_at, state, state_at,
+            customer_id, customer_id_at, first_contact_time, last_contact_time, nickname, unionid
+        )
+        select
+            said.corpid, said.external_userid, said.wechat_userid,
+            (
+                select staff_id from staff_wechat_bind bind
+                where bind.corpid = said.corpid and bind.wechat_userid = said.wechat_userid
+                order by bound_at desc, staff_id desc
+                limit 1
+            ),
+            status, status_at, state, state_at, customer_id, customer_id_at, first_contact_time,
+            greatest(last_contact_time, (
+                select last_message_at from customer_activity active
+                where active.corpid = said.corpid and active.external_userid = said.external_userid
+            )),
+            nickname, unionid
+        from unnest(
+            $1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::timestamptz[],
+            $8::text[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::text[], $13::text[]
+        ) said (
+            corpid, external_userid, wechat_userid, status, status_at, state, state_at,
+            customer_id, customer_id_at, first_contact_time, last_contact_time, nickname, unionid
+        )
+        on conflict on constraint customer_wechat_contact_key do update set
+            status = case when (excluded.status_at, excluded.status) > (own.status_at, own.status)
+                then excluded.status else own.status end,
+            status_at = greatest(excluded.status_at, own.status_at),
+            state = case when own.state_at is null or (excluded.state_at, excluded.state) > (own.state_at, own.state)
+                then excluded.state else own.state end,
+            state_at = greatest(excluded.state_at, own.state_at),
+            customer_id = case
+                when own.customer_id_at is null
+                    or (excluded.customer_id_at, excluded.customer_id) > (own.customer_id_at, own.customer_id)
+                then excluded.customer_id else own.customer_id end,
+            customer_id_at = greatest(excluded.customer_id_at, own.customer_id_at),
+            first_contact_time = least(excluded.first_contact_time, own.first_contact_time),
+            last_contact_time = greatest(excluded.last_contact_time, own.last_contact_time),
+            nickname = coalesce(own.nickname, excluded.nickname),
+            unionid = coalesce(own.unionid, excluded.unionid)
+        "#,
+        &corps,
+        &customers,
+        &users,
+        &status,
+        &status_at,
+        &state as _,
+        &state_at as _,
+        &customer_id as _,
+        &customer_id_at as _,
+        &first as _,
+        &last as _,
+        &nickname as _,
+        &unionid as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Takes a member's contacts out of the table, to be folded in again under another userid.
+pub async fn take(
+    conn: &mut PgConnection,
+    corpid: &CorpId,
+    user: &UserId,
+) -> sqlx::Result<Vec<(ExternalUserId, Contact)>> {
+    let rows = sqlx::query!(
+        r#"
+        delete from customer_wechat_contact where corpid = $1 and wechat_userid = $2
+        returning
+            external_userid as "external_userid: ExternalUserId", status, status_at, state, state_at,
+            customer_id as "customer_id: CustomerId", customer_id_at, first_contact_time, last_contact_time,
+            nickname, unionid
+        "#,
+        corpid.as_str(),
+        user.as_str(),
+    )
+    .fetch_all(conn)
+    .await?;
+    let contacts = rows.into_iter().map(|row| {
+        let contact = Contact {
+            status: Some(Register { value: ContactStatus::named(&row.status), at: row.status_at }),
+            state: register(row.state, row.state_at),
+            customer_id: register(row.customer_id, row.customer_id_at),
+            first_contact_time: row.first_contact_time,
+            last_contact_time: row.last_contact_time,
+            card: Card { nickname: row.nickname, unionid: row.unionid },
+        };
+        (row.external_userid, contact)
+    });
+    Ok(contacts.collect())
+}
+
+/// Writes down again whose contacts these members' are, after bindings changed.
+pub async fn assign_staff(conn: &mut PgConnection, corps: &[String], users: &[String]) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update customer_wechat_contact contact set staff_id = last.staff_id
+        from unnest($1::text[], $2::text[]) touched (corpid, wechat_userid)
+        cross join lateral (
+            select max(staff_id) as staff_id from (
+                select staff_id from staff_wechat_bind bind
+                where bind.corpid = touched.corpid and bind.wechat_userid = touched.wechat_userid
+                order by bound_at desc, staff_id desc
+                limit 1
+            ) latest
+        ) last
+        where contact.corpid = touched.corpid
+            and contact.wechat_userid = touched.wechat_userid
+            and contact.staff_id is distinct from last.staff_id
+        "#,
+        corps,
+        users,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A row as the admin API shows it.
+#[derive(Debug, Serialize)]
+pub struct Shown {
+    /// The corp.
+    pub corpid: String,
+    /// The customer, as WeCom names them.
+    pub external_userid: String,
+    /// The member, as WeCom names them.
+    pub wechat_userid: String,
+    /// The staff member last bound to that userid.
+    pub staff_id: Option<String>,
+    /// The business's own id, null until matched.
+    pub customer_id: Option<String>,
+    /// How the contact stands.
+    pub status: String,
+    /// Since when, by the event's own time.
+    pub status_at: DateTime<Utc>,
+    /// The `state` of the contact way.
+    pub state: Option<String>,
+    /// The customer's name in WeChat.
+    pub nickname: Option<String>,
+    /// The customer's id across the company's WeChat apps.
+    pub unionid: Option<String>,
+    /// When they first became contacts.
+    pub first_contact_time: Option<DateTime<Utc>>,
+    /// When anything last passed between them.
+    pub last_contact_time: Option<DateTime<Utc>>,
+}
+
+/// The contacts of a customer, by the business's id or WeCom's; at most `limit`, latest first.
+pub async fn of_customer(conn: &mut PgConnection, id: &str, limit: i64) -> sqlx::Result<Vec<Shown>> {
+    sqlx::query_as!(
+        Shown,
+        r#"
+        with corp as materialized (select distinct corpid from enterprise_wechat_config),
+        found as (
+            select contact.* from corp join customer_wechat_contact contact using (corpid) where customer_id = $1
+            union
+            select contact.* from corp join customer_wechat_contact contact using (corpid) where external_userid = $1
+        )
+        select
+            corpid as "corpid!", external_userid as "external_userid!", wechat_userid as "wechat_userid!", staff_id,
+            customer_id, status as "status!", status_at as "status_at!", state, nickname, unionid,
+            first_contact_time, last_contact_time
+        from found
+        order by last_contact_time desc nulls last, corpid, external_userid, wechat_userid
+        limit $2
+        "#,
+        id,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A customer that is matched to an id of the business, the one most recently in contact.
+pub async fn any_matched(conn: &mut PgConnection) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!(
+        r#"
+        select customer_id as "customer_id!" from customer_wechat_contact
+        where customer_id is not null
+        order by last_contact_time desc nulls last, customer_id
+        limit 1
+        "#
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// An edit without any other event: known, but nobody has said how it stands.
+fn status_of(contact: &Contact) -> Register<ContactStatus> {
+    contact.status.clone().unwrap_or(Register { value: ContactStatus::Assumed, at: DateTime::UNIX_EPOCH })
+}
+
+pub(super) fn register<T>(value: Option<T>, at: Option<DateTime<Utc>>) -> Option<Register<T>> {
+    Some(Register { value: value?, at: at? })
+}

@@ -1,0 +1,44 @@
+//! What we keep. The only SQL about contacts, members, records and tasks; one file per table.
+//!
+//! Every function takes `&mut PgConnection` and runs in whatever transaction its caller holds.
+
+pub mod apply;
+
+pub mod member_alias;
+
+pub mod member;
+
+pub mod customer_wechat_contact;
+
+pub mod customer_activity;
+
+pub mod wechat_contact_record;
+
+pub mod staff_wechat_bind;
+
+pub mod handover;
+
+pub mod task;
+
+pub mod enterprise_wechat_config;
+
+pub mod api_token;
+
+pub mod access_log;
+
+pub mod partitions;
+
+/// The database's shape, from `migrations/`.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// How many migrations the database still lacks; changes nothing.
+pub async fn missing_migrations(conn: &mut sqlx::PgConnection) -> sqlx::Result<usize> {
+    let table: bool =
+        sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(&mut *conn).await?;
+    if !table {
+        return Ok(MIGRATOR.iter().count());
+    }
+    let applied: Vec<i64> =
+        sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(conn).await?;
+    Ok(MIGRATOR.iter().filter(|it| !applied.contains(&it.version)).count())
+}

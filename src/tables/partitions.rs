@@ -1,0 +1,103 @@
+//! Making partitions: the one place where SQL is put together from names.
+
+use chrono::NaiveDate;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, error::DatabaseError};
+
+/// Whether a partition had to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Made {
+    /// It was there already, or its rows live in the default partition and stay there.
+    Before,
+    /// This call made it.
+    Now,
+}
+
+/// How long making a partition may wait for the table: a backup holds it for minutes, and nothing waits for that.
+const LOCK_LIMIT: &str = "500ms";
+
+/// The first half of the advisory lock that serialises the making of a table's partitions between processes; the
+/// second is a hash of the table, since whoever makes one table's must not wait for another's.
+const PARTITION_LOCK: i32 = 0x7763_7074;
+
+/// Whether events of that day get a partition of their own. WeCom opened in 2016 and its documents show times of
+/// 2014; anything outside these years is a mistake somewhere and lives in the default partition.
+pub fn believable(day: NaiveDate) -> bool {
+    use chrono::Datelike;
+    (2013..2100).contains(&day.year())
+}
+
+/// Makes partition `name` of `parent` for `from <= time < to` (UTC days), unless it is there.
+///
+/// `parent` and `name` must be ours: they are put into the statement as they are.
+pub async fn make(
+    conn: &mut PgConnection,
+    parent: &str,
+    name: &str,
+    from: NaiveDate,
+    to: NaiveDate,
+) -> sqlx::Result<Made> {
+    if exists(conn, name).await? {
+        return Ok(Made::Before);
+    }
+    let mut transaction = conn.begin().await?;
+    limit_locks(&mut transaction, LOCK_LIMIT).await?;
+    let made = create(&mut transaction, parent, name, from, to).await;
+    match made {
+        Ok(made) => {
+            // The limit would otherwise last as long as the transaction around this one.
+            limit_locks(&mut transaction, "0").await?;
+            transaction.commit().await?;
+            Ok(made)
+        }
+        // Its rows go to the default partition and stay together there, so that a repeat still meets its original.
+        Err(sqlx::Error::Database(error)) if is_put_off(&*error) => {
+            tracing::warn!(partition = name, error = %error, "a partition could not be made; its rows go to the default one");
+            transaction.rollback().await?;
+            Ok(Made::Before)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The default partition holds rows of that time (23514), the table could not be had (55P03), or looking through the
+/// default partition took too long (57014).
+fn is_put_off(error: &dyn DatabaseError) -> bool {
+    matches!(error.code().as_deref(), Some("23514" | "55P03" | "57014"))
+}
+
+async fn create(
+    conn: &mut PgConnection,
+    parent: &str,
+    name: &str,
+    from: NaiveDate,
+    to: NaiveDate,
+) -> sqlx::Result<Made> {
+    sqlx::query!("select pg_advisory_xact_lock($1, hashtext($2))", PARTITION_LOCK, parent).execute(&mut *conn).await?;
+    if exists(conn, name).await? {
+        return Ok(Made::Before);
+    }
+    let sql =
+        format!("create table {name} partition of {parent} for values from ('{from} 00:00+00') to ('{to} 00:00+00')");
+    #[expect(clippy::disallowed_methods, reason = "the names are ours and the days are dates")]
+    sqlx::query(AssertSqlSafe(sql)).execute(conn).await?;
+    Ok(Made::Now)
+}
+
+async fn limit_locks(conn: &mut PgConnection, limit: &str) -> sqlx::Result<()> {
+    sqlx::query_scalar!("select set_config('lock_timeout', $1, true)", limit).fetch_one(conn).await?;
+    Ok(())
+}
+
+/// Asked of the catalogue itself: `to_regclass` may answer from a cache that a wait for the lock has made stale.
+async fn exists(conn: &mut PgConnection, name: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"
+        select exists (
+            select from pg_class where relname = $1 and relnamespace = current_schema()::regnamespace
+        ) as "exists!"
+        "#,
+        name,
+    )
+    .fetch_one(conn)
+    .await
+}

@@ -1,0 +1,201 @@
+//! `staff_wechat_bind`: which staff member of the business is which WeCom user.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use crate::ids::{CorpId, UserId};
+
+/// A binding as the admin API shows it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Binding {
+    /// The binding's own number.
+    pub id: i32,
+    /// The corp.
+    pub corpid: String,
+    /// The business's id of the staff member.
+    pub staff_id: String,
+    /// The member, as WeCom names them.
+    pub wechat_userid: String,
+    /// The member's name.
+    pub wechat_name: Option<String>,
+    /// The member's picture.
+    pub wechat_avatar: Option<String>,
+    /// bound or unbound.
+    pub status: String,
+    /// Since when.
+    pub bound_at: DateTime<Utc>,
+    /// Until when.
+    pub unbound_at: Option<DateTime<Utc>>,
+    /// admin, left or superseded.
+    pub unbound_reason: Option<String>,
+}
+
+/// What a new binding says.
+#[derive(Debug)]
+pub struct NewBinding<'a> {
+    /// The corp.
+    pub corpid: &'a CorpId,
+    /// The business's id of the staff member.
+    pub staff_id: &'a str,
+    /// The member, as WeCom names them.
+    pub user: &'a UserId,
+    /// The member's name, if the caller knows it; otherwise what the directory says.
+    pub name: Option<&'a str>,
+    /// The member's picture, likewise.
+    pub avatar: Option<&'a str>,
+}
+
+/// Binds; a staff member or userid that is bound already violates `staff_wechat_bind_staff_bound` or
+/// `staff_wechat_bind_user_bound`.
+pub async fn bind(conn: &mut PgConnection, new: &NewBinding<'_>) -> sqlx::Result<Binding> {
+    sqlx::query_as!(
+        Binding,
+        r#"
+        insert into staff_wechat_bind (
+            corpid, staff_id, wechat_userid, wechat_name, wechat_avatar, given_name, given_avatar
+        )
+        select $1, $2, $3, coalesce(nullif(member.name, ''), $4), coalesce(nullif(member.avatar, ''), $5), $4, $5
+        from (values (1)) one
+        left join member on member.corpid = $1 and member.wechat_userid = $3
+        returning id, corpid, staff_id, wechat_userid, wechat_name, wechat_avatar, status, bound_at, unbound_at,
+            unbound_reason
+        "#,
+        new.corpid.as_str(),
+        new.staff_id,
+        new.user.as_str(),
+        new.name,
+        new.avatar,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Records a binding that was made elsewhere, at a time of its own.
+pub async fn bind_since(conn: &mut PgConnection, new: &NewBinding<'_>, since: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        insert into staff_wechat_bind (
+            corpid, staff_id, wechat_userid, wechat_name, wechat_avatar, given_name, given_avatar, bound_at
+        )
+        values ($1, $2, $3, $4, $5, $4, $5, $6)
+        "#,
+        new.corpid.as_str(),
+        new.staff_id,
+        new.user.as_str(),
+        new.name,
+        new.avatar,
+        since,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Unbinds by hand; `None` if nobody of that staff id is bound.
+pub async fn unbind(conn: &mut PgConnection, corpid: &CorpId, staff_id: &str) -> sqlx::Result<Option<Binding>> {
+    sqlx::query_as!(
+        Binding,
+        r#"
+        update staff_wechat_bind set status = 'unbound', unbound_at = now(), unbound_reason = 'admin'
+        where corpid = $1 and staff_id = $2 and status = 'bound'
+        returning id, corpid, staff_id, wechat_userid, wechat_name, wechat_avatar, status, bound_at, unbound_at,
+            unbound_reason
+        "#,
+        corpid.as_str(),
+        staff_id,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Up to `limit` bindings after the given id, oldest first; all corps, or one.
+pub async fn list(
+    conn: &mut PgConnection,
+    corpid: Option<&str>,
+    status: Option<&str>,
+    after: i32,
+    limit: i64,
+) -> sqlx::Result<Vec<Binding>> {
+    sqlx::query_as!(
+        Binding,
+        r#"
+        select id, corpid, staff_id, wechat_userid, wechat_name, wechat_avatar, status, bound_at, unbound_at,
+            unbound_reason
+        from staff_wechat_bind
+        where id > $1 and ($2::text is null or corpid = $2) and ($3::text is null or status = $3)
+        order by id
+        limit $4
+        "#,
+        after,
+        corpid,
+        status,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A member goes by another userid now. Their bindings move, and with those that stood there already count as unbound
+/// until [`settle`] decides: of two that are bound, one must end before the other may stand.
+pub async fn rename(conn: &mut PgConnection, corpid: &CorpId, from: &UserId, to: &UserId) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update staff_wechat_bind
+        set wechat_userid = $3, status = 'unbound'
+        where corpid = $1 and wechat_userid in ($2, $3)
+        "#,
+        corpid.as_str(),
+        from.as_str(),
+        to.as_str(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Decides anew how these members' bindings stand, from the member and the bindings themselves.
+///
+/// Unbound by hand stays so. Else a binding ends when its member leaves after it was made, or when a later binding
+/// of the same userid stands beside it (two ids turned out to be one person). The name is the directory's, or the one
+/// that was given with the binding where the directory has none.
+pub async fn settle(conn: &mut PgConnection, corps: &[String], users: &[String]) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update staff_wechat_bind own
+        set status = case when decided.reason is null then 'bound' else 'unbound' end,
+            unbound_reason = decided.reason,
+            unbound_at = decided.at,
+            wechat_name = coalesce(decided.name, own.given_name),
+            wechat_avatar = coalesce(decided.avatar, own.given_avatar)
+        from (
+            select
+                bind.id,
+                case
+                    when member.left_at >= bind.bound_at then 'left'
+                    when later.bound_at is not null then 'superseded'
+                end as reason,
+                case when member.left_at >= bind.bound_at then member.left_at else later.bound_at end as at,
+                nullif(member.name, '') as name,
+                nullif(member.avatar, '') as avatar
+            from unnest($1::text[], $2::text[]) touched (corpid, wechat_userid)
+            join staff_wechat_bind bind using (corpid, wechat_userid)
+            left join member using (corpid, wechat_userid)
+            left join lateral (
+                select max(other.bound_at) as bound_at
+                from staff_wechat_bind other
+                where other.corpid = bind.corpid
+                    and other.wechat_userid = bind.wechat_userid
+                    and (other.bound_at, other.staff_id) > (bind.bound_at, bind.staff_id)
+            ) later on true
+            where bind.unbound_reason is distinct from 'admin'
+        ) decided
+        where own.id = decided.id
+        "#,
+        corps,
+        users,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

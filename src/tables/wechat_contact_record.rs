@@ -1,0 +1,205 @@
+//! `wechat_contact_record`: what passed between staff members and customers, a partition a month.
+
+use std::collections::{BTreeMap, HashSet};
+
+use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
+use serde::Serialize;
+use sqlx::{PgConnection, Postgres, QueryBuilder};
+use uuid::Uuid;
+
+use super::partitions;
+use crate::{
+    changes::Record,
+    ids::{CorpId, UserId},
+};
+
+/// Which months are known to have a partition.
+#[derive(Debug, Default)]
+pub struct KnownMonths(HashSet<NaiveDate>);
+
+impl KnownMonths {
+    /// Makes the partitions that these records need.
+    pub async fn ensure(
+        &mut self,
+        conn: &mut PgConnection,
+        times: impl Iterator<Item = DateTime<Utc>>,
+    ) -> sqlx::Result<()> {
+        let current = Utc::now().date_naive().with_day(1);
+        for month in times.filter_map(|at| at.date_naive().with_day(1)) {
+            self.know(conn, month).await?;
+            // The next one is made with the current one: when it begins, a backup may hold the table.
+            if current == Some(month) {
+                self.know(conn, month + Months::new(1)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn know(&mut self, conn: &mut PgConnection, month: NaiveDate) -> sqlx::Result<()> {
+        if self.0.contains(&month) || !partitions::believable(month) {
+            return Ok(());
+        }
+        let name = format!("wechat_contact_record_{}", month.format("%Y%m"));
+        partitions::make(conn, "wechat_contact_record", &name, month, month + Months::new(1)).await?;
+        self.0.insert(month);
+        Ok(())
+    }
+
+    /// Forgets, after a transaction that may have made some was undone.
+    pub fn forget(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// Appends the batch's records; one that is there already stays as it is.
+pub async fn insert(
+    conn: &mut PgConnection,
+    records: &BTreeMap<(DateTime<Utc>, Uuid, CorpId), Record>,
+) -> sqlx::Result<()> {
+    if records.is_empty() {
+        return Ok(());
+    }
+    let times: Vec<_> = records.keys().map(|(at, ..)| *at).collect();
+    let ids: Vec<_> = records.keys().map(|(_, id, _)| *id).collect();
+    let corps: Vec<_> = records.keys().map(|(.., corp)| corp.0.clone()).collect();
+    let rows = || records.values();
+    let customers: Vec<_> = rows().map(|it| it.customer.as_ref().map(|it| it.0.clone())).collect();
+    let users: Vec<_> = rows().map(|it| it.user.as_ref().map(|it| it.0.clone())).collect();
+    let senders: Vec<_> = rows().map(|it| it.sender.clone()).collect();
+    let types: Vec<_> = rows().map(|it| it.contact_type.as_str().to_owned()).collect();
+    let events: Vec<_> = rows().map(|it| it.event.clone()).collect();
+    let contents: Vec<_> = rows().map(|it| it.content.clone()).collect();
+    let media: Vec<_> = rows().map(|it| it.media_id.clone()).collect();
+    sqlx::query!(
+        r#"
+        insert into wechat_contact_record (
+            contact_time, id, corpid, external_userid, wechat_userid, sender, contact_type, event, content, media_id,
+            source
+        )
+        select *, 'app' from unnest(
+            $1::timestamptz[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+            $9::text[], $10::text[]
+        )
+        on conflict do nothing
+        "#,
+        &times,
+        &ids,
+        &corps,
+        &customers as _,
+        &users as _,
+        &senders,
+        &types,
+        &events as _,
+        &contents,
+        &media as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A member goes by another userid now.
+pub async fn rename(conn: &mut PgConnection, corpid: &CorpId, from: &UserId, to: &UserId) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update wechat_contact_record
+        set wechat_userid = $3, sender = case when sender = $2 then $3 else sender end
+        where corpid = $1 and wechat_userid = $2
+        "#,
+        corpid.as_str(),
+        from.as_str(),
+        to.as_str(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A place in a list of records: time, id, and the corp, since two corps may hear of one event.
+pub type Place = (DateTime<Utc>, Uuid, String);
+
+/// Which records of a customer to list.
+#[derive(Debug, Default)]
+pub struct Filter {
+    /// The business's id of the customer, or WeCom's.
+    pub customer: String,
+    /// Only of this contact type.
+    pub contact_type: Option<String>,
+    /// Not before.
+    pub from: Option<DateTime<Utc>>,
+    /// Before.
+    pub to: Option<DateTime<Utc>>,
+    /// Only those listed after this one.
+    pub after: Option<Place>,
+}
+
+/// A record as the admin API shows it.
+#[derive(Debug, Serialize, sqlx::FromRow)]
+pub struct Shown {
+    /// The record's id.
+    pub id: Uuid,
+    /// The corp.
+    pub corpid: String,
+    /// When it happened.
+    pub contact_time: DateTime<Utc>,
+    /// text, image, voice, video, location, link, file or event.
+    pub contact_type: String,
+    /// WeCom's name of the event, if it is one.
+    pub event: Option<String>,
+    /// The words, or a summary in words.
+    pub content: String,
+    /// Who spoke or acted.
+    pub sender: String,
+    /// The staff member's side.
+    pub wechat_userid: Option<String>,
+    /// The customer's side.
+    pub external_userid: Option<String>,
+    /// WeCom's id of the picture, sound or film.
+    pub media_id: Option<String>,
+    /// Where we learnt of it.
+    pub source: String,
+}
+
+/// Up to `limit` records of a customer, latest first.
+pub async fn of_customer(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Shown>> {
+    // The customer's ids first, as constants: each then is a walk along one index, however many records there are.
+    let ids = sqlx::query!(
+        r#"
+        with corp as materialized (select distinct corpid from enterprise_wechat_config)
+        select corpid, external_userid from customer_wechat_contact join corp using (corpid) where customer_id = $1
+        union
+        select corpid, external_userid from customer_wechat_contact join corp using (corpid) where external_userid = $1
+        union
+        select corpid, external_userid from customer_activity join corp using (corpid) where external_userid = $1
+        "#,
+        filter.customer,
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let (corps, customers): (Vec<_>, Vec<_>) =
+        ids.into_iter().filter_map(|row| Some((row.corpid?, row.external_userid?))).unzip();
+    let mut query: QueryBuilder<Postgres> = QueryBuilder::new(
+        "select id, record.corpid, contact_time, contact_type, event, content, sender, wechat_userid, \
+         record.external_userid, media_id, source from unnest(",
+    );
+    query.push_bind(corps).push("::text[], ").push_bind(customers);
+    query.push(
+        "::text[]) customer (corpid, external_userid) join wechat_contact_record record \
+         on record.corpid = customer.corpid and record.external_userid = customer.external_userid where true",
+    );
+    if let Some(contact_type) = &filter.contact_type {
+        query.push(" and contact_type = ").push_bind(contact_type.clone());
+    }
+    if let Some(from) = filter.from {
+        query.push(" and contact_time >= ").push_bind(from);
+    }
+    if let Some(to) = filter.to {
+        query.push(" and contact_time < ").push_bind(to);
+    }
+    if let Some((at, id, corpid)) = &filter.after {
+        query.push(" and (contact_time, id, record.corpid) < (").push_bind(*at).push(", ").push_bind(*id);
+        query.push(", ").push_bind(corpid.clone()).push(")");
+    }
+    query.push(" order by contact_time desc, id desc, record.corpid desc limit ").push_bind(limit);
+    query.build_query_as().fetch_all(conn).await
+}

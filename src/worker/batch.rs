@@ -1,0 +1,143 @@
+//! One batch, in one transaction.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use chrono::{DateTime, Utc};
+use sqlx::{Connection, PgConnection};
+
+use super::{Settings, backoff};
+use crate::{
+    changes::{Changes, Source},
+    event::{self, Callback},
+    handlers,
+    ids::DeliveryKey,
+    inbox::{self, Claimed, Ticket},
+    tables::{apply, wechat_contact_record::KnownMonths},
+};
+
+/// What a batch came to.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    /// How many deliveries it took.
+    pub(super) size: usize,
+    /// When the latest of them was due.
+    pub(super) due_at: Option<DateTime<Utc>>,
+    kinds: BTreeMap<(&'static str, &'static str), u64>,
+}
+
+/// A batch that was undone.
+pub(super) struct Failed {
+    pub(super) claimed: Vec<Undone>,
+    pub(super) error: sqlx::Error,
+}
+
+/// A delivery whose claim was undone.
+pub(super) struct Undone {
+    pub(super) key: DeliveryKey,
+    ticket: Ticket,
+    attempts: i16,
+}
+
+impl Batch {
+    /// Counts it, once it is committed.
+    pub(super) fn report(&self, took: Duration) {
+        if self.size == 0 {
+            return;
+        }
+        metrics::histogram!("wecomd_batch_seconds").record(took);
+        for ((kind, outcome), count) in &self.kinds {
+            metrics::counter!("wecomd_events_total", "kind" => *kind, "outcome" => *outcome).increment(*count);
+        }
+    }
+}
+
+/// Claims, understands, writes and settles up to `limit` deliveries.
+pub(super) async fn record(
+    conn: &mut PgConnection,
+    since: DateTime<Utc>,
+    limit: i64,
+    months: &mut KnownMonths,
+) -> Result<Batch, Failed> {
+    let mut claimed_keys = Vec::new();
+    let attempt = async {
+        let mut transaction = conn.begin().await?;
+        let claimed = inbox::claim(&mut transaction, since, limit).await?;
+        if claimed.is_empty() {
+            transaction.rollback().await?;
+            return Ok(Batch::default());
+        }
+        claimed_keys = claimed.iter().map(undone).collect();
+        let mut batch = Batch { size: claimed.len(), ..Batch::default() };
+        batch.due_at = claimed.iter().map(|it| it.ticket.due_at()).max();
+        let mut changes = Changes::default();
+        for delivery in &claimed {
+            match understand(delivery) {
+                Ok((source, callback)) => batch.understood(&source, &callback, &mut changes),
+                Err(reason) => batch.not_understood(&mut transaction, delivery, &reason).await?,
+            }
+        }
+        inbox::ignore(&mut transaction, &changes.ignored).await?;
+        apply::apply(&mut transaction, changes, months).await?;
+        transaction.commit().await?;
+        Ok(batch)
+    };
+    let result = attempt.await;
+    result.map_err(|error| Failed { claimed: claimed_keys, error })
+}
+
+impl Batch {
+    fn understood(&mut self, source: &Source, callback: &Callback, changes: &mut Changes) {
+        let ignored = changes.ignored.len();
+        handlers::record(source, callback, changes);
+        let outcome = if changes.ignored.len() > ignored { "ignored" } else { "recorded" };
+        *self.kinds.entry((callback.event.kind(), outcome)).or_default() += 1;
+    }
+
+    /// It is authentic and will never read better: a person looks at it, nothing else waits for it.
+    async fn not_understood(&mut self, conn: &mut PgConnection, delivery: &Claimed, reason: &str) -> sqlx::Result<()> {
+        tracing::warn!(delivery.id = %delivery.key, reason, "a delivery is parked at once");
+        *self.kinds.entry(("unreadable", "parked")).or_default() += 1;
+        inbox::park(conn, &delivery.key, delivery.attempts, reason).await
+    }
+}
+
+/// A single delivery failed: it waits and is tried again, or a person must look.
+pub(super) async fn set_aside(
+    conn: &mut PgConnection,
+    undone: &Undone,
+    settings: &Settings,
+    error: &sqlx::Error,
+) -> sqlx::Result<()> {
+    let (key, attempts) = (&undone.key, undone.attempts.saturating_add(1));
+    let mut transaction = conn.begin().await?;
+    if !inbox::claim_again(&mut transaction, &undone.ticket).await? {
+        // Another worker has it now.
+        return transaction.rollback().await;
+    }
+    if u32::try_from(attempts).unwrap_or(0) >= settings.attempts_max {
+        tracing::error!(delivery.id = %key, attempts, error = %error, "a delivery was refused too often; parked");
+        metrics::counter!("wecomd_events_total", "kind" => "refused", "outcome" => "parked").increment(1);
+        inbox::park(&mut transaction, key, attempts, &format!("the database refuses it: {error}")).await?;
+    } else {
+        tracing::warn!(delivery.id = %key, attempts, error = %error, "a delivery was refused; postponed");
+        metrics::counter!("wecomd_events_total", "kind" => "refused", "outcome" => "postponed").increment(1);
+        let due_at = Utc::now() + backoff(attempts, rand::random());
+        inbox::postpone(&mut transaction, key, attempts, due_at).await?;
+    }
+    transaction.commit().await
+}
+
+/// What a delivery says, and whose tables it changes; or why nobody can tell.
+///
+/// The corp is its app's. An app with receiveids of its own may serve several: then it is the one that the event
+/// names, which the signature and the receiveid have proven to come from WeCom.
+fn understand(delivery: &Claimed) -> Result<(Source, Callback), String> {
+    let callback = event::parse(&delivery.plaintext).map_err(|error| format!("cannot be read: {error}"))?;
+    let named = callback.head.corpid.as_ref().filter(|_| delivery.receive_ids.is_some());
+    let corpid = named.or(delivery.corpid.as_ref()).ok_or("its app is no longer configured")?.clone();
+    Ok((Source { key: delivery.key.clone(), corpid }, callback))
+}
+
+fn undone(claimed: &Claimed) -> Undone {
+    Undone { key: claimed.key.clone(), ticket: claimed.ticket, attempts: claimed.attempts }
+}

@@ -1,0 +1,231 @@
+//! Drains the inbox: claim a batch, understand it, write it, settle it, in one transaction.
+//!
+//! A batch that fails is undone and taken again one delivery at a time, so that one the database refuses cannot hold
+//! the rest. What cannot be understood never will be: it is parked at once. What fails for another reason is tried
+//! again later, then parked. Trouble with the database itself is nobody's fault and counts against no delivery.
+
+mod batch;
+
+mod backoff;
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+use tokio::sync::watch;
+
+use crate::{
+    inbox::{self, Wake},
+    tables::wechat_contact_record::KnownMonths,
+};
+
+pub use backoff::backoff;
+
+/// After trouble with the database, a worker waits this long before it connects again.
+const RECONNECT_AFTER: Duration = Duration::from_millis(500);
+
+/// How long one statement of a batch may take; then PostgreSQL cancels it and the batch is undone.
+const STATEMENT_LIMIT: &str = "30s";
+
+/// How long a batch may take in all. A database that vanishes without a word is noticed by this alone.
+const BATCH_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long connecting may take.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// A worker begins this long before where it left off: what was due earlier may have been committed later.
+const LOOK_BACK: TimeDelta = TimeDelta::minutes(1);
+
+/// And at least this often at the very front.
+const FRONT_EVERY: Duration = Duration::from_secs(30);
+
+/// How workers go about it.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How many deliveries a batch takes at most.
+    pub batch_max: u32,
+    /// How often recording a delivery is tried before it is parked.
+    pub attempts_max: u32,
+}
+
+/// What one step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing was due.
+    Idle,
+    /// So many deliveries were settled, postponed or parked.
+    Worked(usize),
+}
+
+/// One worker: one connection, one batch at a time. Any number may share a database.
+pub struct Worker {
+    options: PgConnectOptions,
+    settings: Settings,
+    conn: Option<PgConnection>,
+    months: KnownMonths,
+    /// How many deliveries to take one by one, after a batch failed.
+    singly: usize,
+    place: Place,
+}
+
+/// Where in the queue a worker is.
+#[derive(Debug, Default)]
+struct Place {
+    /// When the last delivery it took was due.
+    due_at: Option<DateTime<Utc>>,
+    /// When it last began at the front.
+    front: Option<Instant>,
+}
+
+impl Worker {
+    /// A worker that connects when it first has something to do.
+    pub fn new(options: PgConnectOptions, settings: Settings) -> Self {
+        Self {
+            options: plans_fixed(options),
+            settings,
+            conn: None,
+            months: KnownMonths::default(),
+            singly: 0,
+            place: Place::default(),
+        }
+    }
+
+    /// Works until told to stop, then finishes the batch in hand.
+    pub async fn run(mut self, wake: Wake, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
+            match self.step().await {
+                Ok(Step::Worked(_)) => {}
+                Ok(Step::Idle) => tokio::select! {
+                    () = wake.sleep() => {}
+                    _ = stop.changed() => {}
+                },
+                Err(error) => {
+                    tracing::warn!(error = %error, "recording stands still until the database answers again");
+                    tokio::select! {
+                        () = tokio::time::sleep(RECONNECT_AFTER) => {}
+                        _ = stop.changed() => {}
+                    }
+                }
+            }
+        }
+        if let Some(conn) = self.conn {
+            let _ = conn.close().await;
+        }
+    }
+
+    /// Takes one batch, or one delivery of a batch that failed, all the way.
+    ///
+    /// An error means that the database could not be worked with; nothing was settled and nothing is lost.
+    pub async fn step(&mut self) -> sqlx::Result<Step> {
+        match self.place.since() {
+            // Nothing where it left off: perhaps at the front, before it may say that it is idle.
+            Some(since) => match self.take(since).await? {
+                Step::Idle => self.take_from_front().await,
+                worked => Ok(worked),
+            },
+            None => self.take_from_front().await,
+        }
+    }
+
+    async fn take_from_front(&mut self) -> sqlx::Result<Step> {
+        self.place.front = Some(Instant::now());
+        self.take(DateTime::UNIX_EPOCH).await
+    }
+
+    async fn take(&mut self, since: DateTime<Utc>) -> sqlx::Result<Step> {
+        let limit = if self.singly > 0 { 1 } else { i64::from(self.settings.batch_max) };
+        let mut conn = match self.conn.take() {
+            Some(conn) => conn,
+            None => within(CONNECT_LIMIT, PgConnection::connect_with(&self.options)).await?,
+        };
+        let began = Instant::now();
+        let recording = batch::record(&mut conn, since, limit, &mut self.months);
+        let Ok(outcome) = tokio::time::timeout(BATCH_LIMIT, recording).await else {
+            self.months.forget();
+            return Err(sqlx::Error::PoolTimedOut);
+        };
+        match outcome {
+            Ok(batch) => {
+                self.conn = Some(conn);
+                self.singly = self.singly.saturating_sub(batch.size);
+                self.place.due_at = batch.due_at.or(self.place.due_at);
+                batch.report(began.elapsed());
+                Ok(if batch.size == 0 { self.idle() } else { Step::Worked(batch.size) })
+            }
+            Err(failed) => {
+                self.months.forget();
+                self.undone(conn, failed).await
+            }
+        }
+    }
+
+    /// A batch was undone: is it the delivery, or the database?
+    async fn undone(&mut self, conn: PgConnection, failed: batch::Failed) -> sqlx::Result<Step> {
+        let batch::Failed { claimed, error } = failed;
+        if inbox::is_crossing(&error) {
+            self.conn = Some(conn);
+            return Ok(Step::Worked(0));
+        }
+        // What takes too long alone is the delivery's own doing, however much the database has to do.
+        let too_slow = inbox::is_too_slow(&error) && !claimed.is_empty();
+        if !inbox::is_refusal(&error) && !too_slow {
+            // The connection goes, and with it whatever it still held.
+            return Err(error);
+        }
+        self.conn = Some(conn);
+        self.after_refusal(claimed, error).await
+    }
+
+    fn idle(&mut self) -> Step {
+        self.singly = 0;
+        Step::Idle
+    }
+
+    /// The database refused a batch: its deliveries are taken singly. It refused a single one: that one waits. It
+    /// refused the claim itself: there is nothing to take, and trying again at once would only fill the log.
+    async fn after_refusal(&mut self, claimed: Vec<batch::Undone>, error: sqlx::Error) -> sqlx::Result<Step> {
+        match claimed.as_slice() {
+            [] => {
+                self.conn = None;
+                Err(error)
+            }
+            [single] => {
+                let Some(conn) = &mut self.conn else { return Err(error) };
+                batch::set_aside(conn, single, &self.settings, &error).await?;
+                self.singly = self.singly.saturating_sub(1);
+                Ok(Step::Worked(1))
+            }
+            many => {
+                tracing::warn!(error = %error, size = many.len(), "a batch was refused; recording one by one");
+                self.singly = many.len();
+                Ok(Step::Worked(0))
+            }
+        }
+    }
+}
+
+impl Place {
+    /// Where to begin; `None` for the front.
+    fn since(&self) -> Option<DateTime<Utc>> {
+        let fresh = self.front.is_some_and(|at| at.elapsed() < FRONT_EVERY);
+        self.due_at.filter(|_| fresh).map(|at| at - LOOK_BACK)
+    }
+}
+
+async fn within<T>(limit: Duration, work: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    tokio::time::timeout(limit, work).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
+
+/// A worker asks the same few questions of tables that grow without end. Each is a look-up by key and must stay one
+/// whatever the statistics say, so plans are fixed once and scans and hashes are ruled out.
+fn plans_fixed(options: PgConnectOptions) -> PgConnectOptions {
+    options.options([
+        ("enable_seqscan", "off"),
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
+        ("enable_material", "off"),
+        ("plan_cache_mode", "force_generic_plan"),
+        ("jit", "off"),
+        ("statement_timeout", STATEMENT_LIMIT),
+    ])
+}

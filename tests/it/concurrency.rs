@@ -1,0 +1,93 @@
+//! Workers side by side: whatever meets whatever, the tables say what they say when one worker is alone.
+
+use proptest::{
+    prelude::*,
+    strategy::ValueTree,
+    test_runner::{Config, TestRng, TestRunner},
+};
+use tokio::task::JoinSet;
+use wecomd::{
+    inbox::{Inbox, Wake},
+    worker::{Settings, Step, Worker},
+};
+
+use crate::support::{
+    TestDb,
+    stream::{BEGIN, any_plaintext, found},
+    tables::{assert_same, tables},
+    wait::until,
+};
+
+/// Streams tried.
+const SEEDS: u32 = 20;
+
+/// Callbacks in a stream.
+const CALLBACKS: usize = 60;
+
+/// Workers at once.
+const WORKERS: usize = 3;
+
+/// Each stream lies in a month of its own, which has no partition yet when the workers begin.
+const MONTH_SECONDS: i64 = 31 * 24 * 3_600;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_side_by_side_write_what_one_alone_writes_and_never_meet_crosswise() {
+    let db = TestDb::new().await;
+    let (inbox, committer) = Inbox::start(db.options(), Wake::default());
+    for seed in 0..SEEDS {
+        let begin = BEGIN + i64::from(seed) * MONTH_SECONDS;
+        let plaintexts = stream(seed, begin);
+        let (together, alone) = (2 * seed, 2 * seed + 1);
+        for corp in [together, alone] {
+            let app_id = found(&db, corp, begin).await;
+            accept(&inbox, app_id, &plaintexts).await;
+            let (workers, batch_max) = if corp == together { (WORKERS, 1 + seed % 4) } else { (1, 100) };
+            record(&db, workers, batch_max).await;
+        }
+        let found = tables(&db.pool, &format!("ww{together}")).await;
+        let expected = tables(&db.pool, &format!("ww{alone}")).await;
+        assert_same(&found, &expected, &format!("stream {seed}"));
+    }
+    drop(inbox);
+    committer.await.expect("the committer ends");
+
+    let others = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+        and query like '%pending%'";
+    until("the workers' connections have reported", async || db.count(others).await == 0).await;
+    let deadlocks = "select deadlocks from pg_stat_database where datname = current_database()";
+    assert_eq!(db.count(deadlocks).await, 0, "workers waited for each other crosswise");
+    db.close().await;
+}
+
+/// The same stream for the same seed, on every machine: few people, who are renamed, leave and come back.
+fn stream(seed: u32, begin: i64) -> Vec<String> {
+    let rng = TestRng::from_seed(proptest::test_runner::RngAlgorithm::ChaCha, &[u8::try_from(seed).expect("few"); 32]);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    let strategy = prop::collection::vec(any_plaintext(begin), CALLBACKS);
+    strategy.new_tree(&mut runner).expect("a stream").current()
+}
+
+/// Stores all of them, in whatever order they come.
+async fn accept(inbox: &Inbox, app_id: i32, plaintexts: &[String]) {
+    let mut accepting = JoinSet::new();
+    for plaintext in plaintexts.iter().cloned() {
+        let inbox = inbox.clone();
+        accepting.spawn(async move { inbox.accept(app_id, plaintext.into_bytes()).await.expect("stored") });
+    }
+    accepting.join_all().await;
+}
+
+/// Records everything that is due with so many workers at once.
+async fn record(db: &TestDb, workers: usize, batch_max: u32) {
+    let settings = Settings { batch_max, attempts_max: 1 };
+    let working = (0..workers).map(|_| {
+        let mut worker = Worker::new(db.options(), settings.clone());
+        tokio::spawn(async move { while worker.step().await.expect("records") != Step::Idle {} })
+    });
+    for worker in Vec::from_iter(working) {
+        worker.await.expect("the worker ends");
+    }
+    // A worker that finds the others holding the rest has nothing to do; all together have left nothing.
+    assert_eq!(db.count("select count(*) from pending").await, 0);
+    assert_eq!(db.count("select count(*) from parked").await, 0);
+}

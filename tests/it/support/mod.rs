@@ -1,0 +1,32 @@
+//! What the tests stand on.
+
+pub(crate) mod app;
+
+pub(crate) mod daemon;
+
+pub(crate) mod company;
+
+pub(crate) mod database;
+
+pub(crate) mod folder;
+
+pub(crate) mod http;
+
+pub(crate) mod link;
+
+pub(crate) mod plaintext;
+
+pub(crate) mod proof;
+
+pub(crate) mod source;
+
+pub(crate) mod stream;
+
+pub(crate) mod tables;
+
+pub(crate) mod wait;
+
+pub(crate) use app::TestApp;
+pub(crate) use company::Company;
+pub(crate) use daemon::Daemon;
+pub(crate) use database::TestDb;

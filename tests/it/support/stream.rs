@@ -1,0 +1,71 @@
+//! Any stream of callbacks, and a company that it may happen to.
+
+use proptest::prelude::*;
+
+use super::{
+    TestDb,
+    plaintext::{contact, event, member, text},
+};
+
+/// A stream's first second, unless a test wants another.
+pub(crate) const BEGIN: i64 = 1_700_000_000;
+
+/// Few people and few seconds, so that everything meets everything.
+pub(crate) fn any_plaintext(begin: i64) -> impl Strategy<Value = String> {
+    let at = begin..begin + 6;
+    let user = prop::sample::select(vec!["ann", "bob", "cai", "dee"]);
+    let customer = prop::sample::select(vec!["wmX", "wmY", "woZ"]);
+    let change = prop::sample::select(vec![
+        "add_external_contact",
+        "add_half_external_contact",
+        "edit_external_contact",
+        "del_external_contact",
+        "del_follow_user",
+        "transfer_fail",
+        "msg_audit_approved",
+    ]);
+    let more = prop::sample::select(vec![
+        vec![],
+        vec![("State", "cust:C-1"), ("WelcomeCode", "code-1")],
+        vec![("State", "cust:C-2"), ("WelcomeCode", "code-2")],
+        vec![("State", "booth-3")],
+        vec![("Source", "DELETE_BY_TRANSFER")],
+        vec![("FailReason", "customer_refused")],
+    ]);
+    let contacts = (at.clone(), change, user.clone(), customer.clone(), more)
+        .prop_map(|(at, change, user, customer, more)| contact(at, change, user, customer, &more));
+    let said = prop::sample::select(vec![
+        vec![],
+        vec![("Name", "Ann")],
+        vec![("Name", ""), ("Avatar", "")],
+        vec![("Name", "Annie"), ("Department", "3,8")],
+        vec![("Status", "5")],
+        vec![("Status", "1"), ("Avatar", "https://example.com/a.png")],
+    ]);
+    let turn = prop::sample::select(vec!["create_user", "update_user", "delete_user"]);
+    let members =
+        (at.clone(), turn, user.clone(), said).prop_map(|(at, turn, user, said)| member(at, turn, user, &said));
+    let renames = (at.clone(), user.clone(), user.clone())
+        .prop_map(|(at, old, new)| member(at, "update_user", old, &[("NewUserID", new)]));
+    let hints = (at.clone(), user.clone()).prop_map(|(at, user)| {
+        event(at, "unsubscribe", &[("UserID", user)])
+            .replace("<FromUserName><![CDATA[sys]]>", &format!("<FromUserName><![CDATA[{user}]]>"))
+    });
+    let sender = prop_oneof![user, customer];
+    let texts = (at.clone(), sender, 1..3_u64).prop_map(|(at, sender, id)| text(at, sender, "水管漏水", id));
+    let others = at.prop_map(|at| event(at, "something_new", &[]));
+    prop_oneof![8 => contacts, 3 => members, 2 => renames, 1 => hints, 2 => texts, 1 => others]
+}
+
+/// Adds corp `ww{corp}` with one app and three bound members; returns the app's id.
+pub(crate) async fn found(db: &TestDb, corp: u32, begin: i64) -> i32 {
+    db.execute(&format!(
+        "insert into enterprise_wechat_config (name, corpid, token, encoding_aes_key) values ('c{corp}', 'ww{corp}', '', '');
+         insert into staff_wechat_bind (corpid, staff_id, wechat_userid, wechat_name, bound_at) values
+             ('ww{corp}', 'S1', 'ann', 'Ann?', to_timestamp({begin} + 2)), ('ww{corp}', 'S2', 'bob', null, to_timestamp({begin} + 2)),
+             ('ww{corp}', 'S3', 'cai', null, to_timestamp({begin} + 4));"
+    ))
+    .await;
+    let id = db.count(&format!("select id::bigint from enterprise_wechat_config where name = 'c{corp}'")).await;
+    i32::try_from(id).expect("small")
+}

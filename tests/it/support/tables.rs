@@ -1,0 +1,54 @@
+//! What recording left behind, in a form that can be compared between corps and databases.
+
+use sqlx::PgPool;
+
+use super::database::texts;
+
+/// Every table that callbacks change, without what is ours alone: numbers and the time of writing.
+pub(crate) async fn tables(pool: &PgPool, corpid: &str) -> Vec<String> {
+    let of_corp = |table: &str| {
+        format!(
+            "select '{table} ' || (to_jsonb(it) - '{{corpid,id,app_id,created_at,detected_at}}'::text[])::text
+             from {table} it where corpid = '{corpid}'"
+        )
+    };
+    let queries = [
+        of_corp("member"),
+        of_corp("member_alias"),
+        of_corp("staff_wechat_bind"),
+        of_corp("customer_wechat_contact"),
+        of_corp("customer_activity"),
+        of_corp("wechat_contact_record"),
+        of_corp("task"),
+        of_corp("handover"),
+        format!(
+            "select 'handover_item ' || wechat_userid || ' ' || external_userid || ' ' || item.state from handover_item item
+             join handover on handover.id = handover_id where corpid = '{corpid}'"
+        ),
+        format!(
+            "select 'ignored ' || ignored.name || ' ' || count(*) from ignored join enterprise_wechat_config app on app.id = app_id
+             where corpid = '{corpid}' group by ignored.name"
+        ),
+        format!(
+            "select 'parked ' || reason from parked join enterprise_wechat_config app on app.id = app_id where corpid = '{corpid}'"
+        ),
+    ];
+    let mut rows = Vec::new();
+    for query in queries {
+        rows.extend(texts(pool, &query).await);
+    }
+    rows.sort();
+    rows
+}
+
+/// Fails with the rows that only one side has.
+pub(crate) fn assert_same(found: &[String], expected: &[String], story: &str) {
+    let only =
+        |these: &[String], those: &[String]| these.iter().filter(|it| !those.contains(it)).cloned().collect::<Vec<_>>();
+    assert!(
+        found == expected,
+        "{story}: found only\n{:#?}\nexpected only\n{:#?}",
+        only(found, expected),
+        only(expected, found)
+    );
+}

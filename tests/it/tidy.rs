@@ -1,0 +1,291 @@
+//! The architecture as a test: who may import whom, where SQL and HTTP may stand, how long a file may be.
+//!
+//! It reads sources as text, without comments and literals, so it knows paths but no types. Each rule is also held
+//! against a made-up source that breaks it: a checker that cannot fail checks nothing.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::support::source::{code_of, imports, line_of, places_of};
+
+/// Whom each module of `src/` may import, beside itself. Where a callback is accepted nobody knows how it is
+/// recorded, and the other way round: the two halves meet in `inbox`.
+const IMPORTS: &[(&str, &[&str])] = &[
+    // The accepting half.
+    ("server", &["apps", "crypto", "inbox", "document", "admin"]),
+    ("apps", &["crypto", "ids", "tables", "vault"]),
+    ("crypto", &["ids", "document"]),
+    // The hinge.
+    ("inbox", &["ids", "document", "tables::partitions"]),
+    // The recording half.
+    ("worker", &["inbox", "event", "handlers", "changes", "tables", "ids"]),
+    ("event", &["ids", "document"]),
+    ("handlers", &["event", "ids", "changes"]),
+    ("changes", &["ids"]),
+    ("tables", &["changes", "ids"]),
+    // For people.
+    ("admin", &["apps", "crypto", "ids", "inbox", "tables", "vault", "config"]),
+    // What holds it together. Nobody but the command line sees the whole.
+    ("app", &["admin", "apps", "config", "inbox", "server", "tables", "telemetry", "vault", "worker"]),
+    ("cli", ANYTHING),
+    ("config", &["embedded", "telemetry"]),
+    ("vault", &[]),
+    ("telemetry", &[]),
+    ("embedded", &[]),
+    // The pretend WeCom knows the wire and nothing of us.
+    ("sandbox", &["crypto", "ids"]),
+    ("document", &[]),
+    ("ids", &[]),
+];
+
+const ANYTHING: &[&str] = &[""];
+
+/// What may stand only in some places of `src/`: how it begins, where, and why.
+const WORDS: &[(&str, &[&str], &str)] = &[
+    ("sqlx::query", &["src/inbox/", "src/tables/"], "SQL belongs to inbox and tables"),
+    ("QueryBuilder", &["src/inbox/", "src/tables/"], "SQL belongs to inbox and tables"),
+    ("raw_sql", &[], "SQL belongs to inbox and tables, and is prepared there"),
+    ("AssertSqlSafe", &["src/tables/partitions.rs"], "SQL is put together from names in one place only"),
+    ("hyper", &["src/server/", "src/sandbox/"], "HTTP belongs to server, and to the pretend WeCom"),
+    ("reqwest", &[], "nothing calls WeCom yet"),
+];
+
+/// What no source may hold.
+const UNFINISHED: &[&str] = &["todo!", "unimplemented!", "dbg!"];
+
+/// A longer file is read twice.
+const LINES_MAX: usize = 500;
+
+#[test]
+fn every_module_imports_only_whom_it_may() {
+    let files = sources(&["src"]);
+    let broken: Vec<_> = files.iter().flat_map(|(path, source)| forbidden_imports(path, source)).collect();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn every_module_has_a_rule_and_every_rule_a_module() {
+    let mut modules: Vec<_> = sources(&["src"]).iter().filter_map(|(path, _)| Some(module(path)?.0)).collect();
+    modules.dedup();
+    let mut ruled: Vec<_> = IMPORTS.iter().map(|(module, _)| (*module).to_owned()).collect();
+    ruled.sort();
+    assert_eq!(modules, ruled);
+}
+
+#[test]
+fn sql_and_http_stand_only_where_they_belong() {
+    let files = sources(&["src"]);
+    let broken: Vec<_> = files.iter().flat_map(|(path, source)| misplaced_words(path, source)).collect();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn every_source_is_short_finished_and_says_what_it_is() {
+    let files = sources(&["src", "tests", "benches"]);
+    assert!(files.len() > 100, "only {} sources were found", files.len());
+    let broken: Vec<_> = files.iter().flat_map(|(path, source)| untidy(path, source)).collect();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn no_file_holds_a_path_of_somebody_s_machine() {
+    let files = everything();
+    assert!(files.len() > 100, "only {} files were found", files.len());
+    let texts = files.iter().filter_map(|path| Some((path, fs::read_to_string(root().join(path)).ok()?)));
+    let broken: Vec<_> = texts.flat_map(|(path, text)| machine_paths(path, &text)).collect();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn every_test_that_the_architecture_names_exists() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("it is there");
+    let named = tests_named_in(&text);
+    assert!(named.len() > 20, "only {named:?}");
+    let files = sources(&["src", "tests"]);
+    let exists = |name: &str| files.iter().any(|(_, source)| source.contains(&format!("fn {name}(")));
+    let missing: Vec<_> = named.into_iter().filter(|name| !exists(name)).collect();
+    assert!(missing.is_empty(), "ARCHITECTURE.md names tests that are not there: {missing:#?}");
+}
+
+#[test]
+fn a_test_s_name_is_told_from_other_code() {
+    let text = "`every_thing_has_its_limit`, `src/a_b_c_d_e.rs`, `wechat_contact_record` and a_b_c_d_e";
+    assert_eq!(tests_named_in(text), ["every_thing_has_its_limit"]);
+}
+
+#[test]
+fn an_import_across_the_hinge_is_reported_with_its_place_and_rule() {
+    let across = "//! Accepts.\nuse crate::{\n    inbox,\n    worker::Step,\n};\n";
+    assert_eq!(
+        forbidden_imports("src/server/callback.rs", across),
+        [
+            "src/server/callback.rs:4: server imports worker::Step, but may import only apps, crypto, inbox, document, admin"
+        ]
+    );
+    assert_eq!(forbidden_imports("src/worker/batch.rs", "use crate::inbox::Ticket;"), [""; 0]);
+    assert_eq!(
+        forbidden_imports("src/vault.rs", "use super::ids;"),
+        ["src/vault.rs:1: vault imports ids, but may import nothing of ours"]
+    );
+    assert_eq!(forbidden_imports("src/inbox/accept.rs", "use crate::tables::partitions::make;"), [""; 0]);
+    assert_eq!(forbidden_imports("src/inbox/accept.rs", "use crate::tables::member;").len(), 1);
+    assert_eq!(forbidden_imports("src/handlers/mod.rs", "use crate::*;").len(), 1);
+    assert_eq!(forbidden_imports("src/cli/mod.rs", "use crate::app::App;"), [""; 0]);
+    assert_eq!(forbidden_imports("src/app.rs", "use crate::cli;").len(), 1);
+}
+
+#[test]
+fn a_word_out_of_place_is_reported_and_one_in_a_text_is_not() {
+    let asks = "\nlet rows = sqlx::query_as!(Row, \"select 1\");\nlet hyperbole = \"hyper\"; // reqwest\n";
+    assert_eq!(
+        misplaced_words("src/worker/batch.rs", asks),
+        [
+            "src/worker/batch.rs:2: `sqlx::query`: SQL belongs to inbox and tables",
+            "src/worker/batch.rs:3: `hyper`: HTTP belongs to server, and to the pretend WeCom"
+        ]
+    );
+    assert_eq!(misplaced_words("src/tables/member.rs", "sqlx::query!()"), [""; 0]);
+    assert_eq!(misplaced_words("src/tables/member.rs", "AssertSqlSafe(sql)").len(), 1);
+    assert_eq!(misplaced_words("src/tables/partitions.rs", "AssertSqlSafe(sql)"), [""; 0]);
+    assert_eq!(misplaced_words("src/apps.rs", "use reqwest::Client;").len(), 1);
+}
+
+#[test]
+fn a_source_that_is_long_silent_or_unfinished_is_reported() {
+    let long = format!("//! Long.\n{}", "\n".repeat(LINES_MAX));
+    assert_eq!(untidy("src/a.rs", &long), ["src/a.rs: has 501 lines, and 500 are enough"]);
+    assert_eq!(
+        untidy("src/a.rs", "use std::fs;\n"),
+        ["src/a.rs:1: must open with `//!`: what it does, what it refuses"]
+    );
+    let unfinished = "//! Soon.\nfn soon() {\n    todo!(\"later\")\n}\n";
+    assert_eq!(untidy("tests/a.rs", unfinished), ["tests/a.rs:3: `todo!` is for drafts"]);
+    assert_eq!(untidy("src/a.rs", "//! Done: no todo! here.\n"), [""; 0]);
+}
+
+#[test]
+fn a_machine_s_path_is_reported_wherever_it_stands() {
+    let path = format!("cd {}home\n", machine_marks()[0]);
+    assert_eq!(machine_paths("README.md", &format!("one\n{path}")).len(), 1);
+    assert_eq!(machine_paths("README.md", "at work / at home"), [""; 0]);
+}
+
+/// What a file imports that it may not, each with its place and the rule.
+fn forbidden_imports(path: &str, source: &str) -> Vec<String> {
+    let Some((module, depth)) = module(path) else { return Vec::new() };
+    let allowed = IMPORTS.iter().find(|(name, _)| *name == module).map_or(&[][..], |(_, allowed)| allowed);
+    let may = |import: &str| {
+        let own = import.split("::").next() == Some(&module);
+        own || allowed.iter().any(|it| import.strip_prefix(it).is_some_and(|rest| it.is_empty() || is_end(rest)))
+    };
+    let only = if allowed.is_empty() { "nothing of ours".to_owned() } else { format!("only {}", allowed.join(", ")) };
+    let forbidden = imports(&code_of(source), depth).into_iter().filter(|(_, import)| !may(import));
+    forbidden.map(|(line, import)| format!("{path}:{line}: {module} imports {import}, but may import {only}")).collect()
+}
+
+/// Whether a path's first segment ends here.
+fn is_end(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with("::")
+}
+
+fn misplaced_words(path: &str, source: &str) -> Vec<String> {
+    let code = code_of(source);
+    let mut found = Vec::new();
+    for (word, places, why) in WORDS {
+        if places.iter().any(|place| path.starts_with(place)) {
+            continue;
+        }
+        found.extend(places_of(&code, word).map(|at| format!("{path}:{}: `{word}`: {why}", line_of(&code, at))));
+    }
+    found
+}
+
+fn untidy(path: &str, source: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let lines = source.lines().count();
+    if lines > LINES_MAX {
+        found.push(format!("{path}: has {lines} lines, and {LINES_MAX} are enough"));
+    }
+    if !source.starts_with("//!") {
+        found.push(format!("{path}:1: must open with `//!`: what it does, what it refuses"));
+    }
+    let code = code_of(source);
+    for word in UNFINISHED {
+        found.extend(places_of(&code, word).map(|at| format!("{path}:{}: `{word}` is for drafts", line_of(&code, at))));
+    }
+    found
+}
+
+fn machine_paths(path: &str, text: &str) -> Vec<String> {
+    let marks = machine_marks();
+    let lines = (1..).zip(text.lines());
+    let marked = lines.filter(|(_, line)| marks.iter().any(|mark| line.contains(mark.as_str())));
+    marked.map(|(line, _)| format!("{path}:{line}: names a path of somebody's machine")).collect()
+}
+
+/// Put together here, so that this file does not report itself.
+fn machine_marks() -> [String; 3] {
+    [["/wo", "rk/"], ["bash_", "jobs"], ["/ro", "ot/"]].map(|halves| halves.concat())
+}
+
+/// What stands between backticks and is named like a test: a sentence of at least five words.
+fn tests_named_in(text: &str) -> Vec<&str> {
+    let letter = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_';
+    let sentence = |it: &&str| it.chars().all(letter) && it.split('_').count() >= 5;
+    text.split('`').skip(1).step_by(2).filter(sentence).collect()
+}
+
+/// The top-level module that a source belongs to, and how deep it lies: one `super` for each level leads to the root.
+fn module(path: &str) -> Option<(String, usize)> {
+    let inside = path.strip_prefix("src/")?.strip_suffix(".rs")?;
+    let inside = inside.strip_suffix("/mod").unwrap_or(inside);
+    let first = inside.split('/').next()?;
+    // The crate's own roots and the build script belong to no module.
+    (!["lib", "main", "build"].contains(&first)).then(|| (first.to_owned(), inside.split('/').count()))
+}
+
+/// Every Rust source in these folders by its path from the root, in order.
+fn sources(folders: &[&str]) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for folder in folders {
+        walk(Path::new(folder), &mut found);
+    }
+    found.sort();
+    let rust = found.into_iter().filter(|path| path.ends_with(".rs"));
+    rust.map(|path| (fs::read_to_string(root().join(&path)).expect("a source is text"), path))
+        .map(|(source, path)| (path, source))
+        .collect()
+}
+
+fn walk(folder: &Path, found: &mut Vec<String>) {
+    let entries = fs::read_dir(root().join(folder)).into_iter().flatten();
+    for entry in entries.map(|it| it.expect("the folder can be read")) {
+        let path = folder.join(entry.file_name());
+        if entry.file_type().expect("it has a type").is_dir() {
+            walk(&path, found);
+        } else {
+            found.push(path.to_str().expect("our names are UTF-8").to_owned());
+        }
+    }
+}
+
+/// Every file that is under version control; where there is none, everything in the folders that we know.
+fn everything() -> Vec<String> {
+    let listed = Command::new("git").arg("-C").arg(root()).args(["ls-files", "-z"]).output();
+    if let Some(listed) = listed.ok().filter(|it| it.status.success()) {
+        let names = String::from_utf8(listed.stdout).expect("our names are UTF-8");
+        return names.split_terminator('\0').map(str::to_owned).collect();
+    }
+    let mut found = Vec::new();
+    for folder in ["src", "tests", "benches", "migrations", "fixtures", "scripts", "deploy"] {
+        walk(Path::new(folder), &mut found);
+    }
+    found
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
