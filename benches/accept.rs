@@ -18,6 +18,7 @@ use support::{
     options::Options,
     process::{Process, resident_mb},
     rival,
+    run::run,
     supply::Supply,
 };
 
@@ -35,12 +36,7 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     let Some(options) = Options::read("accept", SECONDS)? else { return Ok(()) };
-    tokio::runtime::Runtime::new()?.block_on(async {
-        tokio::select! {
-            measured = measure(&options) => measured,
-            _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
-        }
-    })
+    run(measure(&options))
 }
 
 async fn measure(options: &Options) -> anyhow::Result<()> {

@@ -9,6 +9,7 @@ use support::{
     figures::{Series, grouped, judge},
     inbox::{Crew, fill},
     options::Options,
+    run::run,
     supply::Supply,
 };
 
@@ -27,12 +28,7 @@ const BATCH_MAX: u32 = 500;
 
 fn main() -> anyhow::Result<()> {
     let Some(options) = Options::read("drain", SECONDS)? else { return Ok(()) };
-    tokio::runtime::Runtime::new()?.block_on(async {
-        tokio::select! {
-            measured = measure(&options) => measured,
-            _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
-        }
-    })
+    run(measure(&options))
 }
 
 async fn measure(options: &Options) -> anyhow::Result<()> {

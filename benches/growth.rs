@@ -18,6 +18,7 @@ use support::{
     load::{self, Load, Requests},
     options::Options,
     process::Process,
+    run::run,
     supply::Supply,
 };
 
@@ -69,12 +70,7 @@ const RECORDS: &str = "
 
 fn main() -> anyhow::Result<()> {
     let Some(options) = Options::read("growth", SECONDS)? else { return Ok(()) };
-    tokio::runtime::Runtime::new()?.block_on(async {
-        tokio::select! {
-            measured = measure(&options) => measured,
-            _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
-        }
-    })
+    run(measure(&options))
 }
 
 async fn measure(options: &Options) -> anyhow::Result<()> {

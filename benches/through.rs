@@ -24,6 +24,7 @@ use support::{
     load::{self, Load, Outcome, Requests},
     options::Options,
     process::Process,
+    run::run,
     supply::Supply,
 };
 use wecomd::inbox::depth;
@@ -54,12 +55,7 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(60);
 
 fn main() -> anyhow::Result<()> {
     let Some(options) = Options::read("through", SECONDS)? else { return Ok(()) };
-    tokio::runtime::Runtime::new()?.block_on(async {
-        tokio::select! {
-            measured = measure(&options) => measured,
-            _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
-        }
-    })
+    run(measure(&options))
 }
 
 async fn measure(options: &Options) -> anyhow::Result<()> {

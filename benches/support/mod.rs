@@ -4,6 +4,8 @@
 
 pub(crate) mod options;
 
+pub(crate) mod run;
+
 pub(crate) mod figures;
 
 pub(crate) mod supply;

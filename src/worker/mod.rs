@@ -24,6 +24,10 @@ pub use backoff::backoff;
 /// After trouble with the database, a worker waits this long before it connects again.
 const RECONNECT_AFTER: Duration = Duration::from_millis(500);
 
+/// After a batch that was not full, deliveries gather this long. A worker that keeps up would else take the few that
+/// each commit brings, in as many transactions, and under load leave too little of the machine for accepting.
+const GATHER: Duration = Duration::from_millis(20);
+
 /// How long one statement of a batch may take; then PostgreSQL cancels it and the batch is undone.
 const STATEMENT_LIMIT: &str = "30s";
 
@@ -94,7 +98,11 @@ impl Worker {
     pub async fn run(mut self, wake: Wake, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
             match self.step().await {
-                Ok(Step::Worked(_)) => {}
+                Ok(Step::Worked(size)) if self.singly > 0 || size >= self.settings.batch_max as usize => {}
+                Ok(Step::Worked(_)) => tokio::select! {
+                    () = tokio::time::sleep(GATHER) => {}
+                    _ = stop.changed() => {}
+                },
                 Ok(Step::Idle) => tokio::select! {
                     () = wake.sleep() => {}
                     _ = stop.changed() => {}
