@@ -39,7 +39,7 @@ const CONNECTIONS: usize = 64;
 const PER_SECOND: f64 = 60_000.0;
 
 /// The offers, in shares of what was accepted alone in the same round.
-const SHARES: [f64; 8] = [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
+const SHARES: [f64; 9] = [0.2, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 
 /// An offer is kept up with if at least this share of it is answered in the window …
 const ANSWERED: f64 = 0.97;
@@ -157,7 +157,7 @@ impl Offer {
     fn print(&self, share: f64, pace: f64) {
         let (offered, acked, p99) = (grouped(pace), grouped(self.outcome.rate()), self.outcome.latency_ms(0.99));
         let kept = if self.kept_up(pace) { "yes" } else { "no" };
-        println!("{share:>5.1} {offered:>10} {acked:>10} {p99:>9.2} {:>12.0}   {kept}", self.growth);
+        println!("{share:>5.2} {offered:>10} {acked:>10} {p99:>9.2} {:>12.0}   {kept}", self.growth);
     }
 }
 

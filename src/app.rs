@@ -20,6 +20,7 @@ use crate::{
     tables::MIGRATOR,
     telemetry,
     vault::Vault,
+    wecom::{self, Wecom},
     worker::{self, Worker},
 };
 
@@ -110,7 +111,8 @@ impl App {
         let wake = Wake::default();
         let (inbox, committer) = Inbox::start(options.clone(), wake.clone());
         let settings = AdminSettings { key_overlap: TimeDelta::hours(config.callback.key_overlap_hours.into()) };
-        let admin_half = Arc::new(Admin { pool: pool.clone(), vault, apps: apps.clone(), settings });
+        let wecom = Wecom::new(&wecom_settings(config), pool.clone(), vault.clone())?;
+        let admin_half = Arc::new(Admin { pool: pool.clone(), vault, apps: apps.clone(), wecom, settings });
 
         let limits = limits(config);
         let health = Health::new(pool, metrics.clone(), inbox.standing());
@@ -160,6 +162,12 @@ fn limits(config: &Config) -> Limits {
         body_timeout: Duration::from_millis(config.http.body_timeout_ms),
         body_bytes_max: config.http.body_bytes_max,
     }
+}
+
+fn wecom_settings(config: &Config) -> wecom::Settings {
+    let proxy = Some(config.wecom.proxy.clone()).filter(|it| !it.expose_secret().is_empty());
+    let timeout = Duration::from_millis(config.wecom.timeout_ms);
+    wecom::Settings { base_url: config.wecom.base_url.clone(), proxy, timeout }
 }
 
 fn workers(

@@ -1,9 +1,9 @@
 //! What every endpoint gets, and what it gives back.
 
+use bytes::Bytes;
 use serde::Serialize;
-use serde_json::Value;
 
-use super::{Admin, Request, params::Params, problem::Problem};
+use super::{Admin, Body, Request, params::Params, problem::Problem};
 
 /// A request that may be carried out.
 pub(super) struct Call<'a> {
@@ -22,7 +22,9 @@ pub(super) struct Answer {
     /// The status.
     pub(super) status: u16,
     /// The body.
-    pub(super) body: Value,
+    pub(super) body: Body,
+    /// Headers beside the usual ones, names in lower case.
+    pub(super) headers: Vec<(&'static str, String)>,
     /// Whether the apps changed, so that this process has to read them again.
     pub(super) apps_changed: bool,
 }
@@ -42,11 +44,18 @@ impl Call<'_> {
 impl Answer {
     /// An answer with that status and body.
     pub(super) fn new(status: u16, body: impl Serialize) -> Result<Self, Problem> {
-        Ok(Self { status, body: serde_json::to_value(body).map_err(Problem::internal)?, apps_changed: false })
+        let body = Body::Json(serde_json::to_value(body).map_err(Problem::internal)?);
+        Ok(Self { status, body, headers: Vec::new(), apps_changed: false })
     }
 
     /// 200, with that body.
     pub(super) fn ok(body: impl Serialize) -> Result<Self, Problem> {
         Self::new(200, body)
+    }
+
+    /// A file, or the part of it that was asked for.
+    #[expect(dead_code, reason = "pictures and sounds are on their way")]
+    pub(super) fn file(status: u16, content_type: String, bytes: Bytes) -> Self {
+        Self { status, body: Body::File { content_type, bytes }, headers: Vec::new(), apps_changed: false }
     }
 }

@@ -40,7 +40,7 @@ use serde_json::Value;
 use sqlx::{Acquire, PgConnection, PgPool};
 use uuid::Uuid;
 
-use crate::{apps::Apps, tables::access_log, vault::Vault};
+use crate::{apps::Apps, tables::access_log, vault::Vault, wecom::Wecom};
 use auth::Caller;
 use call::{Answer, Call};
 use problem::{Code, Problem};
@@ -54,6 +54,8 @@ pub struct Admin {
     pub vault: Arc<Vault>,
     /// This process's apps, read again after a change.
     pub apps: Apps,
+    /// The way to WeCom.
+    pub wecom: Wecom,
     /// What the operator decided.
     pub settings: AdminSettings,
 }
@@ -77,6 +79,10 @@ pub struct Request {
     pub bearer: Option<String>,
     /// The body; empty if there is none.
     pub body: Bytes,
+    /// `Range`, if only a part is wanted.
+    pub range: Option<String>,
+    /// `Idempotency-Key`, if a repetition shall not do it twice.
+    pub idempotency_key: Option<String>,
     /// Where it came from.
     pub address: String,
     /// The id that the caller, the access log and our own log know it by.
@@ -88,12 +94,46 @@ pub struct Request {
 pub struct Reply {
     /// The status.
     pub status: u16,
-    /// The body; null for none.
-    pub body: Value,
-    /// The body's media type.
-    pub content_type: &'static str,
+    /// The body.
+    pub body: Body,
     /// Headers that HTTP asks for beside this status, names in lower case.
     pub headers: Vec<(&'static str, String)>,
+}
+
+/// What a reply holds.
+#[derive(Debug)]
+pub enum Body {
+    /// An answer; null for none.
+    Json(Value),
+    /// Why there is none, as RFC 9457 says it.
+    Problem(Value),
+    /// A picture, a sound, a film.
+    File {
+        /// Its media type.
+        content_type: String,
+        /// Its bytes, or the part that was asked for.
+        bytes: Bytes,
+    },
+}
+
+impl Body {
+    /// The body's media type.
+    pub fn content_type(&self) -> &str {
+        match self {
+            Self::Json(_) => "application/json",
+            Self::Problem(_) => problem::CONTENT_TYPE,
+            Self::File { content_type, .. } => content_type,
+        }
+    }
+
+    /// The body as it goes out.
+    pub fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Json(Value::Null) => Bytes::new(),
+            Self::Json(value) | Self::Problem(value) => format!("{value}\n").into(),
+            Self::File { bytes, .. } => bytes,
+        }
+    }
 }
 
 /// How much of a subject the access log keeps.
@@ -105,9 +145,7 @@ const SUBJECT_CHARS_MAX: usize = 128;
 /// calling, and is not in the access log; a caller who is turned away is.
 pub async fn handle(admin: &Admin, request: Request) -> Reply {
     match answer(admin, &request).await {
-        Ok(answer) => {
-            Reply { status: answer.status, body: answer.body, content_type: "application/json", headers: Vec::new() }
-        }
+        Ok(answer) => Reply { status: answer.status, body: answer.body, headers: answer.headers },
         Err(problem) => {
             problem.log(request.request_id);
             problem.reply(request.request_id)
@@ -139,8 +177,17 @@ async fn answer(admin: &Admin, request: &Request) -> Result<Answer, Problem> {
         return Err(line.turned_away(&mut conn, Some(&caller), &call.subject, problem).await);
     }
 
+    // What WeCom must be asked comes first: no transaction, and no connection, ever waits for WeCom.
+    drop(conn);
+    let asked = ask(found.route.endpoint, &mut call).await;
+    let mut conn = admin.pool.acquire().await?;
+    let asked = match asked {
+        Ok(asked) => asked,
+        Err(problem) => return Err(line.turned_away(&mut conn, Some(&caller), &call.subject, problem).await),
+    };
+
     let mut transaction = conn.begin().await?;
-    let outcome = run(found.route.endpoint, &mut call, &mut transaction).await;
+    let outcome = run(found.route.endpoint, &mut call, asked, &mut transaction).await;
     let answer = match outcome {
         Ok(answer) => answer,
         Err(problem) => {
@@ -161,7 +208,22 @@ async fn answer(admin: &Admin, request: &Request) -> Result<Answer, Problem> {
     Ok(answer)
 }
 
-async fn run(endpoint: Endpoint, call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+/// What WeCom said, for the endpoints that ask it something before they do anything.
+enum Asked {
+    /// Nothing was asked.
+    Nothing,
+}
+
+async fn ask(_endpoint: Endpoint, _call: &mut Call<'_>) -> Result<Asked, Problem> {
+    Ok(Asked::Nothing)
+}
+
+async fn run(
+    endpoint: Endpoint,
+    call: &mut Call<'_>,
+    _asked: Asked,
+    conn: &mut PgConnection,
+) -> Result<Answer, Problem> {
     match endpoint {
         Endpoint::ConfigList => config::list(call, conn).await,
         Endpoint::ConfigSave => config::post(call, conn).await,

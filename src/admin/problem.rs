@@ -8,8 +8,11 @@ use std::{error::Error, fmt};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::Reply;
-use crate::vault::VaultError;
+use super::{Body, Reply};
+use crate::{
+    vault::VaultError,
+    wecom::{ApiError, Class},
+};
 
 /// The media type of every error.
 pub(super) const CONTENT_TYPE: &str = "application/problem+json";
@@ -47,12 +50,16 @@ pub enum Code {
     AlreadyBound,
     /// The body is too long.
     BodyTooLarge,
+    /// WeCom was asked and said no.
+    WecomRefused,
     /// A stored secret does not open.
     SecretUnreadable,
     /// Our own fault.
     Internal,
     /// The database does not answer.
     DatabaseUnavailable,
+    /// WeCom does not answer, or limits us.
+    WecomUnavailable,
 }
 
 /// Why a request is not done.
@@ -83,9 +90,11 @@ impl Code {
         Self::BodyTimeout,
         Self::AlreadyBound,
         Self::BodyTooLarge,
+        Self::WecomRefused,
         Self::SecretUnreadable,
         Self::Internal,
         Self::DatabaseUnavailable,
+        Self::WecomUnavailable,
     ];
 
     /// The HTTP status.
@@ -116,11 +125,13 @@ impl Code {
             Self::BodyTimeout => (408, "body_timeout", "The body took too long", "接收请求体超时"),
             Self::AlreadyBound => (409, "already_bound", "Bound already", "已存在绑定关系"),
             Self::BodyTooLarge => (413, "body_too_large", "The body is too long", "请求体过大"),
+            Self::WecomRefused => (422, "wecom_refused", "WeCom said no", "企业微信拒绝了请求"),
             Self::SecretUnreadable => (500, "secret_unreadable", "A stored secret does not open", "已存密钥无法解密"),
             Self::Internal => (500, "internal", "Something went wrong on our side", "服务器内部错误"),
             Self::DatabaseUnavailable => {
                 (503, "database_unavailable", "The database does not answer", "数据库暂不可用")
             }
+            Self::WecomUnavailable => (503, "wecom_unavailable", "WeCom does not answer", "企业微信暂不可用"),
         }
     }
 }
@@ -192,7 +203,7 @@ impl Problem {
         if let (Some(field), Some(object)) = (self.field, body.as_object_mut()) {
             object.insert("field".to_owned(), field.into());
         }
-        Reply { status, body, content_type: CONTENT_TYPE, headers: Vec::from_iter(self.header) }
+        Reply { status, body: Body::Problem(body), headers: Vec::from_iter(self.header) }
     }
 }
 
@@ -245,6 +256,17 @@ impl From<VaultError> for Problem {
     }
 }
 
+impl From<ApiError> for Problem {
+    fn from(error: ApiError) -> Self {
+        let code = match error.class {
+            Class::Transient | Class::Unknown => Code::WecomUnavailable,
+            Class::Token | Class::Refused => Code::WecomRefused,
+        };
+        let detail = error.to_string();
+        Self { cause: Some(error.into()), ..Self::new(code, detail) }
+    }
+}
+
 /// An error and what it came from, in one line.
 fn chain(error: &(dyn Error + Send + Sync + 'static)) -> String {
     let mut line = error.to_string();
@@ -263,6 +285,10 @@ mod tests {
 
     use super::*;
 
+    fn text(reply: Reply) -> String {
+        String::from_utf8(reply.body.into_bytes().to_vec()).expect("JSON").trim_end().to_owned()
+    }
+
     #[test]
     fn every_code_has_a_name_of_its_own_and_titles_in_both_languages() {
         let names: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
@@ -277,8 +303,8 @@ mod tests {
     #[test]
     fn a_problem_names_its_field_and_the_request() {
         let reply = Problem::field("corpid", "is required").reply(Uuid::nil());
-        assert_eq!((reply.status, reply.content_type), (400, "application/problem+json"));
-        insta::assert_snapshot!(reply.body, @r#"{"code":"invalid_field","detail":"is required","field":"corpid","request_id":"00000000-0000-0000-0000-000000000000","status":400,"title":"A field is not valid","title_zh":"字段无效","type":"about:blank"}"#);
+        assert_eq!((reply.status, reply.body.content_type()), (400, "application/problem+json"));
+        insta::assert_snapshot!(text(reply), @r#"{"code":"invalid_field","detail":"is required","field":"corpid","request_id":"00000000-0000-0000-0000-000000000000","status":400,"title":"A field is not valid","title_zh":"字段无效","type":"about:blank"}"#);
     }
 
     #[test]
@@ -286,7 +312,7 @@ mod tests {
         let problem = Problem::from(sqlx::Error::Decode("secret_table.secret_column".into()));
         assert_eq!(problem.code(), Code::Internal);
         assert!(problem.source().expect("a cause").to_string().contains("secret_column"));
-        assert!(!problem.reply(Uuid::nil()).body.to_string().contains("secret_column"));
+        assert!(!text(problem.reply(Uuid::nil())).contains("secret_column"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One customer known to one staff member: what events say of it.
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::register::{Register, earliest, latest};
 use crate::ids::CustomerId;
@@ -52,17 +53,30 @@ pub struct Contact {
     pub first_contact_time: Option<DateTime<Utc>>,
     /// When anything last passed between them.
     pub last_contact_time: Option<DateTime<Utc>>,
-    /// What only WeCom can tell, kept when a row changes its key.
-    pub card: Card,
+    /// What only WeCom can tell, as it was last read.
+    pub card: Option<Register<Card>>,
 }
 
-/// What the customer's card says; filled by refreshes, not by callbacks.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What a customer's card says: read from WeCom as a whole, never said by a callback.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Card {
     /// The customer's name in WeChat.
     pub nickname: Option<String>,
     /// The customer's id across the company's WeChat apps.
     pub unionid: Option<String>,
+    /// The URL of the customer's picture.
+    pub avatar: Option<String>,
+    /// The name that the member gave them.
+    pub remark: Option<String>,
+    /// The member's note.
+    pub description: Option<String>,
+    /// The tags' names.
+    pub tags: Vec<String>,
+    /// The phone numbers that the member wrote down.
+    pub remark_mobiles: Vec<String>,
+    /// How they became contacts, as WeCom numbers it.
+    pub add_way: Option<i32>,
 }
 
 impl Contact {
@@ -85,6 +99,11 @@ impl Contact {
         }
     }
 
+    /// WeCom was asked at `at`, and this is what the card says.
+    pub fn read(&mut self, card: Card, at: DateTime<Utc>) {
+        Register::set(&mut self.card, card, at);
+    }
+
     /// Folds what another batch says of the same contact.
     pub fn absorb(&mut self, other: Contact) {
         Register::absorb(&mut self.status, other.status);
@@ -92,8 +111,7 @@ impl Contact {
         Register::absorb(&mut self.customer_id, other.customer_id);
         earliest(&mut self.first_contact_time, other.first_contact_time);
         latest(&mut self.last_contact_time, other.last_contact_time);
-        self.card.nickname = self.card.nickname.take().max(other.card.nickname);
-        self.card.unionid = self.card.unionid.take().max(other.card.unionid);
+        Register::absorb(&mut self.card, other.card);
     }
 }
 

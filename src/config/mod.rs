@@ -49,6 +49,8 @@ pub struct Config {
     pub callback: Callback,
     /// The connections to PostgreSQL.
     pub database: Database,
+    /// The way to WeCom.
+    pub wecom: Wecom,
 }
 
 /// Limits of both listeners.
@@ -95,6 +97,19 @@ pub struct Callback {
 pub struct Database {
     /// How many the admin API and the configuration share; accepting, listening and each worker have their own.
     pub pool_max: u32,
+}
+
+/// The way to WeCom.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Wecom {
+    /// What stands before `/cgi-bin/`.
+    pub base_url: String,
+    /// A proxy to go through; empty to go straight. It may hold a password.
+    #[serde(serialize_with = "withheld", deserialize_with = "secret")]
+    pub proxy: SecretString,
+    /// How long a call may take.
+    pub timeout_ms: u64,
 }
 
 /// Why we do not start. The message names the place to correct.
@@ -186,6 +201,10 @@ impl Config {
         within("worker.attempts_max", self.worker.attempts_max.into(), 1..=100)?;
         within("callback.key_overlap_hours", self.callback.key_overlap_hours.into(), 0..=720)?;
         within("database.pool_max", self.database.pool_max.into(), 2..=1_000)?;
+        within("wecom.timeout_ms", self.wecom.timeout_ms, 1_000..=60_000)?;
+        if !["https://", "http://"].iter().any(|scheme| self.wecom.base_url.starts_with(scheme)) {
+            return Err(setting("wecom.base_url", "must begin with https:// (or http://, for a stand-in)"));
+        }
         if self.public_listen == self.admin_listen && self.public_listen.port() != 0 {
             return Err(setting(
                 "admin_listen",
@@ -215,7 +234,14 @@ impl Default for Config {
             worker: Worker::default(),
             callback: Callback::default(),
             database: Database::default(),
+            wecom: Wecom::default(),
         }
+    }
+}
+
+impl Default for Wecom {
+    fn default() -> Self {
+        Self { base_url: "https://qyapi.weixin.qq.com".to_owned(), proxy: SecretString::default(), timeout_ms: 10_000 }
     }
 }
 

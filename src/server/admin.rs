@@ -7,7 +7,7 @@ use http_body_util::Full;
 use hyper::{
     Request, Response, StatusCode,
     body::Incoming,
-    header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue},
+    header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RANGE},
 };
 use uuid::Uuid;
 
@@ -16,6 +16,9 @@ use crate::admin::{self, Admin, Reply};
 
 /// The header in which a request id comes and goes.
 const REQUEST_ID: &str = "x-request-id";
+
+/// The header by which a repeated request is known.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// The door that administrators and other systems use.
 pub struct AdminDoor {
@@ -40,6 +43,8 @@ impl AdminDoor {
             query: request.uri().query().unwrap_or_default().to_owned(),
             bearer,
             body: Bytes::new(),
+            range: header(RANGE.as_str()).map(str::to_owned),
+            idempotency_key: header(IDEMPOTENCY_KEY).map(str::to_owned),
             address: peer.ip().to_string(),
             request_id,
         };
@@ -68,9 +73,12 @@ impl Door for AdminDoor {
 }
 
 fn reply(reply: Reply, request_id: Uuid) -> Response<Full<Bytes>> {
-    let body = if reply.body.is_null() { String::new() } else { format!("{}\n", reply.body) };
-    let mut response = plain(reply.status, reply.content_type, body);
+    let content_type = HeaderValue::from_str(reply.body.content_type());
+    let mut response = plain(reply.status, "application/octet-stream", reply.body.into_bytes());
     let headers = response.headers_mut();
+    if let Ok(content_type) = content_type {
+        headers.insert(CONTENT_TYPE, content_type);
+    }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     for (name, value) in reply.headers {
         if let Ok(value) = HeaderValue::from_str(&value) {
@@ -83,8 +91,8 @@ fn reply(reply: Reply, request_id: Uuid) -> Response<Full<Bytes>> {
     response
 }
 
-fn plain(status: u16, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+fn plain(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response

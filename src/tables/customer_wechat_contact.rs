@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, types::Json};
 
 use crate::{
     changes::{Contact, ContactKey, ContactStatus, Register, contact::Card},
@@ -30,13 +30,13 @@ pub async fn upsert(conn: &mut PgConnection, contacts: &BTreeMap<ContactKey, Con
     let customer_id_at: Vec<_> = rows().map(|it| it.customer_id.as_ref().map(|it| it.at)).collect();
     let first: Vec<_> = rows().map(|it| it.first_contact_time).collect();
     let last: Vec<_> = rows().map(|it| it.last_contact_time).collect();
-    let nickname: Vec<_> = rows().map(|it| it.card.nickname.clone()).collect();
-    let unionid: Vec<_> = rows().map(|it| it.card.unionid.clone()).collect();
+    let cards: Vec<_> = rows().map(|it| it.card.as_ref().map(|it| serde_json::json!(it.value))).collect();
+    let card_at: Vec<_> = rows().map(|it| it.card.as_ref().map(|it| it.at)).collect();
     sqlx::query!(
         r#"
         insert into customer_wechat_contact as own (
             corpid, external_userid, wechat_userid, staff_id, status, status_at, state, state_at,
-            customer_id, customer_id_at, first_contact_time, last_contact_time, nickname, unionid
+            customer_id, customer_id_at, first_contact_time, last_contact_time, card, card_at
         )
         select
             said.corpid, said.external_userid, said.wechat_userid,
@@ -51,13 +51,14 @@ pub async fn upsert(conn: &mut PgConnection, contacts: &BTreeMap<ContactKey, Con
                 select last_message_at from customer_activity active
                 where active.corpid = said.corpid and active.external_userid = said.external_userid
             )),
-            nickname, unionid
+            card, card_at
         from unnest(
             $1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::timestamptz[],
-            $8::text[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::text[], $13::text[]
+            $8::text[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::jsonb[],
+            $13::timestamptz[]
         ) said (
             corpid, external_userid, wechat_userid, status, status_at, state, state_at,
-            customer_id, customer_id_at, first_contact_time, last_contact_time, nickname, unionid
+            customer_id, customer_id_at, first_contact_time, last_contact_time, card, card_at
         )
         on conflict on constraint customer_wechat_contact_key do update set
             status = case when (excluded.status_at, excluded.status) > (own.status_at, own.status)
@@ -73,8 +74,9 @@ pub async fn upsert(conn: &mut PgConnection, contacts: &BTreeMap<ContactKey, Con
             customer_id_at = greatest(excluded.customer_id_at, own.customer_id_at),
             first_contact_time = least(excluded.first_contact_time, own.first_contact_time),
             last_contact_time = greatest(excluded.last_contact_time, own.last_contact_time),
-            nickname = coalesce(own.nickname, excluded.nickname),
-            unionid = coalesce(own.unionid, excluded.unionid)
+            -- Two readings of one moment do not differ, so the time alone decides.
+            card = case when own.card_at is null or excluded.card_at > own.card_at then excluded.card else own.card end,
+            card_at = greatest(excluded.card_at, own.card_at)
         "#,
         &corps,
         &customers,
@@ -87,8 +89,8 @@ pub async fn upsert(conn: &mut PgConnection, contacts: &BTreeMap<ContactKey, Con
         &customer_id_at as _,
         &first as _,
         &last as _,
-        &nickname as _,
-        &unionid as _,
+        &cards as _,
+        &card_at as _,
     )
     .execute(conn)
     .await?;
@@ -107,7 +109,7 @@ pub async fn take(
         returning
             external_userid as "external_userid: ExternalUserId", status, status_at, state, state_at,
             customer_id as "customer_id: CustomerId", customer_id_at, first_contact_time, last_contact_time,
-            nickname, unionid
+            card as "card: Json<Card>", card_at
         "#,
         corpid.as_str(),
         user.as_str(),
@@ -121,7 +123,7 @@ pub async fn take(
             customer_id: register(row.customer_id, row.customer_id_at),
             first_contact_time: row.first_contact_time,
             last_contact_time: row.last_contact_time,
-            card: Card { nickname: row.nickname, unionid: row.unionid },
+            card: register(row.card.map(|it| it.0), row.card_at),
         };
         (row.external_userid, contact)
     });
@@ -177,6 +179,16 @@ pub struct Shown {
     pub nickname: Option<String>,
     /// The customer's id across the company's WeChat apps.
     pub unionid: Option<String>,
+    /// The name that the member gave the customer.
+    pub remark: Option<String>,
+    /// The tags' names.
+    pub tags: Option<serde_json::Value>,
+    /// The phone numbers that the member wrote down.
+    pub remark_mobiles: Option<serde_json::Value>,
+    /// How they became contacts, as WeCom numbers it.
+    pub add_way: Option<i32>,
+    /// When WeCom was last asked; what it said is nickname, unionid, remark, tags, remark_mobiles and add_way.
+    pub card_at: Option<DateTime<Utc>>,
     /// When they first became contacts.
     pub first_contact_time: Option<DateTime<Utc>>,
     /// When anything last passed between them.
@@ -197,7 +209,7 @@ pub async fn of_customer(conn: &mut PgConnection, id: &str, limit: i64) -> sqlx:
         select
             corpid as "corpid!", external_userid as "external_userid!", wechat_userid as "wechat_userid!", staff_id,
             customer_id, status as "status!", status_at as "status_at!", state, nickname, unionid,
-            first_contact_time, last_contact_time
+            remark, tags, remark_mobiles, add_way, card_at, first_contact_time, last_contact_time
         from found
         order by last_contact_time desc nulls last, corpid, external_userid, wechat_userid
         limit $2

@@ -1,0 +1,342 @@
+//! One call: find the app, get its token, ask, and understand the answer.
+
+use std::{sync::Arc, time::Duration};
+
+use reqwest::{Client, Method, RequestBuilder, Response, Url, header::CONTENT_DISPOSITION};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use sqlx::PgPool;
+
+use super::{
+    error::{ApiError, Class},
+    token::Tokens,
+};
+use crate::{
+    ids::CorpId,
+    tables::enterprise_wechat_config::{self, Row, sealed_at},
+    vault::Vault,
+};
+
+/// How long connecting to WeCom may take.
+const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long an idle connection is kept.
+const IDLE_LIMIT: Duration = Duration::from_secs(60);
+
+/// The largest JSON answer that is read: a thousand customers take a tenth of it.
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How WeCom is reached.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What stands before `/cgi-bin/`: `https://qyapi.weixin.qq.com`, or a stand-in.
+    pub base_url: String,
+    /// A proxy to go through, such as `http://user:password@proxy:3128`; none to go straight.
+    pub proxy: Option<SecretString>,
+    /// How long a call may take in all, waiting for its turn not counted.
+    pub timeout: Duration,
+}
+
+/// Why there can be no client.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The base URL is none.
+    #[error("wecom.base_url is not a URL such as https://qyapi.weixin.qq.com")]
+    BaseUrl,
+    /// The proxy is none.
+    #[error("wecom.proxy is not a URL such as http://proxy:3128")]
+    Proxy,
+    /// The TLS library refused.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Client(String),
+}
+
+/// The way to WeCom, for every corp. Cheap to clone; all clones share connections and tokens.
+#[derive(Clone)]
+pub struct Wecom(Arc<Inner>);
+
+struct Inner {
+    http: Client,
+    base_url: Url,
+    pool: PgPool,
+    vault: Arc<Vault>,
+    tokens: Tokens,
+}
+
+/// Which app calls, and with which secret.
+pub(super) struct Credentials {
+    /// The corp.
+    pub(super) corpid: CorpId,
+    /// WeCom's number of the app; 0 for what has none.
+    pub(super) agentid: i64,
+    /// `enterprise_wechat_config.id`.
+    pub(super) app_id: i32,
+    /// The app's secret.
+    pub(super) secret: SecretString,
+}
+
+/// WeCom's endpoints, as one app. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    wecom: Wecom,
+    credentials: Arc<Credentials>,
+}
+
+/// The head of every JSON answer.
+#[derive(Deserialize)]
+struct Head {
+    #[serde(default)]
+    errcode: i64,
+    #[serde(default)]
+    errmsg: String,
+}
+
+impl Wecom {
+    /// A way to WeCom; nothing is called yet.
+    pub fn new(settings: &Settings, pool: PgPool, vault: Arc<Vault>) -> Result<Self, SetupError> {
+        // Whoever was first has installed the same one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut base_url: Url = settings.base_url.parse().map_err(|_| SetupError::BaseUrl)?;
+        if !matches!(base_url.scheme(), "http" | "https") || base_url.host_str().is_none() {
+            return Err(SetupError::BaseUrl);
+        }
+        if !base_url.path().ends_with('/') {
+            let path = format!("{}/", base_url.path());
+            base_url.set_path(&path);
+        }
+        let mut http = Client::builder()
+            .connect_timeout(CONNECT_LIMIT)
+            .timeout(settings.timeout)
+            .pool_idle_timeout(IDLE_LIMIT)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .user_agent(concat!("wecomd/", env!("CARGO_PKG_VERSION")));
+        if let Some(proxy) = &settings.proxy {
+            http = http.proxy(reqwest::Proxy::all(proxy.expose_secret()).map_err(|_| SetupError::Proxy)?);
+        }
+        let http = http.build().map_err(|error| SetupError::Client(error.to_string()))?;
+        let tokens = Tokens::new();
+        Ok(Self(Arc::new(Inner { http, base_url, pool, vault, tokens })))
+    }
+
+    /// The endpoints as this app; as another app of its corp if it has no secret, as directory sync may have none.
+    pub async fn app(&self, app_id: i32) -> Result<Api, ApiError> {
+        let rows = self.rows().await?;
+        let own = rows.iter().find(|it| it.id == app_id);
+        let with_secret = own.filter(|it| it.secret.is_some());
+        let corp = own.map(|it| it.corpid.clone());
+        match (with_secret, corp) {
+            (Some(row), _) => self.api(row),
+            (None, Some(corp)) => self.api(callable(&rows, &corp)?),
+            (None, None) => Err(not_ours(format!("there is no app {app_id}"))),
+        }
+    }
+
+    /// The endpoints as the corp's first app that has a secret and a number.
+    pub async fn corp(&self, corpid: &CorpId) -> Result<Api, ApiError> {
+        let rows = self.rows().await?;
+        self.api(callable(&rows, corpid)?)
+    }
+
+    async fn rows(&self) -> Result<Vec<Row>, ApiError> {
+        let read = async {
+            let mut conn = self.0.pool.acquire().await?;
+            enterprise_wechat_config::all(&mut conn).await
+        };
+        read.await.map_err(|error| {
+            ApiError::unanswered(CONFIG, Class::Transient, format!("the app's configuration cannot be read: {error}"))
+        })
+    }
+
+    fn api(&self, row: &Row) -> Result<Api, ApiError> {
+        let sealed = row.secret.as_deref().ok_or_else(|| no_secret(&row.corpid))?;
+        let secret = self.0.vault.open(&sealed_at(&row.name, "secret"), sealed);
+        let secret = secret.map_err(|error| not_ours(format!("the secret of app {:?}: {error}", row.name)))?;
+        let credentials = Credentials {
+            corpid: row.corpid.clone(),
+            agentid: row.agentid.parse().unwrap_or_default(),
+            app_id: row.id,
+            secret,
+        };
+        Ok(Api { wecom: self.clone(), credentials: Arc::new(credentials) })
+    }
+}
+
+/// Stands for the endpoint where the trouble is on our own side.
+const CONFIG: &str = "enterprise_wechat_config";
+
+fn callable<'a>(rows: &'a [Row], corpid: &CorpId) -> Result<&'a Row, ApiError> {
+    let able = |row: &&Row| row.corpid == *corpid && row.status == "enabled" && row.secret.is_some();
+    let first = rows.iter().filter(able).min_by_key(|row| (row.agentid.is_empty(), row.id));
+    first.ok_or_else(|| no_secret(corpid))
+}
+
+fn no_secret(corpid: &CorpId) -> ApiError {
+    not_ours(format!("no enabled app of corp {corpid} has a secret: save one with `POST config`"))
+}
+
+fn not_ours(message: String) -> ApiError {
+    ApiError::unanswered(CONFIG, Class::Refused, message)
+}
+
+impl Api {
+    /// The corp that calls.
+    pub fn corpid(&self) -> &CorpId {
+        &self.credentials.corpid
+    }
+
+    /// The number of the app that calls; 0 if it has none.
+    pub fn agentid(&self) -> i64 {
+        self.credentials.agentid
+    }
+
+    /// The app that calls: `enterprise_wechat_config.id`.
+    pub fn app_id(&self) -> i32 {
+        self.credentials.app_id
+    }
+
+    /// Calls an endpoint that takes its arguments from the query.
+    pub(super) async fn get<A: DeserializeOwned>(
+        &self,
+        path: &'static str,
+        query: &[(&str, &str)],
+    ) -> Result<A, ApiError> {
+        self.call(path, |http, url| http.request(Method::GET, url).query(query)).await
+    }
+
+    /// Calls an endpoint that takes JSON.
+    pub(super) async fn post<A: DeserializeOwned>(
+        &self,
+        path: &'static str,
+        body: &impl Serialize,
+    ) -> Result<A, ApiError> {
+        self.call(path, |http, url| http.request(Method::POST, url).json(body)).await
+    }
+
+    async fn call<A: DeserializeOwned>(
+        &self,
+        path: &'static str,
+        request: impl Fn(&Client, Url) -> RequestBuilder,
+    ) -> Result<A, ApiError> {
+        self.with_token(path, async |token| {
+            let request = request(&self.wecom.0.http, self.url(path)?).query(&[("access_token", token)]);
+            understand(path, answer(path, request).await?).await
+        })
+        .await
+    }
+
+    /// Calls an endpoint whose answer may be a file: with `Content-disposition` it is, else it is JSON about an error.
+    pub(super) async fn file(
+        &self,
+        path: &'static str,
+        request: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Response, ApiError> {
+        self.with_token(path, async |token| {
+            let http = self.wecom.0.http.request(Method::GET, self.url(path)?);
+            let response = answer(path, request(http.query(&[("access_token", token)]))).await?;
+            if response.headers().contains_key(CONTENT_DISPOSITION) {
+                return Ok(response);
+            }
+            let _: Value = understand(path, response).await?;
+            Err(ApiError::unanswered(path, Class::Unknown, "neither a file nor an error came back"))
+        })
+        .await
+    }
+
+    /// Runs a call with the current token, and once more with another if that one is not accepted.
+    async fn with_token<A>(
+        &self,
+        path: &'static str,
+        call: impl AsyncFn(&str) -> Result<A, ApiError>,
+    ) -> Result<A, ApiError> {
+        let Inner { tokens, .. } = &*self.wecom.0;
+        let token = tokens.current(self).await?;
+        let outcome = match call(token.expose_secret()).await {
+            Err(error) if error.class == Class::Token => {
+                tokens.rejected(self, &token).await;
+                let token = tokens.current(self).await?;
+                call(token.expose_secret()).await
+            }
+            outcome => outcome,
+        };
+        count(path, outcome.as_ref().err());
+        outcome
+    }
+
+    pub(super) fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// Calls an endpoint that needs no token: the one that makes them.
+    pub(super) async fn get_bare<A: DeserializeOwned>(
+        &self,
+        path: &'static str,
+        query: &[(&str, &str)],
+    ) -> Result<A, ApiError> {
+        let request = self.wecom.0.http.request(Method::GET, self.url(path)?).query(query);
+        let outcome = async { understand(path, answer(path, request).await?).await }.await;
+        count(path, outcome.as_ref().err());
+        outcome
+    }
+
+    fn url(&self, path: &'static str) -> Result<Url, ApiError> {
+        let joined = self.wecom.0.base_url.join(&format!("cgi-bin/{path}"));
+        joined.map_err(|error| ApiError::unanswered(path, Class::Refused, error.to_string()))
+    }
+}
+
+fn count(path: &'static str, error: Option<&ApiError>) {
+    let errcode = match error {
+        None => "0".to_owned(),
+        Some(ApiError { errcode: Some(errcode), .. }) => errcode.to_string(),
+        Some(_) => "none".to_owned(),
+    };
+    metrics::counter!("wecomd_wecom_calls_total", "path" => path, "errcode" => errcode).increment(1);
+}
+
+async fn answer(path: &'static str, request: RequestBuilder) -> Result<Response, ApiError> {
+    let response = request.send().await.map_err(|error| {
+        // Before there was a connection, WeCom cannot have heard of it.
+        let class = if error.is_connect() { Class::Transient } else { Class::Unknown };
+        broken(path, class, error)
+    })?;
+    if !response.status().is_success() {
+        let message = format!("the answer's status is {}", response.status().as_u16());
+        return Err(ApiError::unanswered(path, Class::Unknown, message));
+    }
+    Ok(response)
+}
+
+async fn understand<A: DeserializeOwned>(path: &'static str, mut response: Response) -> Result<A, ApiError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| broken(path, Class::Unknown, error))? {
+        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+            return Err(ApiError::unanswered(path, Class::Refused, "the answer is too long"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let wrong = |error: serde_json::Error| {
+        ApiError::unanswered(path, Class::Unknown, format!("the answer cannot be read: {error}"))
+    };
+    let head: Head = serde_json::from_slice(&body).map_err(wrong)?;
+    if head.errcode != 0 {
+        return Err(ApiError::answered(path, head.errcode, &head.errmsg));
+    }
+    if head.errmsg.contains("wrong json format") {
+        tracing::error!(path, errmsg = head.errmsg, "WeCom may have read only a part of the request");
+    }
+    serde_json::from_slice(&body).map_err(wrong)
+}
+
+/// What went wrong on the way. The library's words hold the URL, and the URL holds the token.
+fn broken(path: &'static str, class: Class, error: reqwest::Error) -> ApiError {
+    let error = error.without_url();
+    let mut message = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        message = format!("{message}: {cause}");
+        source = cause.source();
+    }
+    ApiError::unanswered(path, class, message)
+}

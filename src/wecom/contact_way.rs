@@ -1,0 +1,107 @@
+//! Contact ways (联系我): QR codes that bring a customer to a member, with a `state` that says who scanned.
+//!
+//! <https://developer.work.weixin.qq.com/document/path/92228>.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Api, ApiError};
+use crate::ids::UserId;
+
+/// How many characters a `state` may have.
+pub const STATE_CHARS_MAX: usize = 30;
+
+/// A contact way to make: a QR code that adds one member without their approval.
+#[derive(Debug, Clone)]
+pub struct ContactWay {
+    /// Whom the customer meets.
+    pub user: UserId,
+    /// What comes back in the event, at most [`STATE_CHARS_MAX`] characters.
+    pub state: String,
+    /// A note for administrators, at most 30 characters.
+    pub remark: String,
+}
+
+/// A contact way as WeCom made it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Made {
+    /// Without it the contact way can no longer be found or deleted.
+    pub config_id: String,
+    /// What the QR code shows: WeCom's URL of the picture.
+    #[serde(default)]
+    pub qr_code: String,
+}
+
+/// A contact way as it stands.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+pub struct Shown {
+    /// Its id.
+    pub config_id: String,
+    /// The URL of the picture.
+    #[serde(default)]
+    pub qr_code: String,
+    /// What comes back in the event.
+    #[serde(default)]
+    pub state: String,
+    /// Whom the customer meets.
+    #[serde(default)]
+    pub user: Vec<UserId>,
+}
+
+/// A page of contact ways' ids.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The ids.
+    pub config_ids: Vec<String>,
+    /// Where the next page begins; empty at the end.
+    pub next_cursor: String,
+}
+
+impl Api {
+    /// Makes a contact way. **Not safe to repeat**: after [`super::Class::Unknown`] look for its `state` first.
+    pub async fn add_contact_way(&self, way: &ContactWay) -> Result<Made, ApiError> {
+        let body = json!({
+            "type": 1, "scene": 2, "skip_verify": true, "remark": way.remark, "state": way.state, "user": [way.user],
+        });
+        self.post("externalcontact/add_contact_way", &body).await
+    }
+
+    /// A contact way as it stands. Safe to repeat.
+    pub async fn contact_way(&self, config_id: &str) -> Result<Shown, ApiError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            contact_way: Shown,
+        }
+        let body = json!({ "config_id": config_id });
+        let answer: Answer = self.post("externalcontact/get_contact_way", &body).await?;
+        Ok(answer.contact_way)
+    }
+
+    /// A page of the contact ways made in that time; an empty `cursor` begins. Safe to repeat.
+    pub async fn contact_ways(&self, from: DateTime<Utc>, to: DateTime<Utc>, cursor: &str) -> Result<Page, ApiError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            #[serde(default)]
+            contact_way: Vec<Id>,
+            #[serde(default)]
+            next_cursor: String,
+        }
+        #[derive(Deserialize)]
+        struct Id {
+            config_id: String,
+        }
+        let body = json!({
+            "start_time": from.timestamp(), "end_time": to.timestamp(), "cursor": cursor, "limit": 1_000,
+        });
+        let answer: Answer = self.post("externalcontact/list_contact_way", &body).await?;
+        let config_ids = answer.contact_way.into_iter().map(|it| it.config_id).collect();
+        Ok(Page { config_ids, next_cursor: answer.next_cursor })
+    }
+
+    /// Deletes a contact way; 41044 means that it is gone already. Safe to repeat.
+    pub async fn delete_contact_way(&self, config_id: &str) -> Result<(), ApiError> {
+        let body = json!({ "config_id": config_id });
+        self.post::<serde::de::IgnoredAny>("externalcontact/del_contact_way", &body).await.map(drop)
+    }
+}

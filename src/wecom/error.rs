@@ -1,0 +1,138 @@
+//! What a call may end with, understood once: the platform's `errcode` becomes a [`Class`], which says what to do next.
+
+use std::{fmt, time::Duration};
+
+/// What the caller does about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Nothing happened, and it may work later: WeCom is busy, limits us, or cannot be reached.
+    Transient,
+    /// The access token was not accepted, and neither was the one after it.
+    Token,
+    /// WeCom understood and said no. Asking again changes nothing until somebody changes something.
+    Refused,
+    /// Nobody knows whether it happened: the connection broke after the request was on its way, or the answer is none
+    /// that we understand. A call that is not safe to repeat must first look for its effect.
+    Unknown,
+}
+
+/// A call that did not succeed. Printing it shows neither token nor secret.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    /// What the caller does about it.
+    pub class: Class,
+    /// The endpoint below `/cgi-bin/`.
+    pub path: &'static str,
+    /// WeCom's code; none if there was no answer.
+    pub errcode: Option<i64>,
+    /// WeCom's words, without hint and address; or what went wrong on the way.
+    pub message: Box<str>,
+    /// WeCom's trace id (`hint: […]`), for its support.
+    pub hint: Option<Box<str>>,
+    /// The address that WeCom saw us come from, for its allow list.
+    pub from_ip: Option<Box<str>>,
+    /// Not before so long.
+    pub retry_after: Option<Duration>,
+}
+
+/// Codes after which nothing happened and a later call may succeed.
+const TRANSIENT: &[i64] = &[-1, 6000, 41063, 41079, 41096, 45033, 45035, 81026, 2_000_111, 2_000_141];
+
+/// Codes that mean too many calls, of a minute, an hour or a day.
+const THROTTLED: &[i64] = &[45009, 45036, 41094];
+
+/// Codes that mean another token is needed. 40001 is among them only on calls other than `gettoken`.
+const TOKEN: &[i64] = &[40001, 40014, 41001, 42001];
+
+/// How long an API rests after WeCom said that we call it too often: its shortest window is a minute.
+const THROTTLED_FOR: Duration = Duration::from_secs(60);
+
+/// How long a call rests after WeCom said that too many of its kind run at once.
+const CROWDED_FOR: Duration = Duration::from_secs(5);
+
+impl ApiError {
+    /// Understands an answer's `errcode` (not 0) and `errmsg`.
+    pub(super) fn answered(path: &'static str, errcode: i64, errmsg: &str) -> Self {
+        let class = match errcode {
+            40001 if path == super::token::PATH => Class::Refused,
+            code if TOKEN.contains(&code) => Class::Token,
+            code if TRANSIENT.contains(&code) || THROTTLED.contains(&code) => Class::Transient,
+            _ => Class::Refused,
+        };
+        let retry_after = match errcode {
+            code if THROTTLED.contains(&code) => Some(THROTTLED_FOR),
+            45033 => Some(CROWDED_FOR),
+            _ => None,
+        };
+        let message = errmsg.split(", hint:").next().unwrap_or(errmsg).trim().into();
+        Self {
+            class,
+            path,
+            errcode: Some(errcode),
+            message,
+            hint: between(errmsg, "hint: [", "]"),
+            from_ip: between(errmsg, "from ip: ", ","),
+            retry_after,
+        }
+    }
+
+    /// There was no answer that could be understood.
+    pub(super) fn unanswered(path: &'static str, class: Class, message: impl Into<Box<str>>) -> Self {
+        Self { class, path, errcode: None, message: message.into(), hint: None, from_ip: None, retry_after: None }
+    }
+
+    /// Whether it may work later without anybody doing anything, if the call is safe to repeat.
+    pub fn is_transient(&self) -> bool {
+        matches!(self.class, Class::Transient | Class::Unknown)
+    }
+
+    /// Whether WeCom answered with this code.
+    pub fn is(&self, errcode: i64) -> bool {
+        self.errcode == Some(errcode)
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.path)?;
+        if let Some(errcode) = self.errcode {
+            write!(f, "{errcode} ")?;
+        }
+        f.write_str(&self.message)?;
+        if let Some(hint) = &self.hint {
+            write!(f, " (hint {hint})")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+fn between(text: &str, before: &str, after: &str) -> Option<Box<str>> {
+    let (_, rest) = text.split_once(before)?;
+    let found = rest.split(after).next().unwrap_or(rest).trim();
+    (!found.is_empty()).then(|| found.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ERRMSG: &str = "not allow to access from your ip, hint: [1790000000_12_a1b2], from ip: 203.0.113.9, \
+                          more info at https://open.work.weixin.qq.com/devtool/query?e=60020";
+
+    #[test]
+    fn an_errmsg_is_taken_apart() {
+        let error = ApiError::answered("user/get", 60020, ERRMSG);
+        assert_eq!(error.class, Class::Refused);
+        assert_eq!(error.hint.as_deref(), Some("1790000000_12_a1b2"));
+        assert_eq!(error.from_ip.as_deref(), Some("203.0.113.9"));
+        assert_eq!(error.to_string(), "user/get: 60020 not allow to access from your ip (hint 1790000000_12_a1b2)");
+    }
+
+    #[test]
+    fn a_wrong_secret_is_final_where_tokens_are_made_and_a_stale_token_elsewhere() {
+        assert_eq!(ApiError::answered("gettoken", 40001, "").class, Class::Refused);
+        assert_eq!(ApiError::answered("user/get", 40001, "").class, Class::Token);
+    }
+}
