@@ -37,8 +37,8 @@ async fn whole_pass(service: &Service) -> (Vec<(String, String)>, usize) {
 
 fn known_pairs(service: &Service) -> BTreeSet<(String, String)> {
     service.platform.with(|world| {
-        let of = |userid: &UserId| world.customers_of(userid).into_iter().map(|it| (userid.to_string(), it.0));
-        world.members().flat_map(|member| of(&member.userid).collect::<Vec<_>>()).collect()
+        let of = |userid: UserId| world.customers_of(&userid).into_iter().map(move |it| (userid.to_string(), it.0));
+        world.members().flat_map(|member| of(member.userid.clone())).collect()
     })
 }
 
@@ -89,13 +89,9 @@ async fn a_value_of_a_wrong_type_is_refused_or_passed_over_with_a_warning() {
     service.platform.with(|world| world.tolerates_wrong_types = true);
     let taken = service.post("externalcontact/batch/get_by_user", body()).await.json();
     assert!(taken["errcode"] == 0 && taken["errmsg"].to_string().contains("wrong json format"), "{taken}");
-    let garbage = service.ask(
-        Method::POST,
-        &with_token("externalcontact/batch/get_by_user", &service.token),
-        &[],
-        Bytes::from_static(b"{"),
-    );
-    assert_eq!(garbage.await.expect("answered").errcode(), 40058);
+    let path = with_token("externalcontact/batch/get_by_user", &service.token);
+    let garbage = service.ask(Method::POST, &path, &[], Bytes::from_static(b"{")).await.expect("answered");
+    assert_eq!(garbage.errcode(), 40058);
     assert_eq!(service.get("externalcontact/nonsense").await.status, 404);
 }
 
