@@ -46,13 +46,13 @@ async fn a_member_has_the_fields_that_a_new_app_is_told() {
 async fn a_card_and_a_page_of_cards_differ_in_their_tags() {
     let service = Service::start().await;
     let (member, customer) = service.platform.with(|world| {
-        let pairs =
+        let mut pairs =
             world.members().flat_map(|it| world.customers_of(&it.userid).into_iter().map(|id| (it.userid.clone(), id)));
         let tagged = |(member, customer): &(UserId, ExternalUserId)| {
             let noted = world.notes(member, customer).is_some_and(|notes| !notes.remark_mobiles.is_empty());
             noted && customer.as_str().starts_with("wm")
         };
-        pairs.filter(tagged).next().expect("somebody has notes")
+        pairs.find(tagged).expect("somebody has notes")
     });
     let card = service.get(&format!("externalcontact/get?external_userid={customer}")).await.json();
     assert_snapshot!(pretty(&card), @r#"
