@@ -16,6 +16,7 @@ use crate::{
     apps::Apps,
     config::Config,
     inbox::{Inbox, Wake},
+    media::MediaStore,
     server::{self, AdminDoor, CallbackDoor, Health, Limits},
     tables::MIGRATOR,
     telemetry,
@@ -112,7 +113,8 @@ impl App {
         let (inbox, committer) = Inbox::start(options.clone(), wake.clone());
         let settings = AdminSettings { key_overlap: TimeDelta::hours(config.callback.key_overlap_hours.into()) };
         let wecom = Wecom::new(&wecom_settings(config), pool.clone(), vault.clone())?;
-        let admin_half = Arc::new(Admin { pool: pool.clone(), vault, apps: apps.clone(), wecom, settings });
+        let media = MediaStore::new(&config.media_location(), config.media.bytes_max).context("media.location")?;
+        let admin_half = Arc::new(Admin { pool: pool.clone(), vault, apps: apps.clone(), wecom, media, settings });
 
         let limits = limits(config);
         let health = Health::new(pool, metrics.clone(), inbox.standing());

@@ -34,6 +34,8 @@ pub enum Endpoint {
     DeliveryReplay,
     /// Lists handovers.
     HandoverList,
+    /// Hands out a message's picture, sound, film or file.
+    MediaShow,
 }
 
 /// One route.
@@ -62,6 +64,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/enterprise-wechat/deliveries/{id}", Role::Operator, Endpoint::DeliveryShow),
     route("POST", "/api/enterprise-wechat/deliveries/{id}/replay", Role::Operator, Endpoint::DeliveryReplay),
     route("GET", "/api/enterprise-wechat/handovers", Role::Viewer, Endpoint::HandoverList),
+    route("GET", "/api/enterprise-wechat/media/{id}", Role::Viewer, Endpoint::MediaShow),
 ];
 
 /// A route that a request goes to.

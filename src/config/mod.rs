@@ -6,7 +6,10 @@
 
 mod environment;
 
+mod media;
+
 pub use environment::environment;
+pub use media::Media;
 
 use environment::overlay;
 use secrecy::{ExposeSecret, SecretString};
@@ -51,6 +54,8 @@ pub struct Config {
     pub database: Database,
     /// The way to WeCom.
     pub wecom: Wecom,
+    /// Where pictures, sounds and films are kept.
+    pub media: Media,
 }
 
 /// Limits of both listeners.
@@ -202,6 +207,7 @@ impl Config {
         within("callback.key_overlap_hours", self.callback.key_overlap_hours.into(), 0..=720)?;
         within("database.pool_max", self.database.pool_max.into(), 2..=1_000)?;
         within("wecom.timeout_ms", self.wecom.timeout_ms, 1_000..=60_000)?;
+        self.media.check()?;
         if !["https://", "http://"].iter().any(|scheme| self.wecom.base_url.starts_with(scheme)) {
             return Err(setting("wecom.base_url", "must begin with https:// (or http://, for a stand-in)"));
         }
@@ -235,6 +241,7 @@ impl Default for Config {
             callback: Callback::default(),
             database: Database::default(),
             wecom: Wecom::default(),
+            media: Media::default(),
         }
     }
 }
