@@ -22,6 +22,8 @@ pub mod changes;
 
 pub mod tables;
 
+pub mod tasks;
+
 pub mod wecom;
 
 pub mod media;
