@@ -39,7 +39,12 @@ pub(super) async fn find(call: &Call<'_>) -> Result<Found, Problem> {
             ));
         }
         Some(Standing::Ended { reason }) => return Err(Problem::new(Code::MediaGone, reason)),
-        None => return Err(Problem::new(Code::MediaUnknown, "no message with this media id is recorded")),
+        None => {
+            return Err(Problem::new(
+                Code::MediaUnknown,
+                "no message with this media id is recorded, or its download was cancelled",
+            ));
+        }
     };
     let length = u64::try_from(file.bytes).map_err(Problem::internal)?;
     let (part, range) = match wanted(call.request.range.as_deref(), length) {

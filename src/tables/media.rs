@@ -125,7 +125,7 @@ pub async fn standing(conn: &mut PgConnection, media_id: &str) -> sqlx::Result<O
         r#"
         with corp as materialized (select distinct corpid from enterprise_wechat_config)
         select
-            media.state as "state?", media.reason, media.location, media.content_type, media.filename, media.bytes,
+            media.state as "state?", task.parked_at as "parked_at?", coalesce(media.reason, task.reason) as reason, media.location, media.content_type, media.filename, media.bytes,
             media.sha256
         from corp
         left join media on media.corpid = corp.corpid and media.media_id = $1
@@ -139,7 +139,8 @@ pub async fn standing(conn: &mut PgConnection, media_id: &str) -> sqlx::Result<O
     .fetch_optional(conn)
     .await?;
     Ok(row.map(|row| {
-        if row.state.is_none() {
+        // A task that failed too often was parked without a word to this table.
+        if row.state.is_none() && row.parked_at.is_none() {
             return Standing::Waiting;
         }
         match (row.location, row.content_type, row.bytes, row.sha256) {

@@ -10,12 +10,25 @@ mod executor;
 
 mod wake;
 
+pub mod refresh_contact;
+
+pub mod refresh_member;
+
+mod notify_staff;
+
+mod fetch_media;
+
 use std::time::Duration;
 
 use sqlx::{PgPool, postgres::PgConnectOptions};
 use tokio::{sync::watch, task::JoinHandle};
 
-use crate::{changes::TaskKind, tables::task::Taken, wecom::Wecom};
+use crate::{
+    changes::{Changes, TaskKind},
+    media::MediaStore,
+    tables::{apply, task::Taken, wechat_contact_record::KnownMonths},
+    wecom::Wecom,
+};
 
 pub use executor::{Executor, Step};
 pub use failure::Failure;
@@ -28,6 +41,8 @@ pub struct Context {
     pub pool: PgPool,
     /// The way to WeCom.
     pub wecom: Wecom,
+    /// Where pictures, sounds and films are kept.
+    pub media: MediaStore,
 }
 
 /// How many tasks a process carries out at once.
@@ -57,7 +72,8 @@ pub struct Lane {
 }
 
 /// The kinds that can be carried out. The others wait in the queue for a version that can.
-const EXECUTED: &[TaskKind] = &[];
+const EXECUTED: &[TaskKind] =
+    &[TaskKind::NotifyStaff, TaskKind::RefreshMember, TaskKind::RefreshContact, TaskKind::FetchMedia];
 
 /// A greeting's executor that died must be noticed while the code lives.
 const URGENT_LEASE: Duration = Duration::from_secs(5);
@@ -70,6 +86,16 @@ const LEASE: Duration = Duration::from_secs(30);
 
 /// How often to look for the other tasks.
 const POLL: Duration = Duration::from_secs(1);
+
+impl Context {
+    /// Writes what a task learnt, in one short transaction.
+    async fn write(&self, changes: Changes) -> Result<(), Failure> {
+        let mut transaction = self.pool.begin().await?;
+        // What tasks learn are rows of contacts and members: they need no month of records.
+        apply::apply(&mut transaction, changes, &mut KnownMonths::default()).await?;
+        Ok(transaction.commit().await?)
+    }
+}
 
 impl Settings {
     /// How many tasks are carried out at once, all together.
@@ -121,8 +147,12 @@ fn lanes(settings: &Settings) -> [Lane; 4] {
 }
 
 /// Every kind and where it is carried out.
-async fn run(_context: &Context, task: &Taken) -> Result<(), Failure> {
+async fn run(context: &Context, task: &Taken) -> Result<(), Failure> {
     match task.kind {
-        kind => Err(Failure::park(format!("this version cannot carry out {}", kind.as_str()))),
+        TaskKind::NotifyStaff => notify_staff::run(context, task).await,
+        TaskKind::RefreshMember => refresh_member::run(context, task).await,
+        TaskKind::RefreshContact => refresh_contact::run(context, task).await,
+        TaskKind::FetchMedia => fetch_media::run(context, task).await,
+        kind @ TaskKind::Welcome => Err(Failure::park(format!("this version cannot carry out {}", kind.as_str()))),
     }
 }

@@ -27,7 +27,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("changes", &["ids"]),
     ("tables", &["changes", "ids"]),
     // The other direction.
-    ("tasks", &["changes", "ids", "inbox", "tables", "wecom", "worker::backoff"]),
+    ("tasks", &["changes", "ids", "inbox", "media", "tables", "wecom", "worker::backoff"]),
     ("wecom", &["ids", "tables", "vault"]),
     ("media", &["ids"]),
     // For people.
