@@ -50,7 +50,11 @@ impl Shared {
     }
 
     pub(super) fn calls(&self) -> Vec<Call> {
-        self.lock(|state| state.journal.calls())
+        self.lock(|state| state.journal.calls().cloned().collect())
+    }
+
+    pub(super) fn calls_of(&self, path: &str) -> Vec<Call> {
+        self.lock(|state| state.journal.calls().filter(|call| call.path == path).cloned().collect())
     }
 
     /// A customer scans a code, and the callback goes out.

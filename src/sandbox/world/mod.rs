@@ -205,6 +205,11 @@ impl World {
         Some(follow.notes.as_deref().cloned().unwrap_or_default())
     }
 
+    /// The unionid that a customer's card shows, if the world shows any.
+    pub fn unionid(&self, customer: &ExternalUserId) -> String {
+        card(self.seed, customer).unionid
+    }
+
     /// The customer tags.
     pub fn tags(&self) -> &[Tag] {
         &self.tags
