@@ -3,7 +3,11 @@
 //! What strangers sent is shown in a colleague's browser, so only what a browser merely shows keeps its type; all else
 //! is a download without one. The bytes are read before the request's transaction, since the store may be far away.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
+use serde::Serialize;
+use sqlx::PgConnection;
 
 use super::{
     Asked,
@@ -82,6 +86,35 @@ pub(super) fn show(asked: Asked) -> Result<Answer, Problem> {
     Ok(answer)
 }
 
+/// A record's picture, sound, film or file.
+#[derive(Debug, Serialize)]
+pub(super) struct Link {
+    /// `fetched`, `waiting`, `gone`, `too_large` or `failed`; `unknown` if it was never to be fetched.
+    state: String,
+    /// Where it is handed out.
+    url: String,
+}
+
+/// How the media of a list's records stand, by corp and media id.
+pub(super) struct Links(BTreeMap<(String, String), String>);
+
+impl Links {
+    /// Looks up each of these.
+    pub(super) async fn of(conn: &mut PgConnection, named: Vec<(String, String)>) -> Result<Self, Problem> {
+        let (corps, media_ids): (Vec<_>, Vec<_>) = named.into_iter().unzip();
+        Ok(Self(media::states(conn, &corps, &media_ids).await?))
+    }
+
+    /// The link for one of them.
+    pub(super) fn link(&self, corpid: &str, media_id: &str) -> Link {
+        let state = self.0.get(&(corpid.to_owned(), media_id.to_owned()));
+        Link {
+            state: state.map_or_else(|| "unknown".to_owned(), String::clone),
+            url: format!("/api/enterprise-wechat/media/{}", encoded(media_id)),
+        }
+    }
+}
+
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
@@ -127,16 +160,24 @@ fn disposition(manner: &str, filename: &str) -> String {
     let last = filename.rsplit(['/', '\\']).next().unwrap_or_default();
     let safe: String = last.chars().filter(|it| !it.is_control()).take(FILENAME_CHARS_MAX).collect();
     let safe = Some(safe.trim_matches(['.', ' '])).filter(|it| !it.is_empty()).unwrap_or("media");
-    let plain = |it: char| it.is_ascii_alphanumeric() || "-._".contains(it);
-    let ascii: String = safe.chars().map(|it| if plain(it) { it } else { '_' }).collect();
-    let mut encoded = String::with_capacity(safe.len());
-    for byte in safe.bytes() {
+    let ascii: String = safe.chars().map(|it| if is_plain(it) { it } else { '_' }).collect();
+    format!("{manner}; filename=\"{ascii}\"; filename*=UTF-8''{}", encoded(safe))
+}
+
+/// Percent-encodes everything but the plainest characters: good for a path's segment and for a header's parameter.
+fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
         match char::from(byte) {
-            it if byte.is_ascii() && plain(it) => encoded.push(it),
+            it if is_plain(it) => encoded.push(it),
             _ => encoded.push_str(&format!("%{byte:02X}")),
         }
     }
-    format!("{manner}; filename=\"{ascii}\"; filename*=UTF-8''{encoded}")
+    encoded
+}
+
+fn is_plain(it: char) -> bool {
+    it.is_ascii_alphanumeric() || "-._".contains(it)
 }
 
 /// How long a file's name may be.

@@ -34,7 +34,8 @@ pub fn received(source: &Source, it: &Message, changes: &mut Changes) {
 fn fetch(source: &Source, media_id: &str, changes: &mut Changes) {
     let record = json!({ "contact_time": source.at(), "id": source.key.record_id() });
     // A message without a time of its own may be as new as today.
-    let deadline = Some(source.at()).filter(|it| *it > DateTime::UNIX_EPOCH).map(|it| it + MEDIA_LIFE);
+    let deadline =
+        Some(source.at()).filter(|it| *it > DateTime::UNIX_EPOCH).and_then(|it| it.checked_add_signed(MEDIA_LIFE));
     let task =
         Task { app_id: source.key.app_id, payload: Some(record.to_string()), due_at: source.at(), deadline, marks: 1 };
     changes.task(source, TaskKind::FetchMedia, media_id, task);

@@ -1,5 +1,7 @@
 //! `media`: what became of the pictures, sounds, films and files that messages name.
 
+use std::collections::BTreeMap;
+
 use sqlx::PgConnection;
 
 use crate::ids::CorpId;
@@ -115,6 +117,7 @@ pub enum Standing {
     /// There will be no bytes.
     Ended {
         /// Why, in words.
+        /// Why, in words.
         reason: String,
     },
 }
@@ -150,4 +153,33 @@ pub async fn standing(conn: &mut PgConnection, media_id: &str) -> sqlx::Result<O
             _ => Standing::Ended { reason: row.reason.unwrap_or_default() },
         }
     }))
+}
+
+/// How each of these media ids of corps stands: `fetched`, `waiting`, or how it ended. What nothing is known of is left
+/// out.
+pub async fn states(
+    conn: &mut PgConnection,
+    corps: &[String],
+    media_ids: &[String],
+) -> sqlx::Result<BTreeMap<(String, String), String>> {
+    if media_ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let rows = sqlx::query!(
+        r#"
+        select
+            named.corpid as "corpid!", named.media_id as "media_id!",
+            coalesce(media.state, case when task.parked_at is null then 'waiting' else 'failed' end) as "state!"
+        from unnest($1::text[], $2::text[]) named (corpid, media_id)
+        left join media on media.corpid = named.corpid and media.media_id = named.media_id
+        left join task
+            on task.corpid = named.corpid and task.kind = 'fetch_media' and task.subject = named.media_id
+        where media.corpid is not null or task.id is not null
+        "#,
+        corps,
+        media_ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| ((row.corpid, row.media_id), row.state)).collect())
 }
