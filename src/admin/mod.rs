@@ -30,6 +30,8 @@ mod deliveries;
 
 mod handovers;
 
+mod tasks;
+
 pub mod problem;
 
 use std::sync::Arc;
@@ -236,6 +238,9 @@ async fn run(
         Endpoint::DeliveryShow => deliveries::show(call, conn).await,
         Endpoint::DeliveryReplay => deliveries::replay(call, conn).await,
         Endpoint::HandoverList => handovers::list(call, conn).await,
+        Endpoint::TaskList => tasks::list(call, conn).await,
+        Endpoint::TaskReplay => tasks::replay(call, conn).await,
+        Endpoint::TaskCancel => tasks::cancel(call, conn).await,
     }
 }
 

@@ -20,6 +20,8 @@ pub mod handover;
 
 pub mod task;
 
+pub mod welcome;
+
 pub mod enterprise_wechat_config;
 
 pub mod api_token;

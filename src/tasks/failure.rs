@@ -66,7 +66,10 @@ impl From<ApiError> for Failure {
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
         if inbox::is_refusal(&error) || inbox::is_too_slow(&error) {
-            return Self::Retry { why: anyhow::Error::new(error).context("the database refuses it, or takes too long"), after: None };
+            return Self::Retry {
+                why: anyhow::Error::new(error).context("the database refuses it, or takes too long"),
+                after: None,
+            };
         }
         Self::Interrupted { why: error.into() }
     }

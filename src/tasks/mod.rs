@@ -10,15 +10,22 @@ mod executor;
 
 mod wake;
 
-use std::time::Duration;
+mod standing;
+
+mod welcome;
+
+pub mod template;
+
+use std::{pin::Pin, time::Duration};
 
 use sqlx::{PgPool, postgres::PgConnectOptions};
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{sync::watch::Receiver, task::JoinHandle};
 
 use crate::{changes::TaskKind, tables::task::Taken, wecom::Wecom};
 
 pub use executor::{Executor, Step};
 pub use failure::Failure;
+pub use standing::{BACKLOG_MAX, watch};
 pub use wake::Bells;
 
 /// What every task works with. Cheap to clone.
@@ -57,7 +64,7 @@ pub struct Lane {
 }
 
 /// The kinds that can be carried out. The others wait in the queue for a version that can.
-const EXECUTED: &[TaskKind] = &[];
+const EXECUTED: &[TaskKind] = &[TaskKind::Welcome];
 
 /// A greeting's executor that died must be noticed while the code lives.
 const URGENT_LEASE: Duration = Duration::from_secs(5);
@@ -97,7 +104,7 @@ pub fn start(
     context: &Context,
     settings: &Settings,
     options: &PgConnectOptions,
-    stopping: &watch::Receiver<bool>,
+    stopping: &Receiver<bool>,
 ) -> Vec<JoinHandle<()>> {
     let bells = Bells::new();
     let lanes = lanes(settings).into_iter().filter(|lane| !lane.kinds.is_empty());
@@ -120,9 +127,14 @@ fn lanes(settings: &Settings) -> [Lane; 4] {
     ]
 }
 
-/// Every kind and where it is carried out.
-async fn run(_context: &Context, task: &Taken) -> Result<(), Failure> {
+/// Every kind and where it is carried out. Boxed, because the compiler cannot prove of the whole that it may go from
+/// thread to thread, and because greetings need not carry the largest kind's weight.
+fn run<'a>(context: &'a Context, task: &'a Taken) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>> {
     match task.kind {
-        kind => Err(Failure::park(format!("this version cannot carry out {}", kind.as_str()))),
+        TaskKind::Welcome => Box::pin(welcome::run(context, task)),
+        kind => {
+            let failure = Failure::park(format!("this version cannot carry out {}", kind.as_str()));
+            Box::pin(std::future::ready(Err(failure)))
+        }
     }
 }

@@ -30,9 +30,15 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("tasks", &["changes", "ids", "inbox", "tables", "wecom", "worker::backoff"]),
     ("wecom", &["ids", "tables", "vault"]),
     // For people.
-    ("admin", &["apps", "crypto", "ids", "inbox", "tables", "vault", "config", "wecom"]),
+    (
+        "admin",
+        &["apps", "crypto", "ids", "inbox", "tables", "vault", "config", "wecom", "changes::task", "tasks::template"],
+    ),
     // What holds it together. Nobody but the command line sees the whole.
-    ("app", &["admin", "apps", "config", "inbox", "server", "tables", "telemetry", "vault", "wecom", "worker"]),
+    (
+        "app",
+        &["admin", "apps", "config", "inbox", "server", "tables", "tasks", "telemetry", "vault", "wecom", "worker"],
+    ),
     ("cli", ANYTHING),
     ("config", &["embedded", "telemetry"]),
     ("vault", &[]),
