@@ -16,7 +16,7 @@ mod welcome;
 
 pub mod template;
 
-use std::{pin::Pin, time::Duration};
+use std::time::Duration;
 
 use sqlx::{PgPool, postgres::PgConnectOptions};
 use tokio::{sync::watch::Receiver, task::JoinHandle};
@@ -127,14 +127,10 @@ fn lanes(settings: &Settings) -> [Lane; 4] {
     ]
 }
 
-/// Every kind and where it is carried out. Boxed, because the compiler cannot prove of the whole that it may go from
-/// thread to thread, and because greetings need not carry the largest kind's weight.
-fn run<'a>(context: &'a Context, task: &'a Taken) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>> {
+/// Every kind and where it is carried out.
+async fn run(context: &Context, task: &Taken) -> Result<(), Failure> {
     match task.kind {
-        TaskKind::Welcome => Box::pin(welcome::run(context, task)),
-        kind => {
-            let failure = Failure::park(format!("this version cannot carry out {}", kind.as_str()));
-            Box::pin(std::future::ready(Err(failure)))
-        }
+        TaskKind::Welcome => welcome::run(context, task).await,
+        kind => Err(Failure::park(format!("this version cannot carry out {}", kind.as_str()))),
     }
 }
