@@ -283,6 +283,12 @@ mod tests {
         std::fs::remove_dir_all(folder).expect("removed");
     }
 
+    #[test]
+    fn a_bucket_is_opened_without_asking_it() {
+        assert!(MediaStore::new(Path::new("s3://bucket/a/prefix/"), 1).is_ok());
+        assert!(MediaStore::new(Path::new("s3://bucket"), 1).is_ok());
+    }
+
     #[tokio::test]
     async fn what_is_not_there_is_missing_and_a_folder_that_cannot_be_is_broken() {
         let (store, folder) = store("missing");

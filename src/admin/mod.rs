@@ -34,6 +34,8 @@ mod media;
 
 mod range;
 
+mod tasks;
+
 pub mod problem;
 
 use std::sync::Arc;
@@ -248,6 +250,9 @@ async fn run(
         Endpoint::DeliveryReplay => deliveries::replay(call, conn).await,
         Endpoint::HandoverList => handovers::list(call, conn).await,
         Endpoint::MediaShow => media::show(asked),
+        Endpoint::TaskList => tasks::list(call, conn).await,
+        Endpoint::TaskReplay => tasks::replay(call, conn).await,
+        Endpoint::TaskCancel => tasks::cancel(call, conn).await,
     }
 }
 

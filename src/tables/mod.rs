@@ -22,6 +22,8 @@ pub mod task;
 
 pub mod media;
 
+pub mod welcome;
+
 pub mod enterprise_wechat_config;
 
 pub mod api_token;

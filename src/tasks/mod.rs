@@ -18,10 +18,16 @@ mod notify_staff;
 
 mod fetch_media;
 
+mod standing;
+
+mod welcome;
+
+pub mod template;
+
 use std::time::Duration;
 
 use sqlx::{PgPool, postgres::PgConnectOptions};
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{sync::watch::Receiver, task::JoinHandle};
 
 use crate::{
     changes::{Changes, TaskKind},
@@ -32,6 +38,7 @@ use crate::{
 
 pub use executor::{Executor, Step};
 pub use failure::Failure;
+pub use standing::{BACKLOG_MAX, watch};
 pub use wake::Bells;
 
 /// What every task works with. Cheap to clone.
@@ -72,8 +79,7 @@ pub struct Lane {
 }
 
 /// The kinds that can be carried out. The others wait in the queue for a version that can.
-const EXECUTED: &[TaskKind] =
-    &[TaskKind::NotifyStaff, TaskKind::RefreshMember, TaskKind::RefreshContact, TaskKind::FetchMedia];
+const EXECUTED: &[TaskKind] = TaskKind::ALL;
 
 /// A greeting's executor that died must be noticed while the code lives.
 const URGENT_LEASE: Duration = Duration::from_secs(5);
@@ -123,7 +129,7 @@ pub fn start(
     context: &Context,
     settings: &Settings,
     options: &PgConnectOptions,
-    stopping: &watch::Receiver<bool>,
+    stopping: &Receiver<bool>,
 ) -> Vec<JoinHandle<()>> {
     let bells = Bells::new();
     let lanes = lanes(settings).into_iter().filter(|lane| !lane.kinds.is_empty());
@@ -153,6 +159,6 @@ async fn run(context: &Context, task: &Taken) -> Result<(), Failure> {
         TaskKind::RefreshMember => refresh_member::run(context, task).await,
         TaskKind::RefreshContact => refresh_contact::run(context, task).await,
         TaskKind::FetchMedia => fetch_media::run(context, task).await,
-        kind @ TaskKind::Welcome => Err(Failure::park(format!("this version cannot carry out {}", kind.as_str()))),
+        TaskKind::Welcome => welcome::run(context, task).await,
     }
 }

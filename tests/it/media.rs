@@ -1,19 +1,24 @@
 //! Pictures, sounds, films and files: fetched while WeCom has them, shown to whom may see them.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 use wecomd::{
-    changes::TaskKind,
+    changes::{Task, TaskKind},
     media::Name,
-    sandbox::{DropAt, Fault, Push},
+    sandbox::{DropAt, Fault, Platform, Push, Size, World},
+    tables::task,
     wecom::media::PART_BYTES,
 };
 
 use crate::support::{
-    Acting,
+    Acting, Company, Daemon, TestDb,
+    folder::Folder,
     http::{Answer, request},
     plaintext::element,
+    wait::until,
 };
 
 const CUSTOMER: &str = "wmEXAMPLE00000000000000000000001";
@@ -172,6 +177,51 @@ async fn a_download_goes_on_with_what_was_on_disk_when_the_process_died() {
     assert_eq!(acting.platform.calls_of("media/get").len(), 1, "only the last part was missing");
     assert!(acting.show(&media_id).await.body == bytes, "the film is whole");
     acting.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_download_survives_the_death_of_its_process() {
+    let (db, company, folder) = (TestDb::new().await, Company::new(), Folder::new("media"));
+    company.save(&db.pool).await;
+    let world = World::of(&company.corp, Size { members: 0, customers: 0, departments: 1 }, 1);
+    let platform = Platform::start(world, ([127, 0, 0, 1], 0).into()).await.expect("it starts");
+    let bytes = film((PARTS - 1) * usize::try_from(PART_BYTES).expect("small") + 1_000);
+    let media_id = platform.with(|world| world.add_media(bytes.clone(), "video/mp4", "film.mp4"));
+    // Slow answers leave time to kill whoever waits for them.
+    platform.faults().set("media/get", Fault { latency: Duration::from_millis(300), ..Fault::default() });
+
+    let mut conn = db.pool.acquire().await.expect("connects");
+    let payload = Some(format!(r#"{{"contact_time":"{}"}}"#, Utc::now().to_rfc3339()));
+    let task = Task { app_id: 1, payload, due_at: Utc::now(), deadline: None, marks: 1 };
+    task::enqueue(&mut conn, &company.corp.corpid, TaskKind::FetchMedia, &media_id, task).await.expect("enqueued");
+    drop(conn);
+    let (url, base_url) = (db.url.expose_secret().to_owned(), platform.base_url());
+    let location = folder.path().to_str().expect("UTF-8");
+    let settings = [
+        ("DATABASE_URL", url.as_str()),
+        ("WECOMD_TASKS__ENABLED", "true"),
+        ("WECOMD_WECOM__BASE_URL", base_url.as_str()),
+        ("WECOMD_MEDIA__LOCATION", location),
+    ];
+    let mut wecomd = Daemon::start(&company.key, &settings, &["--no-callback"]).await;
+    // The second part is only asked for when the first is on disk.
+    until("the second part is asked for", async || platform.calls_of("media/get").len() >= 2).await;
+    wecomd.kill();
+    let before = platform.calls_of("media/get").len();
+    db.execute("update task set leased_until = now()").await;
+    wecomd.again();
+    wecomd.ready().await;
+    until("the film is whole", async || db.count("select count(*) from media where state = 'fetched'").await == 1)
+        .await;
+
+    let hash = db.texts("select encode(sha256, 'hex') from media").await;
+    assert_eq!(hash, [hex::encode(Sha256::digest(&bytes))]);
+    assert!(platform.calls_of("media/get").len() - before < PARTS, "what was on disk was not fetched again");
+    until("the task is done", async || db.count("select count(*) from task").await == 0).await;
+    wecomd.terminate();
+    wecomd.ended().await;
+    platform.stop().await;
+    db.close().await;
 }
 
 #[tokio::test]

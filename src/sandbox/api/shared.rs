@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 
-use super::answer::{self, Wire};
+use super::answer::{self, Answer, Wire, tomorrow};
 use super::ask::{Ask, WRONG_TYPE};
 use super::fault::{DropAt, Fault, Faults};
 use super::gate;
@@ -85,7 +85,12 @@ impl Shared {
             let errcode = outcome.as_ref().map_or_else(|refusal| refusal.errcode, |_| OK);
             state.note(ask, errcode, fault.drop.is_some());
             match outcome {
-                Ok(answer) => answer::wire(answer, if ask.met_wrong_type.get() { WRONG_TYPE } else { "" }),
+                Ok(mut answer) => {
+                    if let Answer::Fields(fields) = &mut answer {
+                        tomorrow(&state.world, fields);
+                    }
+                    answer::wire(answer, if ask.met_wrong_type.get() { WRONG_TYPE } else { "" })
+                }
                 Err(refusal) => {
                     let trace = state.trace(ask);
                     answer::refused(&refusal, &trace, extra(ask))

@@ -67,6 +67,7 @@ impl World {
             limits: Limits::default(),
             allowed_ips: None,
             tolerates_wrong_types: false,
+            speaks_of_tomorrow: false,
             shows_unionids: true,
             welcome_conflicts: 0,
             messages: VecDeque::new(),

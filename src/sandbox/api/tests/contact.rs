@@ -287,3 +287,17 @@ async fn what_a_card_shows_depends_on_the_company_and_on_the_age_of_the_app() {
     let told = service.get(&member).await.json();
     assert!(told["avatar"].is_string() && told["gender"] == json!("1"), "{told}");
 }
+
+#[tokio::test]
+async fn a_world_that_speaks_of_tomorrow_answers_more_than_any_document_names() {
+    let service = Service::start().await;
+    let (member, customer) = service.pair();
+    service.platform.with(|world| world.speaks_of_tomorrow = true);
+    let card = service.get(&format!("externalcontact/get?external_userid={customer}")).await.json();
+    for (place, of) in [("", &card), ("contact", &card["external_contact"]), ("follower", &card["follow_user"][0])] {
+        assert!(of["hologram"].is_object(), "{place}: {card}");
+    }
+    assert_eq!(card["follow_user"][0]["add_way"], 9001);
+    let told = service.get(&format!("user/get?userid={member}")).await.json();
+    assert!(told["errcode"] == 0 && told["status"] == 77 && told["hologram"].is_object(), "{told}");
+}
