@@ -14,11 +14,12 @@ use tokio::{sync::watch, task::JoinHandle};
 use crate::{
     admin::{Admin, AdminSettings},
     apps::Apps,
-    config::Config,
+    config::{self, Config},
     inbox::{Inbox, Wake},
+    media::MediaStore,
     server::{self, AdminDoor, CallbackDoor, Health, Limits},
     tables::MIGRATOR,
-    telemetry,
+    tasks, telemetry,
     vault::Vault,
     wecom::{self, Wecom},
     worker::{self, Worker},
@@ -39,6 +40,9 @@ const ADMIN_STATEMENT_LIMIT: &str = "15s";
 /// How long a request of the admin API waits for a connection.
 const POOL_LIMIT: Duration = Duration::from_secs(5);
 
+/// How many connections the lanes of tasks need beside their tasks: one each, and one to look at the queue.
+const TASKS_POOL_SPARE: u32 = 5;
+
 /// A running wecomd.
 pub struct App {
     /// Where callbacks arrive, if this process accepts any.
@@ -52,6 +56,7 @@ pub struct App {
     committer: JoinHandle<()>,
     workers: Vec<JoinHandle<()>>,
     followers: Vec<JoinHandle<()>>,
+    tasks_pool: PgPool,
 }
 
 /// Options for connections to the database that a URL names.
@@ -112,24 +117,36 @@ impl App {
         let (inbox, committer) = Inbox::start(options.clone(), wake.clone());
         let settings = AdminSettings { key_overlap: TimeDelta::hours(config.callback.key_overlap_hours.into()) };
         let wecom = Wecom::new(&wecom_settings(config), pool.clone(), vault.clone())?;
-        let admin_half = Arc::new(Admin { pool: pool.clone(), vault, apps: apps.clone(), wecom, settings });
+        let media = MediaStore::new(&config.media_location(), config.media.bytes_max).context("media.location")?;
+        let admin_half = Arc::new(Admin { pool: pool.clone(), vault, apps: apps.clone(), wecom, media, settings });
 
         let limits = limits(config);
-        let health = Health::new(pool, metrics.clone(), inbox.standing());
+        let (said, tasks_said) = watch::channel(serde_json::Value::Null);
+        let health = Health::new(pool, metrics.clone(), inbox.standing(), tasks_said);
         let admin_door = Arc::new(AdminDoor::new(admin_half.clone(), health, limits.clone()));
         let mut doors = vec![tokio::spawn(server::serve(inner, admin_door, limits.clone(), stopping.clone()))];
         if let Some(listener) = public {
             let door = Arc::new(CallbackDoor::new(apps.clone(), inbox, limits.clone()));
             doors.push(tokio::spawn(server::serve(listener, door, limits, stopping.clone())));
         }
-        let workers = workers(config, &options, &wake, &stopping);
+        let tasks_pool = tasks_pool(config, &options);
+        let mut workers = workers(config, &options, &wake, &stopping);
+        if config.tasks.enabled {
+            let context = tasks::Context {
+                pool: tasks_pool.clone(),
+                wecom: admin_half.wecom.clone(),
+                media: admin_half.media.clone(),
+            };
+            workers.extend(tasks::start(&context, &tasks_settings(config), &options, &stopping));
+        }
         let followers = vec![
+            tokio::spawn(tasks::watch(tasks_pool.clone(), said)),
             tokio::spawn(apps.follow()),
             tokio::spawn(wake.listen(options)),
             tokio::spawn(telemetry::upkeep(metrics)),
         ];
         let (public, admin) = addresses;
-        Ok(Self { public, admin, admin_half, stop, doors, committer, workers, followers })
+        Ok(Self { public, admin, admin_half, stop, doors, committer, workers, followers, tasks_pool })
     }
 
     /// Stops accepting, answers what is in hand, settles what is claimed.
@@ -151,6 +168,7 @@ impl App {
         for follower in &self.followers {
             follower.abort();
         }
+        self.tasks_pool.close().await;
         self.admin_half.pool.close().await;
     }
 }
@@ -180,6 +198,18 @@ fn workers(
     let settings = worker::Settings { batch_max: config.worker.batch_max, attempts_max: config.worker.attempts_max };
     let worker = || Worker::new(options.clone(), settings.clone());
     (0..count).map(|_| tokio::spawn(worker().run(wake.clone(), stopping.clone()))).collect()
+}
+
+fn tasks_settings(config: &Config) -> tasks::Settings {
+    let config::Tasks { welcome, notify_staff, refresh, fetch_media, .. } = config.tasks;
+    tasks::Settings { welcome, notify_staff, refresh, fetch_media }
+}
+
+/// Connections for tasks alone, one for each at once and for each lane: a greeting never waits behind administrators.
+fn tasks_pool(config: &Config, options: &PgConnectOptions) -> PgPool {
+    let options = options.clone().options([("statement_timeout", ADMIN_STATEMENT_LIMIT)]);
+    let connections = tasks_settings(config).total() + TASKS_POOL_SPARE;
+    PgPoolOptions::new().max_connections(connections).acquire_timeout(POOL_LIMIT).connect_lazy_with(options)
 }
 
 /// Whether waiting cannot help: wrong password, no such database or user, TLS refused.

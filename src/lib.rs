@@ -22,7 +22,11 @@ pub mod changes;
 
 pub mod tables;
 
+pub mod tasks;
+
 pub mod wecom;
+
+pub mod media;
 
 pub mod admin;
 

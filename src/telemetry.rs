@@ -79,12 +79,16 @@ const COUNTERS: &[(&str, &str)] = &[
     ("wecomd_callbacks_total", "Authentic callbacks, by outcome: stored, duplicate, not_stored"),
     ("wecomd_refused_total", "Callbacks that are not ours, by app and by the step that failed"),
     ("wecomd_events_total", "Deliveries that left the inbox, by kind of event and outcome"),
+    ("wecomd_tasks_total", "Attempts at tasks, by kind and outcome: done, again, postponed, parked, released, lost"),
+    ("wecomd_welcome_total", "Greetings that were due, by what became of them"),
 ];
 
 /// What is so many right now.
 const GAUGES: &[(&str, &str)] = &[
     ("wecomd_pending", "Deliveries still to record, counted up to 100,000"),
     ("wecomd_parked", "Deliveries that a person must look at, counted up to 100,000"),
+    ("wecomd_tasks", "Tasks, by kind and state: due, waiting, running, parked"),
+    ("wecomd_task_age_seconds", "How long the oldest due task of a kind has been due"),
 ];
 
 /// How long things take.
@@ -92,6 +96,9 @@ const HISTOGRAMS: &[(&str, &str)] = &[
     ("wecomd_callback_seconds", "From a callback's head to its answer, stored in between"),
     ("wecomd_commit_seconds", "One group commit of callbacks"),
     ("wecomd_batch_seconds", "Recording one batch of deliveries"),
+    ("wecomd_task_seconds", "Carrying out one task, by kind"),
+    ("wecomd_welcome_seconds", "From a callback stored to its greeting answered by WeCom"),
+    ("wecomd_welcome_late_seconds", "By how much greetings missed their deadline"),
 ];
 
 fn recorder() -> metrics_exporter_prometheus::PrometheusRecorder {

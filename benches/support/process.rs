@@ -31,6 +31,8 @@ impl Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_wecomd"));
         // Nothing of the caller's environment configures what is measured.
         command.env_clear().current_dir(env!("CARGO_TARGET_TMPDIR")).env("WECOMD_LOG", "warn");
+        // What is measured is accepting and recording, unless a benchmark says otherwise.
+        command.env("WECOMD_TASKS__ENABLED", "false");
         command.arg("serve").args(arguments).args(["--database-url", &database.url(name)]);
         command.arg("--master-key-file").arg(database.master_key_file());
         command.args(["--public-listen", &public.to_string(), "--admin-listen", &admin.to_string()]);

@@ -1,16 +1,18 @@
 //! `contact-records`: what passed between a customer and us, latest first, by type and time.
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
     call::{Answer, Call},
-    page::Paging,
+    media::{Link, Links},
+    page::{Page, Paging},
     params::Params,
     problem::Problem,
 };
-use crate::tables::wechat_contact_record::{self, Filter, Place};
+use crate::tables::wechat_contact_record::{self, Filter, Place, Shown};
 
 /// The types a record can have.
 const TYPES: [&str; 8] = ["text", "image", "voice", "video", "location", "link", "file", "event"];
@@ -26,7 +28,22 @@ pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
     }
     let filter = Filter { customer: call.id.to_owned(), contact_type, from, to, after: paging.after(read_key)? };
     let rows = wechat_contact_record::of_customer(conn, &filter, paging.fetch()).await?;
-    Answer::ok(paging.page(rows, |row| write_key(row.contact_time, row.id, &row.corpid)))
+    let page = paging.page(rows, |row| write_key(row.contact_time, row.id, &row.corpid));
+    let named = page.items.iter().filter_map(|row| Some((row.corpid.clone(), row.media_id.clone()?)));
+    let links = Links::of(conn, named.collect()).await?;
+    let with_link = |record: Shown| {
+        let media = record.media_id.as_deref().map(|media_id| links.link(&record.corpid, media_id));
+        Listed { record, media }
+    };
+    Answer::ok(Page { items: page.items.into_iter().map(with_link).collect(), next_cursor: page.next_cursor })
+}
+
+/// A record, and where its picture, sound, film or file is handed out.
+#[derive(Debug, Serialize)]
+struct Listed {
+    #[serde(flatten)]
+    record: Shown,
+    media: Option<Link>,
 }
 
 /// Takes a time with its offset. A `+` that was not encoded has become a blank on the way, and is taken for one.

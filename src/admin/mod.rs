@@ -30,6 +30,12 @@ mod deliveries;
 
 mod handovers;
 
+mod media;
+
+mod range;
+
+mod tasks;
+
 pub mod problem;
 
 use std::sync::Arc;
@@ -40,7 +46,7 @@ use serde_json::Value;
 use sqlx::{Acquire, PgConnection, PgPool};
 use uuid::Uuid;
 
-use crate::{apps::Apps, tables::access_log, vault::Vault, wecom::Wecom};
+use crate::{apps::Apps, media::MediaStore, tables::access_log, vault::Vault, wecom::Wecom};
 use auth::Caller;
 use call::{Answer, Call};
 use problem::{Code, Problem};
@@ -56,6 +62,8 @@ pub struct Admin {
     pub apps: Apps,
     /// The way to WeCom.
     pub wecom: Wecom,
+    /// Where pictures, sounds and films are kept.
+    pub media: MediaStore,
     /// What the operator decided.
     pub settings: AdminSettings,
 }
@@ -208,20 +216,25 @@ async fn answer(admin: &Admin, request: &Request) -> Result<Answer, Problem> {
     Ok(answer)
 }
 
-/// What WeCom said, for the endpoints that ask it something before they do anything.
+/// What WeCom or the media store said, for the endpoints that ask something before they do anything.
 enum Asked {
     /// Nothing was asked.
     Nothing,
+    /// A file's bytes, from the media store.
+    Media(media::Found),
 }
 
-async fn ask(_endpoint: Endpoint, _call: &mut Call<'_>) -> Result<Asked, Problem> {
-    Ok(Asked::Nothing)
+async fn ask(endpoint: Endpoint, call: &mut Call<'_>) -> Result<Asked, Problem> {
+    Ok(match endpoint {
+        Endpoint::MediaShow => Asked::Media(media::find(call).await?),
+        _ => Asked::Nothing,
+    })
 }
 
 async fn run(
     endpoint: Endpoint,
     call: &mut Call<'_>,
-    _asked: Asked,
+    asked: Asked,
     conn: &mut PgConnection,
 ) -> Result<Answer, Problem> {
     match endpoint {
@@ -236,6 +249,10 @@ async fn run(
         Endpoint::DeliveryShow => deliveries::show(call, conn).await,
         Endpoint::DeliveryReplay => deliveries::replay(call, conn).await,
         Endpoint::HandoverList => handovers::list(call, conn).await,
+        Endpoint::MediaShow => media::show(asked),
+        Endpoint::TaskList => tasks::list(call, conn).await,
+        Endpoint::TaskReplay => tasks::replay(call, conn).await,
+        Endpoint::TaskCancel => tasks::cancel(call, conn).await,
     }
 }
 

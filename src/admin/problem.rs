@@ -42,6 +42,8 @@ pub enum Code {
     DeliveryUnknown,
     /// Nobody of that staff id is bound.
     NotBound,
+    /// There is no such task.
+    TaskUnknown,
     /// The path exists, but not for this method.
     MethodNotAllowed,
     /// The body took too long.
@@ -60,6 +62,16 @@ pub enum Code {
     DatabaseUnavailable,
     /// WeCom does not answer, or limits us.
     WecomUnavailable,
+    /// The media is still to be fetched.
+    MediaWaiting,
+    /// There are no bytes of the media, and there will be none.
+    MediaGone,
+    /// No message named this media.
+    MediaUnknown,
+    /// The file has no such bytes.
+    RangeNotSatisfiable,
+    /// The media store does not work.
+    MediaUnavailable,
 }
 
 /// Why a request is not done.
@@ -85,16 +97,22 @@ impl Code {
         Self::ConfigUnknown,
         Self::CustomerUnknown,
         Self::DeliveryUnknown,
+        Self::MediaWaiting,
+        Self::MediaGone,
+        Self::MediaUnknown,
         Self::NotBound,
+        Self::TaskUnknown,
         Self::MethodNotAllowed,
         Self::BodyTimeout,
         Self::AlreadyBound,
         Self::BodyTooLarge,
+        Self::RangeNotSatisfiable,
         Self::WecomRefused,
         Self::SecretUnreadable,
         Self::Internal,
         Self::DatabaseUnavailable,
         Self::WecomUnavailable,
+        Self::MediaUnavailable,
     ];
 
     /// The HTTP status.
@@ -121,6 +139,7 @@ impl Code {
             Self::CustomerUnknown => (404, "customer_unknown", "The customer is not known", "未找到该客户"),
             Self::DeliveryUnknown => (404, "delivery_unknown", "There is no such delivery", "未找到该回调"),
             Self::NotBound => (404, "not_bound", "The staff member is not bound", "该员工未绑定"),
+            Self::TaskUnknown => (404, "task_unknown", "There is no such task", "未找到该任务"),
             Self::MethodNotAllowed => (405, "method_not_allowed", "The path has no such method", "不支持该请求方法"),
             Self::BodyTimeout => (408, "body_timeout", "The body took too long", "接收请求体超时"),
             Self::AlreadyBound => (409, "already_bound", "Bound already", "已存在绑定关系"),
@@ -132,6 +151,13 @@ impl Code {
                 (503, "database_unavailable", "The database does not answer", "数据库暂不可用")
             }
             Self::WecomUnavailable => (503, "wecom_unavailable", "WeCom does not answer", "企业微信暂不可用"),
+            Self::MediaWaiting => (404, "media_waiting", "The media is still on its way", "媒体文件尚在下载"),
+            Self::MediaGone => (404, "media_gone", "The media is gone", "媒体文件已不可得"),
+            Self::MediaUnknown => (404, "media_unknown", "The media is not known", "未找到该媒体文件"),
+            Self::RangeNotSatisfiable => {
+                (416, "range_not_satisfiable", "The file has no such bytes", "请求的字节范围无效")
+            }
+            Self::MediaUnavailable => (503, "media_unavailable", "The media store does not work", "媒体存储暂不可用"),
         }
     }
 }
@@ -172,6 +198,12 @@ impl Problem {
     /// The field or parameter it is about.
     pub fn named(&self) -> Option<&str> {
         self.field.as_deref()
+    }
+
+    /// Keeps what went wrong for the log.
+    pub(super) fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
     }
 
     /// Adds a header that HTTP asks for beside the status.

@@ -34,6 +34,14 @@ pub enum Endpoint {
     DeliveryReplay,
     /// Lists handovers.
     HandoverList,
+    /// Hands out a message's picture, sound, film or file.
+    MediaShow,
+    /// Lists tasks.
+    TaskList,
+    /// Makes a task due now.
+    TaskReplay,
+    /// Takes a task away.
+    TaskCancel,
 }
 
 /// One route.
@@ -62,6 +70,10 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/enterprise-wechat/deliveries/{id}", Role::Operator, Endpoint::DeliveryShow),
     route("POST", "/api/enterprise-wechat/deliveries/{id}/replay", Role::Operator, Endpoint::DeliveryReplay),
     route("GET", "/api/enterprise-wechat/handovers", Role::Viewer, Endpoint::HandoverList),
+    route("GET", "/api/enterprise-wechat/media/{id}", Role::Viewer, Endpoint::MediaShow),
+    route("GET", "/api/enterprise-wechat/tasks", Role::Viewer, Endpoint::TaskList),
+    route("POST", "/api/enterprise-wechat/tasks/{id}/replay", Role::Operator, Endpoint::TaskReplay),
+    route("POST", "/api/enterprise-wechat/tasks/{id}/cancel", Role::Operator, Endpoint::TaskCancel),
 ];
 
 /// A route that a request goes to.

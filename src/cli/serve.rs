@@ -18,12 +18,17 @@ pub(super) struct Arguments {
     /// Record, but leave accepting to other processes
     #[arg(long)]
     no_callback: bool,
+
+    /// Leave greetings, refreshes and downloads to other processes
+    #[arg(long)]
+    no_tasks: bool,
 }
 
 pub(super) async fn run(mut config: Config, arguments: Arguments) -> anyhow::Result<()> {
     telemetry::logs(&config.log, config.log_json)?;
     config.worker.enabled &= !arguments.no_worker;
     config.callback.enabled &= !arguments.no_callback;
+    config.tasks.enabled &= !arguments.no_tasks;
     let vault = Arc::new(Vault::from_env_or_file(config.master_key_file())?);
     let mut stop = Stop::new()?;
 

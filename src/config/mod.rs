@@ -6,7 +6,10 @@
 
 mod environment;
 
+mod media;
+
 pub use environment::environment;
+pub use media::Media;
 
 use environment::overlay;
 use secrecy::{ExposeSecret, SecretString};
@@ -51,6 +54,10 @@ pub struct Config {
     pub database: Database,
     /// The way to WeCom.
     pub wecom: Wecom,
+    /// Where pictures, sounds and films are kept.
+    pub media: Media,
+    /// The carrying out of what must be done with WeCom.
+    pub tasks: Tasks,
 }
 
 /// Limits of both listeners.
@@ -110,6 +117,22 @@ pub struct Wecom {
     pub proxy: SecretString,
     /// How long a call may take.
     pub timeout_ms: u64,
+}
+
+/// The carrying out of what must be done with WeCom, and how many of each are carried out at once.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tasks {
+    /// Whether this process carries out any.
+    pub enabled: bool,
+    /// Greetings.
+    pub welcome: u32,
+    /// Notices to staff.
+    pub notify_staff: u32,
+    /// Cards of customers and members that are read again.
+    pub refresh: u32,
+    /// Downloads.
+    pub fetch_media: u32,
 }
 
 /// Why we do not start. The message names the place to correct.
@@ -202,6 +225,11 @@ impl Config {
         within("callback.key_overlap_hours", self.callback.key_overlap_hours.into(), 0..=720)?;
         within("database.pool_max", self.database.pool_max.into(), 2..=1_000)?;
         within("wecom.timeout_ms", self.wecom.timeout_ms, 1_000..=60_000)?;
+        self.media.check()?;
+        within("tasks.welcome", self.tasks.welcome.into(), 1..=64)?;
+        within("tasks.notify_staff", self.tasks.notify_staff.into(), 1..=64)?;
+        within("tasks.refresh", self.tasks.refresh.into(), 1..=64)?;
+        within("tasks.fetch_media", self.tasks.fetch_media.into(), 1..=64)?;
         if !["https://", "http://"].iter().any(|scheme| self.wecom.base_url.starts_with(scheme)) {
             return Err(setting("wecom.base_url", "must begin with https:// (or http://, for a stand-in)"));
         }
@@ -235,6 +263,8 @@ impl Default for Config {
             callback: Callback::default(),
             database: Database::default(),
             wecom: Wecom::default(),
+            media: Media::default(),
+            tasks: Tasks::default(),
         }
     }
 }
@@ -242,6 +272,12 @@ impl Default for Config {
 impl Default for Wecom {
     fn default() -> Self {
         Self { base_url: "https://qyapi.weixin.qq.com".to_owned(), proxy: SecretString::default(), timeout_ms: 10_000 }
+    }
+}
+
+impl Default for Tasks {
+    fn default() -> Self {
+        Self { enabled: true, welcome: 8, notify_staff: 2, refresh: 4, fetch_media: 2 }
     }
 }
 

@@ -36,7 +36,11 @@ pub fn added(source: &Source, name: &str, it: &CustomerAdded, changes: &mut Chan
     changes.record(source, turn(name, &it.user, &it.customer, content));
     refresh(source, &it.customer, changes);
     if let Some(code) = &it.welcome_code {
-        let payload = json!({ "external_userid": it.customer, "wechat_userid": it.user, "state": it.state });
+        let payload = json!({
+            "external_userid": it.customer, "wechat_userid": it.user, "state": it.state,
+            // Which callback it was, so that its greeting can be timed.
+            "event_s": at.timestamp(), "hash": hex::encode(source.key.hash),
+        });
         let task = Task {
             app_id: source.key.app_id,
             payload: Some(payload.to_string()),

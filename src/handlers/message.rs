@@ -1,10 +1,19 @@
 //! Messages that reach an app: from members, and from customers where a channel lets them.
 
+use chrono::{DateTime, TimeDelta};
+use serde_json::json;
+
 use crate::{
-    changes::{Changes, ContactType, Record, Source},
+    changes::{Changes, ContactType, Record, Source, Task, TaskKind},
     event::{Message, MessageBody},
     ids::{ExternalUserId, UserId},
 };
+
+/// How long WeCom keeps a picture, a sound or a film.
+const MEDIA_LIFE: TimeDelta = TimeDelta::days(3);
+
+/// WeCom's ids have some 70 bytes. A much longer one is none, and would not fit into an index.
+const MEDIA_ID_BYTES_MAX: usize = 512;
 
 /// Somebody wrote, spoke, or sent a picture or a place.
 pub fn received(source: &Source, it: &Message, changes: &mut Changes) {
@@ -14,8 +23,22 @@ pub fn received(source: &Source, it: &Message, changes: &mut Changes) {
     }
     let user = if customer.is_none() && !it.from.is_empty() { Some(UserId(it.from.clone())) } else { None };
     let (contact_type, content, media_id) = summary(&it.body);
+    if let Some(media_id) = media_id.as_deref().filter(|it| it.len() <= MEDIA_ID_BYTES_MAX) {
+        fetch(source, media_id, changes);
+    }
     let sender = it.from.clone();
     changes.record(source, Record { customer, user, sender, contact_type, event: None, content, media_id });
+}
+
+/// WeCom keeps what a message holds for three days, so it is fetched while it is there.
+fn fetch(source: &Source, media_id: &str, changes: &mut Changes) {
+    let record = json!({ "contact_time": source.at(), "id": source.key.record_id() });
+    // A message without a time of its own may be as new as today.
+    let deadline =
+        Some(source.at()).filter(|it| *it > DateTime::UNIX_EPOCH).and_then(|it| it.checked_add_signed(MEDIA_LIFE));
+    let task =
+        Task { app_id: source.key.app_id, payload: Some(record.to_string()), due_at: source.at(), deadline, marks: 1 };
+    changes.task(source, TaskKind::FetchMedia, media_id, task);
 }
 
 /// What it was, in words, and WeCom's id of the picture or sound.

@@ -173,6 +173,17 @@ pub async fn count_stored(conn: &mut PgConnection, keys: &[DeliveryKey]) -> sqlx
     .await
 }
 
+/// When the first delivery of this plaintext was stored, through whichever app it came.
+pub async fn received_at(
+    conn: &mut PgConnection,
+    event_at: DateTime<Utc>,
+    hash: &[u8],
+) -> sqlx::Result<Option<DateTime<Utc>>> {
+    sqlx::query_scalar!("select min(received_at) from inbox where event_at = $1 and hash = $2", event_at, hash)
+        .fetch_one(conn)
+        .await
+}
+
 /// How many deliveries the inbox holds.
 pub async fn count(conn: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar!(r#"select count(*) as "count!" from inbox"#).fetch_one(conn).await

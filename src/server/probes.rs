@@ -6,6 +6,7 @@ use chrono::{TimeDelta, Utc};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use tokio::sync::watch;
 
 use crate::inbox::{self, Standing};
 
@@ -21,12 +22,13 @@ pub struct Health {
     pool: PgPool,
     metrics: PrometheusHandle,
     standing: Standing,
+    tasks: watch::Receiver<Value>,
 }
 
 impl Health {
-    /// Probes this database and renders these metrics.
-    pub fn new(pool: PgPool, metrics: PrometheusHandle, standing: Standing) -> Self {
-        Self { pool, metrics, standing }
+    /// Probes this database and renders these metrics. `tasks` is what the acting half says of itself.
+    pub fn new(pool: PgPool, metrics: PrometheusHandle, standing: Standing, tasks: watch::Receiver<Value>) -> Self {
+        Self { pool, metrics, standing, tasks }
     }
 
     /// Whether callbacks can be stored, as far as the database and the last of them tell. Status 200 or 503.
@@ -43,7 +45,7 @@ impl Health {
                 let skew = (Utc::now() - now).num_milliseconds();
                 let clock = if skew.abs() > SKEW_MAX.num_milliseconds() { "skewed" } else { "ok" };
                 let found = json!({ "status": "ready", "database": "ok", "pending": pending, "parked": parked,
-                    "clock": clock, "clock_skew_ms": skew });
+                    "clock": clock, "clock_skew_ms": skew, "tasks": *self.tasks.borrow() });
                 (200, found)
             }
             Ok(Err(error)) => {

@@ -35,6 +35,8 @@ pub struct Row {
     pub receive_ids: Option<Vec<String>>,
     /// What a new customer is greeted with.
     pub welcome_message: Option<String>,
+    /// What goes with it, what is said instead of it, and when nothing is, as JSON.
+    pub welcome: serde_json::Value,
     /// The auto-reply rules, as JSON.
     pub auto_reply: serde_json::Value,
     /// enabled or disabled.
@@ -71,8 +73,8 @@ async fn named(conn: &mut PgConnection, name: Option<&str>) -> sqlx::Result<Vec<
         r#"
         select
             id, name, corpid as "corpid: CorpId", agentid, secret, token, encoding_aes_key, previous_token,
-            previous_encoding_aes_key, previous_until, receive_ids, welcome_message, auto_reply, status,
-            secret_rotated_at, keys_rotated_at, created_at, updated_at
+            previous_encoding_aes_key, previous_until, receive_ids, welcome_message, welcome, auto_reply,
+            status, secret_rotated_at, keys_rotated_at, created_at, updated_at
         from enterprise_wechat_config
         where $1::text is null or name = $1
         order by name
@@ -123,7 +125,7 @@ pub async fn update(conn: &mut PgConnection, row: &Row) -> sqlx::Result<()> {
         update enterprise_wechat_config
         set corpid = $2, agentid = $3, secret = $4, token = $5, encoding_aes_key = $6, previous_token = $7,
             previous_encoding_aes_key = $8, previous_until = $9, receive_ids = $10, welcome_message = $11,
-            auto_reply = $12, status = $13, secret_rotated_at = $14, keys_rotated_at = $15, updated_at = $16
+            auto_reply = $12, status = $13, secret_rotated_at = $14, keys_rotated_at = $15, updated_at = $16, welcome = $17
         where id = $1
         "#,
         row.id,
@@ -142,6 +144,7 @@ pub async fn update(conn: &mut PgConnection, row: &Row) -> sqlx::Result<()> {
         row.secret_rotated_at,
         row.keys_rotated_at,
         row.updated_at,
+        row.welcome,
     )
     .execute(&mut *conn)
     .await?;

@@ -77,6 +77,18 @@ pub async fn resolve<'a>(
     Ok(rows.into_iter().filter_map(|row| Some(((row.corpid?, row.alias?), row.current))).collect())
 }
 
+/// The id that a member goes by now.
+pub async fn current(conn: &mut PgConnection, corpid: &CorpId, user: &UserId) -> sqlx::Result<UserId> {
+    let known = sqlx::query_scalar!(
+        r#"select wechat_userid as "current: UserId" from member_alias where corpid = $1 and alias = $2"#,
+        corpid.as_str(),
+        user.as_str(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(known.unwrap_or_else(|| user.clone()))
+}
+
 async fn write(
     conn: &mut PgConnection,
     corpid: &CorpId,

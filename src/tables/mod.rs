@@ -20,6 +20,10 @@ pub mod handover;
 
 pub mod task;
 
+pub mod media;
+
+pub mod welcome;
+
 pub mod enterprise_wechat_config;
 
 pub mod api_token;
@@ -30,6 +34,11 @@ pub mod partitions;
 
 /// The database's shape, from `migrations/`.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// The database's time: the one clock that all processes share.
+pub async fn now(conn: &mut sqlx::PgConnection) -> sqlx::Result<chrono::DateTime<chrono::Utc>> {
+    sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(conn).await
+}
 
 /// How many migrations the database still lacks; changes nothing.
 pub async fn missing_migrations(conn: &mut sqlx::PgConnection) -> sqlx::Result<usize> {

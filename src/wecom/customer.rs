@@ -12,6 +12,9 @@ use crate::ids::{ExternalUserId, UserId};
 /// How many customers, and how many members, `batch/get_by_user` takes at once.
 pub const BATCH_MAX: usize = 100;
 
+/// Nobody in the app's sight knows the customer, or nobody at all: WeCom does not say which.
+pub const NOBODY_IN_SIGHT: i64 = 84061;
+
 /// How many pages of followers one customer may have: 500 are on each.
 const FOLLOWER_PAGES_MAX: usize = 200;
 

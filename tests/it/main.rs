@@ -25,3 +25,9 @@ mod processes;
 mod stop;
 
 mod tidy;
+
+mod refresh;
+
+mod notify;
+
+mod media;

@@ -37,6 +37,9 @@ impl Change<'_> {
         if let Some(text) = new.welcome_message {
             row.welcome_message = text;
         }
+        if let Some(rules) = new.welcome {
+            row.welcome = serde_json::to_value(rules).map_err(Problem::internal)?;
+        }
         if let Some(ids) = new.receive_ids {
             row.receive_ids = ids;
         }
@@ -127,6 +130,7 @@ mod tests {
             previous_until: None,
             receive_ids: None,
             welcome_message: Some("hello".to_owned()),
+            welcome: serde_json::json!({}),
             auto_reply: serde_json::json!([]),
             status: "enabled".to_owned(),
             secret_rotated_at: None,

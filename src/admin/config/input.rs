@@ -3,11 +3,13 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
+use super::welcome;
 use crate::{
     admin::{check, problem::Problem},
     apps::{ReplyOn, ReplyRule},
     crypto::{CallbackKeys, KeyError},
     ids::CorpId,
+    tasks::template::Rules,
 };
 
 /// The status of an app whose door is open.
@@ -27,9 +29,6 @@ const AGENTID_CHARS_MAX: usize = 32;
 
 /// How long a secret may be; WeCom's have 43 characters.
 const SECRET_CHARS_MAX: usize = 128;
-
-/// How long a welcome message may be: WeCom takes 4,000 bytes.
-const WELCOME_BYTES_MAX: usize = 4_000;
 
 /// How many receiveids an app may accept.
 const RECEIVE_IDS_MAX: usize = 50;
@@ -67,6 +66,9 @@ pub struct NewConfig {
     /// What a new customer is greeted with; null for nothing.
     #[serde(deserialize_with = "given")]
     pub welcome_message: Option<Option<String>>,
+    /// What goes with it, what is said instead of it in some channels, and when to be quiet; `{}` for nothing.
+    #[serde(deserialize_with = "given")]
+    pub welcome: Option<Rules>,
     /// Which receiveids a callback may carry, `""` among them if it may carry none; null for the corpid alone.
     #[serde(deserialize_with = "given")]
     pub receive_ids: Option<Option<Vec<String>>>,
@@ -92,7 +94,10 @@ impl NewConfig {
             check::visible("secret", secret.expose_secret(), SECRET_CHARS_MAX)?;
         }
         if let Some(Some(text)) = &self.welcome_message {
-            check::prose("welcome_message", text, WELCOME_BYTES_MAX)?;
+            welcome::check_text("welcome_message", text)?;
+        }
+        if let Some(rules) = &self.welcome {
+            welcome::check_rules(rules)?;
         }
         if let Some(Some(ids)) = &self.receive_ids {
             check_receive_ids(ids)?;
@@ -278,7 +283,7 @@ mod tests {
         receive_ids: must list 1 to 50 ids; null stands for the corpid alone
         receive_ids[1]: must have at most 64 visible ASCII characters: look for a blank copied with it
         status: must be enabled or disabled
-        colour: unknown field `colour`, expected one of `name`, `corpid`, `agentid`, `secret`, `token`, `encoding_aes_key`, `welcome_message`, `receive_ids`, `auto_reply`, `status`
+        colour: unknown field `colour`, expected one of `name`, `corpid`, `agentid`, `secret`, `token`, `encoding_aes_key`, `welcome_message`, `welcome`, `receive_ids`, `auto_reply`, `status`
         "#);
     }
 

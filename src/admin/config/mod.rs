@@ -4,6 +4,8 @@ mod change;
 
 mod input;
 
+mod welcome;
+
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::Serialize;
 use sqlx::{Connection, PgConnection};
@@ -43,6 +45,8 @@ pub struct Shown {
     pub receive_ids: Option<Vec<String>>,
     /// What a new customer is greeted with.
     pub welcome_message: Option<String>,
+    /// What goes with it, what is said instead of it in some channels, and when to be quiet.
+    pub welcome: serde_json::Value,
     /// What it answers by itself.
     pub auto_reply: serde_json::Value,
     /// enabled or disabled.
@@ -148,6 +152,7 @@ fn shown(row: Row, now: DateTime<Utc>) -> Shown {
         agentid: row.agentid,
         receive_ids: row.receive_ids,
         welcome_message: row.welcome_message,
+        welcome: row.welcome,
         auto_reply: row.auto_reply,
         status: row.status,
         created_at: row.created_at,

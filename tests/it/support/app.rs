@@ -33,7 +33,7 @@ pub(crate) struct TestApp {
 }
 
 impl TestApp {
-    /// Starts it without workers: a test records by [`TestApp::drain`], when it wants to.
+    /// Starts it without workers and executors: a test records by [`TestApp::drain`], when it wants to.
     pub(crate) async fn start() -> Self {
         Self::start_with(|_| ()).await
     }
@@ -48,6 +48,7 @@ impl TestApp {
     pub(crate) async fn start_at(db: TestDb, url: &SecretString, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = config();
         config.worker.enabled = false;
+        config.tasks.enabled = false;
         change(&mut config);
         let app = App::start(&config, url, Arc::new(Vault::random())).await.expect("it starts");
         let corp = Corp::from_seed(1);

@@ -1,5 +1,7 @@
 //! What the tests stand on.
 
+pub(crate) mod acting;
+
 pub(crate) mod app;
 
 pub(crate) mod daemon;
@@ -26,6 +28,7 @@ pub(crate) mod tables;
 
 pub(crate) mod wait;
 
+pub(crate) use acting::Acting;
 pub(crate) use app::TestApp;
 pub(crate) use company::Company;
 pub(crate) use daemon::Daemon;

@@ -31,3 +31,10 @@ pub(crate) fn text(at: i64, from: &str, content: &str, id: u64) -> String {
         "<xml>{from}<CreateTime>{at}</CreateTime>{kind}{content}<MsgId>{id}</MsgId><AgentID>1000002</AgentID></xml>"
     )
 }
+
+/// A picture.
+pub(crate) fn picture(at: i64, from: &str, media_id: &str) -> String {
+    let (from, kind, media) =
+        (element("FromUserName", from), element("MsgType", "image"), element("MediaId", media_id));
+    format!("<xml>{from}<CreateTime>{at}</CreateTime>{kind}{media}<MsgId>9</MsgId><AgentID>1000002</AgentID></xml>")
+}

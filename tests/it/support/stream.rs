@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{
     TestDb,
-    plaintext::{contact, event, member, text},
+    plaintext::{contact, event, member, picture, text},
 };
 
 /// A stream's first second, unless a test wants another.
@@ -52,9 +52,11 @@ pub(crate) fn any_plaintext(begin: i64) -> impl Strategy<Value = String> {
             .replace("<FromUserName><![CDATA[sys]]>", &format!("<FromUserName><![CDATA[{user}]]>"))
     });
     let sender = prop_oneof![user, customer];
+    let media = prop::sample::select(vec!["", "M1", "M2"]);
+    let pictures = (at.clone(), sender.clone(), media).prop_map(|(at, sender, media)| picture(at, sender, media));
     let texts = (at.clone(), sender, 1..3_u64).prop_map(|(at, sender, id)| text(at, sender, "水管漏水", id));
     let others = at.prop_map(|at| event(at, "something_new", &[]));
-    prop_oneof![8 => contacts, 3 => members, 2 => renames, 1 => hints, 2 => texts, 1 => others]
+    prop_oneof![8 => contacts, 3 => members, 2 => renames, 1 => hints, 2 => texts, 1 => pictures, 1 => others]
 }
 
 /// Adds corp `ww{corp}` with one app and three bound members; returns the app's id.

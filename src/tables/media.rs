@@ -1,0 +1,185 @@
+//! `media`: what became of the pictures, sounds, films and files that messages name.
+
+use std::collections::BTreeMap;
+
+use sqlx::PgConnection;
+
+use crate::ids::CorpId;
+
+/// How the fetching of a media id ended without its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// WeCom no longer has it.
+    Gone,
+    /// It is larger than we keep.
+    TooLarge,
+    /// WeCom would not give it.
+    Failed,
+}
+
+impl Ending {
+    /// Its name in `media.state`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::TooLarge => "too_large",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A file whose bytes are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// Its name within the media store.
+    pub location: String,
+    /// The media type that WeCom named.
+    pub content_type: String,
+    /// The file's name, if WeCom said it.
+    pub filename: Option<String>,
+    /// How long it is.
+    pub bytes: i64,
+    /// What its bytes are.
+    pub sha256: Vec<u8>,
+}
+
+/// Notes that a file's bytes are kept, whatever was noted before.
+pub async fn keep(conn: &mut PgConnection, corpid: &CorpId, media_id: &str, it: &Fetched) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        insert into media (corpid, media_id, state, location, content_type, filename, bytes, sha256, fetched_at)
+        values ($1, $2, 'fetched', $3, $4, $5, $6, $7, now())
+        on conflict on constraint media_key do update set
+            state = excluded.state, location = excluded.location, content_type = excluded.content_type,
+            filename = excluded.filename, bytes = excluded.bytes, sha256 = excluded.sha256,
+            fetched_at = excluded.fetched_at, reason = null, noted_at = excluded.noted_at
+        "#,
+        corpid.as_str(),
+        media_id,
+        it.location,
+        it.content_type,
+        it.filename,
+        it.bytes,
+        it.sha256,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Notes why there are no bytes, unless there are some.
+pub async fn give_up(
+    conn: &mut PgConnection,
+    corpid: &CorpId,
+    media_id: &str,
+    ending: Ending,
+    reason: &str,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        insert into media as own (corpid, media_id, state, reason) values ($1, $2, $3, $4)
+        on conflict on constraint media_key do update set
+            state = excluded.state, reason = excluded.reason, noted_at = excluded.noted_at
+        where own.state <> 'fetched'
+        "#,
+        corpid.as_str(),
+        media_id,
+        ending.as_str(),
+        reason,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Whether a file's bytes are kept.
+pub async fn is_fetched(conn: &mut PgConnection, corpid: &CorpId, media_id: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"
+        select exists (
+            select from media where corpid = $1 and media_id = $2 and state = 'fetched'
+        ) as "fetched!"
+        "#,
+        corpid.as_str(),
+        media_id,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// How a media id stands.
+#[derive(Debug)]
+pub enum Standing {
+    /// Its bytes are kept.
+    Fetched(Fetched),
+    /// A task is to fetch it.
+    Waiting,
+    /// There will be no bytes.
+    Ended {
+        /// Why, in words.
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+/// How a media id stands; none if no message named it. WeCom makes each id once, whatever the corp.
+pub async fn standing(conn: &mut PgConnection, media_id: &str) -> sqlx::Result<Option<Standing>> {
+    let row = sqlx::query!(
+        r#"
+        with corp as materialized (select distinct corpid from enterprise_wechat_config)
+        select
+            media.state as "state?", task.parked_at as "parked_at?", coalesce(media.reason, task.reason) as reason, media.location, media.content_type, media.filename, media.bytes,
+            media.sha256
+        from corp
+        left join media on media.corpid = corp.corpid and media.media_id = $1
+        left join task on task.corpid = corp.corpid and task.kind = 'fetch_media' and task.subject = $1
+        where media.corpid is not null or task.id is not null
+        order by media.state = 'fetched' desc nulls last, media.state is not null desc, corp.corpid
+        limit 1
+        "#,
+        media_id,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| {
+        // A task that failed too often was parked without a word to this table.
+        if row.state.is_none() && row.parked_at.is_none() {
+            return Standing::Waiting;
+        }
+        match (row.location, row.content_type, row.bytes, row.sha256) {
+            (Some(location), Some(content_type), Some(bytes), Some(sha256)) => {
+                Standing::Fetched(Fetched { location, content_type, filename: row.filename, bytes, sha256 })
+            }
+            _ => Standing::Ended { reason: row.reason.unwrap_or_default() },
+        }
+    }))
+}
+
+/// How each of these media ids of corps stands: `fetched`, `waiting`, or how it ended. What nothing is known of is left
+/// out.
+pub async fn states(
+    conn: &mut PgConnection,
+    corps: &[String],
+    media_ids: &[String],
+) -> sqlx::Result<BTreeMap<(String, String), String>> {
+    if media_ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let rows = sqlx::query!(
+        r#"
+        select
+            named.corpid as "corpid!", named.media_id as "media_id!",
+            coalesce(media.state, case when task.parked_at is null then 'waiting' else 'failed' end) as "state!"
+        from unnest($1::text[], $2::text[]) named (corpid, media_id)
+        left join media on media.corpid = named.corpid and media.media_id = named.media_id
+        left join task
+            on task.corpid = named.corpid and task.kind = 'fetch_media' and task.subject = named.media_id
+        where media.corpid is not null or task.id is not null
+        "#,
+        corps,
+        media_ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| ((row.corpid, row.media_id), row.state)).collect())
+}

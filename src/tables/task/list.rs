@@ -1,0 +1,181 @@
+//! Looking into the queue: what waits, what is in hand, what a person must look at.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use crate::changes::TaskKind;
+
+/// How a task stands. Never stored: derived from its lease and from whether it is parked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It waits for an executor, or for its time.
+    Due,
+    /// An executor has it in hand.
+    Running,
+    /// Set aside for a person.
+    Parked,
+}
+
+impl State {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Due => "due",
+            Self::Running => "running",
+            Self::Parked => "parked",
+        }
+    }
+}
+
+impl std::str::FromStr for State {
+    type Err = NotAState;
+
+    fn from_str(text: &str) -> Result<Self, NotAState> {
+        [Self::Due, Self::Running, Self::Parked].into_iter().find(|it| it.as_str() == text).ok_or(NotAState)
+    }
+}
+
+/// The text names no state.
+#[derive(Debug, thiserror::Error)]
+#[error("a task is due, running or parked")]
+pub struct NotAState;
+
+/// Which tasks to list.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only those of this kind.
+    pub kind: Option<TaskKind>,
+    /// Only those in this state.
+    pub state: Option<State>,
+    /// Only those about this.
+    pub subject: Option<String>,
+    /// Only those older than the one with this number.
+    pub before: Option<i64>,
+}
+
+/// A task in a list.
+#[derive(Debug, Clone, Serialize)]
+pub struct Listed {
+    /// Its number.
+    pub id: i64,
+    /// Whose it is.
+    pub corpid: String,
+    /// What is to be done.
+    pub kind: String,
+    /// To whom or what; of a welcome the SHA-256 of its code, because the code is a key to somebody's chat.
+    pub subject: String,
+    /// due, running or parked.
+    pub state: String,
+    /// Which goes first: smaller is sooner.
+    pub priority: i16,
+    /// Not before.
+    pub due_at: DateTime<Utc>,
+    /// Of no use after.
+    pub deadline: Option<DateTime<Utc>>,
+    /// How often it was taken.
+    pub attempts: i32,
+    /// When a call that is not safe to repeat was last begun.
+    pub attempted_at: Option<DateTime<Utc>>,
+    /// Since when a person must look at it.
+    pub parked_at: Option<DateTime<Utc>>,
+    /// Why it was postponed or parked.
+    pub reason: Option<String>,
+    /// Since when it is there.
+    pub created_at: DateTime<Utc>,
+}
+
+/// How many tasks of a kind stand how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// The kind, as its name.
+    pub kind: String,
+    /// Not in hand, and their time has come.
+    pub due: i64,
+    /// Not in hand, and their time is still to come.
+    pub waiting: i64,
+    /// In hand.
+    pub running: i64,
+    /// Set aside for a person.
+    pub parked: i64,
+    /// How long the oldest that is due has been so.
+    pub age_s: f64,
+}
+
+/// Up to `limit` tasks, latest first.
+pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Listed>> {
+    sqlx::query_as!(
+        Listed,
+        r#"
+        select
+            id, corpid, kind,
+            case when kind = 'welcome' then encode(sha256(convert_to(subject, 'UTF8')), 'hex') else subject end as "subject!",
+            state as "state!", priority, due_at, deadline, attempts, attempted_at, parked_at, reason, created_at
+        from (
+            select *, case
+                when parked_at is not null then 'parked' when leased_until > now() then 'running' else 'due' end as state
+            from task
+        ) task
+        where ($1::text is null or kind = $1) and ($2::text is null or state = $2)
+            and ($3::text is null or subject = $3) and ($4::bigint is null or id < $4)
+        order by id desc
+        limit $5
+        "#,
+        filter.kind.map(TaskKind::as_str),
+        filter.state.map(State::as_str),
+        filter.subject.as_deref(),
+        filter.before,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Makes a task due now, with all its attempts, however it stands; one that is running runs once more. `false` if there
+/// is none.
+pub async fn replay(conn: &mut PgConnection, id: i64) -> sqlx::Result<bool> {
+    let kind = sqlx::query_scalar!(
+        r#"
+        update task set parked_at = null, reason = null, attempts = 0, due_at = now(), version = version + 1
+        where id = $1
+        returning kind
+        "#,
+        id,
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    let Some(kind) = kind else { return Ok(false) };
+    super::ring(conn, kind.parse().into_iter()).await?;
+    Ok(true)
+}
+
+/// Takes a task away. What is already under way may still happen; nothing more will. `false` if there is none.
+pub async fn cancel(conn: &mut PgConnection, id: i64) -> sqlx::Result<bool> {
+    let result = sqlx::query!("delete from task where id = $1", id).execute(conn).await?;
+    Ok(result.rows_affected() > 0)
+}
+
+/// How the queue stands, kind by kind.
+pub async fn standing(conn: &mut PgConnection) -> sqlx::Result<Vec<Standing>> {
+    sqlx::query_as!(
+        Standing,
+        r#"
+        select
+            kind,
+            count(*) filter (where not parked and not running and due_at <= now()) as "due!",
+            count(*) filter (where not parked and not running and due_at > now()) as "waiting!",
+            count(*) filter (where not parked and running) as "running!",
+            count(*) filter (where parked) as "parked!",
+            coalesce(extract(epoch from now() - min(due_at) filter (where not parked and not running and due_at <= now())), 0)::float8
+                as "age_s!"
+        from (
+            select kind, due_at, parked_at is not null as parked, coalesce(leased_until > now(), false) as running from task
+        ) task
+        group by kind
+        order by kind
+        "#
+    )
+    .fetch_all(conn)
+    .await
+}

@@ -1,0 +1,94 @@
+//! `task`: what must still be done with WeCom. Recording only adds to it; executors take from it by the functions of
+//! the queue; people look into it by those of the list.
+//!
+//! Marking a subject again raises its version: a run that is under way does not finish it then, it stays due. A parked
+//! task that is marked again is due again, with all its attempts: something new was heard, and no later mark could
+//! reach it otherwise.
+
+mod list;
+
+mod queue;
+
+pub use list::{Filter, Listed, NotAState, Standing, State, cancel, list, replay, standing};
+pub use queue::{Finished, Taken, begin_attempt, claim, extend, finish, park, postpone, release};
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::PgConnection;
+
+use crate::{
+    changes::{Task, TaskKind},
+    ids::CorpId,
+};
+
+/// The channel on which executors hear of urgent tasks; what is said is the kind.
+pub const CHANNEL: &str = "wecomd_task";
+
+/// Adds one task outside a batch; one that is there already is marked again.
+pub async fn enqueue(
+    conn: &mut PgConnection,
+    corpid: &CorpId,
+    kind: TaskKind,
+    subject: &str,
+    task: Task,
+) -> sqlx::Result<()> {
+    upsert(conn, &BTreeMap::from([((corpid.clone(), kind, subject.to_owned()), task)])).await
+}
+
+/// Adds the batch's tasks; one that is there already is marked again.
+pub async fn upsert(conn: &mut PgConnection, tasks: &BTreeMap<(CorpId, TaskKind, String), Task>) -> sqlx::Result<()> {
+    if tasks.is_empty() {
+        return Ok(());
+    }
+    let corps: Vec<_> = tasks.keys().map(|(corp, ..)| corp.0.clone()).collect();
+    let kinds: Vec<_> = tasks.keys().map(|(_, kind, _)| kind.as_str().to_owned()).collect();
+    let subjects: Vec<_> = tasks.keys().map(|(.., subject)| subject.clone()).collect();
+    let priorities: Vec<_> = tasks.keys().map(|(_, kind, _)| kind.priority()).collect();
+    let rows = || tasks.values();
+    let apps: Vec<_> = rows().map(|it| it.app_id).collect();
+    let payloads: Vec<_> = rows().map(|it| it.payload.clone()).collect();
+    let due: Vec<_> = rows().map(|it| it.due_at).collect();
+    let deadlines: Vec<_> = rows().map(|it| it.deadline).collect();
+    let marks: Vec<_> = rows().map(|it| it.marks).collect();
+    sqlx::query!(
+        r#"
+        insert into task as own (corpid, kind, subject, priority, app_id, payload, due_at, deadline, version)
+        select * from unnest(
+            $1::text[], $2::text[], $3::text[], $4::smallint[], $5::integer[], $6::text[], $7::timestamptz[],
+            $8::timestamptz[], $9::bigint[]
+        )
+        on conflict on constraint task_key do update set
+            app_id = least(own.app_id, excluded.app_id),
+            payload = greatest(own.payload, excluded.payload),
+            due_at = greatest(own.due_at, excluded.due_at),
+            deadline = greatest(own.deadline, excluded.deadline),
+            version = own.version + excluded.version,
+            attempts = case when own.parked_at is null then own.attempts else 0 end,
+            reason = case when own.parked_at is null then own.reason end,
+            parked_at = null
+        "#,
+        &corps,
+        &kinds,
+        &subjects,
+        &priorities,
+        &apps,
+        &payloads as _,
+        &due,
+        &deadlines as _,
+        &marks,
+    )
+    .execute(&mut *conn)
+    .await?;
+    ring(conn, tasks.keys().map(|(_, kind, _)| *kind)).await
+}
+
+/// Tells executors, once the transaction commits, of the kinds that cannot wait until they look by themselves.
+///
+/// Commits that tell something go one after the other in PostgreSQL, so most say nothing.
+async fn ring(conn: &mut PgConnection, kinds: impl Iterator<Item = TaskKind>) -> sqlx::Result<()> {
+    let urgent: BTreeSet<_> = kinds.filter(|kind| kind.is_urgent()).collect();
+    for kind in urgent {
+        sqlx::query!("select pg_notify($1, $2)", CHANNEL, kind.as_str()).execute(&mut *conn).await?;
+    }
+    Ok(())
+}

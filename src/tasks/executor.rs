@@ -1,0 +1,267 @@
+//! One lane of executors: take what is due, carry it out, say how it went.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use sqlx::Acquire;
+use tokio::{
+    sync::watch,
+    task::{AbortHandle, JoinError, JoinSet},
+    time::{MissedTickBehavior, interval},
+};
+
+use super::{Bells, Context, Failure, Lane};
+use crate::{
+    changes::TaskKind,
+    tables::task::{self, Finished, Taken},
+    worker::backoff,
+};
+
+/// How often a task is tried before it is parked: with growing pauses, for some three hours.
+const ATTEMPTS_MAX: i32 = 20;
+
+/// How long one attempt may take. A call has its own, much shorter limit; the longest task is a large download.
+const RUN_LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// How long a stop waits for what is in hand; then it is given back.
+const STOP_LIMIT: Duration = Duration::from_secs(20);
+
+/// After trouble with the database, a lane waits this long before it asks again.
+const DATABASE_RETRY: Duration = Duration::from_millis(500);
+
+/// How often writing down how a task went is tried. After that its lease runs out, and it is done again.
+const SETTLE_TRIES: u32 = 4;
+
+/// How many characters of a reason are kept.
+const REASON_CHARS_MAX: usize = 500;
+
+/// A lane takes at most this share of a lease until it extends it.
+const EXTENSIONS_PER_LEASE: u32 = 3;
+
+/// What one step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing was due.
+    Idle,
+    /// Something is done, postponed or parked.
+    Worked,
+}
+
+/// The executors of one lane of one process.
+pub struct Executor {
+    context: Context,
+    lane: Lane,
+    running: JoinSet<()>,
+    in_hand: HashMap<tokio::task::Id, Held>,
+}
+
+/// A task that is being carried out.
+struct Held {
+    task: Taken,
+    abort: AbortHandle,
+}
+
+impl Executor {
+    /// A lane with nothing in hand.
+    pub fn new(context: Context, lane: Lane) -> Self {
+        Self { context, lane, running: JoinSet::new(), in_hand: HashMap::new() }
+    }
+
+    /// Works until told to stop, then finishes what it has in hand or gives it back.
+    pub async fn run(mut self, bells: Bells, mut stop: watch::Receiver<bool>) {
+        let mut heartbeat = interval(self.lane.lease / EXTENSIONS_PER_LEASE);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !*stop.borrow() {
+            let pause = match self.take().await {
+                Ok(()) => self.lane.poll,
+                Err(error) => {
+                    tracing::warn!(kinds = ?self.lane.kinds, error = %error, "no task can be taken until the database answers");
+                    DATABASE_RETRY
+                }
+            };
+            let room = self.in_hand.len() < self.lane.concurrency;
+            tokio::select! {
+                Some(ended) = self.running.join_next_with_id() => self.ended(ended).await,
+                _ = heartbeat.tick(), if !self.in_hand.is_empty() => self.extend().await,
+                () = bells.sleep(&self.lane.kinds, pause), if room => {}
+                _ = stop.changed() => {}
+            }
+        }
+        self.wind_up(&mut heartbeat).await;
+    }
+
+    /// Takes what is due and returns when one of those in hand has ended.
+    ///
+    /// An error means that the database could not be asked; nothing is lost.
+    pub async fn step(&mut self) -> sqlx::Result<Step> {
+        self.take().await?;
+        let Some(ended) = self.running.join_next_with_id().await else { return Ok(Step::Idle) };
+        self.ended(ended).await;
+        Ok(Step::Worked)
+    }
+
+    /// Fills the lane, most pressing kind first.
+    async fn take(&mut self) -> sqlx::Result<()> {
+        for kind in self.lane.kinds.clone() {
+            let room = self.lane.concurrency.saturating_sub(self.in_hand.len());
+            if room == 0 {
+                return Ok(());
+            }
+            let limit = i64::try_from(room).unwrap_or(i64::MAX);
+            let mut conn = self.context.pool.acquire().await?;
+            let taken = task::claim(&mut conn, kind, limit, self.lane.lease).await?;
+            drop(conn);
+            for task in taken {
+                let (context, own) = (self.context.clone(), task.clone());
+                let abort = self.running.spawn(async move { carry_out(&context, &own).await });
+                self.in_hand.insert(abort.id(), Held { task, abort });
+            }
+        }
+        Ok(())
+    }
+
+    /// A task's run is over. It has said itself how it went, unless it panicked.
+    async fn ended(&mut self, ended: Result<(tokio::task::Id, ()), JoinError>) {
+        match ended {
+            Ok((id, ())) => drop(self.in_hand.remove(&id)),
+            Err(error) => {
+                let held = self.in_hand.remove(&error.id());
+                if let Some(held) = held.filter(|_| error.is_panic()) {
+                    let why = anyhow::anyhow!("the executor panicked; the log says where");
+                    settle(&self.context, &held.task, Err(Failure::Retry { why, after: None })).await;
+                }
+            }
+        }
+    }
+
+    /// Tells the database that we are still at work. A task that is no longer ours is left alone at once.
+    async fn extend(&mut self) {
+        let ids: Vec<_> = self.in_hand.values().map(|it| it.task.id).collect();
+        let leases: Vec<_> = self.in_hand.values().map(|it| it.task.lease).collect();
+        let extended = async {
+            let mut conn = self.context.pool.acquire().await?;
+            task::extend(&mut conn, &ids, &leases, self.lane.lease).await
+        };
+        match extended.await {
+            Ok(ours) => {
+                for held in self.in_hand.values().filter(|it| leases.contains(&it.task.lease)) {
+                    if !ours.contains(&held.task.lease) && !held.abort.is_finished() {
+                        tracing::warn!(
+                            task.id = held.task.id,
+                            task.kind = held.task.kind.as_str(),
+                            "a task is no longer ours"
+                        );
+                        held.abort.abort();
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(error = %error, "leases could not be extended"),
+        }
+    }
+
+    /// Finishes what is in hand, as far as there is time, and gives back the rest.
+    async fn wind_up(&mut self, heartbeat: &mut tokio::time::Interval) {
+        let limit = tokio::time::sleep(STOP_LIMIT);
+        tokio::pin!(limit);
+        while !self.in_hand.is_empty() {
+            tokio::select! {
+                Some(ended) = self.running.join_next_with_id() => self.ended(ended).await,
+                _ = heartbeat.tick() => self.extend().await,
+                () = &mut limit => break,
+            }
+        }
+        self.running.shutdown().await;
+        for (_, held) in self.in_hand.drain() {
+            settle(&self.context, &held.task, Err(Failure::Interrupted { why: anyhow::anyhow!("told to stop") })).await;
+        }
+    }
+}
+
+/// Carries a task out, and writes down how it went.
+async fn carry_out(context: &Context, task: &Taken) {
+    let began = Instant::now();
+    let outcome = if task.attempts > ATTEMPTS_MAX {
+        // Whoever took it never came to say why it failed.
+        Err(Failure::park(format!("taken {} times, and never finished", task.attempts - 1)))
+    } else {
+        let run = tokio::time::timeout(RUN_LIMIT, super::run(context, task));
+        run.await.unwrap_or_else(|_| {
+            let why = anyhow::anyhow!("it took longer than {} minutes", RUN_LIMIT.as_secs() / 60);
+            Err(Failure::Retry { why, after: None })
+        })
+    };
+    metrics::histogram!("wecomd_task_seconds", "kind" => task.kind.as_str()).record(began.elapsed());
+    settle(context, task, outcome).await;
+}
+
+/// Writes down how it went, more than once if the database is in trouble.
+async fn settle(context: &Context, task: &Taken, outcome: Result<(), Failure>) {
+    for _ in 0..SETTLE_TRIES {
+        match write_down(context, task, &outcome).await {
+            Ok(said) => {
+                count(task.kind, said);
+                return;
+            }
+            Err(error) => {
+                tracing::warn!(task.id = task.id, error = %error, "how a task went could not be written down")
+            }
+        }
+        tokio::time::sleep(DATABASE_RETRY).await;
+    }
+    count(task.kind, "unsaid");
+}
+
+async fn write_down(context: &Context, task: &Taken, outcome: &Result<(), Failure>) -> sqlx::Result<&'static str> {
+    let mut conn = context.pool.acquire().await?;
+    let conn = conn.acquire().await?;
+    let (id, kind, attempts) = (task.id, task.kind.as_str(), task.attempts);
+    let (ours, said) = match outcome {
+        Ok(()) => match task::finish(conn, task).await? {
+            Finished::Done => (true, "done"),
+            Finished::MarkedAgain => (true, "again"),
+            Finished::Lost => (false, "done"),
+        },
+        Err(Failure::Retry { why, .. }) if attempts >= ATTEMPTS_MAX => {
+            tracing::error!(
+                task.id = id,
+                task.kind = kind,
+                attempts,
+                error = format!("{why:#}"),
+                "a task failed too often; parked"
+            );
+            (task::park(conn, task, &reason(why)).await?, "parked")
+        }
+        Err(Failure::Retry { why, after }) => {
+            let attempt = i16::try_from(attempts).unwrap_or(i16::MAX);
+            let wait = after.unwrap_or_else(|| backoff(attempt, rand::random()));
+            tracing::warn!(
+                task.id = id,
+                task.kind = kind,
+                attempts,
+                wait_s = wait.as_secs_f64(),
+                error = format!("{why:#}"),
+                "a task is postponed"
+            );
+            (task::postpone(conn, task, wait, &reason(why)).await?, "postponed")
+        }
+        Err(Failure::Park { why }) => {
+            tracing::error!(task.id = id, task.kind = kind, attempts, error = format!("{why:#}"), "a task is parked");
+            (task::park(conn, task, &reason(why)).await?, "parked")
+        }
+        Err(Failure::Interrupted { why }) => {
+            tracing::info!(task.id = id, task.kind = kind, error = format!("{why:#}"), "a task is given back");
+            (task::release(conn, task, DATABASE_RETRY).await?, "released")
+        }
+    };
+    Ok(if ours { said } else { "lost" })
+}
+
+fn count(kind: TaskKind, outcome: &'static str) {
+    metrics::counter!("wecomd_tasks_total", "kind" => kind.as_str(), "outcome" => outcome).increment(1);
+}
+
+fn reason(why: &anyhow::Error) -> String {
+    format!("{why:#}").chars().filter(|it| *it != '\0').take(REASON_CHARS_MAX).collect()
+}

@@ -1,0 +1,76 @@
+//! Why a task is not done, named by what its executor does next.
+
+use std::time::Duration;
+
+use crate::{
+    inbox,
+    wecom::{ApiError, Class},
+};
+
+/// Why a task is not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The world was not ready: try again later, after a pause that grows, or after so long. Tried too often, it is
+    /// parked.
+    #[error("will be tried again: {why:#}")]
+    Retry {
+        /// What was not ready.
+        why: anyhow::Error,
+        /// Not before so long.
+        after: Option<Duration>,
+    },
+    /// No repetition can help: park it for a person.
+    #[error("parked: {why:#}")]
+    Park {
+        /// What a person has to look at.
+        why: anyhow::Error,
+    },
+    /// The database was in trouble. That is not the task's fault, and counts against none.
+    #[error("interrupted: {why:#}")]
+    Interrupted {
+        /// What the database said.
+        why: anyhow::Error,
+    },
+}
+
+/// Codes that somebody must do something about in WeCom's console, for every task of the kind: a wrong secret, an address
+/// that is not on the allow list, a right that is missing. Then all of them work again, so none is parked for it yet.
+const OPERATOR: &[i64] = &[
+    40001, 40013, 40091, 45031, 48002, 48007, 48009, 48011, 50001, 50003, 60020, 60031, 301007, 301042, 301052, 301053,
+    610023, 610024,
+];
+
+/// How long a task waits for the operator.
+const OPERATOR_AFTER: Duration = Duration::from_secs(10 * 60);
+
+impl Failure {
+    /// Parks it, with a reason in words.
+    pub fn park(why: impl Into<String>) -> Self {
+        Self::Park { why: anyhow::Error::msg(why.into()) }
+    }
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        let after = error.retry_after;
+        let operator = error.errcode.is_none_or(|code| OPERATOR.contains(&code));
+        match error.class {
+            Class::Transient | Class::Unknown | Class::Token => Self::Retry { why: error.into(), after },
+            // Without a code it is our own configuration that says no: an app without a secret.
+            Class::Refused if operator => Self::Retry { why: error.into(), after: Some(OPERATOR_AFTER) },
+            Class::Refused => Self::Park { why: error.into() },
+        }
+    }
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        if inbox::is_refusal(&error) || inbox::is_too_slow(&error) {
+            return Self::Retry {
+                why: anyhow::Error::new(error).context("the database refuses it, or takes too long"),
+                after: None,
+            };
+        }
+        Self::Interrupted { why: error.into() }
+    }
+}

@@ -1,0 +1,81 @@
+//! `notify_staff`: a staff member is told something by a card in WeCom.
+//!
+//! Safe to repeat for four hours: the card is made from the task alone, so it is the same to the byte, and WeCom shows
+//! the same card once. Whom it cannot reach is said in words, for a person.
+
+use std::iter::once;
+
+use serde::Deserialize;
+
+use super::{Context, Failure};
+use crate::{
+    ids::UserId,
+    tables::{member_alias, task::Taken},
+    wecom::{member::UNKNOWN_OR_OUT_OF_SIGHT, message::Card},
+};
+
+/// None of the receivers exists, or the app may see none of them.
+const NOBODY_REACHED: i64 = 81013;
+
+/// How many lines a card shows.
+const LINES_MAX: usize = 6;
+
+/// What is to be said, and to whom.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+struct Notice {
+    wechat_userid: UserId,
+    title: String,
+    #[serde(default)]
+    desc: String,
+    #[serde(default)]
+    lines: Vec<(String, String)>,
+    url: String,
+}
+
+pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> {
+    let notice: Notice = serde_json::from_str(task.payload.as_deref().unwrap_or_default())
+        .map_err(|error| Failure::park(format!("the notice cannot be read: {error}")))?;
+    let api = context.wecom.app(task.app_id).await?;
+    let named = notice.wechat_userid.clone();
+    let mut current = {
+        let mut conn = context.pool.acquire().await?;
+        member_alias::resolve(&mut conn, once((&task.corpid, &named))).await?
+    };
+    let user = current.remove(&(task.corpid.clone(), named.clone())).unwrap_or(named);
+    match api.send_card(&user, &notice.card()).await {
+        Ok(sent) if sent.missed(&user) => Err(not_reached(&user)),
+        Ok(_) => Ok(()),
+        Err(error) if error.is(NOBODY_REACHED) || error.is(UNKNOWN_OR_OUT_OF_SIGHT) => Err(not_reached(&user)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn not_reached(user: &UserId) -> Failure {
+    Failure::park(format!(
+        "{user} cannot be reached: not in the app's visible scope, or has left 员工不在应用可见范围内,或已离职"
+    ))
+}
+
+impl Notice {
+    fn card(self) -> Card {
+        let lines = self.lines.into_iter().take(LINES_MAX).collect();
+        Card { title: self.title, desc: self.desc, lines, url: self.url }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_is_read_from_its_task_and_keeps_to_what_a_card_holds() {
+        let lines: Vec<_> = (0..9).map(|it| [format!("n{it}"), format!("v{it}")]).collect();
+        let payload =
+            serde_json::json!({ "wechat_userid": "ann", "title": "新工单", "lines": lines, "url": "https://e" });
+        let notice: Notice = serde_json::from_value(payload).expect("a notice");
+        assert_eq!((notice.wechat_userid.as_str(), notice.desc.as_str()), ("ann", ""));
+        let card = notice.card();
+        assert_eq!(card.lines.len(), LINES_MAX);
+        assert_eq!(card.lines.first(), Some(&("n0".to_owned(), "v0".to_owned())));
+    }
+}

@@ -1,0 +1,80 @@
+//! `refresh_member`: a member is read again: name, picture, departments, status.
+//!
+//! Safe to repeat: what is read goes into registers under the time of the reading. It never concludes that somebody
+//! left: a member whom WeCom does not show may merely be out of the app's sight, and status 5 is only what a directory
+//! says; the directory's callback and the list of leavers decide.
+
+use std::iter::once;
+
+use chrono::{DateTime, Utc};
+
+use super::{Context, Failure};
+use crate::{
+    changes::{Changes, Member as Known, Register},
+    ids::UserId,
+    tables::{self, member_alias, task::Taken},
+    wecom::member::{Member, UNKNOWN_OR_OUT_OF_SIGHT},
+};
+
+pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> {
+    let api = context.wecom.app(task.app_id).await?;
+    let named = UserId(task.subject.clone());
+    let (read_at, user) = {
+        let mut conn = context.pool.acquire().await?;
+        let mut current = member_alias::resolve(&mut conn, once((&task.corpid, &named))).await?;
+        let user = current.remove(&(task.corpid.clone(), named.clone())).unwrap_or(named);
+        // Taken before the question: what the answer says is at least as new.
+        (tables::now(&mut conn).await?, user)
+    };
+    let mut known = Known::default();
+    match api.member(&user).await {
+        Ok(member) => learn(&mut known, &member, read_at),
+        Err(error) if error.is(UNKNOWN_OR_OUT_OF_SIGHT) => known.perhaps_left(read_at),
+        Err(error) => return Err(error.into()),
+    }
+    let mut changes = Changes::default();
+    changes.members.insert((task.corpid.clone(), user), known);
+    context.write(changes).await
+}
+
+/// What WeCom said of a member at `read_at`. What it withholds stays as it was.
+pub fn learn(known: &mut Known, member: &Member, read_at: DateTime<Utc>) {
+    if !member.name.is_empty() {
+        Register::set(&mut known.name, member.name.clone(), read_at);
+    }
+    if let Some(avatar) = member.avatar.as_deref().filter(|it| !it.is_empty()) {
+        Register::set(&mut known.avatar, avatar.to_owned(), read_at);
+    }
+    if !member.department.is_empty() {
+        let numbers: Vec<_> = member.department.iter().map(i64::to_string).collect();
+        Register::set(&mut known.department, numbers.join(","), read_at);
+    }
+    if member.status != 0 {
+        Register::set(&mut known.status, member.status, read_at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_wecom_withholds_says_nothing() {
+        let member = serde_json::from_value(json!({ "userid": "ann", "name": "", "avatar": "" })).expect("a member");
+        let mut known = Known::default();
+        learn(&mut known, &member, DateTime::UNIX_EPOCH);
+        assert_eq!(known, Known::default());
+    }
+
+    #[test]
+    fn somebody_who_left_says_wecom_has_a_status_and_has_not_left() {
+        let said = json!({ "userid": "ann", "name": "安", "department": [3, 8], "status": 5 });
+        let mut known = Known::default();
+        learn(&mut known, &serde_json::from_value(said).expect("a member"), DateTime::UNIX_EPOCH);
+        assert_eq!(known.status.as_ref().map(|it| it.value), Some(5));
+        assert_eq!(known.department.as_ref().map(|it| it.value.as_str()), Some("3,8"));
+        assert_eq!((known.left_at, known.joined_at), (None, None));
+    }
+}

@@ -1,0 +1,74 @@
+//! How the queue stands, told to whoever watches over us: numbers for Prometheus, a few words for `/readyz`.
+//!
+//! A long queue stops nobody. Recording goes on, because refreshes of one customer are one task however many callbacks
+//! ask for it; what is urgent has lanes of its own. So a backlog is said, and that is all.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use tokio::sync::watch;
+
+use crate::{
+    changes::TaskKind,
+    tables::task::{self, Standing},
+};
+
+/// How often we look. Counting a long queue costs the database a little.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// With more due tasks than this, the executors are behind: there are too few, or WeCom limits us.
+pub const BACKLOG_MAX: i64 = 10_000;
+
+/// Looks at the queue again and again, until nobody listens any more.
+pub async fn watch(pool: PgPool, said: watch::Sender<Value>) {
+    while !said.is_closed() {
+        let looked = async { task::standing(&mut *pool.acquire().await?).await };
+        match looked.await {
+            Ok(standing) => {
+                gauges(&standing);
+                said.send_replace(words(&standing));
+            }
+            Err(error) => tracing::debug!(error = %error, "the queue of tasks cannot be looked at"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = said.closed() => {}
+        }
+    }
+}
+
+fn words(standing: &[Standing]) -> Value {
+    let sum = |of: fn(&Standing) -> i64| standing.iter().map(of).sum::<i64>();
+    let due = sum(|it| it.due);
+    json!({ "due": due, "running": sum(|it| it.running), "parked": sum(|it| it.parked), "behind": due > BACKLOG_MAX })
+}
+
+fn gauges(standing: &[Standing]) {
+    for kind in TaskKind::ALL.iter().map(|it| it.as_str()) {
+        let found = standing.iter().find(|it| it.kind == kind);
+        let count = |state: &'static str, of: fn(&Standing) -> i64| {
+            #[expect(clippy::cast_precision_loss, reason = "a gauge")]
+            metrics::gauge!("wecomd_tasks", "kind" => kind, "state" => state).set(found.map_or(0, of) as f64);
+        };
+        count("due", |it| it.due);
+        count("waiting", |it| it.waiting);
+        count("running", |it| it.running);
+        count("parked", |it| it.parked);
+        metrics::gauge!("wecomd_task_age_seconds", "kind" => kind).set(found.map_or(0.0, |it| it.age_s));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_queue_is_said_to_be_behind() {
+        let of =
+            |due| Standing { kind: "refresh_contact".to_owned(), due, waiting: 7, running: 1, parked: 2, age_s: 0.5 };
+        let said = words(&[of(BACKLOG_MAX), of(1)]);
+        assert_eq!(said, json!({ "due": BACKLOG_MAX + 1, "running": 2, "parked": 4, "behind": true }));
+        assert_eq!(words(&[of(BACKLOG_MAX)])["behind"], json!(false));
+    }
+}

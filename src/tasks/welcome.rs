@@ -1,0 +1,193 @@
+//! `welcome`: greets a new customer within the twenty seconds that WeCom gives.
+//!
+//! Safe to repeat while the code lives: WeCom takes a code once and then says so (41051). After that, what was asked
+//! before a crash is asked no more. Whatever happens is written down, a missed deadline with by how much.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use sqlx::{Acquire, PgConnection};
+
+use super::{
+    Context, Failure,
+    template::{Greeting, Names, Rules, greeting},
+};
+use crate::{
+    ids::{ExternalUserId, UserId},
+    inbox,
+    tables::{
+        enterprise_wechat_config, member_alias,
+        task::{self, Taken},
+        welcome::{self, Due, End, Ledger},
+    },
+    wecom::{ApiError, Class, welcome as wire, welcome::Attachment},
+};
+
+/// The pause before the second attempt; it doubles with every further one.
+const RETRY_FIRST: Duration = Duration::from_millis(300);
+
+/// The longest pause: of twenty seconds none should be slept away.
+const RETRY_LONGEST: Duration = Duration::from_secs(2);
+
+/// A greeting that is late by no more than this is tried once all the same. WeCom may count from the callback instead of
+/// from the event, and if not, it says whether another app was in time.
+const LATE_TRY: TimeDelta = TimeDelta::seconds(60);
+
+/// What recording knew when it asked for the greeting.
+#[derive(Debug, Deserialize)]
+struct Wish {
+    external_userid: ExternalUserId,
+    wechat_userid: UserId,
+    state: Option<String>,
+    /// The callback, by the event's own second and its plaintext's hash.
+    #[serde(default)]
+    event_s: i64,
+    #[serde(default)]
+    hash: String,
+}
+
+pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> {
+    let wish: Wish = serde_json::from_str(task.payload.as_deref().unwrap_or_default())
+        .map_err(|error| Failure::park(format!("its payload cannot be read: {error}")))?;
+    let mut conn = context.pool.acquire().await?;
+    let ledger = open(&mut conn, task, &wish).await?;
+    if ledger.outcome.is_some() {
+        // Everything was written down but that the task is done.
+        return Ok(());
+    }
+    let (text, attachments) = match choose(&mut conn, task, &wish).await? {
+        Greeting::Send { text, attachments } => (text, attachments),
+        Greeting::Quiet => return ended(&mut conn, &ledger, End { outcome: "quiet", ..End::default() }).await,
+        Greeting::NoTemplate => {
+            return ended(&mut conn, &ledger, End { outcome: "no_template", ..End::default() }).await;
+        }
+    };
+    let late = late(task);
+    if let Some(late) = late.filter(|late| ledger.attempted_at.is_some() || *late > LATE_TRY) {
+        let outcome = if ledger.attempted_at.is_some() { "unknown" } else { "late" };
+        return ended(&mut conn, &ledger, End { outcome, late_ms: Some(late.num_milliseconds()), ..End::default() })
+            .await;
+    }
+    let mut transaction = conn.begin().await?;
+    if !task::begin_attempt(&mut transaction, task).await? {
+        return Ok(());
+    }
+    welcome::begin(&mut transaction, ledger.id).await?;
+    transaction.commit().await?;
+    // Nobody keeps a connection while waiting for WeCom.
+    drop(conn);
+
+    let answer = ask(context, task, &text, &attachments).await;
+    let end = match answer {
+        Ok(()) => sent(task, &ledger),
+        Err(error) => refused(task, &error)?,
+    };
+    let mut conn = context.pool.acquire().await?;
+    ended(&mut conn, &ledger, end).await
+}
+
+async fn ask(context: &Context, task: &Taken, text: &str, attachments: &[Attachment]) -> Result<(), ApiError> {
+    let api = context.wecom.app(task.app_id).await?;
+    api.send_welcome(&task.subject, text, attachments).await
+}
+
+/// Opens the greeting's row, under the names that its people go by now.
+async fn open(conn: &mut PgConnection, task: &Taken, wish: &Wish) -> sqlx::Result<Ledger> {
+    let event_at = DateTime::from_timestamp(wish.event_s, 0).unwrap_or(task.due_at);
+    let hash = hex::decode(&wish.hash).unwrap_or_default();
+    let received_at = inbox::received_at(conn, event_at, &hash).await?;
+    let due = Due {
+        corpid: &task.corpid,
+        code_hash: Sha256::digest(task.subject.as_bytes()).into(),
+        customer: &wish.external_userid,
+        user: &wish.wechat_userid,
+        app_id: task.app_id,
+        state: wish.state.as_deref(),
+        received_at: received_at.unwrap_or(task.due_at),
+    };
+    welcome::open(conn, &due).await
+}
+
+async fn choose(conn: &mut PgConnection, task: &Taken, wish: &Wish) -> Result<Greeting, Failure> {
+    let apps = enterprise_wechat_config::all(conn).await?;
+    let Some(app) = apps.into_iter().find(|it| it.id == task.app_id) else { return Ok(Greeting::NoTemplate) };
+    let rules: Rules = serde_json::from_value(app.welcome)
+        .map_err(|error| Failure::park(format!("the app's rules for greetings cannot be read: {error}")))?;
+    let user = member_alias::current(conn, &task.corpid, &wish.wechat_userid).await?;
+    let (customer, staff) = welcome::names(conn, &task.corpid, &wish.external_userid, &user).await?;
+    let names = Names { customer, staff };
+    Ok(greeting(app.welcome_message.as_deref(), &rules, wish.state.as_deref(), Utc::now(), &names))
+}
+
+fn sent(task: &Taken, ledger: &Ledger) -> End {
+    let now = Utc::now();
+    let took = (now - ledger.received_at).to_std().unwrap_or_default();
+    metrics::histogram!("wecomd_welcome_seconds").record(took);
+    End { outcome: "sent", sent_at: Some(now), late_ms: late(task).map(|it| it.num_milliseconds()), reason: None }
+}
+
+/// WeCom said no, or nothing: is it over, or is there time for another attempt?
+fn refused(task: &Taken, error: &ApiError) -> Result<End, Failure> {
+    let late = late(task);
+    let ends = |outcome| {
+        Ok(End {
+            outcome,
+            sent_at: None,
+            late_ms: late.map(|it| it.num_milliseconds()),
+            reason: Some(error.to_string()),
+        })
+    };
+    if error.is(wire::GREETED_ALREADY) {
+        return ends("greeted_already");
+    }
+    if error.is(wire::TOO_LATE) {
+        // By our clock it may have been in time; by WeCom's it was not.
+        return ends("late");
+    }
+    if error.class == Class::Refused {
+        return ends("refused");
+    }
+    let doublings = u32::try_from(task.attempts.saturating_sub(1)).unwrap_or(0).min(8);
+    let pause = RETRY_FIRST.saturating_mul(1 << doublings).min(RETRY_LONGEST);
+    let after = error.retry_after.unwrap_or(pause);
+    let left = task.deadline.map(|deadline| (deadline - Utc::now()).to_std().unwrap_or_default());
+    if left.is_none_or(|left| after < left) {
+        return Err(Failure::Retry { why: error.clone().into(), after: Some(after) });
+    }
+    match error.class {
+        Class::Unknown => ends("unknown"),
+        _ if error.retry_after.is_some() => ends("limited"),
+        _ => ends("late"),
+    }
+}
+
+/// By how much the code's life is over.
+fn late(task: &Taken) -> Option<TimeDelta> {
+    task.deadline.map(|deadline| Utc::now() - deadline).filter(|late| *late > TimeDelta::zero())
+}
+
+async fn ended(conn: &mut PgConnection, ledger: &Ledger, end: End) -> Result<(), Failure> {
+    if !welcome::end(conn, ledger.id, &end).await? {
+        return Ok(());
+    }
+    metrics::counter!("wecomd_welcome_total", "outcome" => end.outcome).increment(1);
+    if let Some(late_ms) = end.late_ms {
+        let late = Duration::from_millis(u64::try_from(late_ms).unwrap_or(0));
+        metrics::histogram!("wecomd_welcome_late_seconds").record(late);
+    }
+    match end.outcome {
+        "sent" | "no_template" | "quiet" | "greeted_already" => {
+            tracing::debug!(welcome.id = ledger.id, outcome = end.outcome, "a greeting is settled");
+        }
+        outcome => tracing::warn!(
+            welcome.id = ledger.id,
+            outcome,
+            late_ms = end.late_ms,
+            reason = end.reason,
+            "a customer was not greeted"
+        ),
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! Staff members are told what there is to do: once, or a person learns why not.
+
+use serde_json::json;
+use wecomd::{
+    changes::TaskKind,
+    ids::UserId,
+    sandbox::{DropAt, Fault},
+};
+
+use crate::support::Acting;
+
+fn notice(user: &str) -> Option<String> {
+    let notice = json!({
+        "wechat_userid": user, "title": "新工单", "desc": "请在 30 分钟内联系", "lines": [["客户", "小雨"], ["地址", "和平路 1 号"]],
+        "url": "https://wecomd.example.com/work-orders/17",
+    });
+    Some(notice.to_string())
+}
+
+#[tokio::test]
+async fn a_notice_is_received_once_although_its_answer_was_lost() {
+    let acting = Acting::start().await;
+    acting.member("ann", "安", &[]);
+    let lost = Fault { drop: Some(DropAt::After), times: Some(1), ..Fault::default() };
+    acting.platform.faults().set("message/send", lost);
+    acting.enqueue(TaskKind::NotifyStaff, "work_order:17:assigned", notice("ann")).await;
+    acting.act(TaskKind::NotifyStaff).await;
+    assert_eq!(acting.left(TaskKind::NotifyStaff).await.len(), 1, "nobody knows yet whether it arrived");
+    acting.act(TaskKind::NotifyStaff).await;
+
+    assert_eq!(acting.left(TaskKind::NotifyStaff).await, [""; 0]);
+    let calls = acting.platform.calls_of("message/send");
+    assert_eq!(calls.len(), 2);
+    assert_eq!(calls[0].body, calls[1].body, "the same card to the byte");
+    let received = acting.platform.with(|world| world.messages.clone());
+    assert_eq!(received.len(), 1);
+    assert_eq!((received[0].to.as_str(), received[0].msgtype.as_str()), ("ann", "template_card"));
+    assert_eq!(received[0].content["main_title"]["title"], "新工单");
+    assert_eq!(received[0].content["horizontal_content_list"][1]["value"], "和平路 1 号");
+    acting.finish().await;
+}
+
+#[tokio::test]
+async fn somebody_who_cannot_be_reached_is_a_matter_for_a_person() {
+    let acting = Acting::start().await;
+    acting.member("ann", "安", &[]);
+    acting.sees_only(&[]);
+    acting.enqueue(TaskKind::NotifyStaff, "work_order:17:assigned", notice("ann")).await;
+    acting.act(TaskKind::NotifyStaff).await;
+    assert_eq!(
+        acting.left(TaskKind::NotifyStaff).await,
+        ["work_order:17:assigned parked: ann cannot be reached: not in the app's visible scope, or has left \
+          员工不在应用可见范围内,或已离职"]
+    );
+    acting.finish().await;
+}
+
+#[tokio::test]
+async fn a_notice_finds_its_member_under_another_id() {
+    let acting = Acting::start().await;
+    acting.member("ann", "安", &[]);
+    acting.platform.rename(&UserId::from("ann"), &UserId::from("anna")).await.expect("a member");
+    acting.enqueue(TaskKind::NotifyStaff, "work_order:17:assigned", notice("ann")).await;
+    acting.settle(TaskKind::NotifyStaff).await;
+    assert_eq!(acting.left(TaskKind::NotifyStaff).await, [""; 0]);
+    assert_eq!(acting.platform.with(|world| world.messages[0].to.clone()), UserId::from("anna"));
+    acting.finish().await;
+}
+
+#[tokio::test]
+async fn a_notice_waits_as_long_as_wecom_limits_us() {
+    let acting = Acting::start().await;
+    acting.member("ann", "安", &[]);
+    let limited = Fault { errcode: Some(45009), times: Some(1), ..Fault::default() };
+    acting.platform.faults().set("message/send", limited);
+    acting.enqueue(TaskKind::NotifyStaff, "work_order:17:assigned", notice("ann")).await;
+    acting.act(TaskKind::NotifyStaff).await;
+    let waits = "select count(*) from task where due_at > now() + interval '50 s' and parked_at is null";
+    assert_eq!(acting.app.db.count(waits).await, 1);
+    acting.finish().await;
+}
+
+#[tokio::test]
+async fn a_notice_that_says_nothing_readable_is_parked() {
+    let acting = Acting::start().await;
+    acting.enqueue(TaskKind::NotifyStaff, "work_order:17:assigned", Some("{}".to_owned())).await;
+    acting.act(TaskKind::NotifyStaff).await;
+    let left = acting.left(TaskKind::NotifyStaff).await;
+    assert!(left[0].contains("parked: the notice cannot be read: missing field"), "{left:?}");
+    assert_eq!(acting.platform.calls_of("message/send").len(), 0);
+    acting.finish().await;
+}
