@@ -108,6 +108,7 @@ impl Arguments {
             encoding_aes_key: self.encoding_aes_key.clone(),
             agentid: self.agentid.clone(),
             receive_id: self.receive_id.clone().unwrap_or_else(|| self.corpid.clone()),
+            secret: App::secret_from_seed(self.seed, &self.app),
         };
         Corp { corpid: CorpId(self.corpid.clone()), apps: vec![app] }
     }
