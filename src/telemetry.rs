@@ -79,12 +79,15 @@ const COUNTERS: &[(&str, &str)] = &[
     ("wecomd_callbacks_total", "Authentic callbacks, by outcome: stored, duplicate, not_stored"),
     ("wecomd_refused_total", "Callbacks that are not ours, by app and by the step that failed"),
     ("wecomd_events_total", "Deliveries that left the inbox, by kind of event and outcome"),
+    ("wecomd_wecom_calls_total", "Calls of WeCom's API, by path and errcode"),
+    ("wecomd_wecom_pauses_total", "Pauses that WeCom asked for, by path and errcode"),
 ];
 
 /// What is so many right now.
 const GAUGES: &[(&str, &str)] = &[
     ("wecomd_pending", "Deliveries still to record, counted up to 100,000"),
     ("wecomd_parked", "Deliveries that a person must look at, counted up to 100,000"),
+    ("wecomd_wecom_budget_left", "How many calls of a path could follow at once, as of the latest"),
 ];
 
 /// How long things take.
@@ -92,6 +95,7 @@ const HISTOGRAMS: &[(&str, &str)] = &[
     ("wecomd_callback_seconds", "From a callback's head to its answer, stored in between"),
     ("wecomd_commit_seconds", "One group commit of callbacks"),
     ("wecomd_batch_seconds", "Recording one batch of deliveries"),
+    ("wecomd_wecom_call_seconds", "One call of WeCom's API, by path, waiting for its turn not counted"),
 ];
 
 fn recorder() -> metrics_exporter_prometheus::PrometheusRecorder {

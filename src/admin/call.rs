@@ -54,7 +54,6 @@ impl Answer {
     }
 
     /// A file, or the part of it that was asked for.
-    #[expect(dead_code, reason = "pictures and sounds are on their way")]
     pub(super) fn file(status: u16, content_type: String, bytes: Bytes) -> Self {
         Self { status, body: Body::File { content_type, bytes }, headers: Vec::new(), apps_changed: false }
     }

@@ -22,6 +22,8 @@ pub use claim::{
     Claimed, DEPTH_MAX, Ticket, claim, claim_again, database_standing, depth, ignore, park, postpone, replay,
 };
 pub use event_time::event_time;
-pub use list::{Filter, Listed, NotAState, Shown, State, count, count_stored, list, recorded_plaintexts, show};
+pub use list::{
+    Filter, Listed, NotAState, Shown, State, count, count_stored, latest_of, list, recorded_plaintexts, show,
+};
 pub use trouble::{is_crossing, is_refusal, is_too_slow};
 pub use wake::Wake;
