@@ -2,20 +2,18 @@
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::refusal::{NO_SUCH_PATH, OK, Refusal};
+use crate::sandbox::world::World;
 
 /// An answer as it goes over the wire.
 pub(super) type Wire = Response<Full<Bytes>>;
 
 /// What a JSON answer is said to be.
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=UTF-8");
-
-/// WeCom writes this header's name so, and clients compare names without regard to case.
-const CONTENT_DISPOSITION: HeaderName = header::CONTENT_DISPOSITION;
 
 /// What an endpoint made of a call that was not refused.
 #[derive(Debug)]
@@ -51,6 +49,13 @@ impl Answer {
     }
 }
 
+/// Adds what no document names yet, if the world speaks of tomorrow.
+pub(super) fn tomorrow(world: &World, fields: &mut Map<String, Value>) {
+    if world.speaks_of_tomorrow {
+        fields.insert("hologram".to_owned(), json!({ "level": 7, "parts": [null, true, "x"] }));
+    }
+}
+
 /// Any JSON.
 pub(super) fn json(value: &Value) -> Wire {
     let mut wire = Response::new(Full::new(Bytes::from(value.to_string())));
@@ -71,7 +76,8 @@ pub(super) fn wire(answer: Answer, warning: &str) -> Wire {
         Answer::Fields(fields) => {
             let mut whole = Map::new();
             whole.insert("errcode".to_owned(), OK.into());
-            whole.insert("errmsg".to_owned(), format!("ok. {warning}").trim_end_matches(". ").into());
+            let errmsg = if warning.is_empty() { "ok".to_owned() } else { format!("ok. {warning}") };
+            whole.insert("errmsg".to_owned(), errmsg.into());
             // An endpoint that has an errmsg of its own keeps it.
             whole.extend(fields);
             json(&Value::Object(whole))
@@ -111,7 +117,7 @@ fn file(file: File) -> Wire {
     let name: String = file.filename.chars().filter(|it| !it.is_control() && !matches!(it, '"' | '\\')).collect();
     let disposition = format!("attachment; filename=\"{name}\"");
     if let Ok(disposition) = HeaderValue::from_bytes(disposition.as_bytes()) {
-        headers.insert(CONTENT_DISPOSITION, disposition);
+        headers.insert(header::CONTENT_DISPOSITION, disposition);
     }
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     if let Some((first, last, size)) = file.part {

@@ -16,6 +16,9 @@ use super::refusal::{BAD_PARAMETER, Refusal};
 /// The parameters that name nobody's business: they are kept out of the journal.
 const SECRET_PARAMETERS: [&str; 3] = ["access_token", "corpsecret", "code"];
 
+/// The journal keeps no longer body.
+const JOURNAL_BYTES_MAX: usize = 64 * 1024;
+
 /// What a value of a wrong type adds to `errmsg`.
 pub(super) const WRONG_TYPE: &str = "Warning: wrong json format. ";
 
@@ -49,6 +52,9 @@ impl Ask {
 
     /// What the journal keeps: the JSON body, or else the query without what is secret.
     pub(super) fn for_journal(&self) -> Value {
+        if self.bytes.len() > JOURNAL_BYTES_MAX && !self.body.is_null() {
+            return Value::Null;
+        }
         if !self.body.is_null() {
             return self.body.clone();
         }

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::answer::Answer;
+use super::answer::{Answer, tomorrow};
 use super::ask::Ask;
 use super::cursor;
 use super::refusal::{
@@ -23,6 +23,9 @@ const PAGE_MAX: i64 = 100;
 
 /// Members who may be asked for at once.
 const USERIDS_MAX: usize = 100;
+
+/// A way of adding somebody that is in no document yet.
+const ADD_WAY_OF_TOMORROW: i64 = 9001;
 
 /// How customers' ids begin: on WeChat, and in another company.
 const ON_WECHAT: &str = "wm";
@@ -131,6 +134,7 @@ fn external_contact(world: &World, customer: &Customer) -> Value {
         "gender": card.gender,
     });
     let Some(fields) = shown.as_object_mut() else { return shown };
+    tomorrow(world, fields);
     if customer.id.as_str().starts_with(ON_WECOM) {
         fields.insert("type".to_owned(), 2.into());
         fields.insert("position".to_owned(), "采购".into());
@@ -180,9 +184,10 @@ fn relation(world: &World, customer: &Customer, follow: &Follow) -> Map<String, 
     }
     set("remark_mobiles", notes.remark_mobiles.into());
     set("oper_userid", if follow.by_member { userid.into() } else { customer.id.as_str().into() });
-    set("add_way", (follow.add_way as i64).into());
+    set("add_way", if world.speaks_of_tomorrow { ADD_WAY_OF_TOMORROW } else { follow.add_way as i64 }.into());
     if let Some(state) = follow.state.as_deref() {
         set("state", state.into());
     }
+    tomorrow(world, &mut shown);
     shown
 }

@@ -82,9 +82,6 @@ pub(super) fn add(world: &mut World, ask: &Ask, caller: &Credential) -> Result<A
         });
     }
     write(&mut way, fields)?;
-    if way.user.is_empty() && way.party.is_empty() {
-        return Err(Refusal::because(BAD_PARAMETER, "user and party are empty"));
-    }
     check(world, caller, &way)?;
     let mut made = json!({ "config_id": way.config_id });
     if let (Some(made), false) = (made.as_object_mut(), way.button) {
@@ -177,6 +174,12 @@ fn write(way: &mut ContactWay, fields: Fields<'_>) -> Result<(), Refusal> {
 fn check(world: &World, caller: &Credential, way: &ContactWay) -> Result<(), Refusal> {
     if way.single && (way.user.len() != 1 || !way.party.is_empty()) {
         return Err(Refusal::because(BAD_PARAMETER, "type 1 leads to exactly one user"));
+    }
+    if way.user.is_empty() && way.party.is_empty() {
+        return Err(Refusal::because(BAD_PARAMETER, "user and party are empty"));
+    }
+    if way.temporary.is_some() && !way.single {
+        return Err(Refusal::because(BAD_PARAMETER, "a temporary way is of type 1"));
     }
     if way.user.len() > MEMBERS_MAX {
         return Err(Refusal::of(TOO_MANY_WAY_MEMBERS));

@@ -2,12 +2,15 @@
 
 use serde_json::{Map, Value, json};
 
-use super::answer::Answer;
+use super::answer::{Answer, tomorrow};
 use super::ask::Ask;
 use super::cursor;
 use super::refusal::{BAD_PARAMETER, NO_DEPARTMENT, NO_SUCH_USER, NO_USERID, OUT_OF_SIGHT, Refusal};
 use crate::sandbox::push::AppKind;
 use crate::sandbox::world::{Credential, Department, Member, World};
+
+/// A member's status that is in no document yet.
+const STATUS_OF_TOMORROW: i64 = 77;
 
 /// The largest page of `user/list_id`.
 const IDS_PER_PAGE_MAX: i64 = 10_000;
@@ -150,7 +153,7 @@ fn details(world: &World, caller: &Credential, member: &Member) -> Map<String, V
     }
     set("department", json!(departments));
     set("alias", json!(""));
-    set("status", json!(member.status.code()));
+    set("status", json!(if world.speaks_of_tomorrow { STATUS_OF_TOMORROW } else { member.status.code() }));
     set("telephone", json!(""));
     set("external_position", json!(member.position));
     set("extattr", json!({ "attrs": [] }));
@@ -163,5 +166,6 @@ fn details(world: &World, caller: &Credential, member: &Member) -> Map<String, V
         set("avatar", json!(face));
         set("thumb_avatar", json!(face));
     }
+    tomorrow(world, &mut card);
     card
 }

@@ -24,7 +24,7 @@ pub struct Call {
     pub errcode: i64,
     /// The connection broke instead of an answer.
     pub dropped: bool,
-    /// The JSON body; of a call without one the query, without token, secret and login code.
+    /// The JSON body; of a call without one the query, without token, secret and login code. Of a very long one null.
     pub body: Value,
 }
 
@@ -40,7 +40,7 @@ impl Journal {
         self.0.push_back(call);
     }
 
-    pub(super) fn calls(&self) -> Vec<Call> {
-        self.0.iter().cloned().collect()
+    pub(super) fn calls(&self) -> impl Iterator<Item = &Call> {
+        self.0.iter()
     }
 }

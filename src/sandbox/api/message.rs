@@ -147,13 +147,15 @@ fn receivers(world: &World, fields: Fields<'_>, caller: &Credential) -> Result<R
         Ok::<_, Refusal>(text.split('|').filter(|it| !it.is_empty()).collect::<Vec<_>>())
     };
     let (users, parties, tags) = (list("touser")?, list("toparty")?, list("totag")?);
+    if users.is_empty() && parties.is_empty() && tags.is_empty() {
+        return Err(Refusal::of(NO_RECEIVERS));
+    }
     for (count, max, errcode) in [
-        (users.len() + parties.len() + tags.len(), usize::MAX, NO_RECEIVERS),
         (users.len(), USERS_MAX, TOO_MANY_USERIDS),
         (parties.len(), PARTIES_MAX, TOO_MANY_PARTIES),
         (tags.len(), TAGS_MAX, TOO_MANY_TAGS),
     ] {
-        if count > max || (count == 0 && errcode == NO_RECEIVERS) {
+        if count > max {
             return Err(Refusal::of(errcode));
         }
     }

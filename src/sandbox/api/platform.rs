@@ -72,6 +72,11 @@ impl Platform {
         self.shared.calls()
     }
 
+    /// The same of one path, such as `externalcontact/get`.
+    pub fn calls_of(&self, path: &str) -> Vec<Call> {
+        self.shared.calls_of(path)
+    }
+
     /// Looks at the world, or changes it. Calls wait meanwhile.
     pub fn with<T>(&self, f: impl FnOnce(&mut World) -> T) -> T {
         self.shared.with(f)
@@ -105,6 +110,11 @@ impl Platform {
     /// A customer deletes a member; for the API the contact goes on.
     pub async fn unfollow(&self, userid: &UserId, customer: &ExternalUserId) -> Result<(), ChangeError> {
         self.shared.change(|world| world.unfollow(userid, customer)).await
+    }
+
+    /// A member gets another id; the app for the directory is told.
+    pub async fn rename(&self, old: &UserId, new: &UserId) -> Result<(), ChangeError> {
+        self.shared.change(|world| world.rename(old, new)).await
     }
 
     /// A member leaves the company; the app for the directory is told.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 
-use super::answer::{self, Wire};
+use super::answer::{self, Answer, Wire, tomorrow};
 use super::ask::{Ask, WRONG_TYPE};
 use super::fault::{DropAt, Fault, Faults};
 use super::gate;
@@ -50,7 +50,11 @@ impl Shared {
     }
 
     pub(super) fn calls(&self) -> Vec<Call> {
-        self.lock(|state| state.journal.calls())
+        self.lock(|state| state.journal.calls().cloned().collect())
+    }
+
+    pub(super) fn calls_of(&self, path: &str) -> Vec<Call> {
+        self.lock(|state| state.journal.calls().filter(|call| call.path == path).cloned().collect())
     }
 
     /// A customer scans a code, and the callback goes out.
@@ -81,7 +85,12 @@ impl Shared {
             let errcode = outcome.as_ref().map_or_else(|refusal| refusal.errcode, |_| OK);
             state.note(ask, errcode, fault.drop.is_some());
             match outcome {
-                Ok(answer) => answer::wire(answer, if ask.met_wrong_type.get() { WRONG_TYPE } else { "" }),
+                Ok(mut answer) => {
+                    if let Answer::Fields(fields) = &mut answer {
+                        tomorrow(&state.world, fields);
+                    }
+                    answer::wire(answer, if ask.met_wrong_type.get() { WRONG_TYPE } else { "" })
+                }
                 Err(refusal) => {
                     let trace = state.trace(ask);
                     answer::refused(&refusal, &trace, extra(ask))

@@ -46,6 +46,9 @@ pub enum ChangeError {
     /// The two are contacts already.
     #[error("they are contacts already")]
     AlreadyContact,
+    /// Somebody else has the id.
+    #[error("somebody else has this id")]
+    IdTaken,
 }
 
 impl World {
@@ -108,6 +111,16 @@ impl World {
             follow.one_sided = true;
         }
         Ok(self.said("del_follow_user", userid, customer))
+    }
+
+    /// A member gets another id.
+    pub(in crate::sandbox) fn rename(&mut self, old: &UserId, new: &UserId) -> Result<Push, ChangeError> {
+        if self.directory.find(new.as_str()).is_some() && !old.as_str().eq_ignore_ascii_case(new.as_str()) {
+            return Err(ChangeError::IdTaken);
+        }
+        self.directory.rename(old.as_str(), new).ok_or(ChangeError::NoMember)?;
+        let content = event(&self.corpid, self.now(), "change_contact").plain("ChangeType", "update_user");
+        Ok(Push::genuine(AppKind::Directory, content.cdata("UserID", old).cdata("NewUserID", new).document()))
     }
 
     /// A member leaves the company. Of their customers WeCom says nothing.

@@ -10,11 +10,11 @@ pub(in crate::sandbox) const WELCOME_LIFE_S: i64 = 20;
 /// A login code is good for this long, in seconds.
 pub(in crate::sandbox) const LOGIN_LIFE_S: i64 = 300;
 
-/// As many codes are remembered; then those of yesterday are forgotten.
-const REMEMBERED_MAX: usize = 100_000;
+/// A used or late code is told from an unknown one for this long, in seconds.
+const REMEMBERED_S: i64 = 3600;
 
-/// Yesterday, in seconds.
-const REMEMBERED_S: i64 = 24 * 3600;
+/// With so many codes the old ones are forgotten.
+const FORGET_AT: usize = 10_000;
 
 /// What a welcome code may be used for.
 #[derive(Debug, Clone)]
@@ -41,23 +41,28 @@ pub(in crate::sandbox) struct Code<T> {
 
 /// Codes of one kind.
 #[derive(Debug)]
-pub(in crate::sandbox) struct Codes<T>(HashMap<String, Code<T>>);
+pub(in crate::sandbox) struct Codes<T> {
+    codes: HashMap<String, Code<T>>,
+    forget_at: usize,
+}
 
 impl<T> Default for Codes<T> {
     fn default() -> Self {
-        Self(HashMap::new())
+        Self { codes: HashMap::new(), forget_at: FORGET_AT }
     }
 }
 
 impl<T> Codes<T> {
     pub(in crate::sandbox) fn issue(&mut self, code: String, meaning: T, now: i64) {
-        if self.0.len() >= REMEMBERED_MAX {
-            self.0.retain(|_, code| code.issued_at + REMEMBERED_S > now);
+        if self.codes.len() >= self.forget_at {
+            self.codes.retain(|_, code| code.issued_at + REMEMBERED_S > now);
+            // What is left is not looked through again until there is twice as much.
+            self.forget_at = FORGET_AT.max(self.codes.len() * 2);
         }
-        self.0.insert(code, Code { meaning, issued_at: now, used: false });
+        self.codes.insert(code, Code { meaning, issued_at: now, used: false });
     }
 
     pub(in crate::sandbox) fn get_mut(&mut self, code: &str) -> Option<&mut Code<T>> {
-        self.0.get_mut(code)
+        self.codes.get_mut(code)
     }
 }

@@ -7,8 +7,8 @@ use std::collections::{HashMap, VecDeque};
 use super::contacts::{AddWay, Contacts, Follow, Notes};
 use super::directory::{Department, Directory, Member, MemberStatus, ROOT};
 use super::{Clock, Credential, Limits, Size, Tag, TokenMode, World};
-use crate::ids::UserId;
-use crate::sandbox::chance::{ALPHANUMERIC, Chance, DIGITS};
+use crate::ids::{ExternalUserId, UserId};
+use crate::sandbox::chance::{Chance, DIGITS};
 use crate::sandbox::corp::Corp;
 use crate::sandbox::day::cast::{self, Staff};
 use crate::sandbox::day::{Day, Ended};
@@ -47,6 +47,9 @@ const TAGS: [(&str, &str); 5] =
 const TAG_ID_CHARS: usize = 30;
 const MOBILE_DIGITS: usize = 9;
 
+/// The random characters of a customer's id.
+const EXTERNAL_ID_CHARS: usize = 30;
+
 impl World {
     /// Makes up a world around a company.
     pub fn of(corp: &Corp, size: Size, seed: u64) -> Self {
@@ -64,6 +67,7 @@ impl World {
             limits: Limits::default(),
             allowed_ips: None,
             tolerates_wrong_types: false,
+            speaks_of_tomorrow: false,
             shows_unionids: true,
             welcome_conflicts: 0,
             messages: VecDeque::new(),
@@ -113,6 +117,39 @@ impl World {
             };
             self.contacts.meet(&mut self.directory, follow);
         }
+    }
+
+    /// Adds a member who serves customers, without any callback; whoever has the id already keeps it.
+    pub fn add_member(&mut self, userid: &UserId, name: &str) {
+        let member = Member {
+            userid: userid.clone(),
+            name: name.to_owned(),
+            departments: vec![ROOT],
+            position: String::new(),
+            status: MemberStatus::Active,
+            customer_contact: true,
+            verified: true,
+            left_at: None,
+            follows: Vec::new(),
+        };
+        self.directory.add(member);
+    }
+
+    /// Makes a customer a member's contact, without any callback; false if there is no such member.
+    pub fn add_contact(&mut self, userid: &UserId, customer: &ExternalUserId, nickname: &str) -> bool {
+        let Some(member) = self.directory.find(userid.as_str()) else { return false };
+        let customer = self.contacts.know(customer, || Cow::Owned(nickname.to_owned()));
+        let follow = Follow {
+            member,
+            customer,
+            since: self.now(),
+            add_way: AddWay::PhoneSearch,
+            by_member: false,
+            one_sided: false,
+            state: None,
+            notes: None,
+        };
+        self.contacts.meet(&mut self.directory, follow).is_some()
     }
 
     /// Makes the evening of a day that was included: contacts are ended, one member has another id, one has left.
@@ -173,7 +210,7 @@ fn hire(chance: &mut Chance, directory: &mut Directory, size: Size) {
 
 fn member_of(staff: &Staff) -> Member {
     Member {
-        userid: UserId(staff.id.as_str().to_owned()),
+        userid: staff.id.clone(),
         name: staff.name.clone(),
         departments: staff.department.split(',').filter_map(|id| id.parse().ok()).collect(),
         position: staff.position.to_owned(),
@@ -225,6 +262,6 @@ fn notes(chance: &mut Chance, nickname: &str, tags: &[Tag]) -> Notes {
 }
 
 /// Makes up the id of a customer whom nobody has seen before.
-pub(super) fn somebody_new(chance: &mut Chance) -> crate::ids::ExternalUserId {
-    crate::ids::ExternalUserId(format!("wm{}", chance.text(ALPHANUMERIC, TAG_ID_CHARS)))
+pub(super) fn somebody_new(chance: &mut Chance) -> ExternalUserId {
+    ExternalUserId(cast::opaque(chance, "wm", EXTERNAL_ID_CHARS))
 }

@@ -130,6 +130,8 @@ pub struct World {
     pub allowed_ips: Option<Vec<IpAddr>>,
     /// A value of a wrong type is passed over, and the answer says so; otherwise it is refused.
     pub tolerates_wrong_types: bool,
+    /// Answers hold fields and numbers that no document names, as those of a later version of the platform will.
+    pub speaks_of_tomorrow: bool,
     /// The company has bound a developer account, so customers have a unionid.
     pub shows_unionids: bool,
     /// So many welcomes from now on are told that another app is sending one (41096).
@@ -203,6 +205,11 @@ impl World {
     pub fn notes(&self, userid: &UserId, customer: &ExternalUserId) -> Option<Notes> {
         let (_, follow) = self.contact(userid, customer)?;
         Some(follow.notes.as_deref().cloned().unwrap_or_default())
+    }
+
+    /// The unionid that a customer's card shows, if the world shows any.
+    pub fn unionid(&self, customer: &ExternalUserId) -> String {
+        card(self.seed, customer).unionid
     }
 
     /// The customer tags.

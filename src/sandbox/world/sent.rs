@@ -72,9 +72,11 @@ impl Post {
 
     /// Whether the same request was sent a while ago; if not, it must not be repeated for `interval` seconds.
     pub(in crate::sandbox) fn is_repeat(&mut self, hash: [u8; 32], now: i64, interval: i64) -> bool {
-        self.repeats.retain(|_, until| *until > now);
-        if self.repeats.contains_key(&hash) {
+        if self.repeats.get(&hash).is_some_and(|&until| until > now) {
             return true;
+        }
+        if self.repeats.len() >= KEPT_MAX {
+            self.repeats.retain(|_, until| *until > now);
         }
         self.repeats.insert(hash, now + interval);
         false

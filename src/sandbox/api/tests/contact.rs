@@ -37,8 +37,8 @@ async fn whole_pass(service: &Service) -> (Vec<(String, String)>, usize) {
 
 fn known_pairs(service: &Service) -> BTreeSet<(String, String)> {
     service.platform.with(|world| {
-        let of = |userid: &UserId| world.customers_of(userid).into_iter().map(|it| (userid.to_string(), it.0));
-        world.members().flat_map(|member| of(&member.userid).collect::<Vec<_>>()).collect()
+        let of = |userid: UserId| world.customers_of(&userid).into_iter().map(move |it| (userid.to_string(), it.0));
+        world.members().flat_map(|member| of(member.userid.clone())).collect()
     })
 }
 
@@ -89,13 +89,9 @@ async fn a_value_of_a_wrong_type_is_refused_or_passed_over_with_a_warning() {
     service.platform.with(|world| world.tolerates_wrong_types = true);
     let taken = service.post("externalcontact/batch/get_by_user", body()).await.json();
     assert!(taken["errcode"] == 0 && taken["errmsg"].to_string().contains("wrong json format"), "{taken}");
-    let garbage = service.ask(
-        Method::POST,
-        &with_token("externalcontact/batch/get_by_user", &service.token),
-        &[],
-        Bytes::from_static(b"{"),
-    );
-    assert_eq!(garbage.await.expect("answered").errcode(), 40058);
+    let path = with_token("externalcontact/batch/get_by_user", &service.token);
+    let garbage = service.ask(Method::POST, &path, &[], Bytes::from_static(b"{")).await.expect("answered");
+    assert_eq!(garbage.errcode(), 40058);
     assert_eq!(service.get("externalcontact/nonsense").await.status, 404);
 }
 
@@ -233,4 +229,75 @@ async fn the_directory_is_walked_by_its_departments_or_listed_at_once() {
         }
     }
     assert_eq!(listed, everybody);
+}
+
+#[tokio::test]
+async fn a_customer_of_very_many_members_is_read_on_two_pages() {
+    let service = Service::of(Size { members: 0, customers: 0, departments: 3 }).await;
+    let everybody: Vec<UserId> = (0..501).map(|n| UserId(format!("member{n}"))).collect();
+    let customer = ExternalUserId::from("wmPOPULAR");
+    service.platform.with(|world| {
+        for userid in &everybody {
+            world.add_member(userid, "某");
+            assert!(world.add_contact(userid, &customer, "名人"));
+        }
+    });
+    let read = format!("externalcontact/get?external_userid={customer}");
+    let first = service.get(&read).await.json();
+    let cursor = first["next_cursor"].as_str().expect("a text");
+    let rest = service.get(&format!("{read}&cursor={cursor}")).await.json();
+    let userids = |page: &Value| -> Vec<Value> {
+        page["follow_user"].as_array().expect("a list").iter().map(|it| it["userid"].clone()).collect()
+    };
+    assert_eq!((userids(&first).len(), userids(&rest)), (500, vec![json!("member500")]));
+    assert_eq!(rest["next_cursor"], json!(""));
+    let other = format!("externalcontact/get?external_userid=wmOTHER&cursor={cursor}");
+    assert_eq!(service.get(&other).await.errcode(), 50100, "a cursor belongs to its customer");
+}
+
+#[tokio::test]
+async fn a_member_without_customers_answers_that_there_is_no_relation() {
+    let service = Service::start().await;
+    let newcomer = UserId::from("New.Comer");
+    service.platform.with(|world| world.add_member(&newcomer, "新人"));
+    let list = |userid: &UserId| format!("externalcontact/list?userid={userid}");
+    assert_eq!(service.get(&list(&newcomer)).await.errcode(), 84061);
+    let member = service.serving();
+    let customers = service.platform.with(|world| world.customers_of(&member));
+    assert_eq!(service.get(&list(&member)).await.json()["external_userid"], json!(customers));
+    service.platform.with(|world| world.member_mut(&member).expect("they are here").customer_contact = false);
+    assert_eq!(service.get(&list(&member)).await.errcode(), 84074);
+}
+
+#[tokio::test]
+async fn what_a_card_shows_depends_on_the_company_and_on_the_age_of_the_app() {
+    let service = Service::start().await;
+    let (member, _) = service.pair();
+    let customer = ExternalUserId::from("wmSOMEBODY");
+    service.platform.with(|world| world.add_contact(&member, &customer, "某人"));
+    let unionid = service.platform.with(|world| world.unionid(&customer));
+    let read = format!("externalcontact/get?external_userid={customer}");
+    assert_eq!(service.get(&read).await.json()["external_contact"]["unionid"], json!(unionid));
+    service.platform.with(|world| world.shows_unionids = false);
+    assert!(service.get(&read).await.json()["external_contact"].get("unionid").is_none());
+
+    let member = format!("user/get?userid={member}");
+    assert!(service.get(&member).await.json().get("avatar").is_none());
+    service.platform.with(|world| world.app_mut(AppKind::App).expect("it is there").private_fields = true);
+    let told = service.get(&member).await.json();
+    assert!(told["avatar"].is_string() && told["gender"] == json!("1"), "{told}");
+}
+
+#[tokio::test]
+async fn a_world_that_speaks_of_tomorrow_answers_more_than_any_document_names() {
+    let service = Service::start().await;
+    let (member, customer) = service.pair();
+    service.platform.with(|world| world.speaks_of_tomorrow = true);
+    let card = service.get(&format!("externalcontact/get?external_userid={customer}")).await.json();
+    for (place, of) in [("", &card), ("contact", &card["external_contact"]), ("follower", &card["follow_user"][0])] {
+        assert!(of["hologram"].is_object(), "{place}: {card}");
+    }
+    assert_eq!(card["follow_user"][0]["add_way"], 9001);
+    let told = service.get(&format!("user/get?userid={member}")).await.json();
+    assert!(told["errcode"] == 0 && told["status"] == 77 && told["hologram"].is_object(), "{told}");
 }

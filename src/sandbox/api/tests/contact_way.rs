@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::crypto::{Query, Receivers, envelope, open};
 use crate::sandbox::deliver::{Patience, Sender};
-use crate::sandbox::world::ScanError;
+use crate::sandbox::world::{MemberStatus, ScanError};
 
 /// A service that takes callbacks, answers 200 and remembers what they said.
 struct Receiver {
@@ -120,7 +120,10 @@ async fn what_people_do_with_their_phones_is_pushed_and_what_the_api_does_is_not
     platform.pushed().await;
     platform.remove(&member, &customer).await.expect("contacts");
     platform.pushed().await;
-    platform.leave(&member).await.expect("they are here");
+    let renamed = UserId::from("new.name");
+    platform.rename(&member, &renamed).await.expect("they are here");
+    platform.pushed().await;
+    platform.leave(&renamed).await.expect("they are here");
     platform.pushed().await;
     let change = |said: &String| {
         let rest = said.split_once("<ChangeType>").expect("a change").1;
@@ -128,8 +131,14 @@ async fn what_people_do_with_their_phones_is_pushed_and_what_the_api_does_is_not
         text.trim_start_matches("<![CDATA[").trim_end_matches("]]>").to_owned()
     };
     let changes: Vec<String> = receiver.said().iter().map(change).collect();
-    let expected =
-        ["edit_external_contact", "del_follow_user", "add_external_contact", "del_external_contact", "delete_user"];
+    let expected = [
+        "edit_external_contact",
+        "del_follow_user",
+        "add_external_contact",
+        "del_external_contact",
+        "update_user",
+        "delete_user",
+    ];
     assert_eq!(changes, expected);
 }
 
@@ -191,10 +200,19 @@ async fn a_contact_way_that_cannot_be_meant_is_refused() {
         (with("user", json!([member, member])), 40058),
         (with("user", json!(["nobody"])), 60111),
         (with("user", json!([idle])), 84074),
+        (json!({ "type": 2, "scene": 2, "user": [] }), 40058),
+        (json!({ "type": 2, "scene": 2, "user": [member], "is_temp": true }), 40058),
+        (json!({ "type": 2, "scene": 2, "party": [99] }), 60003),
+        (json!({ "type": 2, "scene": 2, "user": vec![member.as_str(); 101] }), 41041),
     ] {
         let refused = service.post("externalcontact/add_contact_way", body.clone()).await;
         assert_eq!(refused.errcode(), errcode, "{body}");
     }
+    service.platform.with(|world| world.member_mut(&member).expect("they are here").verified = false);
+    assert_eq!(service.post("externalcontact/add_contact_way", way(&member, "s")).await.errcode(), 40098);
+    let status = MemberStatus::NotActivated;
+    service.platform.with(|world| world.member_mut(&member).expect("they are here").status = status);
+    assert_eq!(service.post("externalcontact/add_contact_way", way(&member, "s")).await.errcode(), 41054);
     service.platform.with(|world| world.limits.contact_ways = 0);
     assert_eq!(service.post("externalcontact/add_contact_way", way(&member, "s")).await.errcode(), 41045);
     assert_eq!(service.platform.with(|world| world.contact_ways().count()), 0);

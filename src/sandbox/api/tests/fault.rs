@@ -54,7 +54,7 @@ async fn an_errcode_hits_its_share_of_a_path_s_calls_and_no_other_path() {
 #[tokio::test]
 async fn an_answer_may_be_late_but_the_effect_is_not() {
     let service = Service::start().await;
-    let latency = Duration::from_millis(300);
+    let latency = Duration::from_millis(50);
     service.platform.faults().set(ADD, Fault { latency, ..Fault::default() });
     let started = Instant::now();
     assert_eq!(service.post(ADD, way(&service)).await.errcode(), 0);
