@@ -115,7 +115,10 @@ impl App {
         let (stop, stopping) = watch::channel(false);
         let wake = Wake::default();
         let (inbox, committer) = Inbox::start(options.clone(), wake.clone());
-        let settings = AdminSettings { key_overlap: TimeDelta::hours(config.callback.key_overlap_hours.into()) };
+        let settings = AdminSettings {
+            key_overlap: TimeDelta::hours(config.callback.key_overlap_hours.into()),
+            public_url: config.wecom.public_url.trim_end_matches('/').to_owned(),
+        };
         let wecom = Wecom::new(&wecom_settings(config), pool.clone(), vault.clone())?;
         let media = MediaStore::new(&config.media_location(), config.media.bytes_max).context("media.location")?;
         let admin_half = Arc::new(Admin { pool: pool.clone(), vault, apps: apps.clone(), wecom, media, settings });
@@ -185,7 +188,12 @@ fn limits(config: &Config) -> Limits {
 fn wecom_settings(config: &Config) -> wecom::Settings {
     let proxy = Some(config.wecom.proxy.clone()).filter(|it| !it.expose_secret().is_empty());
     let timeout = Duration::from_millis(config.wecom.timeout_ms);
-    wecom::Settings { base_url: config.wecom.base_url.clone(), proxy, timeout }
+    let budget = wecom::Limits {
+        corp_per_second: config.wecom.corp_per_second,
+        path_per_second: config.wecom.path_per_second,
+        concurrency: config.wecom.concurrency,
+    };
+    wecom::Settings { base_url: config.wecom.base_url.clone(), proxy, timeout, budget }
 }
 
 fn workers(

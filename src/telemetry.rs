@@ -81,6 +81,8 @@ const COUNTERS: &[(&str, &str)] = &[
     ("wecomd_events_total", "Deliveries that left the inbox, by kind of event and outcome"),
     ("wecomd_tasks_total", "Attempts at tasks, by kind and outcome: done, again, postponed, parked, released, lost"),
     ("wecomd_welcome_total", "Greetings that were due, by what became of them"),
+    ("wecomd_wecom_calls_total", "Calls of WeCom's API, by path and errcode"),
+    ("wecomd_wecom_pauses_total", "Pauses that WeCom asked for, by path and errcode"),
 ];
 
 /// What is so many right now.
@@ -89,6 +91,7 @@ const GAUGES: &[(&str, &str)] = &[
     ("wecomd_parked", "Deliveries that a person must look at, counted up to 100,000"),
     ("wecomd_tasks", "Tasks, by kind and state: due, waiting, running, parked"),
     ("wecomd_task_age_seconds", "How long the oldest due task of a kind has been due"),
+    ("wecomd_wecom_budget_left", "How many calls of a path could follow at once, as of the latest"),
 ];
 
 /// How long things take.
@@ -99,6 +102,7 @@ const HISTOGRAMS: &[(&str, &str)] = &[
     ("wecomd_task_seconds", "Carrying out one task, by kind"),
     ("wecomd_welcome_seconds", "From a callback stored to its greeting answered by WeCom"),
     ("wecomd_welcome_late_seconds", "By how much greetings missed their deadline"),
+    ("wecomd_wecom_call_seconds", "One call of WeCom's API, by path, waiting for its turn not counted"),
 ];
 
 fn recorder() -> metrics_exporter_prometheus::PrometheusRecorder {

@@ -10,7 +10,6 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::{
-    Asked,
     call::{Answer, Call},
     problem::{Code, Problem},
     range::{Wanted, wanted},
@@ -64,10 +63,8 @@ pub(super) async fn find(call: &Call<'_>) -> Result<Found, Problem> {
 }
 
 /// Hands out what was found. Only what is in the access log is handed out, so this is the second half.
-pub(super) fn show(asked: Asked) -> Result<Answer, Problem> {
-    let Asked::Media(Found { file, part, bytes }) = asked else {
-        return Err(Problem::internal("no media was looked for"));
-    };
+pub(super) fn show(found: Found) -> Result<Answer, Problem> {
+    let Found { file, part, bytes } = found;
     let (content_type, manner) = match shown_as(&file.content_type) {
         Some(content_type) => (content_type, "inline"),
         None => ("application/octet-stream", "attachment"),

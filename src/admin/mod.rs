@@ -22,6 +22,10 @@ pub mod config;
 
 mod staff_bind;
 
+mod staff_login;
+
+mod test_connection;
+
 mod customer_contact;
 
 mod contact_records;
@@ -50,7 +54,7 @@ use crate::{apps::Apps, media::MediaStore, tables::access_log, vault::Vault, wec
 use auth::Caller;
 use call::{Answer, Call};
 use problem::{Code, Problem};
-use route::Endpoint;
+use route::{Access, Endpoint};
 
 /// What the admin half works with.
 pub struct Admin {
@@ -73,6 +77,8 @@ pub struct Admin {
 pub struct AdminSettings {
     /// How long an old callback key stays valid after it was replaced.
     pub key_overlap: TimeDelta,
+    /// Where staff reach the login's redirect, with no slash at its end; empty for nowhere.
+    pub public_url: String,
 }
 
 /// A request, read and bounded.
@@ -177,13 +183,20 @@ async fn answer(admin: &Admin, request: &Request) -> Result<Answer, Problem> {
     let mut call = Call { admin, request, id: &found.id, subject: found.id.clone() };
     let line = Line { request, route: found.route.path };
 
-    let caller = match auth::authenticate(&mut conn, request.bearer.as_deref()).await {
-        Ok(caller) => caller,
-        Err(problem) => return Err(line.turned_away(&mut conn, None, &call.subject, problem).await),
+    let caller = match found.route.access {
+        Access::Public => None,
+        Access::Role(needed) => {
+            let caller = match auth::authenticate(&mut conn, request.bearer.as_deref()).await {
+                Ok(caller) => caller,
+                Err(problem) => return Err(line.turned_away(&mut conn, None, &call.subject, problem).await),
+            };
+            if let Err(problem) = caller.may(needed) {
+                return Err(line.turned_away(&mut conn, Some(&caller), &call.subject, problem).await);
+            }
+            Some(caller)
+        }
     };
-    if let Err(problem) = caller.may(found.route.role) {
-        return Err(line.turned_away(&mut conn, Some(&caller), &call.subject, problem).await);
-    }
+    let caller = caller.as_ref();
 
     // What WeCom must be asked comes first: no transaction, and no connection, ever waits for WeCom.
     drop(conn);
@@ -191,7 +204,7 @@ async fn answer(admin: &Admin, request: &Request) -> Result<Answer, Problem> {
     let mut conn = admin.pool.acquire().await?;
     let asked = match asked {
         Ok(asked) => asked,
-        Err(problem) => return Err(line.turned_away(&mut conn, Some(&caller), &call.subject, problem).await),
+        Err(problem) => return Err(line.turned_away(&mut conn, caller, &call.subject, problem).await),
     };
 
     let mut transaction = conn.begin().await?;
@@ -200,10 +213,10 @@ async fn answer(admin: &Admin, request: &Request) -> Result<Answer, Problem> {
         Ok(answer) => answer,
         Err(problem) => {
             transaction.rollback().await?;
-            return Err(line.turned_away(&mut conn, Some(&caller), &call.subject, problem).await);
+            return Err(line.turned_away(&mut conn, caller, &call.subject, problem).await);
         }
     };
-    line.append(&mut transaction, Some(&caller), &call.subject, answer.status).await?;
+    line.append(&mut transaction, caller, &call.subject, answer.status).await?;
     transaction.commit().await?;
 
     // Reading the apps again takes a connection of its own.
@@ -222,11 +235,23 @@ enum Asked {
     Nothing,
     /// A file's bytes, from the media store.
     Media(media::Found),
+    /// Whether a member is one who can be bound.
+    Member(Box<staff_bind::Found>),
+    /// Through which app a login goes.
+    Login(Box<staff_login::Way>),
+    /// Who has logged in.
+    Visit(Box<staff_login::Visit>),
+    /// What works between an app and WeCom.
+    Connection(Box<test_connection::Tested>),
 }
 
 async fn ask(endpoint: Endpoint, call: &mut Call<'_>) -> Result<Asked, Problem> {
     Ok(match endpoint {
         Endpoint::MediaShow => Asked::Media(media::find(call).await?),
+        Endpoint::StaffBindAdd => Asked::Member(Box::new(staff_bind::ask(call).await?)),
+        Endpoint::StaffBindLogin => Asked::Login(Box::new(staff_login::ask_way(call).await?)),
+        Endpoint::StaffBindLoginCallback => Asked::Visit(Box::new(staff_login::ask_visit(call).await?)),
+        Endpoint::TestConnection => Asked::Connection(Box::new(test_connection::ask(call).await?)),
         _ => Asked::Nothing,
     })
 }
@@ -237,11 +262,18 @@ async fn run(
     asked: Asked,
     conn: &mut PgConnection,
 ) -> Result<Answer, Problem> {
+    match asked {
+        Asked::Nothing => {}
+        Asked::Media(found) => return media::show(found),
+        Asked::Member(found) => return staff_bind::add(*found, conn).await,
+        Asked::Login(way) => return staff_login::make(call, *way, conn).await,
+        Asked::Visit(visit) => return staff_login::finish(*visit, conn).await,
+        Asked::Connection(tested) => return test_connection::show(*tested, conn).await,
+    }
     match endpoint {
         Endpoint::ConfigList => config::list(call, conn).await,
         Endpoint::ConfigSave => config::post(call, conn).await,
         Endpoint::StaffBindList => staff_bind::list(call, conn).await,
-        Endpoint::StaffBindAdd => staff_bind::add(call, conn).await,
         Endpoint::StaffBindRemove => staff_bind::remove(call, conn).await,
         Endpoint::CustomerContactShow => customer_contact::show(call, conn).await,
         Endpoint::ContactRecordsList => contact_records::list(call, conn).await,
@@ -249,10 +281,14 @@ async fn run(
         Endpoint::DeliveryShow => deliveries::show(call, conn).await,
         Endpoint::DeliveryReplay => deliveries::replay(call, conn).await,
         Endpoint::HandoverList => handovers::list(call, conn).await,
-        Endpoint::MediaShow => media::show(asked),
         Endpoint::TaskList => tasks::list(call, conn).await,
         Endpoint::TaskReplay => tasks::replay(call, conn).await,
         Endpoint::TaskCancel => tasks::cancel(call, conn).await,
+        Endpoint::StaffBindAdd
+        | Endpoint::StaffBindLogin
+        | Endpoint::StaffBindLoginCallback
+        | Endpoint::TestConnection
+        | Endpoint::MediaShow => Err(Problem::internal("what must be asked first was not asked")),
     }
 }
 

@@ -54,6 +54,12 @@ pub enum Code {
     BodyTooLarge,
     /// WeCom was asked and said no.
     WecomRefused,
+    /// WeCom knows no such member, or does not show them to the app.
+    MemberUnknown,
+    /// The member does not use WeCom at present.
+    MemberInactive,
+    /// A setting is missing that this needs.
+    SettingMissing,
     /// A stored secret does not open.
     SecretUnreadable,
     /// Our own fault.
@@ -108,6 +114,9 @@ impl Code {
         Self::BodyTooLarge,
         Self::RangeNotSatisfiable,
         Self::WecomRefused,
+        Self::MemberUnknown,
+        Self::MemberInactive,
+        Self::SettingMissing,
         Self::SecretUnreadable,
         Self::Internal,
         Self::DatabaseUnavailable,
@@ -145,6 +154,13 @@ impl Code {
             Self::AlreadyBound => (409, "already_bound", "Bound already", "已存在绑定关系"),
             Self::BodyTooLarge => (413, "body_too_large", "The body is too long", "请求体过大"),
             Self::WecomRefused => (422, "wecom_refused", "WeCom said no", "企业微信拒绝了请求"),
+            Self::MemberUnknown => {
+                (422, "member_unknown", "No such member, or out of the app's sight", "没有该成员或不在可见范围内")
+            }
+            Self::MemberInactive => {
+                (422, "member_inactive", "The member does not use WeCom at present", "该成员未在用")
+            }
+            Self::SettingMissing => (422, "setting_missing", "A setting is missing", "缺少配置项"),
             Self::SecretUnreadable => (500, "secret_unreadable", "A stored secret does not open", "已存密钥无法解密"),
             Self::Internal => (500, "internal", "Something went wrong on our side", "服务器内部错误"),
             Self::DatabaseUnavailable => {
@@ -187,6 +203,12 @@ impl Problem {
     /// Names the field or parameter it is about.
     pub fn at(mut self, field: impl Into<String>) -> Self {
         self.field = Some(field.into());
+        self
+    }
+
+    /// The same, of another kind: for a resource that knows more than what WeCom's class says.
+    pub(super) fn coded(mut self, code: Code) -> Self {
+        self.code = code;
         self
     }
 
@@ -294,8 +316,21 @@ impl From<ApiError> for Problem {
             Class::Transient | Class::Unknown => Code::WecomUnavailable,
             Class::Token | Class::Refused => Code::WecomRefused,
         };
-        let detail = error.to_string();
+        let detail = explained(&error);
         Self { cause: Some(error.into()), ..Self::new(code, detail) }
+    }
+}
+
+/// What WeCom said, in words if we know some: what it means and what to do, in English and Chinese, then the code, its
+/// words, the hint, and the address it saw us come from.
+fn explained(error: &ApiError) -> String {
+    let mut said = error.to_string();
+    if let Some(address) = &error.from_ip {
+        said.push_str(&format!(" (WeCom saw us come from {address})"));
+    }
+    match error.meaning() {
+        Some(it) => format!("{}: {}. {}：{}。 [{said}]", it.en, it.remedy_en, it.zh, it.remedy_zh),
+        None => said,
     }
 }
 

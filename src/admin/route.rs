@@ -42,6 +42,21 @@ pub enum Endpoint {
     TaskReplay,
     /// Takes a task away.
     TaskCancel,
+    /// Makes a link by which a staff member binds themselves.
+    StaffBindLogin,
+    /// Where that link's login leads back to.
+    StaffBindLoginCallback,
+    /// Finds out what works between an app and WeCom.
+    TestConnection,
+}
+
+/// Who may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody, without a token: the request carries a proof of its own.
+    Public,
+    /// Whoever's token has at least this role.
+    Role(Role),
 }
 
 /// One route.
@@ -51,8 +66,8 @@ pub struct Route {
     pub method: &'static str,
     /// The path, with at most one `{parameter}`.
     pub path: &'static str,
-    /// The lowest role that may.
-    pub role: Role,
+    /// Who may.
+    pub access: Access,
     /// What it does.
     pub endpoint: Endpoint,
 }
@@ -74,6 +89,11 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/enterprise-wechat/tasks", Role::Viewer, Endpoint::TaskList),
     route("POST", "/api/enterprise-wechat/tasks/{id}/replay", Role::Operator, Endpoint::TaskReplay),
     route("POST", "/api/enterprise-wechat/tasks/{id}/cancel", Role::Operator, Endpoint::TaskCancel),
+    // Making a link keeps its one-time state, so it is no GET: those may be repeated or fetched ahead by anybody.
+    route("POST", "/api/enterprise-wechat/staff-bind/login", Role::Operator, Endpoint::StaffBindLogin),
+    // A staff member's browser comes here from WeCom: it has no token, but the state of a link that was made for it.
+    public("GET", "/api/enterprise-wechat/staff-bind/login/callback", Endpoint::StaffBindLoginCallback),
+    route("POST", "/api/enterprise-wechat/test-connection", Role::Admin, Endpoint::TestConnection),
 ];
 
 /// A route that a request goes to.
@@ -117,7 +137,11 @@ static PATHS: LazyLock<Router<&'static str>> = LazyLock::new(|| {
 });
 
 const fn route(method: &'static str, path: &'static str, role: Role, endpoint: Endpoint) -> Route {
-    Route { method, path, role, endpoint }
+    Route { method, path, access: Access::Role(role), endpoint }
+}
+
+const fn public(method: &'static str, path: &'static str, endpoint: Endpoint) -> Route {
+    Route { method, path, access: Access::Public, endpoint }
 }
 
 /// Percent-decodes a path's segment. A zero byte is no text that could be looked for.
@@ -161,8 +185,15 @@ mod tests {
     #[test]
     fn changing_anything_asks_for_more_than_a_viewer() {
         for route in ROUTES.iter().filter(|route| route.method != "GET") {
-            assert!(route.role > Role::Viewer, "{} {}", route.method, route.path);
+            let more = matches!(route.access, Access::Role(role) if role > Role::Viewer);
+            assert!(more, "{} {}", route.method, route.path);
         }
+    }
+
+    #[test]
+    fn one_route_alone_needs_no_token() {
+        let public: Vec<_> = ROUTES.iter().filter(|it| it.access == Access::Public).map(|it| it.endpoint).collect();
+        assert_eq!(public, [Endpoint::StaffBindLoginCallback]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `staff-bind`: which staff member of the business is which WeCom user.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::{
@@ -14,8 +14,9 @@ use crate::{
     ids::{CorpId, UserId},
     tables::{
         apply, customer_wechat_contact, enterprise_wechat_config, member_alias,
-        staff_wechat_bind::{self, NewBinding},
+        staff_wechat_bind::{self, Binding, NewBinding},
     },
+    wecom::{Api, member},
 };
 
 /// How long a name may be; WeCom's have at most 64 characters.
@@ -36,6 +37,38 @@ struct Wanted {
     wechat_avatar: Option<String>,
 }
 
+/// A member to bind, and to whom.
+pub(super) struct Found {
+    /// The corp.
+    pub(super) corpid: CorpId,
+    /// The business's id of the staff member.
+    pub(super) staff_id: String,
+    /// The member.
+    pub(super) known: Known,
+}
+
+/// What is known of a member.
+#[derive(Clone)]
+pub(super) struct Known {
+    /// The userid, as WeCom writes it.
+    pub(super) user: UserId,
+    /// The name.
+    pub(super) name: Option<String>,
+    /// The picture's URL.
+    pub(super) avatar: Option<String>,
+    /// Whether WeCom said so.
+    verified: bool,
+}
+
+/// A binding that was made.
+#[derive(Serialize)]
+struct Bound {
+    #[serde(flatten)]
+    binding: Binding,
+    /// Whether WeCom was asked that the member exists; without an app's secret it cannot be.
+    verified: bool,
+}
+
 pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let mut params = call.params()?;
     let (corpid, status) = (params.take("corpid"), params.take("status"));
@@ -49,28 +82,73 @@ pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
     Answer::ok(paging.page(rows, |row| row.id.to_string()))
 }
 
-pub(super) async fn add(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+/// Asks WeCom whether the member is there and can be bound, if it can be asked.
+pub(super) async fn ask(call: &mut Call<'_>) -> Result<Found, Problem> {
     call.no_params()?;
     let wanted: Wanted = body::parse(&call.request.body)?;
     call.subject.clone_from(&wanted.staff_id);
     wanted.check()?;
-    let corpid = corp(conn, wanted.corpid.as_deref()).await?.map_err(|why| Problem::field("corpid", why))?;
-
-    // A rename or leaver that is being recorded must see this binding, or be seen by it.
-    apply::lock(conn, [&corpid], true).await?;
-    let given = UserId(wanted.wechat_userid);
-    let renamed = member_alias::resolve(conn, [(&corpid, &given)].into_iter()).await?;
-    let user = renamed.into_values().next().unwrap_or(given);
-    let new = NewBinding {
-        corpid: &corpid,
-        staff_id: &wanted.staff_id,
-        user: &user,
-        name: wanted.wechat_name.as_deref(),
-        avatar: wanted.wechat_avatar.as_deref(),
+    let corpid = {
+        let mut conn = call.admin.pool.acquire().await?;
+        corp(&mut conn, wanted.corpid.as_deref()).await?.map_err(|why| Problem::field("corpid", why))?
     };
+    let given = Known {
+        user: UserId(wanted.wechat_userid),
+        name: wanted.wechat_name,
+        avatar: wanted.wechat_avatar,
+        verified: false,
+    };
+    let known = match call.admin.wecom.corp_if_able(&corpid).await? {
+        Some(api) => {
+            let verified = verify(&api, &given.user).await.map_err(|it| it.at("wechat_userid"))?;
+            // New apps are shown no pictures; a name is always there.
+            Known { avatar: verified.avatar.or(given.avatar), name: verified.name.or(given.name), ..verified }
+        }
+        None => given,
+    };
+    Ok(Found { corpid, staff_id: wanted.staff_id, known })
+}
+
+pub(super) async fn add(found: Found, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    let verified = found.known.verified;
+    let binding = bind(conn, &found).await?;
+    Answer::new(201, Bound { binding, verified })
+}
+
+/// Binds whom WeCom, or the caller where WeCom cannot be asked, described.
+pub(super) async fn bind(conn: &mut PgConnection, found: &Found) -> Result<Binding, Problem> {
+    let Found { corpid, staff_id, known } = found;
+    // A rename or leaver that is being recorded must see this binding, or be seen by it.
+    apply::lock(conn, [corpid], true).await?;
+    let renamed = member_alias::resolve(conn, [(corpid, &known.user)].into_iter()).await?;
+    let user = renamed.into_values().next().unwrap_or_else(|| known.user.clone());
+    let new =
+        NewBinding { corpid, staff_id, user: &user, name: known.name.as_deref(), avatar: known.avatar.as_deref() };
     let binding = staff_wechat_bind::bind(conn, &new).await.map_err(taken)?;
-    customer_wechat_contact::assign_staff(conn, &[corpid.0], &[user.0]).await?;
-    Answer::new(201, binding)
+    customer_wechat_contact::assign_staff(conn, &[corpid.0.clone()], &[user.0]).await?;
+    Ok(binding)
+}
+
+/// The member as WeCom describes them, if they are in sight and use WeCom.
+pub(super) async fn verify(api: &Api, user: &UserId) -> Result<Known, Problem> {
+    let member = api.member(user).await.map_err(|error| {
+        let unknown = error.is(member::UNKNOWN_OR_OUT_OF_SIGHT);
+        let problem = Problem::from(error);
+        if unknown { problem.coded(Code::MemberUnknown) } else { problem }
+    })?;
+    let why = match member.status {
+        2 => Some(("is disabled", "已被禁用")),
+        4 => Some(("has not activated WeCom yet", "尚未激活企业微信")),
+        5 => Some(("has left the corp", "已退出企业")),
+        // 1 is active, and some apps are not told.
+        _ => None,
+    };
+    if let Some((en, zh)) = why {
+        let detail = format!("the member {en} (status {}). 该成员{zh}。", member.status);
+        return Err(Problem::new(Code::MemberInactive, detail));
+    }
+    let avatar = member.avatar.filter(|it| it.len() <= AVATAR_CHARS_MAX && is_web(it));
+    Ok(Known { user: member.user, name: Some(member.name).filter(|it| !it.is_empty()), avatar, verified: true })
 }
 
 pub(super) async fn remove(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
@@ -98,7 +176,7 @@ impl Wanted {
         if let Some(avatar) = &self.wechat_avatar {
             check::visible("wechat_avatar", avatar, AVATAR_CHARS_MAX)?;
             // The console shows it: no other scheme may run there.
-            if !["https://", "http://"].iter().any(|scheme| avatar.starts_with(scheme)) {
+            if !is_web(avatar) {
                 return Err(Problem::field("wechat_avatar", "must begin with https:// or http://"));
             }
         }
@@ -106,8 +184,12 @@ impl Wanted {
     }
 }
 
+fn is_web(url: &str) -> bool {
+    ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme))
+}
+
 /// The corp that is meant: the given one if an app belongs to it, or the only one there is. Else why not, in words.
-async fn corp(conn: &mut PgConnection, given: Option<&str>) -> sqlx::Result<Result<CorpId, &'static str>> {
+pub(super) async fn corp(conn: &mut PgConnection, given: Option<&str>) -> sqlx::Result<Result<CorpId, &'static str>> {
     let corps = enterprise_wechat_config::corps(conn).await?;
     Ok(choose(corps, given))
 }

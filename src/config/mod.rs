@@ -18,6 +18,7 @@ use std::{
     collections::BTreeMap,
     fs, io,
     net::SocketAddr,
+    num::NonZeroU32,
     ops::RangeInclusive,
     path::{Path, PathBuf},
 };
@@ -117,6 +118,14 @@ pub struct Wecom {
     pub proxy: SecretString,
     /// How long a call may take.
     pub timeout_ms: u64,
+    /// How many calls of one corp per second.
+    pub corp_per_second: NonZeroU32,
+    /// How many calls of one endpoint per second, for each corp.
+    pub path_per_second: NonZeroU32,
+    /// How many calls of one corp at once.
+    pub concurrency: NonZeroU32,
+    /// Where staff reach us for login links; empty for nowhere.
+    pub public_url: String,
 }
 
 /// The carrying out of what must be done with WeCom, and how many of each are carried out at once.
@@ -230,6 +239,13 @@ impl Config {
         within("tasks.notify_staff", self.tasks.notify_staff.into(), 1..=64)?;
         within("tasks.refresh", self.tasks.refresh.into(), 1..=64)?;
         within("tasks.fetch_media", self.tasks.fetch_media.into(), 1..=64)?;
+        within("wecom.corp_per_second", self.wecom.corp_per_second.get().into(), 1..=1_000)?;
+        within("wecom.path_per_second", self.wecom.path_per_second.get().into(), 1..=1_000)?;
+        within("wecom.concurrency", self.wecom.concurrency.get().into(), 1..=1_000)?;
+        let public = &self.wecom.public_url;
+        if !public.is_empty() && !["https://", "http://"].iter().any(|scheme| public.starts_with(scheme)) {
+            return Err(setting("wecom.public_url", "must begin with https:// (or http://, for trying it out)"));
+        }
         if !["https://", "http://"].iter().any(|scheme| self.wecom.base_url.starts_with(scheme)) {
             return Err(setting("wecom.base_url", "must begin with https:// (or http://, for a stand-in)"));
         }
@@ -271,7 +287,18 @@ impl Default for Config {
 
 impl Default for Wecom {
     fn default() -> Self {
-        Self { base_url: "https://qyapi.weixin.qq.com".to_owned(), proxy: SecretString::default(), timeout_ms: 10_000 }
+        const fn per(number: u32) -> NonZeroU32 {
+            NonZeroU32::new(number).expect("it is written here")
+        }
+        Self {
+            base_url: "https://qyapi.weixin.qq.com".to_owned(),
+            proxy: SecretString::default(),
+            timeout_ms: 10_000,
+            corp_per_second: per(50),
+            path_per_second: per(10),
+            concurrency: per(20),
+            public_url: String::new(),
+        }
     }
 }
 

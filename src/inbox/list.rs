@@ -184,6 +184,24 @@ pub async fn received_at(
         .await
 }
 
+/// How far back [`latest_of`] looks: an inbox without end must not be walked for an app that never received anything.
+const LATEST_MAX: i64 = 10_000;
+
+/// When the latest delivery of an app was received; `None` if there is none among the latest 10,000 of all apps.
+pub async fn latest_of(conn: &mut PgConnection, app_id: i32) -> sqlx::Result<Option<DateTime<Utc>>> {
+    sqlx::query_scalar!(
+        r#"
+        select max(received_at)
+        from (select app_id, received_at from inbox order by event_at desc, hash desc, app_id desc limit $2) latest
+        where app_id = $1
+        "#,
+        app_id,
+        LATEST_MAX,
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// How many deliveries the inbox holds.
 pub async fn count(conn: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar!(r#"select count(*) as "count!" from inbox"#).fetch_one(conn).await

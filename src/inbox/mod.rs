@@ -23,7 +23,8 @@ pub use claim::{
 };
 pub use event_time::event_time;
 pub use list::{
-    Filter, Listed, NotAState, Shown, State, count, count_stored, list, received_at, recorded_plaintexts, show,
+    Filter, Listed, NotAState, Shown, State, count, count_stored, latest_of, list, received_at, recorded_plaintexts,
+    show,
 };
 pub use trouble::{is_crossing, is_refusal, is_too_slow};
 pub use wake::Wake;

@@ -32,6 +32,10 @@ pub mod access_log;
 
 pub mod partitions;
 
+pub mod wecom_token;
+
+pub mod login_state;
+
 /// The database's shape, from `migrations/`.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 

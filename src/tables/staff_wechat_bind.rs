@@ -71,6 +71,23 @@ pub async fn bind(conn: &mut PgConnection, new: &NewBinding<'_>) -> sqlx::Result
     .await
 }
 
+/// Whether these two are bound to each other.
+pub async fn is_bound(conn: &mut PgConnection, corpid: &CorpId, staff_id: &str, user: &UserId) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"
+        select exists (
+            select from staff_wechat_bind
+            where corpid = $1 and staff_id = $2 and wechat_userid = $3 and status = 'bound'
+        ) as "bound!"
+        "#,
+        corpid.as_str(),
+        staff_id,
+        user.as_str(),
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// Records a binding that was made elsewhere, at a time of its own.
 pub async fn bind_since(conn: &mut PgConnection, new: &NewBinding<'_>, since: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!(

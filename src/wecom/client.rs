@@ -1,16 +1,24 @@
 //! One call: find the app, get its token, ask, and understand the answer.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use reqwest::{Client, Method, RequestBuilder, Response, Url, header::CONTENT_DISPOSITION};
+use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::{
+    Client, Method, RequestBuilder, Response, Url,
+    header::{CONTENT_DISPOSITION, DATE},
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use sqlx::PgPool;
 
 use super::{
+    budget::{Budget, Limits, Turn},
     error::{ApiError, Class},
-    token::Tokens,
+    token::{Token, Tokens},
 };
 use crate::{
     ids::CorpId,
@@ -36,6 +44,8 @@ pub struct Settings {
     pub proxy: Option<SecretString>,
     /// How long a call may take in all, waiting for its turn not counted.
     pub timeout: Duration,
+    /// How many calls a corp makes.
+    pub budget: Limits,
 }
 
 /// Why there can be no client.
@@ -62,6 +72,9 @@ struct Inner {
     pool: PgPool,
     vault: Arc<Vault>,
     tokens: Tokens,
+    budget: Budget,
+    /// How far WeCom's clock was ahead of ours when it last answered.
+    ahead: Mutex<Option<TimeDelta>>,
 }
 
 /// Which app calls, and with which secret.
@@ -116,8 +129,9 @@ impl Wecom {
             http = http.proxy(reqwest::Proxy::all(proxy.expose_secret()).map_err(|_| SetupError::Proxy)?);
         }
         let http = http.build().map_err(|error| SetupError::Client(error.to_string()))?;
-        let tokens = Tokens::new();
-        Ok(Self(Arc::new(Inner { http, base_url, pool, vault, tokens })))
+        let tokens = Tokens::new(&pool);
+        let budget = Budget::new(settings.budget);
+        Ok(Self(Arc::new(Inner { http, base_url, pool, vault, tokens, budget, ahead: Mutex::default() })))
     }
 
     /// The endpoints as this app; as another app of its corp if it has no secret, as directory sync may have none.
@@ -137,6 +151,17 @@ impl Wecom {
     pub async fn corp(&self, corpid: &CorpId) -> Result<Api, ApiError> {
         let rows = self.rows().await?;
         self.api(callable(&rows, corpid)?)
+    }
+
+    /// The same; none if no enabled app of the corp has a secret yet.
+    pub async fn corp_if_able(&self, corpid: &CorpId) -> Result<Option<Api>, ApiError> {
+        let rows = self.rows().await?;
+        callable(&rows, corpid).ok().map(|row| self.api(row)).transpose()
+    }
+
+    /// How far WeCom's clock was ahead of ours when it last answered, to the second; none before that.
+    pub fn clock_ahead(&self) -> Option<TimeDelta> {
+        *self.0.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn rows(&self) -> Result<Vec<Row>, ApiError> {
@@ -219,11 +244,9 @@ impl Api {
         path: &'static str,
         request: impl Fn(&Client, Url) -> RequestBuilder,
     ) -> Result<A, ApiError> {
-        let request = &request;
-        self.with_token(path, |token| async move {
-            let token = token.expose_secret();
-            let request = request(&self.wecom.0.http, self.url(path)?).query(&[("access_token", token)]);
-            understand(path, answer(path, request).await?).await
+        self.with_token(path, |token| {
+            let request = self.url(path).map(|url| request(&self.wecom.0.http, url).query(&[token.parameter()]));
+            async move { understand(path, self.answer(path, request?).await?).await }
         })
         .await
     }
@@ -234,44 +257,63 @@ impl Api {
         path: &'static str,
         request: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Response, ApiError> {
-        let request = &request;
-        self.with_token(path, |token| async move {
-            let token = token.expose_secret();
-            let http = self.wecom.0.http.request(Method::GET, self.url(path)?);
-            let response = answer(path, request(http.query(&[("access_token", token)]))).await?;
-            if response.headers().contains_key(CONTENT_DISPOSITION) {
-                return Ok(response);
+        self.with_token(path, |token| {
+            let http = self.url(path).map(|url| self.wecom.0.http.request(Method::GET, url));
+            let request = http.map(|http| request(http.query(&[token.parameter()])));
+            async move {
+                let response = self.answer(path, request?).await?;
+                if response.headers().contains_key(CONTENT_DISPOSITION) {
+                    return Ok(response);
+                }
+                let _: Value = understand(path, response).await?;
+                Err(ApiError::unanswered(path, Class::Unknown, "neither a file nor an error came back"))
             }
-            let _: Value = understand(path, response).await?;
-            Err(ApiError::unanswered(path, Class::Unknown, "neither a file nor an error came back"))
         })
         .await
     }
 
     /// Runs a call with the current token, and once more with another if that one is not accepted.
-    ///
-    /// Each call gets a token of its own: a future that borrowed it could not be sent to another thread.
     async fn with_token<A, F: Future<Output = Result<A, ApiError>>>(
         &self,
         path: &'static str,
-        call: impl Fn(SecretString) -> F,
+        call: impl Fn(&Token) -> F,
     ) -> Result<A, ApiError> {
-        let Inner { tokens, .. } = &*self.wecom.0;
+        let tokens = self.tokens();
         let token = tokens.current(self).await?;
-        let outcome = match call(token.clone()).await {
-            Err(error) if error.class == Class::Token => {
-                tokens.rejected(self, &token).await;
-                let token = tokens.current(self).await?;
-                call(token.clone()).await
-            }
-            outcome => outcome,
-        };
-        count(path, outcome.as_ref().err());
+        let turn = self.turn(path).await?;
+        let outcome = turn.ended(call(&token).await);
+        if !outcome.as_ref().is_err_and(|error| error.class == Class::Token) {
+            return outcome;
+        }
+        tokens.rejected(self, &token).await;
+        let token = tokens.current(self).await?;
+        let turn = self.turn(path).await?;
+        let outcome = turn.ended(call(&token).await);
+        if outcome.as_ref().is_err_and(|error| error.class == Class::Token) {
+            self.wecom.0.budget.mistrust(self.corpid(), path);
+        }
         outcome
+    }
+
+    /// Waits until it is this path's turn to call.
+    async fn turn(&self, path: &'static str) -> Result<Turn, ApiError> {
+        self.wecom.0.budget.turn(self.corpid(), path).await
     }
 
     pub(super) fn credentials(&self) -> &Credentials {
         &self.credentials
+    }
+
+    pub(super) fn tokens(&self) -> &Tokens {
+        &self.wecom.0.tokens
+    }
+
+    pub(super) fn pool(&self) -> &PgPool {
+        &self.wecom.0.pool
+    }
+
+    pub(super) fn vault(&self) -> &Vault {
+        &self.wecom.0.vault
     }
 
     /// Calls an endpoint that needs no token: the one that makes them.
@@ -281,37 +323,32 @@ impl Api {
         query: &[(&str, &str)],
     ) -> Result<A, ApiError> {
         let request = self.wecom.0.http.request(Method::GET, self.url(path)?).query(query);
-        let outcome = async { understand(path, answer(path, request).await?).await }.await;
-        count(path, outcome.as_ref().err());
-        outcome
+        let turn = self.turn(path).await?;
+        turn.ended(async { understand(path, self.answer(path, request).await?).await }.await)
+    }
+
+    async fn answer(&self, path: &'static str, request: RequestBuilder) -> Result<Response, ApiError> {
+        let response = request.send().await.map_err(|error| {
+            // Before there was a connection, WeCom cannot have heard of it.
+            let class = if error.is_connect() { Class::Transient } else { Class::Unknown };
+            broken(path, class, error)
+        })?;
+        let date = response.headers().get(DATE).and_then(|it| it.to_str().ok());
+        if let Some(theirs) = date.and_then(|it| DateTime::parse_from_rfc2822(it).ok()) {
+            let ahead = theirs.with_timezone(&Utc) - Utc::now();
+            *self.wecom.0.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead);
+        }
+        if !response.status().is_success() {
+            let message = format!("the answer's status is {}", response.status().as_u16());
+            return Err(ApiError::unanswered(path, Class::Unknown, message));
+        }
+        Ok(response)
     }
 
     fn url(&self, path: &'static str) -> Result<Url, ApiError> {
         let joined = self.wecom.0.base_url.join(&format!("cgi-bin/{path}"));
         joined.map_err(|error| ApiError::unanswered(path, Class::Refused, error.to_string()))
     }
-}
-
-fn count(path: &'static str, error: Option<&ApiError>) {
-    let errcode = match error {
-        None => "0".to_owned(),
-        Some(ApiError { errcode: Some(errcode), .. }) => errcode.to_string(),
-        Some(_) => "none".to_owned(),
-    };
-    metrics::counter!("wecomd_wecom_calls_total", "path" => path, "errcode" => errcode).increment(1);
-}
-
-async fn answer(path: &'static str, request: RequestBuilder) -> Result<Response, ApiError> {
-    let response = request.send().await.map_err(|error| {
-        // Before there was a connection, WeCom cannot have heard of it.
-        let class = if error.is_connect() { Class::Transient } else { Class::Unknown };
-        broken(path, class, error)
-    })?;
-    if !response.status().is_success() {
-        let message = format!("the answer's status is {}", response.status().as_u16());
-        return Err(ApiError::unanswered(path, Class::Unknown, message));
-    }
-    Ok(response)
 }
 
 async fn understand<A: DeserializeOwned>(path: &'static str, mut response: Response) -> Result<A, ApiError> {

@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use super::meaning::{self, Meaning};
+
 /// What the caller does about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
@@ -81,6 +83,26 @@ impl ApiError {
         Self { class, path, errcode: None, message: message.into(), hint: None, from_ip: None, retry_after: None }
     }
 
+    /// The answer's `errmsg` again, as [`Self::answered`] reads it.
+    pub(super) fn errmsg(&self) -> String {
+        let mut text = self.message.to_string();
+        if let Some(hint) = &self.hint {
+            text.push_str(&format!(", hint: [{hint}]"));
+        }
+        if let Some(from_ip) = &self.from_ip {
+            text.push_str(&format!(", from ip: {from_ip}, "));
+        }
+        text
+    }
+
+    /// What it means and what to do about it, in words; none for codes without a meaning of their own.
+    pub fn meaning(&self) -> Option<&'static Meaning> {
+        match (self.errcode?, self.path) {
+            (40001, super::token::PATH) => Some(&meaning::WRONG_SECRET),
+            (errcode, _) => meaning::of(errcode),
+        }
+    }
+
     /// Whether it may work later without anybody doing anything, if the call is safe to repeat.
     pub fn is_transient(&self) -> bool {
         matches!(self.class, Class::Transient | Class::Unknown)
@@ -127,6 +149,8 @@ mod tests {
         assert_eq!(error.class, Class::Refused);
         assert_eq!(error.hint.as_deref(), Some("1790000000_12_a1b2"));
         assert_eq!(error.from_ip.as_deref(), Some("203.0.113.9"));
+        let again = ApiError::answered("user/get", 60020, &error.errmsg());
+        assert_eq!((&again.message, &again.hint, &again.from_ip), (&error.message, &error.hint, &error.from_ip));
         assert_eq!(error.to_string(), "user/get: 60020 not allow to access from your ip (hint 1790000000_12_a1b2)");
     }
 
@@ -134,5 +158,52 @@ mod tests {
     fn a_wrong_secret_is_final_where_tokens_are_made_and_a_stale_token_elsewhere() {
         assert_eq!(ApiError::answered("gettoken", 40001, "").class, Class::Refused);
         assert_eq!(ApiError::answered("user/get", 40001, "").class, Class::Token);
+    }
+
+    /// The platform's classes of codes, and what each makes us do.
+    const CLASSES: &[(Class, &[i64])] = &[
+        // Retry soon, or after the window.
+        (Class::Transient, &[-1, 6000, 41063, 41079, 45033, 45035, 41096, 81026, 2_000_111, 2_000_141]),
+        (Class::Transient, &[45009, 45036, 41094]),
+        (Class::Token, &[40014, 42001, 41001, 40001]),
+        // For the operator.
+        (Class::Refused, &[40091, 45031, 48002, 48007, 48009, 48011, 50001, 50003, 60020, 60031, 95011, 95012, 95017]),
+        (Class::Refused, &[95023, 301_042, 301_052, 301_053, 301_007, 610_023, 610_024]),
+        // Out of scope, or not related.
+        (Class::Refused, &[60011, 60030, 60021, 60111, 50002, 84061, 84074, 84083, 84084, 40096, 40131, 92000]),
+        // Our own mistakes.
+        (Class::Refused, &[40008, 40032, 40033, 40035, 40039, 40056, 40058, 40063, 40206, 41009, 44004, 45002, 82001]),
+        // Already so, and too late: whoever calls compares with the code.
+        (Class::Refused, &[41051, 40129, 40100, 86215, 95033, 41093, 95013]),
+        (Class::Refused, &[41050, 42003, 40029, 42022, 42052, 60140, 84014, 95001, 95002, 95007, 95018, 10010]),
+    ];
+
+    #[test]
+    fn every_code_that_needs_special_handling_has_its_class_and_a_meaning_in_words() {
+        for (class, codes) in CLASSES {
+            for code in *codes {
+                let error = ApiError::answered("user/get", *code, "");
+                assert_eq!(error.class, *class, "{code}");
+                let meaning = error.meaning().unwrap_or_else(|| panic!("{code} has no meaning"));
+                for text in [meaning.zh, meaning.remedy_zh] {
+                    assert!(!text.is_empty() && !text.is_ascii(), "{code}: {text}");
+                }
+                assert!(!meaning.en.is_empty() && !meaning.remedy_en.is_empty(), "{code}");
+            }
+        }
+        let wrong_secret = ApiError::answered("gettoken", 40001, "").meaning().expect("a meaning");
+        assert_ne!(wrong_secret.en, ApiError::answered("user/get", 40001, "").meaning().expect("a meaning").en);
+    }
+
+    #[test]
+    fn who_is_called_too_often_says_when_to_come_back() {
+        for (code, seconds) in [(45009, 60), (45036, 60), (41094, 60), (45033, 5)] {
+            assert_eq!(
+                ApiError::answered("user/get", code, "").retry_after,
+                Some(Duration::from_secs(seconds)),
+                "{code}"
+            );
+        }
+        assert_eq!(ApiError::answered("user/get", -1, "").retry_after, None);
     }
 }

@@ -18,9 +18,36 @@ pub struct Visitor {
     pub customer: Option<ExternalUserId>,
 }
 
+/// The login page for a browser: a QR code to scan, or one click where WeCom runs.
+const SCAN: &str = "https://login.work.weixin.qq.com/wwlogin/sso/login";
+
+/// The login page inside WeCom's own client.
+const IN_CLIENT: &str = "https://open.weixin.qq.com/connect/oauth2/authorize";
+
 impl Api {
+    /// Where somebody logs in with a browser, and is sent back to `redirect` with a code and the `state`.
+    pub fn scan_url(&self, redirect: &str, state: &str) -> String {
+        let (corpid, agentid, redirect) = (self.corpid(), self.agentid(), encoded(redirect));
+        format!(
+            "{SCAN}?login_type=CorpApp&appid={corpid}&agentid={agentid}&redirect_uri={redirect}&state={state}&lang=zh"
+        )
+    }
+
+    /// The same for a link that is opened in WeCom's client. The platform asks for this order.
+    pub fn in_client_url(&self, redirect: &str, state: &str) -> String {
+        let (corpid, agentid, redirect) = (self.corpid(), self.agentid(), encoded(redirect));
+        format!(
+            "{IN_CLIENT}?appid={corpid}&redirect_uri={redirect}&response_type=code&scope=snsapi_base&state={state}\
+             &agentid={agentid}#wechat_redirect"
+        )
+    }
+
     /// Redeems a login's code. **Not safe to repeat**: the code works once, for five minutes.
     pub async fn visitor(&self, code: &str) -> Result<Visitor, ApiError> {
         self.get("auth/getuserinfo", &[("code", code)]).await
     }
+}
+
+fn encoded(url: &str) -> String {
+    form_urlencoded::byte_serialize(url.as_bytes()).collect()
 }

@@ -12,6 +12,10 @@ mod error;
 
 mod token;
 
+mod budget;
+
+mod meaning;
+
 pub mod customer;
 
 pub mod contact_way;
@@ -28,5 +32,7 @@ pub mod login;
 
 pub mod network;
 
+pub use budget::Limits;
 pub use client::{Api, Settings, SetupError, Wecom};
 pub use error::{ApiError, Class};
+pub use meaning::Meaning;

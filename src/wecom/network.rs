@@ -7,6 +7,11 @@ use serde::Deserialize;
 use super::{Api, ApiError};
 
 impl Api {
+    /// Whether there is a token to call with: an error says what is wrong with the secret. Safe to repeat.
+    pub async fn check_token(&self) -> Result<(), ApiError> {
+        self.tokens().current(self).await.map(drop)
+    }
+
     /// The addresses, single ones or segments, that callbacks come from. Safe to repeat.
     pub async fn callback_addresses(&self) -> Result<Vec<String>, ApiError> {
         #[derive(Deserialize)]

@@ -1,40 +1,102 @@
-//! Access tokens: one per app's secret, fetched once for however many callers, and given up early.
+//! Access tokens: one per app's secret, shared by all processes, fetched by one of them, and given up early.
+//!
+//! A token is looked for in this process's memory, then in its row of `wecom_token`, and only then made by WeCom, by
+//! whoever holds the row. Before it ends, the next one is fetched in the background, so that nobody waits for it. A
+//! secret that WeCom refuses is not tried again for a growing while, by any process. It refuses to know what a token
+//! is used for.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use moka::{Expiry, future::Cache};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use sqlx::{Acquire, PgPool};
+use tokio::sync::Semaphore;
 
-use super::{Api, ApiError};
+use super::{Api, ApiError, Class};
+use crate::tables::wecom_token::{self, Row};
 
 /// Where tokens are made.
 pub(super) const PATH: &str = "gettoken";
 
+/// Stands for the endpoint where the trouble is on our own side.
+const TABLE: &str = "wecom_token";
+
 /// A token is given up this long before WeCom does.
 const MARGIN: Duration = Duration::from_secs(300);
+
+/// So long before its end the next token is fetched in the background.
+const AHEAD: Duration = Duration::from_secs(600);
+
+/// Between two attempts to get another token while there is one: WeCom may well give the same one again.
+const PAUSE: Duration = Duration::from_secs(60);
 
 /// How many secrets' tokens are kept.
 const TOKENS_MAX: u64 = 10_000;
 
-/// The tokens in use.
-pub(super) struct Tokens(Cache<[u8; 32], Token>);
+/// How long making a token may take. Its row is held meanwhile, so it is shorter than the time-out of those who wait.
+const MAKING_LIMIT: Duration = Duration::from_secs(10);
 
-#[derive(Clone)]
-struct Token {
-    value: SecretString,
-    life: Duration,
+/// Which share of the connections may wait for tokens at once.
+const POOL_SHARE: u32 = 4;
+
+/// Answers of `gettoken` that say the secret is wrong, or that we asked too often: WeCom bans an address that goes on.
+const WRONG_SECRET: &[i64] = &[40001, 40013, 40091, 41002, 41004, 45009, 45031, 50003, 301_007];
+
+/// How long such a secret is left alone after the first refusal; each further one doubles it.
+const WRONG_FIRST: Duration = Duration::from_secs(60);
+
+/// But no longer than this: the platform's own ban lasts an hour.
+const WRONG_LONGEST: Duration = Duration::from_secs(3_600);
+
+/// The same for other refusals, such as an address that is not on the allow list yet.
+const REFUSED_FIRST: Duration = Duration::from_secs(5);
+
+/// But no longer than this: a new entry of the allow list works after a minute.
+const REFUSED_LONGEST: Duration = Duration::from_secs(60);
+
+type Key = [u8; 32];
+
+/// Held by whoever looks for a secret's token in this process, with the latest failure.
+type Lane = tokio::sync::Mutex<Option<(Instant, ApiError)>>;
+
+/// The tokens in use.
+pub(super) struct Tokens {
+    cache: Cache<Key, Token>,
+    lanes: Cache<Key, Arc<Lane>>,
+    places: Semaphore,
 }
 
-struct ByLife;
+/// A token to call with.
+#[derive(Clone)]
+pub(super) struct Token {
+    value: SecretString,
+    generation: i64,
+    usable: Duration,
+    look_ahead_at: Arc<Mutex<Instant>>,
+}
 
-impl Expiry<[u8; 32], Token> for ByLife {
-    fn expire_after_create(&self, _: &[u8; 32], token: &Token, _: Instant) -> Option<Duration> {
-        Some(token.life.saturating_sub(MARGIN).max(Duration::from_secs(1)))
+/// How good a token must be.
+#[derive(Clone, Copy, PartialEq)]
+enum Wanted {
+    /// It can be used.
+    Usable,
+    /// It need not be replaced soon.
+    Fresh,
+}
+
+struct ByUse;
+
+impl Expiry<Key, Token> for ByUse {
+    fn expire_after_create(&self, _: &Key, token: &Token, _: Instant) -> Option<Duration> {
+        Some(token.usable)
     }
 
-    fn expire_after_update(&self, key: &[u8; 32], token: &Token, at: Instant, _: Option<Duration>) -> Option<Duration> {
+    fn expire_after_update(&self, key: &Key, token: &Token, at: Instant, _: Option<Duration>) -> Option<Duration> {
         self.expire_after_create(key, token, at)
     }
 }
@@ -43,43 +105,277 @@ impl Expiry<[u8; 32], Token> for ByLife {
 #[derive(Deserialize)]
 struct Answer {
     access_token: String,
-    expires_in: u64,
+    expires_in: u32,
+}
+
+impl Token {
+    /// What stands in the query.
+    pub(super) fn parameter(&self) -> (&'static str, &str) {
+        ("access_token", self.value.expose_secret())
+    }
+
+    /// Whether it is time to look for the next one; true for one caller only, and then not before a pause.
+    fn is_turn_to_look_ahead(&self) -> bool {
+        let mut at = self.look_ahead_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let due = now >= *at;
+        if due {
+            *at = now + PAUSE;
+        }
+        due
+    }
 }
 
 impl Tokens {
-    pub(super) fn new() -> Self {
-        Self(Cache::builder().max_capacity(TOKENS_MAX).expire_after(ByLife).build())
-    }
-
-    /// The token to call with.
-    pub(super) async fn current(&self, api: &Api) -> Result<SecretString, ApiError> {
-        let fetched = self.0.try_get_with(key(api), fetch(api)).await;
-        fetched.map(|token| token.value).map_err(|error| (*error).clone())
-    }
-
-    /// WeCom does not accept this one: it goes, unless somebody has replaced it already.
-    pub(super) async fn rejected(&self, api: &Api, token: &SecretString) {
-        let key = key(api);
-        let current = self.0.get(&key).await;
-        if current.is_some_and(|it| it.value.expose_secret() == token.expose_secret()) {
-            self.0.invalidate(&key).await;
+    pub(super) fn new(pool: &PgPool) -> Self {
+        let places = (pool.options().get_max_connections() / POOL_SHARE).max(1);
+        Self {
+            cache: Cache::builder().max_capacity(TOKENS_MAX).expire_after(ByUse).build(),
+            lanes: Cache::builder().max_capacity(TOKENS_MAX).build(),
+            places: Semaphore::new(usize::try_from(places).unwrap_or(1)),
         }
+    }
+
+    /// The token to call with. However many ask, one looks; if that fails, those who waited meanwhile fail with it.
+    pub(super) async fn current(&self, api: &Api) -> Result<Token, ApiError> {
+        let key = key(api);
+        let token = match self.cache.get(&key).await {
+            Some(token) => token,
+            None => self.look(api, key).await?,
+        };
+        if token.is_turn_to_look_ahead() {
+            let api = api.clone();
+            tokio::spawn(async move { api.tokens().look_ahead(&api).await });
+        }
+        Ok(token)
+    }
+
+    /// WeCom does not accept this one: it goes here and in its row, unless somebody has replaced it already.
+    pub(super) async fn rejected(&self, api: &Api, token: &Token) {
+        let key = key(api);
+        let lane = self.lane(key).await;
+        let _held = lane.lock().await;
+        if self.cache.get(&key).await.is_none_or(|it| it.generation != token.generation) {
+            return;
+        }
+        self.cache.invalidate(&key).await;
+        let marked = async {
+            let mut conn = api.pool().acquire().await?;
+            wecom_token::reject(&mut conn, row_key(api, &key), token.generation).await
+        };
+        if let Err(error) = marked.await {
+            tracing::warn!(corpid = %api.corpid(), error = %error, "other processes still think a rejected token good");
+        }
+    }
+
+    async fn look(&self, api: &Api, key: Key) -> Result<Token, ApiError> {
+        let asked_at = Instant::now();
+        let lane = self.lane(key).await;
+        let mut failed = lane.lock().await;
+        if let Some(token) = self.cache.get(&key).await {
+            return Ok(token);
+        }
+        if let Some((at, error)) = &*failed
+            && *at >= asked_at
+        {
+            return Err(error.clone());
+        }
+        match self.load(api, key, Wanted::Usable).await {
+            Ok(token) => {
+                self.cache.insert(key, token.clone()).await;
+                Ok(token)
+            }
+            Err(error) => {
+                *failed = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    async fn look_ahead(&self, api: &Api) {
+        let key = key(api);
+        let lane = self.lane(key).await;
+        let _held = lane.lock().await;
+        match self.load(api, key, Wanted::Fresh).await {
+            // Whoever holds the lane has read the row last, so this is never older than what it replaces.
+            Ok(token) => self.cache.insert(key, token).await,
+            Err(error) => {
+                tracing::warn!(corpid = %api.corpid(), error = %error, "the next access token is not there yet")
+            }
+        }
+    }
+
+    async fn lane(&self, key: Key) -> Arc<Lane> {
+        self.lanes.get_with(key, async { Arc::default() }).await
+    }
+
+    /// The token out of its row, or a new one from WeCom, made while the row is held.
+    async fn load(&self, api: &Api, key: Key, wanted: Wanted) -> Result<Token, ApiError> {
+        let _place = self.places.acquire().await.map_err(|_| unavailable(&"the program is stopping"))?;
+        let mut conn = api.pool().acquire().await.map_err(|error| unavailable(&error))?;
+        let row_key = row_key(api, &key);
+        let row = wecom_token::find(&mut conn, row_key).await.map_err(|error| unavailable(&error))?;
+        if let Some(settled) = row.and_then(|row| settle(api, &key, &row, wanted)) {
+            return settled;
+        }
+        let mut transaction = conn.begin().await.map_err(|error| unavailable(&error))?;
+        let row = wecom_token::lock(&mut transaction, row_key).await.map_err(|error| unavailable(&error))?;
+        if let Some(settled) = settle(api, &key, &row, wanted) {
+            return settled;
+        }
+        let outcome = make(api).await;
+        let written = match &outcome {
+            Ok(answer) => renew(&mut transaction, api, &key, &row, answer).await.map(Some)?,
+            Err(error) => match pause(error, row.refusals) {
+                Some(pause) => {
+                    let words = error.errmsg();
+                    wecom_token::refuse(&mut transaction, row_key, error.errcode, &words, pause.as_secs_f64())
+                        .await
+                        .map_err(|error| unavailable(&error))?;
+                    None
+                }
+                None => None,
+            },
+        };
+        transaction.commit().await.map_err(|error| unavailable(&error))?;
+        outcome?;
+        written.ok_or_else(|| unavailable(&"the row was written by somebody else"))
     }
 }
 
-async fn fetch(api: &Api) -> Result<Token, ApiError> {
+/// What the row says without asking WeCom: a token that is good enough, or that nobody may ask for one now.
+fn settle(api: &Api, key: &Key, row: &Row, wanted: Wanted) -> Option<Result<Token, ApiError>> {
+    let enough = match wanted {
+        Wanted::Usable => !row.rejected && usable(row.left_s, row.age_s) > Duration::ZERO,
+        Wanted::Fresh => !row.rejected && remaining(row.left_s, row.age_s, AHEAD) > Duration::ZERO,
+    };
+    if enough && let Some(value) = open(api, key, row) {
+        return Some(Ok(token(value, row.generation, row.left_s, row.age_s)));
+    }
+    (row.blocked_s > 0.0).then(|| Err(blocked(row)))
+}
+
+/// The row's token in the clear; none if there is none, or if it was sealed with a master key that we do not have.
+fn open(api: &Api, key: &Key, row: &Row) -> Option<SecretString> {
+    api.vault().open(&sealed_at(api, key), row.token.as_deref()?).ok()
+}
+
+async fn renew(
+    conn: &mut sqlx::PgConnection,
+    api: &Api,
+    key: &Key,
+    row: &Row,
+    answer: &Answer,
+) -> Result<Token, ApiError> {
+    let value = &SecretString::from(answer.access_token.as_str());
+    let same = open(api, key, row).is_some_and(|it| it.expose_secret() == value.expose_secret());
+    let sealed = api.vault().seal(&sealed_at(api, key), value).map_err(|error| unavailable(&error))?;
+    let life_s = f64::from(answer.expires_in);
+    let renewed = wecom_token::renew(conn, row_key(api, key), row.generation, &sealed, same, life_s).await;
+    let renewed = renewed.map_err(|error| unavailable(&error))?;
+    let renewed = renewed.ok_or_else(|| unavailable(&"a newer token was written meanwhile"))?;
+    Ok(token(value.clone(), renewed.generation, renewed.left_s, 0.0))
+}
+
+fn token(value: SecretString, generation: i64, left_s: f64, age_s: f64) -> Token {
+    let look_ahead_at = Instant::now() + remaining(left_s, age_s, AHEAD);
+    Token { value, generation, usable: usable(left_s, age_s), look_ahead_at: Arc::new(Mutex::new(look_ahead_at)) }
+}
+
+fn usable(left_s: f64, age_s: f64) -> Duration {
+    remaining(left_s, age_s, MARGIN)
+}
+
+/// How long until a token's last `margin` begins, but never within the pause after WeCom was asked for it: whoever has
+/// just been given a token must not ask for another at once, however short its life is.
+fn remaining(left_s: f64, age_s: f64, margin: Duration) -> Duration {
+    let seconds = (left_s - margin.as_secs_f64()).max(PAUSE.as_secs_f64() - age_s);
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO)
+}
+
+async fn make(api: &Api) -> Result<Answer, ApiError> {
     let credentials = api.credentials();
     let query = [("corpid", credentials.corpid.as_str()), ("corpsecret", credentials.secret.expose_secret())];
-    let answer: Answer = api.get_bare(PATH, &query).await?;
-    Ok(Token { value: answer.access_token.into(), life: Duration::from_secs(answer.expires_in) })
+    let outcome = tokio::time::timeout(MAKING_LIMIT, api.get_bare(PATH, &query)).await;
+    let outcome = outcome.unwrap_or_else(|_| Err(ApiError::unanswered(PATH, Class::Transient, "no answer in time")));
+    // Whether a token was made matters to nobody; the call that wanted it has certainly not happened.
+    outcome.map_err(|error| match error.class {
+        Class::Unknown => ApiError { class: Class::Transient, ..error },
+        _ => error,
+    })
+}
+
+/// How long nobody asks again after this refusal; none if anybody may.
+fn pause(error: &ApiError, refusals: i32) -> Option<Duration> {
+    let (first, longest) = match error.errcode? {
+        code if WRONG_SECRET.contains(&code) => (WRONG_FIRST, WRONG_LONGEST),
+        _ if error.class == Class::Refused => (REFUSED_FIRST, REFUSED_LONGEST),
+        _ => return None,
+    };
+    let doubled = 2_u32.saturating_pow(u32::try_from(refusals).unwrap_or_default());
+    Some(first.saturating_mul(doubled).min(longest))
+}
+
+/// What WeCom said last, and for how long it is not asked again.
+fn blocked(row: &Row) -> ApiError {
+    let said = row.refused_words.as_deref().unwrap_or_default();
+    let error = ApiError::answered(PATH, row.refused_code.unwrap_or_default(), said);
+    let left = Duration::try_from_secs_f64(row.blocked_s).unwrap_or_default();
+    let message =
+        format!("{} (not asked again for {} s, or until the secret is changed)", error.message, left.as_secs());
+    ApiError { message: message.into(), retry_after: Some(left), ..error }
+}
+
+fn unavailable(error: &dyn std::fmt::Display) -> ApiError {
+    ApiError::unanswered(TABLE, Class::Transient, format!("the shared access token cannot be had: {error}"))
+}
+
+fn row_key<'a>(api: &'a Api, key: &'a Key) -> wecom_token::Key<'a> {
+    wecom_token::Key { corpid: api.corpid(), secret_hash: key }
+}
+
+fn sealed_at(api: &Api, key: &Key) -> String {
+    format!("wecom_token/{}/{}", api.corpid(), hex::encode(key))
 }
 
 /// A corp and a secret, told apart without keeping either.
-fn key(api: &Api) -> [u8; 32] {
+fn key(api: &Api) -> Key {
     let credentials = api.credentials();
     let mut hash = Sha256::new();
     hash.update(credentials.corpid.as_str());
     hash.update([0]);
     hash.update(credentials.secret.expose_secret());
     hash.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(errcode: i64) -> ApiError {
+        ApiError::answered(PATH, errcode, "no")
+    }
+
+    #[test]
+    fn a_wrong_secret_is_left_alone_for_longer_and_longer_up_to_an_hour() {
+        let pauses = (0..9).map(|refusals| pause(&refused(40001), refusals).expect("a pause").as_secs());
+        assert_eq!(pauses.collect::<Vec<_>>(), [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]);
+        assert_eq!(pause(&refused(40013), i32::MAX), Some(WRONG_LONGEST));
+    }
+
+    #[test]
+    fn an_address_that_is_not_allowed_yet_is_tried_again_within_a_minute_and_a_busy_wecom_at_once() {
+        assert_eq!(pause(&refused(60020), 0), Some(REFUSED_FIRST));
+        assert_eq!(pause(&refused(60020), 20), Some(REFUSED_LONGEST));
+        assert_eq!(pause(&refused(-1), 0), None);
+        assert_eq!(pause(&ApiError::unanswered(PATH, Class::Transient, "gone"), 0), None);
+    }
+
+    #[test]
+    fn a_token_is_given_up_early_but_not_just_after_it_was_given() {
+        assert_eq!(usable(7_200.0, 0.0).as_secs(), 6_900);
+        assert_eq!(usable(200.0, 6_000.0), Duration::ZERO);
+        assert_eq!(usable(100.0, 20.0).as_secs(), 40, "WeCom was asked 20 s ago, and gave this one");
+        assert_eq!(remaining(500.0, 6_700.0, AHEAD), Duration::ZERO);
+    }
 }

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use super::{Api, ApiError};
 
+/// Where a customer is greeted: a path with a budget of its own.
+pub(super) const PATH: &str = "externalcontact/send_welcome_msg";
+
 /// Somebody else has greeted this customer, or the chat has begun: as good as done.
 pub const GREETED_ALREADY: i64 = 41051;
 
@@ -86,7 +89,7 @@ impl Api {
                 fields.insert("attachments".to_owned(), attachments.into());
             }
         }
-        self.post::<serde::de::IgnoredAny>("externalcontact/send_welcome_msg", &body).await.map(drop)
+        self.post::<serde::de::IgnoredAny>(PATH, &body).await.map(drop)
     }
 }
 

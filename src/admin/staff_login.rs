@@ -1,0 +1,224 @@
+//! `staff-bind/login`: staff members bind themselves by logging in to WeCom.
+//!
+//! An operator asks for a link that is made for one staff id. Whoever logs in with it comes back from WeCom with a code
+//! and the link's one-time state, and is bound to that staff id; a small page tells them so. The state is the proof, so
+//! this way back needs no token. It refuses to know how the link reaches its staff member.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::{Connection, PgConnection};
+
+use super::{
+    body,
+    call::{Answer, Call},
+    check,
+    problem::{Code, Problem},
+    staff_bind::{self, Found},
+};
+use crate::{
+    tables::{
+        login_state::{self, Made},
+        staff_wechat_bind,
+    },
+    vault,
+    wecom::Api,
+};
+
+/// How long a link can be used.
+const LINK_LIFE_S: f64 = 300.0;
+
+/// The randomness of a state. In hexadecimal it has only the characters that WeCom takes, and fewer than its 128.
+const STATE_BYTES: usize = 32;
+
+/// Where WeCom sends a browser back to, behind `wecom.public_url`.
+const CALLBACK_PATH: &str = "/api/enterprise-wechat/staff-bind/login/callback";
+
+/// Whom a link is for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// May be left out where there is only one corp.
+    corpid: Option<String>,
+    staff_id: String,
+}
+
+/// A link to be made, and the app through which its login goes.
+pub(super) struct Way {
+    staff_id: String,
+    api: Api,
+}
+
+/// A link as it goes out.
+#[derive(Serialize)]
+struct Link {
+    staff_id: String,
+    corpid: String,
+    /// For a browser: a QR code to scan.
+    scan_url: String,
+    /// For WeCom's own client.
+    in_client_url: String,
+    expires_at: DateTime<Utc>,
+}
+
+/// How a login went.
+pub(super) enum Visit {
+    /// Who it was.
+    Member(Found),
+    /// It binds nobody, and why, in Chinese.
+    Refused(u16, String),
+}
+
+/// Finds the app through which a login goes.
+pub(super) async fn ask_way(call: &mut Call<'_>) -> Result<Way, Problem> {
+    call.no_params()?;
+    let wanted: Wanted = body::parse(&call.request.body)?;
+    call.subject.clone_from(&wanted.staff_id);
+    check::id("staff_id", &wanted.staff_id)?;
+    if call.admin.settings.public_url.is_empty() {
+        let detail = "set wecom.public_url to where staff members' browsers reach this program. \
+                      请先配置 wecom.public_url（员工浏览器可访问的地址）。";
+        return Err(Problem::new(Code::SettingMissing, detail));
+    }
+    let corpid = {
+        let mut conn = call.admin.pool.acquire().await?;
+        let found = staff_bind::corp(&mut conn, wanted.corpid.as_deref()).await?;
+        found.map_err(|why| Problem::field("corpid", why))?
+    };
+    let api = call.admin.wecom.corp(&corpid).await?;
+    if api.agentid() == 0 {
+        let detail = "a login goes through an app: save its agentid with `POST config`. 请先保存应用的 AgentId。";
+        return Err(Problem::new(Code::SettingMissing, detail));
+    }
+    Ok(Way { staff_id: wanted.staff_id, api })
+}
+
+/// Makes a link. It keeps a state, so it is not safe to repeat, and a POST.
+pub(super) async fn make(call: &Call<'_>, way: Way, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    let Way { staff_id, api } = way;
+    let state = hex::encode(rand::random::<[u8; STATE_BYTES]>());
+    let made = Made { corpid: api.corpid().clone(), app_id: api.app_id(), staff_id };
+    let expires_at = login_state::make(conn, &vault::token_hash(&state), &made, LINK_LIFE_S).await?;
+    let redirect = format!("{}{CALLBACK_PATH}", call.admin.settings.public_url);
+    Answer::new(
+        201,
+        Link {
+            staff_id: made.staff_id,
+            corpid: made.corpid.0,
+            scan_url: api.scan_url(&redirect, &state),
+            in_client_url: api.in_client_url(&redirect, &state),
+            expires_at,
+        },
+    )
+}
+
+/// Redeems a link's state, then WeCom's code, and finds out who came. The state is used up whatever follows: a link
+/// that failed half-way could be tried by somebody else.
+pub(super) async fn ask_visit(call: &mut Call<'_>) -> Result<Visit, Problem> {
+    let mut params = call.params()?;
+    let (code, state) = (params.take("code"), params.take("state"));
+    let (Some(code), Some(state)) = (code, state) else {
+        return Ok(Visit::Refused(400, "链接不完整。请重新打开管理员发给您的链接。".to_owned()));
+    };
+    let made = {
+        let mut conn = call.admin.pool.acquire().await?;
+        login_state::redeem(&mut conn, &vault::token_hash(&state)).await?
+    };
+    let Some(made) = made else {
+        let text = "链接已使用、已过期或不存在（有效期 5 分钟）。请向管理员索取新的链接。";
+        return Ok(Visit::Refused(410, text.to_owned()));
+    };
+    call.subject.clone_from(&made.staff_id);
+    let api = call.admin.wecom.app(made.app_id).await?;
+    let visitor = match api.visitor(&code).await {
+        Ok(visitor) => visitor,
+        Err(error) => {
+            let why = error.meaning().map_or("企业微信未能确认您的身份", |it| it.zh);
+            tracing::warn!(error = %error, "a login was not confirmed by WeCom");
+            return Ok(Visit::Refused(502, format!("{why}。请向管理员索取新的链接。")));
+        }
+    };
+    let Some(user) = visitor.user else {
+        return Ok(Visit::Refused(403, "您不是本企业的成员，无法绑定。".to_owned()));
+    };
+    // A login is given to members out of the app's sight, too: whether this one may be bound is ours to find out.
+    match staff_bind::verify(&api, &user).await {
+        Ok(known) => Ok(Visit::Member(Found { corpid: made.corpid, staff_id: made.staff_id, known })),
+        Err(problem) => {
+            tracing::warn!(error = %problem, "somebody who logged in cannot be bound");
+            let why = match problem.code() {
+                Code::MemberUnknown => "您不在应用的可见范围内。请联系管理员添加",
+                Code::MemberInactive => "您的企业微信账号未激活或已停用。请联系管理员",
+                _ => "暂时无法向企业微信核实您的身份。请稍后向管理员索取新的链接",
+            };
+            Ok(Visit::Refused(403, format!("{why}。")))
+        }
+    }
+}
+
+/// Binds who came, and tells them.
+pub(super) async fn finish(visit: Visit, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    let found = match visit {
+        Visit::Member(found) => found,
+        Visit::Refused(status, text) => return Ok(page(status, "未能绑定", &text)),
+    };
+    let who = found.known.name.as_deref().unwrap_or(found.known.user.as_str()).to_owned();
+    // A refused insert would spoil the transaction that the access log's line is in.
+    let mut inner = conn.begin().await?;
+    match staff_bind::bind(&mut inner, &found).await {
+        Ok(binding) => {
+            inner.commit().await?;
+            Ok(page(200, "绑定成功", &format!("{who}，您的企业微信已绑定到员工编号 {}。", binding.staff_id)))
+        }
+        Err(problem) if problem.code() == Code::AlreadyBound => {
+            inner.rollback().await?;
+            if staff_wechat_bind::is_bound(conn, &found.corpid, &found.staff_id, &found.known.user).await? {
+                return Ok(page(
+                    200,
+                    "已绑定",
+                    &format!("{who}，您的企业微信此前已绑定到员工编号 {}。", found.staff_id),
+                ));
+            }
+            let text = match problem.named() {
+                Some("staff_id") => format!("员工编号 {} 已绑定了其他企业微信账号。", found.staff_id),
+                _ => "您的企业微信已绑定到其他员工编号。".to_owned(),
+            };
+            Ok(page(409, "未能绑定", &format!("{text}请联系管理员先解除原绑定。")))
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+/// A page for a person. It loads and runs nothing, and tells no other site the code in its own address.
+fn page(status: u16, title: &str, text: &str) -> Answer {
+    let (title, text) = (escaped(title), escaped(text));
+    let html = format!(
+        "<!doctype html>\n<html lang=\"zh-CN\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
+         <style>body{{font-family:sans-serif;max-width:28em;margin:4em auto;padding:0 1em;line-height:1.6}}</style>\n\
+         <h1>{title}</h1>\n<p>{text}</p>\n</html>\n"
+    );
+    let mut answer = Answer::file(status, "text/html; charset=utf-8".to_owned(), html.into());
+    answer.headers = vec![
+        ("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'".to_owned()),
+        ("referrer-policy", "no-referrer".to_owned()),
+        ("x-content-type-options", "nosniff".to_owned()),
+    ];
+    answer
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_page_says_of_somebody_is_text_and_no_markup() {
+        let bytes = page(200, "绑定成功", "<script>alert('1')</script> & \"co\"").body.into_bytes();
+        let html = String::from_utf8(bytes.to_vec()).expect("text");
+        assert!(!html.contains("<script>"), "{html}");
+        assert!(html.contains("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt; &amp; &quot;co&quot;"), "{html}");
+    }
+}

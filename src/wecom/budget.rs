@@ -1,0 +1,245 @@
+//! Budgets: how often a corp may call an endpoint, so that WeCom never has to say that it is too often.
+//!
+//! A call waits for its turn, within limits; who would wait too long is told when to come back. What WeCom says
+//! nevertheless (45009, 45033) pauses that endpoint for that corp alone and halves its budget for a while. Greeting a
+//! customer and making tokens have lanes of their own: nothing else delays them. It counts this process's calls only,
+//! which the distance to the platform's limits allows for.
+
+use std::{
+    collections::HashMap,
+    num::NonZeroU32,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use governor::{
+    Quota, RateLimiter,
+    clock::DefaultClock,
+    middleware::StateInformationMiddleware,
+    state::{InMemoryState, NotKeyed},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{ApiError, Class, token, welcome};
+use crate::ids::CorpId;
+
+/// How long a call waits for its turn, at most. Then its caller has better things to do.
+const WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// When to come back after such a wait.
+const COME_BACK: Duration = Duration::from_secs(2);
+
+/// How long an endpoint rests after not even a new token was accepted there.
+const MISTRUSTED_FOR: Duration = Duration::from_secs(5);
+
+/// How long an endpoint's budget is halved after WeCom said that we call too often, or too much at once.
+const HALVED_FOR: Duration = Duration::from_secs(600);
+
+/// How many calls of one endpoint for customers run at once: WeCom does not say how many it takes (45033).
+const CUSTOMER_CONCURRENCY: usize = 4;
+
+/// The endpoints this holds for.
+const CUSTOMER_PATHS: &str = "externalcontact/";
+
+/// How many greetings are sent per second: just below the platform's 10,000 a minute.
+const WELCOMES_PER_SECOND: u32 = 150;
+
+/// How many tokens are made per second, for all secrets of a corp: even that means that something is wrong.
+const TOKENS_PER_SECOND: u32 = 5;
+
+/// How many calls a corp makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// In a second, in all.
+    pub corp_per_second: NonZeroU32,
+    /// In a second, of one endpoint.
+    pub path_per_second: NonZeroU32,
+    /// At once.
+    pub concurrency: NonZeroU32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const fn of(number: u32) -> NonZeroU32 {
+            NonZeroU32::new(number).expect("it is written here")
+        }
+        Self { corp_per_second: of(50), path_per_second: of(10), concurrency: of(20) }
+    }
+}
+
+/// The budgets of every corp.
+pub(super) struct Budget {
+    limits: Limits,
+    corps: Mutex<HashMap<CorpId, Arc<Corp>>>,
+    paths: Mutex<HashMap<(CorpId, &'static str), Arc<Path>>>,
+}
+
+struct Corp {
+    rate: Limiter,
+    permits: Arc<Semaphore>,
+}
+
+struct Path {
+    /// Whether the corp's budget counts, too.
+    shared: bool,
+    full: Limiter,
+    half: Limiter,
+    permits: Arc<Semaphore>,
+    /// How many permits a call takes while the budget is halved.
+    halved_permits: u32,
+    trouble: Mutex<Trouble>,
+}
+
+#[derive(Default, Clone, Copy)]
+struct Trouble {
+    paused_until: Option<Instant>,
+    halved_until: Option<Instant>,
+}
+
+/// The turn of one call. It ends when it is dropped.
+pub(super) struct Turn {
+    name: &'static str,
+    path: Arc<Path>,
+    began: Instant,
+    _permits: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>),
+}
+
+type Limiter = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>;
+
+impl Budget {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, corps: Mutex::default(), paths: Mutex::default() }
+    }
+
+    /// Waits for the turn of a call.
+    pub(super) async fn turn(&self, corpid: &CorpId, name: &'static str) -> Result<Turn, ApiError> {
+        let path = self.path(corpid, name);
+        let corp = path.shared.then(|| self.corp(corpid));
+        let entered = tokio::time::timeout(WAIT_MAX, path.enter(name, corp.as_deref())).await;
+        let permits = entered.unwrap_or_else(|_| Err(later(name, "its budget is used up", COME_BACK)))?;
+        Ok(Turn { name, path, began: Instant::now(), _permits: permits })
+    }
+
+    /// Not even a new token is accepted at this endpoint: whatever the reason, making one more at once is no remedy.
+    pub(super) fn mistrust(&self, corpid: &CorpId, name: &'static str) {
+        self.path(corpid, name).pause(MISTRUSTED_FOR, false);
+    }
+
+    fn path(&self, corpid: &CorpId, name: &'static str) -> Arc<Path> {
+        let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
+        paths.entry((corpid.clone(), name)).or_insert_with(|| Arc::new(Path::new(name, self.limits))).clone()
+    }
+
+    fn corp(&self, corpid: &CorpId) -> Arc<Corp> {
+        let mut corps = self.corps.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || {
+            let permits = usize::try_from(self.limits.concurrency.get()).unwrap_or(usize::MAX);
+            let rate = limiter(Quota::per_second(self.limits.corp_per_second));
+            Arc::new(Corp { rate, permits: Arc::new(Semaphore::new(permits)) })
+        };
+        corps.entry(corpid.clone()).or_insert_with(new).clone()
+    }
+}
+
+impl Path {
+    fn new(name: &'static str, limits: Limits) -> Self {
+        let own = match name {
+            welcome::PATH => NonZeroU32::new(WELCOMES_PER_SECOND),
+            token::PATH => NonZeroU32::new(TOKENS_PER_SECOND),
+            _ => None,
+        };
+        let rate = own.unwrap_or(limits.path_per_second);
+        let all = usize::try_from(limits.concurrency.get()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let permits = match own {
+            Some(rate) => usize::try_from(rate.get()).unwrap_or(all),
+            None if name.starts_with(CUSTOMER_PATHS) => all.min(CUSTOMER_CONCURRENCY),
+            None => all,
+        };
+        let second = Duration::from_secs(1);
+        let half = Quota::with_period(second.saturating_mul(2) / rate.get()).unwrap_or(Quota::per_second(rate));
+        Self {
+            shared: own.is_none(),
+            full: limiter(Quota::per_second(rate)),
+            half: limiter(half),
+            permits: Arc::new(Semaphore::new(permits)),
+            halved_permits: if permits > 1 { 2 } else { 1 },
+            trouble: Mutex::default(),
+        }
+    }
+
+    /// First what belongs to this endpoint, then what the corp's calls share: so a slow endpoint holds up no other.
+    async fn enter(
+        &self,
+        name: &'static str,
+        corp: Option<&Corp>,
+    ) -> Result<(OwnedSemaphorePermit, Option<OwnedSemaphorePermit>), ApiError> {
+        let halved = self.standing(name)?;
+        let own = self.permits.clone().acquire_many_owned(if halved { self.halved_permits } else { 1 }).await;
+        let own = own.map_err(|_| later(name, "the program is stopping", COME_BACK))?;
+        let left = if halved { ready(&self.half).await } else { ready(&self.full).await };
+        metrics::gauge!("wecomd_wecom_budget_left", "path" => name).set(left);
+        let mut shared = None;
+        if let Some(corp) = corp {
+            let permit = corp.permits.clone().acquire_owned().await;
+            shared = Some(permit.map_err(|_| later(name, "the program is stopping", COME_BACK))?);
+            ready(&corp.rate).await;
+        }
+        // WeCom may have complained about another call while this one waited.
+        self.standing(name)?;
+        Ok((own, shared))
+    }
+
+    /// Whether the budget is halved at the moment; an error while the endpoint is paused.
+    fn standing(&self, name: &'static str) -> Result<bool, ApiError> {
+        let trouble = *self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        match trouble.paused_until {
+            Some(until) if until > now => Err(later(name, "WeCom asked for a pause", until - now)),
+            _ => Ok(trouble.halved_until.is_some_and(|until| until > now)),
+        }
+    }
+
+    fn pause(&self, pause: Duration, halve: bool) {
+        let now = Instant::now();
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.paused_until = trouble.paused_until.max(Some(now + pause));
+        if halve {
+            trouble.halved_until = Some(now + HALVED_FOR);
+        }
+    }
+}
+
+impl Turn {
+    /// Takes note of how the call went: how long it took, what came back, and whether WeCom wants to be left alone.
+    pub(super) fn ended<A>(self, outcome: Result<A, ApiError>) -> Result<A, ApiError> {
+        let path = self.name;
+        metrics::histogram!("wecomd_wecom_call_seconds", "path" => path).record(self.began.elapsed());
+        let errcode = match &outcome {
+            Ok(_) => "0".to_owned(),
+            Err(error) => error.errcode.map_or_else(|| "none".to_owned(), |it| it.to_string()),
+        };
+        if let Err(error) = &outcome
+            && let Some(pause) = error.retry_after
+        {
+            self.path.pause(pause, true);
+            tracing::warn!(path, errcode, pause_s = pause.as_secs(), "WeCom limits us: this API rests");
+            metrics::counter!("wecomd_wecom_pauses_total", "path" => path, "errcode" => errcode.clone()).increment(1);
+        }
+        metrics::counter!("wecomd_wecom_calls_total", "path" => path, "errcode" => errcode).increment(1);
+        outcome
+    }
+}
+
+fn limiter(quota: Quota) -> Limiter {
+    RateLimiter::direct(quota).with_middleware::<StateInformationMiddleware>()
+}
+
+/// Waits for the next call, and says how many more could follow at once.
+async fn ready(limiter: &Limiter) -> f64 {
+    f64::from(limiter.until_ready().await.remaining_burst_capacity())
+}
+
+fn later(name: &'static str, why: &str, pause: Duration) -> ApiError {
+    let message = format!("not called: {why}, for {} s more", pause.as_secs().max(1));
+    ApiError { retry_after: Some(pause), ..ApiError::unanswered(name, Class::Transient, message) }
+}
