@@ -24,4 +24,8 @@ mod processes;
 
 mod stop;
 
+mod tasks;
+
+mod welcome;
+
 mod tidy;
