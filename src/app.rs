@@ -15,9 +15,11 @@ use crate::{
     admin::{Admin, AdminSettings},
     apps::Apps,
     config::Config,
+    flow::{self, Keeper, assignment::Rules},
+    ids::StaffId,
     inbox::{Inbox, Wake},
     server::{self, AdminDoor, CallbackDoor, Health, Limits},
-    tables::MIGRATOR,
+    tables::{MIGRATOR, contact_flow_setting, work_order::Patience},
     telemetry,
     vault::Vault,
     wecom::{self, Wecom},
@@ -112,7 +114,12 @@ impl App {
         let (inbox, committer) = Inbox::start(options.clone(), wake.clone());
         let settings = AdminSettings { key_overlap: TimeDelta::hours(config.callback.key_overlap_hours.into()) };
         let wecom = Wecom::new(&wecom_settings(config), pool.clone(), vault.clone())?;
-        let admin_half = Arc::new(Admin { pool: pool.clone(), vault, apps: apps.clone(), wecom, settings });
+        let flow = flow_settings(config);
+        let mut conn = pool.acquire().await?;
+        contact_flow_setting::save(&mut conn, &config.matching.order, &config.assignment.order_url).await?;
+        drop(conn);
+        let keeper = Keeper::new(pool.clone(), wecom.clone(), &flow);
+        let admin_half = Arc::new(Admin { pool: pool.clone(), vault, apps: apps.clone(), wecom, settings, flow });
 
         let limits = limits(config);
         let health = Health::new(pool, metrics.clone(), inbox.standing());
@@ -122,7 +129,10 @@ impl App {
             let door = Arc::new(CallbackDoor::new(apps.clone(), inbox, limits.clone()));
             doors.push(tokio::spawn(server::serve(listener, door, limits, stopping.clone())));
         }
-        let workers = workers(config, &options, &wake, &stopping);
+        let mut workers = workers(config, &options, &wake, &stopping);
+        if config.worker.enabled {
+            workers.push(tokio::spawn(keeper.run(stopping.clone())));
+        }
         let followers = vec![
             tokio::spawn(apps.follow()),
             tokio::spawn(wake.listen(options)),
@@ -161,6 +171,20 @@ fn limits(config: &Config) -> Limits {
         header_timeout: Duration::from_millis(config.http.header_timeout_ms),
         body_timeout: Duration::from_millis(config.http.body_timeout_ms),
         body_bytes_max: config.http.body_bytes_max,
+    }
+}
+
+fn flow_settings(config: &Config) -> flow::Settings {
+    let assignment = &config.assignment;
+    let minutes = |minutes: u32| i32::try_from(minutes).unwrap_or(i32::MAX);
+    let patience = Patience {
+        pick_up_minutes: minutes(assignment.pick_up_minutes),
+        escalate_minutes: minutes(assignment.escalate_minutes),
+    };
+    let escalate_to = Some(assignment.escalate_to.as_str()).filter(|it| !it.is_empty()).map(StaffId::from);
+    flow::Settings {
+        rules: Rules { automatic: assignment.automatic, patience, escalate_to },
+        contact_way_life: TimeDelta::days(config.matching.contact_way_days.into()),
     }
 }
 

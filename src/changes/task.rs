@@ -3,8 +3,12 @@
 use chrono::{DateTime, Utc};
 
 /// What is to be done. The order is the order of their names in the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TaskKind {
+    /// Download a picture, sound or film; the subject is the media id.
+    FetchMedia,
+    /// Tell a staff member something; the subject is what it is about.
+    NotifyStaff,
     /// Read a customer's card again; the subject is the external userid.
     RefreshContact,
     /// Read a member again; the subject is the userid.
@@ -14,9 +18,15 @@ pub enum TaskKind {
 }
 
 impl TaskKind {
+    /// Every kind, in the order of their names.
+    pub const ALL: &[Self] =
+        &[Self::FetchMedia, Self::NotifyStaff, Self::RefreshContact, Self::RefreshMember, Self::Welcome];
+
     /// Its name in `task.kind`.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::FetchMedia => "fetch_media",
+            Self::NotifyStaff => "notify_staff",
             Self::RefreshContact => "refresh_contact",
             Self::RefreshMember => "refresh_member",
             Self::Welcome => "welcome",
@@ -27,11 +37,31 @@ impl TaskKind {
     pub fn priority(self) -> i16 {
         match self {
             Self::Welcome => 0,
+            Self::NotifyStaff => 20,
             Self::RefreshMember => 50,
             Self::RefreshContact => 100,
+            Self::FetchMedia => 150,
         }
     }
+
+    /// Whether somebody waits for it, so that executors are told at once. The others are found by looking.
+    pub fn is_urgent(self) -> bool {
+        matches!(self, Self::Welcome | Self::NotifyStaff)
+    }
 }
+
+impl std::str::FromStr for TaskKind {
+    type Err = NotATaskKind;
+
+    fn from_str(text: &str) -> Result<Self, NotATaskKind> {
+        Self::ALL.iter().copied().find(|it| it.as_str() == text).ok_or(NotATaskKind)
+    }
+}
+
+/// The text names no kind of task.
+#[derive(Debug, thiserror::Error)]
+#[error("a task's kind is fetch_media, notify_staff, refresh_contact, refresh_member or welcome")]
+pub struct NotATaskKind;
 
 /// A row of `task`, but for its key.
 #[derive(Debug, Clone, PartialEq)]

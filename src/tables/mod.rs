@@ -20,6 +20,20 @@ pub mod handover;
 
 pub mod task;
 
+pub mod work_order;
+
+pub mod contact_way;
+
+pub mod contact_way_scan;
+
+pub mod matching;
+
+pub mod customer_match;
+
+pub mod contact_flow_setting;
+
+pub mod idempotency_key;
+
 pub mod enterprise_wechat_config;
 
 pub mod api_token;

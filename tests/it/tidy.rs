@@ -28,10 +28,14 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("tables", &["changes", "ids"]),
     // The other direction.
     ("wecom", &["ids", "tables", "vault"]),
+    ("flow", &["ids", "tables", "wecom"]),
     // For people.
-    ("admin", &["apps", "crypto", "ids", "inbox", "tables", "vault", "config", "wecom"]),
+    ("admin", &["apps", "crypto", "ids", "inbox", "tables", "vault", "config", "wecom", "flow", "changes"]),
     // What holds it together. Nobody but the command line sees the whole.
-    ("app", &["admin", "apps", "config", "inbox", "server", "tables", "telemetry", "vault", "wecom", "worker"]),
+    (
+        "app",
+        &["admin", "apps", "config", "flow", "ids", "inbox", "server", "tables", "telemetry", "vault", "wecom", "worker"],
+    ),
     ("cli", ANYTHING),
     ("config", &["embedded", "telemetry"]),
     ("vault", &[]),
