@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Admin, Body, Request, params::Params, problem::Problem};
+use super::{Admin, Body, Request, auth::Caller, params::Params, problem::Problem};
 
 /// A request that may be carried out.
 pub(super) struct Call<'a> {
@@ -11,6 +11,8 @@ pub(super) struct Call<'a> {
     pub(super) admin: &'a Admin,
     /// The request.
     pub(super) request: &'a Request,
+    /// Who calls.
+    pub(super) caller: &'a Caller,
     /// What the path's parameter stands for; empty if it has none.
     pub(super) id: &'a str,
     /// Whom or what it is about, for the access log. An endpoint that reads it from the body says so here.
@@ -54,7 +56,6 @@ impl Answer {
     }
 
     /// A file, or the part of it that was asked for.
-    #[expect(dead_code, reason = "pictures and sounds are on their way")]
     pub(super) fn file(status: u16, content_type: String, bytes: Bytes) -> Self {
         Self { status, body: Body::File { content_type, bytes }, headers: Vec::new(), apps_changed: false }
     }

@@ -30,6 +30,14 @@ mod deliveries;
 
 mod handovers;
 
+mod idempotency;
+
+mod work_orders;
+
+mod staff_duty;
+
+mod customer_matches;
+
 pub mod problem;
 
 use std::sync::Arc;
@@ -40,7 +48,13 @@ use serde_json::Value;
 use sqlx::{Acquire, PgConnection, PgPool};
 use uuid::Uuid;
 
-use crate::{apps::Apps, tables::access_log, vault::Vault, wecom::Wecom};
+use crate::{
+    apps::Apps,
+    flow,
+    tables::{access_log, contact_way::ContactWay},
+    vault::Vault,
+    wecom::Wecom,
+};
 use auth::Caller;
 use call::{Answer, Call};
 use problem::{Code, Problem};
@@ -58,6 +72,8 @@ pub struct Admin {
     pub wecom: Wecom,
     /// What the operator decided.
     pub settings: AdminSettings,
+    /// What the operator decided about work orders and contact ways.
+    pub flow: flow::Settings,
 }
 
 /// What the operator decided about the admin half.
@@ -166,16 +182,16 @@ pub fn unread(status: u16, request_id: Uuid) -> Reply {
 async fn answer(admin: &Admin, request: &Request) -> Result<Answer, Problem> {
     let found = route::find(&request.method, &request.path)?;
     let mut conn = admin.pool.acquire().await?;
-    let mut call = Call { admin, request, id: &found.id, subject: found.id.clone() };
     let line = Line { request, route: found.route.path };
 
     let caller = match auth::authenticate(&mut conn, request.bearer.as_deref()).await {
         Ok(caller) => caller,
-        Err(problem) => return Err(line.turned_away(&mut conn, None, &call.subject, problem).await),
+        Err(problem) => return Err(line.turned_away(&mut conn, None, &found.id, problem).await),
     };
     if let Err(problem) = caller.may(found.route.role) {
-        return Err(line.turned_away(&mut conn, Some(&caller), &call.subject, problem).await);
+        return Err(line.turned_away(&mut conn, Some(&caller), &found.id, problem).await);
     }
+    let mut call = Call { admin, request, caller: &caller, id: &found.id, subject: found.id.clone() };
 
     // What WeCom must be asked comes first: no transaction, and no connection, ever waits for WeCom.
     drop(conn);
@@ -212,16 +228,21 @@ async fn answer(admin: &Admin, request: &Request) -> Result<Answer, Problem> {
 enum Asked {
     /// Nothing was asked.
     Nothing,
+    /// For a contact way.
+    ContactWay(Box<ContactWay>),
 }
 
-async fn ask(_endpoint: Endpoint, _call: &mut Call<'_>) -> Result<Asked, Problem> {
-    Ok(Asked::Nothing)
+async fn ask(endpoint: Endpoint, call: &mut Call<'_>) -> Result<Asked, Problem> {
+    match endpoint {
+        Endpoint::CustomerContactMake => Ok(Asked::ContactWay(Box::new(Box::pin(customer_contact::make(call)).await?))),
+        _ => Ok(Asked::Nothing),
+    }
 }
 
 async fn run(
     endpoint: Endpoint,
     call: &mut Call<'_>,
-    _asked: Asked,
+    asked: Asked,
     conn: &mut PgConnection,
 ) -> Result<Answer, Problem> {
     match endpoint {
@@ -236,6 +257,19 @@ async fn run(
         Endpoint::DeliveryShow => deliveries::show(call, conn).await,
         Endpoint::DeliveryReplay => deliveries::replay(call, conn).await,
         Endpoint::HandoverList => handovers::list(call, conn).await,
+        Endpoint::WorkOrderList => work_orders::list(call, conn).await,
+        Endpoint::WorkOrderAdd => work_orders::add(call, conn).await,
+        Endpoint::WorkOrderShow => work_orders::show(call, conn).await,
+        Endpoint::WorkOrderChange => work_orders::change(call, conn).await,
+        Endpoint::StaffDutySet => staff_duty::set(call, conn).await,
+        Endpoint::CustomerContactMake => match asked {
+            Asked::ContactWay(way) => customer_contact::made(*way),
+            Asked::Nothing => Err(Problem::internal("no contact way was asked for")),
+        },
+        Endpoint::CustomerContactQr => customer_contact::picture(call, conn).await,
+        Endpoint::CustomerMatchList => customer_matches::list(call, conn).await,
+        Endpoint::CustomerMatchDecide => customer_matches::decide(call, conn).await,
+        Endpoint::ContactRecordAdd => contact_records::add(call, conn).await,
     }
 }
 

@@ -53,12 +53,7 @@ pub enum NotMade {
 }
 
 /// The contact way that stands for this purpose, or a new one that is valid for `life`.
-pub async fn obtain(
-    pool: &PgPool,
-    wecom: &Wecom,
-    purpose: &Purpose,
-    life: TimeDelta,
-) -> Result<ContactWay, NotMade> {
+pub async fn obtain(pool: &PgPool, wecom: &Wecom, purpose: &Purpose, life: TimeDelta) -> Result<ContactWay, NotMade> {
     let began = tokio::time::Instant::now();
     loop {
         let (way, ours) = stand(pool, purpose, life).await?;
@@ -88,7 +83,7 @@ async fn stand(pool: &PgPool, purpose: &Purpose, life: TimeDelta) -> Result<(Con
     }
     let mut transaction = conn.begin().await?;
     // A scan that is being recorded must see the new row, or be seen by it.
-    apply::lock(&mut transaction, [&purpose.corpid], true).await?;
+    apply::lock_alone(&mut transaction, &purpose.corpid).await?;
     if let Some(way) = contact_way::current(&mut transaction, purpose).await? {
         if stands(&way) {
             return Ok((way, false));

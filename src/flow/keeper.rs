@@ -84,7 +84,7 @@ impl Keeper {
     /// Whether there may be more.
     async fn look_after(&self, corp: &CorpId) -> sqlx::Result<bool> {
         let mut transaction = self.pool.begin().await?;
-        apply::lock(&mut transaction, [corp], true).await?;
+        apply::lock_alone(&mut transaction, corp).await?;
         let Rules { patience, automatic, .. } = self.rules;
         let due = work_order::standing_still(&mut transaction, corp, patience, automatic, ORDERS_MAX).await?;
         let mut done = 0;

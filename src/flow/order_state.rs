@@ -90,7 +90,8 @@ mod tests {
         let table: Vec<String> = OrderState::ALL
             .iter()
             .map(|from| {
-                let row: String = OrderState::ALL.iter().map(|to| if from.may_become(*to) { 'x' } else { '.' }).collect();
+                let row: String =
+                    OrderState::ALL.iter().map(|to| if from.may_become(*to) { 'x' } else { '.' }).collect();
                 format!("{row} {}", from.as_str())
             })
             .collect();

@@ -92,13 +92,22 @@ pub async fn follow_scans(
 /// Always in the same order, so that two that lock several corps never wait for each other crosswise.
 pub async fn lock(conn: &mut PgConnection, corps: impl IntoIterator<Item = &CorpId>, quiet: bool) -> sqlx::Result<()> {
     let corps: Vec<_> = corps.into_iter().map(|corp| corp.0.clone()).collect();
+    lock_named(conn, &corps, quiet).await
+}
+
+/// Has one corp to itself until `conn`'s transaction ends.
+pub async fn lock_alone(conn: &mut PgConnection, corp: &CorpId) -> sqlx::Result<()> {
+    lock_named(conn, &[corp.0.clone()], true).await
+}
+
+async fn lock_named(conn: &mut PgConnection, corps: &[String], quiet: bool) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
         select case when $3 then pg_advisory_xact_lock($1, key) else pg_advisory_xact_lock_shared($1, key) end
         from (select distinct hashtext(corp) as key from unnest($2::text[]) corp order by key) keys
         "#,
         CORP_LOCK,
-        &corps,
+        corps,
         quiet,
     )
     .fetch_all(conn)

@@ -203,7 +203,9 @@ pub async fn undo(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
 
 /// It is given out no more: another may be made for the same purpose.
 pub async fn end(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
-    sqlx::query!("update contact_way set ended_at = now() where id = $1 and ended_at is null", id).execute(conn).await?;
+    sqlx::query!("update contact_way set ended_at = now() where id = $1 and ended_at is null", id)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
@@ -265,7 +267,8 @@ pub async fn deleted(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
 ///
 /// A code that was passed on counts for its first user alone.
 pub async fn derive(conn: &mut PgConnection, states: &[(CorpId, ContactWayState)]) -> sqlx::Result<People> {
-    let (corps, states): (Vec<_>, Vec<_>) = states.iter().map(|(corp, state)| (corp.0.clone(), state.0.clone())).unzip();
+    let (corps, states): (Vec<_>, Vec<_>) =
+        states.iter().map(|(corp, state)| (corp.0.clone(), state.0.clone())).unzip();
     sqlx::query!(
         r#"
         update contact_way way

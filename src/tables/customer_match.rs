@@ -150,12 +150,7 @@ pub async fn person(conn: &mut PgConnection, id: i64) -> sqlx::Result<Option<(Co
 }
 
 /// Writes down an administrator's decision; `None` if the row went away, because nothing is ambiguous any more.
-pub async fn decide(
-    conn: &mut PgConnection,
-    id: i64,
-    customer: &CustomerId,
-    who: &str,
-) -> sqlx::Result<Option<Shown>> {
+pub async fn decide(conn: &mut PgConnection, id: i64, customer: &CustomerId, who: &str) -> sqlx::Result<Option<Shown>> {
     sqlx::query_as!(
         Shown,
         r#"

@@ -254,12 +254,9 @@ pub async fn remind(conn: &mut PgConnection, order: &Order, staff: &StaffId) -> 
 
 /// Writes down that nobody picked it up, and has somebody told.
 pub async fn escalate(conn: &mut PgConnection, order: &Order, to: Option<&StaffId>) -> sqlx::Result<()> {
-    sqlx::query!(
-        "update work_order set escalated_at = now(), version = version + 1 where id = $1",
-        order.id,
-    )
-    .execute(&mut *conn)
-    .await?;
+    sqlx::query!("update work_order set escalated_at = now(), version = version + 1 where id = $1", order.id,)
+        .execute(&mut *conn)
+        .await?;
     log(conn, order, &order.state, order.staff_id.as_ref(), WECOMD, Some("超时未接单,已升级")).await?;
     let Some(to) = to else { return Ok(()) };
     let what = format!("escalated:{}", order.assignments);
@@ -270,7 +267,8 @@ pub async fn escalate(conn: &mut PgConnection, order: &Order, to: Option<&StaffI
 ///
 /// Of several ways of an order the one that was used first counts, whichever we hear of first.
 pub async fn came(conn: &mut PgConnection, states: &[(CorpId, ContactWayState)]) -> sqlx::Result<()> {
-    let (corps, states): (Vec<_>, Vec<_>) = states.iter().map(|(corp, state)| (corp.0.clone(), state.0.clone())).unzip();
+    let (corps, states): (Vec<_>, Vec<_>) =
+        states.iter().map(|(corp, state)| (corp.0.clone(), state.0.clone())).unzip();
     let came = sqlx::query!(
         r#"
         select distinct on (way.work_order_id)
@@ -396,13 +394,7 @@ async fn log(
 }
 
 /// Queues a card about the order for a staff member; one who is not bound to a WeCom user hears nothing.
-async fn notify(
-    conn: &mut PgConnection,
-    order: &Order,
-    staff: &StaffId,
-    what: &str,
-    title: &str,
-) -> sqlx::Result<()> {
+async fn notify(conn: &mut PgConnection, order: &Order, staff: &StaffId, what: &str, title: &str) -> sqlx::Result<()> {
     let user = staff_wechat_bind::user_of(conn, &order.corpid, staff).await?;
     let app = enterprise_wechat_config::speaker(conn, &order.corpid).await?;
     let (Some(user), Some(app_id)) = (user, app) else { return Ok(()) };

@@ -34,7 +34,20 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // What holds it together. Nobody but the command line sees the whole.
     (
         "app",
-        &["admin", "apps", "config", "flow", "ids", "inbox", "server", "tables", "telemetry", "vault", "wecom", "worker"],
+        &[
+            "admin",
+            "apps",
+            "config",
+            "flow",
+            "ids",
+            "inbox",
+            "server",
+            "tables",
+            "telemetry",
+            "vault",
+            "wecom",
+            "worker",
+        ],
     ),
     ("cli", ANYTHING),
     ("config", &["embedded", "telemetry"]),

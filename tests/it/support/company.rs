@@ -56,7 +56,7 @@ pub(crate) async fn enlist(conn: &mut PgConnection, vault: &Vault, corp: &Corp) 
             name: it.name.clone(),
             corpid: Some(corp.corpid.0.clone()),
             agentid: Some(it.agentid.clone()),
-            secret: Some("".into()),
+            secret: Some(it.secret.clone().into()),
             token: Some(it.token.clone().into()),
             encoding_aes_key: Some(it.encoding_aes_key.clone().into()),
             ..NewConfig::default()
