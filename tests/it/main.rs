@@ -8,6 +8,10 @@ mod callback;
 
 mod concurrency;
 
+mod contact_flow;
+
+mod matching;
+
 mod cli;
 
 mod embedded;
@@ -25,3 +29,5 @@ mod processes;
 mod stop;
 
 mod tidy;
+
+mod work_orders;
