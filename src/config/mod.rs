@@ -6,7 +6,10 @@
 
 mod environment;
 
+mod flow;
+
 pub use environment::environment;
+pub use flow::{Assignment, Matching};
 
 use environment::overlay;
 use secrecy::{ExposeSecret, SecretString};
@@ -56,35 +59,6 @@ pub struct Config {
     /// Whose customer a contact is.
     pub matching: Matching,
 }
-
-/// Who takes a work order.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Assignment {
-    /// Whether orders are assigned by themselves.
-    pub automatic: bool,
-    /// After how many minutes whoever has an order is told again.
-    pub pick_up_minutes: u32,
-    /// After how many minutes an order that nobody picked up is escalated.
-    pub escalate_minutes: u32,
-    /// The staff member who is told then; empty for nobody.
-    pub escalate_to: String,
-    /// The page that a notice opens; {id} stands for the order's number.
-    pub order_url: String,
-}
-
-/// Whose customer a contact is.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Matching {
-    /// The ways to find out, the more certain first.
-    pub order: Vec<String>,
-    /// For how many days a contact way is given out.
-    pub contact_way_days: u32,
-}
-
-/// Every way to match a contact that may stand in `matching.order`.
-const MATCHING_WAYS: [&str; 3] = ["state", "unionid", "mobile"];
 
 /// Limits of both listeners.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -235,8 +209,7 @@ impl Config {
         within("callback.key_overlap_hours", self.callback.key_overlap_hours.into(), 0..=720)?;
         within("database.pool_max", self.database.pool_max.into(), 2..=1_000)?;
         within("wecom.timeout_ms", self.wecom.timeout_ms, 1_000..=60_000)?;
-        within("assignment.pick_up_minutes", self.assignment.pick_up_minutes.into(), 1..=10_080)?;
-        within("assignment.escalate_minutes", self.assignment.escalate_minutes.into(), 1..=10_080)?;
+        self.assignment.check()?;
         self.matching.check()?;
         if !["https://", "http://"].iter().any(|scheme| self.wecom.base_url.starts_with(scheme)) {
             return Err(setting("wecom.base_url", "must begin with https:// (or http://, for a stand-in)"));
@@ -274,40 +247,6 @@ impl Default for Config {
             assignment: Assignment::default(),
             matching: Matching::default(),
         }
-    }
-}
-
-impl Default for Assignment {
-    fn default() -> Self {
-        Self {
-            automatic: false,
-            pick_up_minutes: 15,
-            escalate_minutes: 60,
-            escalate_to: String::new(),
-            order_url: String::new(),
-        }
-    }
-}
-
-impl Default for Matching {
-    fn default() -> Self {
-        Self { order: MATCHING_WAYS.map(str::to_owned).into(), contact_way_days: 30 }
-    }
-}
-
-impl Matching {
-    fn check(&self) -> Result<(), ConfigError> {
-        within("matching.contact_way_days", self.contact_way_days.into(), 1..=365)?;
-        for (at, way) in self.order.iter().enumerate() {
-            if !MATCHING_WAYS.contains(&way.as_str()) || self.order.iter().take(at).any(|it| it == way) {
-                return Err(setting("matching.order", "must hold some of state, unionid and mobile, each once"));
-            }
-        }
-        // A unionid leads to a contact that a state matched, so it can never come before it.
-        if self.order.iter().skip(1).any(|way| way == "state") {
-            return Err(setting("matching.order", "must begin with state, or do without it"));
-        }
-        Ok(())
     }
 }
 
@@ -480,6 +419,7 @@ mod tests {
             ("WECOMD_WORKER__WORKERS", "-1", "worker.workers: invalid value"),
             ("WECOMD_PUBLIC_LISTEN", "8080", "public_listen: `8080` is no address and port"),
             ("WECOMD_ADMIN_LISTEN", "0.0.0.0:8080", "admin_listen: must differ from public_listen"),
+            ("WECOMD_MATCHING__ORDER", "mobile, state", "matching.order: must begin with state"),
             ("WECOMD_LOG", "wecomd=loud", "log: not a log filter"),
             ("DATABASE_URL", "mysql://root@db", "database_url: must begin with postgres://"),
         ] {

@@ -97,7 +97,7 @@ pub async fn lock(conn: &mut PgConnection, corps: impl IntoIterator<Item = &Corp
 
 /// Has one corp to itself until `conn`'s transaction ends.
 pub async fn lock_alone(conn: &mut PgConnection, corp: &CorpId) -> sqlx::Result<()> {
-    lock_named(conn, &[corp.0.clone()], true).await
+    lock_named(conn, std::slice::from_ref(&corp.0), true).await
 }
 
 async fn lock_named(conn: &mut PgConnection, corps: &[String], quiet: bool) -> sqlx::Result<()> {

@@ -39,7 +39,9 @@ pub async fn replace(
             and decided_at is null
             and not exists (
                 select from unnest($3::text[], $4::text[]) still (corpid, external_userid)
+                join customer_wechat_contact contact using (corpid, external_userid)
                 where still.corpid = person.corpid and still.external_userid = person.external_userid
+                    and contact.matched_by is null
             )
         "#,
         corps,

@@ -22,7 +22,7 @@ use crate::support::{TestApp, TestDb, database::texts};
 const BASE: &str = "/api/enterprise-wechat";
 
 /// Sets of facts tried; each becomes known in two orders.
-const SETS: u32 = 200;
+const SETS: u32 = 150;
 
 /// Something that becomes known.
 #[derive(Debug, Clone)]
