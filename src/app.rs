@@ -15,10 +15,12 @@ use crate::{
     admin::{Admin, AdminSettings},
     apps::Apps,
     config::{self, Config},
+    flow::{self, Keeper, assignment::Rules},
+    ids::StaffId,
     inbox::{Inbox, Wake},
     media::MediaStore,
     server::{self, AdminDoor, CallbackDoor, Health, Limits},
-    tables::MIGRATOR,
+    tables::{MIGRATOR, contact_flow_setting, work_order::Patience},
     tasks, telemetry,
     vault::Vault,
     wecom::{self, Wecom},
@@ -121,7 +123,13 @@ impl App {
         };
         let wecom = Wecom::new(&wecom_settings(config), pool.clone(), vault.clone())?;
         let media = MediaStore::new(&config.media_location(), config.media.bytes_max).context("media.location")?;
-        let admin_half = Arc::new(Admin { pool: pool.clone(), vault, apps: apps.clone(), wecom, media, settings });
+        let flow = flow_settings(config);
+        let mut conn = pool.acquire().await?;
+        contact_flow_setting::save(&mut conn, &config.matching.order, &config.assignment.order_url).await?;
+        drop(conn);
+        let keeper = Keeper::new(pool.clone(), wecom.clone(), &flow);
+        let admin_half =
+            Arc::new(Admin { pool: pool.clone(), vault, apps: apps.clone(), wecom, media, settings, flow });
 
         let limits = limits(config);
         let (said, tasks_said) = watch::channel(serde_json::Value::Null);
@@ -134,6 +142,9 @@ impl App {
         }
         let tasks_pool = tasks_pool(config, &options);
         let mut workers = workers(config, &options, &wake, &stopping);
+        if config.worker.enabled {
+            workers.push(tokio::spawn(keeper.run(stopping.clone())));
+        }
         if config.tasks.enabled {
             let context = tasks::Context {
                 pool: tasks_pool.clone(),
@@ -182,6 +193,20 @@ fn limits(config: &Config) -> Limits {
         header_timeout: Duration::from_millis(config.http.header_timeout_ms),
         body_timeout: Duration::from_millis(config.http.body_timeout_ms),
         body_bytes_max: config.http.body_bytes_max,
+    }
+}
+
+fn flow_settings(config: &Config) -> flow::Settings {
+    let assignment = &config.assignment;
+    let minutes = |minutes: u32| i32::try_from(minutes).unwrap_or(i32::MAX);
+    let patience = Patience {
+        pick_up_minutes: minutes(assignment.pick_up_minutes),
+        escalate_minutes: minutes(assignment.escalate_minutes),
+    };
+    let escalate_to = Some(assignment.escalate_to.as_str()).filter(|it| !it.is_empty()).map(StaffId::from);
+    flow::Settings {
+        rules: Rules { automatic: assignment.automatic, patience, escalate_to },
+        contact_way_life: TimeDelta::days(config.matching.contact_way_days.into()),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Each holds the platform's (or the business's) string as it was delivered. Nothing here validates:
 //! WeCom's prefixes are known from examples only.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -57,6 +58,11 @@ id! {
     StaffId
 }
 
+id! {
+    /// The `state` of a contact way that we made for one customer: nobody can guess it.
+    ContactWayState
+}
+
 impl ExternalUserId {
     /// Reads a message's sender as a customer if it is shaped like one.
     ///
@@ -83,6 +89,21 @@ impl CustomerId {
         state.strip_prefix("cust:").map(str::trim).filter(|id| !id.is_empty()).map(Self::from)
     }
 }
+
+impl ContactWayState {
+    /// A new one: 128 random bits, 26 of the 30 characters that a `state` may have.
+    pub fn random() -> Self {
+        Self(format!("{WAY_PREFIX}{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>())))
+    }
+
+    /// Reads a `state` as one of ours, by its shape alone.
+    pub fn from_state(state: &str) -> Option<Self> {
+        state.starts_with(WAY_PREFIX).then(|| Self::from(state))
+    }
+}
+
+/// What the `state` of our contact ways begins with; other tools put states of their own on theirs.
+const WAY_PREFIX: &str = "way_";
 
 /// What makes a delivery the same delivery: its app, the event's own time, and the SHA-256 of its plaintext.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -141,6 +162,15 @@ mod tests {
         for member in ["wolfgang", "wmartin", "zhangsan", "wm", ""] {
             assert!(ExternalUserId::from_sender(member).is_none(), "{member}");
         }
+    }
+
+    #[test]
+    fn a_contact_way_s_state_fits_and_is_known_by_its_shape() {
+        let state = ContactWayState::random();
+        assert_eq!(state.as_str().len(), 26);
+        assert_ne!(state, ContactWayState::random());
+        assert_eq!(ContactWayState::from_state(state.as_str()), Some(state));
+        assert_eq!(ContactWayState::from_state("booth-3"), None);
     }
 
     #[test]

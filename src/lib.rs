@@ -28,6 +28,8 @@ pub mod wecom;
 
 pub mod media;
 
+pub mod flow;
+
 pub mod admin;
 
 pub mod app;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Admin, Body, Request, params::Params, problem::Problem};
+use super::{Admin, Body, Request, auth::Caller, params::Params, problem::Problem};
 
 /// A request that may be carried out.
 pub(super) struct Call<'a> {
@@ -11,6 +11,8 @@ pub(super) struct Call<'a> {
     pub(super) admin: &'a Admin,
     /// The request.
     pub(super) request: &'a Request,
+    /// Who calls.
+    pub(super) caller: Option<&'a Caller>,
     /// What the path's parameter stands for; empty if it has none.
     pub(super) id: &'a str,
     /// Whom or what it is about, for the access log. An endpoint that reads it from the body says so here.
@@ -30,6 +32,11 @@ pub(super) struct Answer {
 }
 
 impl Call<'_> {
+    /// Who asks, by the name of their token.
+    pub(super) fn who(&self) -> &str {
+        self.caller.map_or("-", |it| &it.name)
+    }
+
     /// The query's parameters.
     pub(super) fn params(&self) -> Result<Params, Problem> {
         Params::parse(&self.request.query)

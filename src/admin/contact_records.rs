@@ -1,18 +1,48 @@
-//! `contact-records`: what passed between a customer and us, latest first, by type and time.
+//! `contact-records`: what passed between a customer and us, latest first, by type and time; what WeCom did not see is
+//! written by hand.
 
-use chrono::{DateTime, Utc};
-use serde::Serialize;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
+    body,
     call::{Answer, Call},
+    check, idempotency,
     media::{Link, Links},
     page::{Page, Paging},
     params::Params,
-    problem::Problem,
+    problem::{Code, Problem},
+    staff_bind::corp,
 };
-use crate::tables::wechat_contact_record::{self, Filter, Place, Shown};
+use crate::{
+    ids::{CustomerId, StaffId, UserId},
+    tables::{
+        staff_wechat_bind,
+        wechat_contact_record::{self, ByHand, Filter, Place, Shown},
+    },
+};
+
+/// How long a record that is written by hand may be.
+const CONTENT_BYTES_MAX: usize = 8_192;
+
+/// How far ahead of our clock its time may lie.
+const AHEAD_MAX: TimeDelta = TimeDelta::minutes(5);
+
+/// A record to add.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// May be left out where there is only one corp.
+    corpid: Option<String>,
+    customer_id: String,
+    /// Who was in contact with the customer.
+    staff_id: Option<String>,
+    /// When; now, if it is left out.
+    contact_time: Option<DateTime<Utc>>,
+    content: String,
+}
 
 /// The types a record can have.
 const TYPES: [&str; 8] = ["text", "image", "voice", "video", "location", "link", "file", "event"];
@@ -44,6 +74,42 @@ struct Listed {
     #[serde(flatten)]
     record: Shown,
     media: Option<Link>,
+}
+
+pub(super) async fn add(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    call.no_params()?;
+    if let Some(answer) = idempotency::begin(call, conn).await? {
+        return Ok(answer);
+    }
+    let wanted: Wanted = body::parse(&call.request.body)?;
+    call.subject.clone_from(&wanted.customer_id);
+    check::id("customer_id", &wanted.customer_id)?;
+    check::prose("content", &wanted.content, CONTENT_BYTES_MAX)?;
+    let contact_time = wanted.contact_time.unwrap_or_else(Utc::now);
+    if contact_time > Utc::now() + AHEAD_MAX {
+        return Err(Problem::field("contact_time", "must not lie in the future"));
+    }
+    let corpid = corp(conn, wanted.corpid.as_deref()).await?.map_err(|why| Problem::field("corpid", why))?;
+    let user = match wanted.staff_id {
+        Some(staff) => {
+            let staff = StaffId(staff);
+            check::id("staff_id", staff.as_str())?;
+            let user = staff_wechat_bind::user_of(conn, &corpid, &staff).await?;
+            Some(user.ok_or_else(|| Problem::new(Code::NotBound, "bind the staff member first").at("staff_id"))?)
+        }
+        None => None,
+    };
+    let record = ByHand {
+        corpid: &corpid,
+        id: Uuid::now_v7(),
+        contact_time,
+        customer: &CustomerId(wanted.customer_id),
+        user: user.as_ref().map(UserId::as_str),
+        writer: call.who(),
+        content: &wanted.content,
+    };
+    let answer = Answer::new(201, wechat_contact_record::write(conn, &record).await?)?;
+    idempotency::finish(call, conn, answer).await
 }
 
 /// Takes a time with its offset. A `+` that was not encoded has become a blank on the way, and is taken for one.

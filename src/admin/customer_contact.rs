@@ -1,34 +1,172 @@
-//! `customer-contact`: who of us knows a customer, by the business's id or WeCom's.
+//! `customer-contact`: who of us knows a customer, and the code that brings the customer to one of us.
+//!
+//! A code's `qr_code` is WeCom's own address of its picture. `qr_png`, `qr_svg` and `GET customer-contact-qr/{state}`
+//! are codes that hold that address, for paper or a page: whoever scans them is led to WeCom's picture.
 
-use serde::Serialize;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::{
+    body,
     call::{Answer, Call},
+    check,
     page::{LIMIT_MAX, fetch},
     problem::{Code, Problem},
+    staff_bind::corp,
+    work_orders,
 };
-use crate::tables::customer_wechat_contact;
+use crate::{
+    flow::{
+        contact_way::{NotMade, obtain},
+        qr,
+    },
+    ids::{CorpId, CustomerId, StaffId},
+    tables::{
+        contact_way::{self, ContactWay, Purpose},
+        customer_match, customer_wechat_contact, staff_wechat_bind,
+        work_order::{self, Order},
+    },
+};
 
-/// A customer's contacts.
+/// What is known of a customer.
 #[derive(Debug, Serialize)]
 struct Contacts {
     /// The business's id; null if the customer is known by WeCom's alone.
     customer_id: Option<String>,
     /// One for each member who knows them, latest contact first.
     items: Vec<customer_wechat_contact::Shown>,
-    /// Whether there are more than are shown.
+    /// Whether there are more contacts, orders or ways than are shown.
     more: bool,
+    /// Their orders, latest first.
+    work_orders: Vec<Order>,
+    /// The codes that were made for them, latest first.
+    contact_ways: Vec<ContactWay>,
+    /// People who may be this customer, and nobody has decided yet.
+    customer_matches: Vec<customer_match::Shown>,
+}
+
+/// A code that is wanted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// May be left out where there is only one corp.
+    corpid: Option<String>,
+    customer_id: String,
+    /// Whom the customer shall meet; may be left out where the order says who is in charge.
+    staff_id: Option<String>,
+    work_order_id: Option<i64>,
+}
+
+/// A code, as row and picture.
+#[derive(Debug, Serialize)]
+struct Made {
+    #[serde(flatten)]
+    way: ContactWay,
+    /// A PNG of a code that holds `qr_code`, in base64.
+    qr_png: String,
+    /// The same as an SVG document.
+    qr_svg: String,
 }
 
 pub(super) async fn show(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     call.no_params()?;
     let mut items = customer_wechat_contact::of_customer(conn, call.id, fetch(LIMIT_MAX)).await?;
-    if items.is_empty() {
+    // Asked for by WeCom's id, the customer's own id comes with the contact.
+    let customer_id = items.iter().find_map(|it| it.customer_id.clone());
+    let business_id = customer_id.as_deref().unwrap_or(call.id);
+    let filter = work_order::Filter { customer_id: Some(business_id.to_owned()), ..work_order::Filter::default() };
+    let mut work_orders = work_order::list(conn, &filter, fetch(LIMIT_MAX)).await?;
+    let mut contact_ways = contact_way::of_customer(conn, business_id, fetch(LIMIT_MAX)).await?;
+    let mut customer_matches = customer_match::of_customer(conn, business_id, fetch(LIMIT_MAX)).await?;
+    if items.is_empty() && work_orders.is_empty() && contact_ways.is_empty() && customer_matches.is_empty() {
         let detail = "give the business's id of a matched customer, or WeCom's external_userid";
         return Err(Problem::new(Code::CustomerUnknown, detail).at("customerId"));
     }
+    let known_here = customer_id.is_some() || !work_orders.is_empty() || !contact_ways.is_empty();
+    let customer_id = known_here.then(|| business_id.to_owned());
+    let more = cut(&mut items) | cut(&mut work_orders) | cut(&mut contact_ways) | cut(&mut customer_matches);
+    Answer::ok(Contacts { customer_id, items, more, work_orders, contact_ways, customer_matches })
+}
+
+/// Has the code made, or finds the one there is. WeCom is asked here, outside any transaction.
+pub(super) async fn make(call: &mut Call<'_>) -> Result<ContactWay, Problem> {
+    call.no_params()?;
+    let wanted: Wanted = body::parse(&call.request.body)?;
+    call.subject.clone_from(&wanted.customer_id);
+    check::id("customer_id", &wanted.customer_id)?;
+    let admin = call.admin;
+    let purpose = purpose(&mut *admin.pool.acquire().await?, wanted).await?;
+    let way = obtain(&admin.pool, &admin.wecom, &purpose, admin.flow.contact_way_life).await;
+    way.map_err(|error| match error {
+        NotMade::Wecom(error) => error.into(),
+        NotMade::Database(error) => error.into(),
+        NotMade::UnderWay => Problem::new(Code::WecomUnavailable, NotMade::UnderWay.to_string()),
+    })
+}
+
+/// Answers with the code that was made.
+pub(super) fn made(way: ContactWay) -> Result<Answer, Problem> {
+    let text = address(&way)?;
+    let qr_png = STANDARD.encode(qr::png(text).map_err(Problem::internal)?);
+    let qr_svg = qr::svg(text).map_err(Problem::internal)?;
+    Answer::ok(Made { way, qr_png, qr_svg })
+}
+
+pub(super) async fn picture(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    call.no_params()?;
+    let way = contact_way::find(conn, call.id).await?.ok_or_else(no_code)?;
+    let file = qr::png(address(&way)?).map_err(Problem::internal)?;
+    Ok(Answer::file(200, "image/png".to_owned(), file.into()))
+}
+
+/// Who shall meet whom, and about what.
+async fn purpose(conn: &mut PgConnection, wanted: Wanted) -> Result<Purpose, Problem> {
+    let (corpid, staff) = match wanted.work_order_id {
+        Some(id) => of_order(conn, id, &wanted).await?,
+        None => {
+            let corpid = corp(conn, wanted.corpid.as_deref()).await?.map_err(|why| Problem::field("corpid", why))?;
+            (corpid, None)
+        }
+    };
+    let given = match &wanted.staff_id {
+        Some(staff) => {
+            check::id("staff_id", staff)?;
+            Some(StaffId(staff.clone()))
+        }
+        None => staff,
+    };
+    let needed = "says whom the customer shall meet, and is required unless the work order has somebody in charge";
+    let staff = given.ok_or_else(|| Problem::field("staff_id", needed))?;
+    let user = staff_wechat_bind::user_of(conn, &corpid, &staff).await?;
+    let user = user.ok_or_else(|| Problem::new(Code::NotBound, "bind the staff member first").at("staff_id"))?;
+    let customer = CustomerId(wanted.customer_id);
+    Ok(Purpose { corpid, customer, staff, user, work_order_id: wanted.work_order_id })
+}
+
+/// The order's corp and who is in charge of it; an order of somebody else is a mistake.
+async fn of_order(conn: &mut PgConnection, id: i64, wanted: &Wanted) -> Result<(CorpId, Option<StaffId>), Problem> {
+    let order = work_order::find(conn, id).await?.ok_or_else(|| work_orders::unknown().at("work_order_id"))?;
+    if order.customer_id.as_str() != wanted.customer_id {
+        return Err(Problem::field("customer_id", "is not the customer of this work order"));
+    }
+    if wanted.corpid.as_ref().is_some_and(|corpid| *corpid != order.corpid.0) {
+        return Err(Problem::field("corpid", "is not the corp of this work order"));
+    }
+    Ok((order.corpid, order.staff_id))
+}
+
+fn address(way: &ContactWay) -> Result<&str, Problem> {
+    way.qr_code.as_deref().filter(|it| !it.is_empty()).ok_or_else(no_code)
+}
+
+fn no_code() -> Problem {
+    Problem::new(Code::ContactWayUnknown, "ask for one with `POST customer-contact`")
+}
+
+/// Cuts a list to what is shown; whether there was more.
+fn cut<T>(items: &mut Vec<T>) -> bool {
     let more = items.len() > LIMIT_MAX;
     items.truncate(LIMIT_MAX);
-    Answer::ok(Contacts { customer_id: items.iter().find_map(|it| it.customer_id.clone()), items, more })
+    more
 }

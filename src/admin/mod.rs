@@ -40,6 +40,14 @@ mod range;
 
 mod tasks;
 
+mod idempotency;
+
+mod work_orders;
+
+mod staff_duty;
+
+mod customer_matches;
+
 pub mod problem;
 
 use std::sync::Arc;
@@ -50,7 +58,14 @@ use serde_json::Value;
 use sqlx::{Acquire, PgConnection, PgPool};
 use uuid::Uuid;
 
-use crate::{apps::Apps, media::MediaStore, tables::access_log, vault::Vault, wecom::Wecom};
+use crate::{
+    apps::Apps,
+    flow,
+    media::MediaStore,
+    tables::{access_log, contact_way::ContactWay},
+    vault::Vault,
+    wecom::Wecom,
+};
 use auth::Caller;
 use call::{Answer, Call};
 use problem::{Code, Problem};
@@ -70,6 +85,8 @@ pub struct Admin {
     pub media: MediaStore,
     /// What the operator decided.
     pub settings: AdminSettings,
+    /// What the operator decided about work orders and contact ways.
+    pub flow: flow::Settings,
 }
 
 /// What the operator decided about the admin half.
@@ -180,7 +197,6 @@ pub fn unread(status: u16, request_id: Uuid) -> Reply {
 async fn answer(admin: &Admin, request: &Request) -> Result<Answer, Problem> {
     let found = route::find(&request.method, &request.path)?;
     let mut conn = admin.pool.acquire().await?;
-    let mut call = Call { admin, request, id: &found.id, subject: found.id.clone() };
     let line = Line { request, route: found.route.path };
 
     let caller = match found.route.access {
@@ -188,15 +204,16 @@ async fn answer(admin: &Admin, request: &Request) -> Result<Answer, Problem> {
         Access::Role(needed) => {
             let caller = match auth::authenticate(&mut conn, request.bearer.as_deref()).await {
                 Ok(caller) => caller,
-                Err(problem) => return Err(line.turned_away(&mut conn, None, &call.subject, problem).await),
+                Err(problem) => return Err(line.turned_away(&mut conn, None, &found.id, problem).await),
             };
             if let Err(problem) = caller.may(needed) {
-                return Err(line.turned_away(&mut conn, Some(&caller), &call.subject, problem).await);
+                return Err(line.turned_away(&mut conn, Some(&caller), &found.id, problem).await);
             }
             Some(caller)
         }
     };
     let caller = caller.as_ref();
+    let mut call = Call { admin, request, caller, id: &found.id, subject: found.id.clone() };
 
     // What WeCom must be asked comes first: no transaction, and no connection, ever waits for WeCom.
     drop(conn);
@@ -243,6 +260,8 @@ enum Asked {
     Visit(Box<staff_login::Visit>),
     /// What works between an app and WeCom.
     Connection(Box<test_connection::Tested>),
+    /// For a contact way.
+    ContactWay(Box<ContactWay>),
 }
 
 async fn ask(endpoint: Endpoint, call: &mut Call<'_>) -> Result<Asked, Problem> {
@@ -252,6 +271,7 @@ async fn ask(endpoint: Endpoint, call: &mut Call<'_>) -> Result<Asked, Problem> 
         Endpoint::StaffBindLogin => Asked::Login(Box::new(staff_login::ask_way(call).await?)),
         Endpoint::StaffBindLoginCallback => Asked::Visit(Box::new(staff_login::ask_visit(call).await?)),
         Endpoint::TestConnection => Asked::Connection(Box::new(test_connection::ask(call).await?)),
+        Endpoint::CustomerContactMake => Asked::ContactWay(Box::new(Box::pin(customer_contact::make(call)).await?)),
         _ => Asked::Nothing,
     })
 }
@@ -269,6 +289,7 @@ async fn run(
         Asked::Login(way) => return staff_login::make(call, *way, conn).await,
         Asked::Visit(visit) => return staff_login::finish(*visit, conn).await,
         Asked::Connection(tested) => return test_connection::show(*tested, conn).await,
+        Asked::ContactWay(way) => return customer_contact::made(*way),
     }
     match endpoint {
         Endpoint::ConfigList => config::list(call, conn).await,
@@ -288,7 +309,17 @@ async fn run(
         | Endpoint::StaffBindLogin
         | Endpoint::StaffBindLoginCallback
         | Endpoint::TestConnection
+        | Endpoint::CustomerContactMake
         | Endpoint::MediaShow => Err(Problem::internal("what must be asked first was not asked")),
+        Endpoint::WorkOrderList => work_orders::list(call, conn).await,
+        Endpoint::WorkOrderAdd => work_orders::add(call, conn).await,
+        Endpoint::WorkOrderShow => work_orders::show(call, conn).await,
+        Endpoint::WorkOrderChange => work_orders::change(call, conn).await,
+        Endpoint::StaffDutySet => staff_duty::set(call, conn).await,
+        Endpoint::CustomerContactQr => customer_contact::picture(call, conn).await,
+        Endpoint::CustomerMatchList => customer_matches::list(call, conn).await,
+        Endpoint::CustomerMatchDecide => customer_matches::decide(call, conn).await,
+        Endpoint::ContactRecordAdd => contact_records::add(call, conn).await,
     }
 }
 

@@ -44,12 +44,24 @@ pub enum Code {
     NotBound,
     /// There is no such task.
     TaskUnknown,
+    /// There is no such work order.
+    WorkOrderUnknown,
+    /// There is no such contact way, or it is not made yet.
+    ContactWayUnknown,
+    /// Nobody has to decide about such a person.
+    CustomerMatchUnknown,
     /// The path exists, but not for this method.
     MethodNotAllowed,
     /// The body took too long.
     BodyTimeout,
     /// The staff member or the user is bound already.
     AlreadyBound,
+    /// A work order's state does not allow it.
+    MoveNotAllowed,
+    /// Somebody else changed it first.
+    VersionConflict,
+    /// The idempotency key belongs to another request.
+    IdempotencyKeyReused,
     /// The body is too long.
     BodyTooLarge,
     /// WeCom was asked and said no.
@@ -108,9 +120,15 @@ impl Code {
         Self::MediaUnknown,
         Self::NotBound,
         Self::TaskUnknown,
+        Self::WorkOrderUnknown,
+        Self::ContactWayUnknown,
+        Self::CustomerMatchUnknown,
         Self::MethodNotAllowed,
         Self::BodyTimeout,
         Self::AlreadyBound,
+        Self::MoveNotAllowed,
+        Self::VersionConflict,
+        Self::IdempotencyKeyReused,
         Self::BodyTooLarge,
         Self::RangeNotSatisfiable,
         Self::WecomRefused,
@@ -149,9 +167,21 @@ impl Code {
             Self::DeliveryUnknown => (404, "delivery_unknown", "There is no such delivery", "未找到该回调"),
             Self::NotBound => (404, "not_bound", "The staff member is not bound", "该员工未绑定"),
             Self::TaskUnknown => (404, "task_unknown", "There is no such task", "未找到该任务"),
+            Self::WorkOrderUnknown => (404, "work_order_unknown", "There is no such work order", "未找到该工单"),
+            Self::ContactWayUnknown => (404, "contact_way_unknown", "There is no such contact way", "未找到该联系方式"),
+            Self::CustomerMatchUnknown => {
+                (404, "customer_match_unknown", "There is nothing to decide", "未找到待确认的客户匹配")
+            }
             Self::MethodNotAllowed => (405, "method_not_allowed", "The path has no such method", "不支持该请求方法"),
             Self::BodyTimeout => (408, "body_timeout", "The body took too long", "接收请求体超时"),
             Self::AlreadyBound => (409, "already_bound", "Bound already", "已存在绑定关系"),
+            Self::MoveNotAllowed => {
+                (409, "move_not_allowed", "The work order cannot become that", "工单状态不允许该变更")
+            }
+            Self::VersionConflict => (409, "version_conflict", "Somebody else changed it first", "数据已被他人修改"),
+            Self::IdempotencyKeyReused => {
+                (409, "idempotency_key_reused", "The key belongs to another request", "幂等键已用于其他请求")
+            }
             Self::BodyTooLarge => (413, "body_too_large", "The body is too long", "请求体过大"),
             Self::WecomRefused => (422, "wecom_refused", "WeCom said no", "企业微信拒绝了请求"),
             Self::MemberUnknown => {

@@ -48,6 +48,26 @@ pub enum Endpoint {
     StaffBindLoginCallback,
     /// Finds out what works between an app and WeCom.
     TestConnection,
+    /// Lists work orders.
+    WorkOrderList,
+    /// Adds a work order.
+    WorkOrderAdd,
+    /// Shows a work order and what became of it.
+    WorkOrderShow,
+    /// Changes who is in charge of a work order, or how far it is.
+    WorkOrderChange,
+    /// Says whether a staff member takes new orders.
+    StaffDutySet,
+    /// Gives out the code that brings a customer to a staff member.
+    CustomerContactMake,
+    /// Shows such a code as a picture.
+    CustomerContactQr,
+    /// Lists people who may be one of several customers.
+    CustomerMatchList,
+    /// Decides which.
+    CustomerMatchDecide,
+    /// Adds a record by hand.
+    ContactRecordAdd,
 }
 
 /// Who may.
@@ -94,6 +114,16 @@ pub const ROUTES: &[Route] = &[
     // A staff member's browser comes here from WeCom: it has no token, but the state of a link that was made for it.
     public("GET", "/api/enterprise-wechat/staff-bind/login/callback", Endpoint::StaffBindLoginCallback),
     route("POST", "/api/enterprise-wechat/test-connection", Role::Admin, Endpoint::TestConnection),
+    route("GET", "/api/enterprise-wechat/work-orders", Role::Viewer, Endpoint::WorkOrderList),
+    route("POST", "/api/enterprise-wechat/work-orders", Role::Operator, Endpoint::WorkOrderAdd),
+    route("GET", "/api/enterprise-wechat/work-orders/{id}", Role::Viewer, Endpoint::WorkOrderShow),
+    route("PATCH", "/api/enterprise-wechat/work-orders/{id}", Role::Operator, Endpoint::WorkOrderChange),
+    route("POST", "/api/enterprise-wechat/staff-duty", Role::Operator, Endpoint::StaffDutySet),
+    route("POST", "/api/enterprise-wechat/customer-contact", Role::Operator, Endpoint::CustomerContactMake),
+    route("GET", "/api/enterprise-wechat/customer-contact-qr/{state}", Role::Viewer, Endpoint::CustomerContactQr),
+    route("GET", "/api/enterprise-wechat/customer-matches", Role::Viewer, Endpoint::CustomerMatchList),
+    route("POST", "/api/enterprise-wechat/customer-matches/{id}", Role::Operator, Endpoint::CustomerMatchDecide),
+    route("POST", "/api/enterprise-wechat/contact-records", Role::Operator, Endpoint::ContactRecordAdd),
 ];
 
 /// A route that a request goes to.
@@ -175,7 +205,7 @@ mod tests {
         let mut met = BTreeSet::new();
         for route in ROUTES {
             assert!(met.insert((route.method, route.path)), "{} {} stands twice", route.method, route.path);
-            let path = route.path.replace("{customerId}", "C%2F7").replace("{id}", "C%2F7");
+            let path = route.path.replace("{customerId}", "C%2F7").replace("{id}", "C%2F7").replace("{state}", "C%2F7");
             let found = find(route.method, &path).expect(route.path);
             assert_eq!(found.route.endpoint, route.endpoint);
             assert_eq!(found.id, if route.path.contains('{') { "C/7" } else { "" });

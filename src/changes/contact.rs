@@ -1,10 +1,12 @@
 //! One customer known to one staff member: what events say of it.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::register::{Register, earliest, latest};
-use crate::ids::CustomerId;
+use crate::ids::{ContactWayState, CustomerId};
 
 /// How a contact stands. Among events of one second the greater wins, in the order of their names in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +51,8 @@ pub struct Contact {
     pub state: Option<Register<String>>,
     /// The business's own id, where a state names it.
     pub customer_id: Option<Register<CustomerId>>,
+    /// Contact ways of ours that they came through, each with the earliest time.
+    pub scans: BTreeMap<ContactWayState, DateTime<Utc>>,
     /// When they first became contacts.
     pub first_contact_time: Option<DateTime<Utc>>,
     /// When anything last passed between them.
@@ -91,12 +95,20 @@ impl Contact {
         latest(&mut self.last_contact_time, Some(at));
     }
 
-    /// A contact way with this `state` brought them together; it may name the business's customer.
+    /// A contact way with this `state` brought them together; it may name the business's customer, or be one of ours.
     pub fn came_through(&mut self, state: &str, at: DateTime<Utc>) {
         Register::set(&mut self.state, state.to_owned(), at);
+        if let Some(way) = ContactWayState::from_state(state) {
+            self.scanned(way, at);
+        }
         if let Some(customer) = CustomerId::from_state(state) {
             Register::set(&mut self.customer_id, customer, at);
         }
+    }
+
+    fn scanned(&mut self, way: ContactWayState, at: DateTime<Utc>) {
+        let first = self.scans.entry(way).or_insert(at);
+        *first = at.min(*first);
     }
 
     /// WeCom was asked at `at`, and this is what the card says.
@@ -109,6 +121,9 @@ impl Contact {
         Register::absorb(&mut self.status, other.status);
         Register::absorb(&mut self.state, other.state);
         Register::absorb(&mut self.customer_id, other.customer_id);
+        for (way, at) in other.scans {
+            self.scanned(way, at);
+        }
         earliest(&mut self.first_contact_time, other.first_contact_time);
         latest(&mut self.last_contact_time, other.last_contact_time);
         Register::absorb(&mut self.card, other.card);

@@ -18,10 +18,13 @@ pub mod record;
 
 pub mod register;
 
+pub mod notice;
+
 pub mod task;
 
 pub use contact::{Contact, ContactStatus};
 pub use member::{Member, Rename};
+pub use notice::Notice;
 pub use record::{ContactType, Record};
 pub use register::Register;
 pub use task::{Task, TaskKind};
@@ -141,10 +144,15 @@ impl Changes {
     }
 
     /// Whether rows that other batches may be writing depend on these: a member's contacts follow a rename and fill
-    /// a handover, a customer's contacts follow what the customer writes.
+    /// a handover, a customer's contacts follow what the customer writes, and whose customer a contact is follows
+    /// from others of the same person.
     pub fn need_quiet(&self) -> bool {
         let membership = |it: &Member| it.joined_at.is_some() || it.left_at.is_some();
-        !self.renames.is_empty() || !self.activity.is_empty() || self.members.values().any(membership)
+        let identity = |it: &Contact| it.customer_id.is_some() || !it.scans.is_empty() || it.card.is_some();
+        !self.renames.is_empty()
+            || !self.activity.is_empty()
+            || self.members.values().any(membership)
+            || self.contacts.values().any(identity)
     }
 
     /// The corps that these changes are about.

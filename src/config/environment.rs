@@ -30,6 +30,7 @@ pub(super) fn overlay(settings: &mut Table, env: &BTreeMap<String, String>) -> R
         let wrong = |wanted| ConfigError::Variable { name: name.clone(), wanted };
         let value = match variable.standard {
             Value::Integer(_) => text.parse::<i64>().map_err(|_| wrong("a whole number"))?.into(),
+            Value::Array(_) => text.split(',').map(|it| Value::from(it.trim())).collect::<Vec<_>>().into(),
             Value::Boolean(_) => text.parse::<bool>().map_err(|_| wrong("`true` or `false`"))?.into(),
             _ => Value::from(text.as_str()),
         };

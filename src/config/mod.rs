@@ -8,7 +8,10 @@ mod environment;
 
 mod media;
 
+mod flow;
+
 pub use environment::environment;
+pub use flow::{Assignment, Matching};
 pub use media::Media;
 
 use environment::overlay;
@@ -59,6 +62,10 @@ pub struct Config {
     pub media: Media,
     /// The carrying out of what must be done with WeCom.
     pub tasks: Tasks,
+    /// Who takes a work order.
+    pub assignment: Assignment,
+    /// Whose customer a contact is.
+    pub matching: Matching,
 }
 
 /// Limits of both listeners.
@@ -246,6 +253,8 @@ impl Config {
         if !public.is_empty() && !["https://", "http://"].iter().any(|scheme| public.starts_with(scheme)) {
             return Err(setting("wecom.public_url", "must begin with https:// (or http://, for trying it out)"));
         }
+        self.assignment.check()?;
+        self.matching.check()?;
         if !["https://", "http://"].iter().any(|scheme| self.wecom.base_url.starts_with(scheme)) {
             return Err(setting("wecom.base_url", "must begin with https:// (or http://, for a stand-in)"));
         }
@@ -281,6 +290,8 @@ impl Default for Config {
             wecom: Wecom::default(),
             media: Media::default(),
             tasks: Tasks::default(),
+            assignment: Assignment::default(),
+            matching: Matching::default(),
         }
     }
 }
@@ -471,6 +482,7 @@ mod tests {
             ("WECOMD_WORKER__WORKERS", "-1", "worker.workers: invalid value"),
             ("WECOMD_PUBLIC_LISTEN", "8080", "public_listen: `8080` is no address and port"),
             ("WECOMD_ADMIN_LISTEN", "0.0.0.0:8080", "admin_listen: must differ from public_listen"),
+            ("WECOMD_MATCHING__ORDER", "mobile, state", "matching.order: must begin with state"),
             ("WECOMD_LOG", "wecomd=loud", "log: not a log filter"),
             ("DATABASE_URL", "mysql://root@db", "database_url: must begin with postgres://"),
         ] {

@@ -9,12 +9,15 @@ use std::collections::BTreeSet;
 use sqlx::PgConnection;
 
 use super::{
-    customer_activity, customer_wechat_contact, handover, member, member_alias, staff_wechat_bind, task,
+    contact_way, contact_way_scan, customer_activity, customer_wechat_contact, handover,
+    matching::{self, People},
+    member, member_alias, staff_wechat_bind, task,
     wechat_contact_record::{self, KnownMonths},
+    work_order,
 };
 use crate::{
     changes::Changes,
-    ids::{CorpId, UserId},
+    ids::{ContactWayState, CorpId, UserId},
 };
 
 /// The first half of the advisory lock that a corp's batches share; the second is a hash of the corp.
@@ -29,6 +32,12 @@ pub async fn apply(conn: &mut PgConnection, mut changes: Changes, months: &mut K
     changes.resolve(&current);
 
     customer_activity::upsert(conn, &changes.activity).await?;
+    // A card that is replaced may name another unionid: who had the former one in common is asked about, too.
+    let people = changes.contacts.keys().map(|(corp, customer, _)| (corp.clone(), customer.clone())).collect();
+    let before = match changes.contacts.values().any(|it| it.card.is_some()) {
+        true => matching::with_same_unionid(conn, &people).await?,
+        false => people,
+    };
     customer_wechat_contact::upsert(conn, &changes.contacts).await?;
     // Making a month locks the whole table for the rest of the transaction, so it comes in the table's own place:
     // earlier, its maker would wait for others who wait for the table.
@@ -52,7 +61,30 @@ pub async fn apply(conn: &mut PgConnection, mut changes: Changes, months: &mut K
         let (corps, users) = columns(&concerned);
         handover::derive(conn, &corps, &users).await?;
     }
+    let states = contact_way_scan::upsert(conn, &changes.contacts).await?;
+    follow_scans(conn, &states, before).await?;
     task::upsert(conn, &changes.tasks).await
+}
+
+/// Derives again what follows from these contact ways and these people: who first came through a way, whose customers
+/// they are, and which orders are contacted by that.
+pub async fn follow_scans(
+    conn: &mut PgConnection,
+    states: &BTreeSet<(CorpId, ContactWayState)>,
+    mut people: People,
+) -> sqlx::Result<()> {
+    let states = Vec::from_iter(states.iter().cloned());
+    if !states.is_empty() {
+        people.extend(contact_way::derive(conn, &states).await?);
+    }
+    if !people.is_empty() {
+        let people = matching::with_same_unionid(conn, &people).await?;
+        matching::derive(conn, &people).await?;
+    }
+    if !states.is_empty() {
+        work_order::came(conn, &states).await?;
+    }
+    Ok(())
 }
 
 /// Keeps other batches of these corps out until `conn`'s transaction ends: all of them, or those that want it quiet.
@@ -60,13 +92,22 @@ pub async fn apply(conn: &mut PgConnection, mut changes: Changes, months: &mut K
 /// Always in the same order, so that two that lock several corps never wait for each other crosswise.
 pub async fn lock(conn: &mut PgConnection, corps: impl IntoIterator<Item = &CorpId>, quiet: bool) -> sqlx::Result<()> {
     let corps: Vec<_> = corps.into_iter().map(|corp| corp.0.clone()).collect();
+    lock_named(conn, &corps, quiet).await
+}
+
+/// Has one corp to itself until `conn`'s transaction ends.
+pub async fn lock_alone(conn: &mut PgConnection, corp: &CorpId) -> sqlx::Result<()> {
+    lock_named(conn, std::slice::from_ref(&corp.0), true).await
+}
+
+async fn lock_named(conn: &mut PgConnection, corps: &[String], quiet: bool) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
         select case when $3 then pg_advisory_xact_lock($1, key) else pg_advisory_xact_lock_shared($1, key) end
         from (select distinct hashtext(corp) as key from unnest($2::text[]) corp order by key) keys
         "#,
         CORP_LOCK,
-        &corps,
+        corps,
         quiet,
     )
     .fetch_all(conn)

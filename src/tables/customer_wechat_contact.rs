@@ -36,7 +36,7 @@ pub async fn upsert(conn: &mut PgConnection, contacts: &BTreeMap<ContactKey, Con
         r#"
         insert into customer_wechat_contact as own (
             corpid, external_userid, wechat_userid, staff_id, status, status_at, state, state_at,
-            customer_id, customer_id_at, first_contact_time, last_contact_time, card, card_at
+            state_customer_id, state_customer_id_at, first_contact_time, last_contact_time, card, card_at
         )
         select
             said.corpid, said.external_userid, said.wechat_userid,
@@ -46,7 +46,7 @@ pub async fn upsert(conn: &mut PgConnection, contacts: &BTreeMap<ContactKey, Con
                 order by bound_at desc, staff_id desc
                 limit 1
             ),
-            status, status_at, state, state_at, customer_id, customer_id_at, first_contact_time,
+            status, status_at, state, state_at, state_customer_id, state_customer_id_at, first_contact_time,
             greatest(last_contact_time, (
                 select last_message_at from customer_activity active
                 where active.corpid = said.corpid and active.external_userid = said.external_userid
@@ -58,7 +58,7 @@ pub async fn upsert(conn: &mut PgConnection, contacts: &BTreeMap<ContactKey, Con
             $13::timestamptz[]
         ) said (
             corpid, external_userid, wechat_userid, status, status_at, state, state_at,
-            customer_id, customer_id_at, first_contact_time, last_contact_time, card, card_at
+            state_customer_id, state_customer_id_at, first_contact_time, last_contact_time, card, card_at
         )
         on conflict on constraint customer_wechat_contact_key do update set
             status = case when (excluded.status_at, excluded.status) > (own.status_at, own.status)
@@ -67,11 +67,12 @@ pub async fn upsert(conn: &mut PgConnection, contacts: &BTreeMap<ContactKey, Con
             state = case when own.state_at is null or (excluded.state_at, excluded.state) > (own.state_at, own.state)
                 then excluded.state else own.state end,
             state_at = greatest(excluded.state_at, own.state_at),
-            customer_id = case
-                when own.customer_id_at is null
-                    or (excluded.customer_id_at, excluded.customer_id) > (own.customer_id_at, own.customer_id)
-                then excluded.customer_id else own.customer_id end,
-            customer_id_at = greatest(excluded.customer_id_at, own.customer_id_at),
+            state_customer_id = case
+                when own.state_customer_id_at is null
+                    or (excluded.state_customer_id_at, excluded.state_customer_id)
+                        > (own.state_customer_id_at, own.state_customer_id)
+                then excluded.state_customer_id else own.state_customer_id end,
+            state_customer_id_at = greatest(excluded.state_customer_id_at, own.state_customer_id_at),
             first_contact_time = least(excluded.first_contact_time, own.first_contact_time),
             last_contact_time = greatest(excluded.last_contact_time, own.last_contact_time),
             -- Two readings of one moment do not differ, so the time alone decides.
@@ -108,7 +109,7 @@ pub async fn take(
         delete from customer_wechat_contact where corpid = $1 and wechat_userid = $2
         returning
             external_userid as "external_userid: ExternalUserId", status, status_at, state, state_at,
-            customer_id as "customer_id: CustomerId", customer_id_at, first_contact_time, last_contact_time,
+            state_customer_id as "customer_id: CustomerId", state_customer_id_at, first_contact_time, last_contact_time,
             card as "card: Json<Card>", card_at
         "#,
         corpid.as_str(),
@@ -120,7 +121,9 @@ pub async fn take(
         let contact = Contact {
             status: Some(Register { value: ContactStatus::named(&row.status), at: row.status_at }),
             state: register(row.state, row.state_at),
-            customer_id: register(row.customer_id, row.customer_id_at),
+            customer_id: register(row.customer_id, row.state_customer_id_at),
+            // Scans stand in a table of their own, which names no member.
+            scans: BTreeMap::new(),
             first_contact_time: row.first_contact_time,
             last_contact_time: row.last_contact_time,
             card: register(row.card.map(|it| it.0), row.card_at),
@@ -169,6 +172,8 @@ pub struct Shown {
     pub staff_id: Option<String>,
     /// The business's own id, null until matched.
     pub customer_id: Option<String>,
+    /// How it was matched: admin, state, external_userid, unionid or mobile.
+    pub matched_by: Option<String>,
     /// How the contact stands.
     pub status: String,
     /// Since when, by the event's own time.
@@ -208,7 +213,7 @@ pub async fn of_customer(conn: &mut PgConnection, id: &str, limit: i64) -> sqlx:
         )
         select
             corpid as "corpid!", external_userid as "external_userid!", wechat_userid as "wechat_userid!", staff_id,
-            customer_id, status as "status!", status_at as "status_at!", state, nickname, unionid,
+            customer_id, matched_by, status as "status!", status_at as "status_at!", state, nickname, unionid,
             remark, tags, remark_mobiles, add_way, card_at, first_contact_time, last_contact_time
         from found
         order by last_contact_time desc nulls last, corpid, external_userid, wechat_userid

@@ -169,3 +169,18 @@ async fn announce(conn: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("select pg_notify($1, '')", CHANGED).execute(conn).await?;
     Ok(())
 }
+
+/// The app that a corp's messages go out by: enabled, best one with a secret and a number.
+pub async fn speaker(conn: &mut PgConnection, corpid: &CorpId) -> sqlx::Result<Option<i32>> {
+    sqlx::query_scalar!(
+        r#"
+        select id from enterprise_wechat_config
+        where corpid = $1 and status = 'enabled'
+        order by secret is null, agentid = '', id
+        limit 1
+        "#,
+        corpid.as_str(),
+    )
+    .fetch_optional(conn)
+    .await
+}

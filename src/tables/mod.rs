@@ -24,6 +24,20 @@ pub mod media;
 
 pub mod welcome;
 
+pub mod work_order;
+
+pub mod contact_way;
+
+pub mod contact_way_scan;
+
+pub mod matching;
+
+pub mod customer_match;
+
+pub mod contact_flow_setting;
+
+pub mod idempotency_key;
+
 pub mod enterprise_wechat_config;
 
 pub mod api_token;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use crate::ids::{CorpId, UserId};
+use crate::ids::{CorpId, StaffId, UserId};
 
 /// A binding as the admin API shows it.
 #[derive(Debug, Clone, Serialize)]
@@ -215,4 +215,84 @@ pub async fn settle(conn: &mut PgConnection, corps: &[String], users: &[String])
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// The WeCom user that a staff member is bound to now.
+pub async fn user_of(conn: &mut PgConnection, corpid: &CorpId, staff: &StaffId) -> sqlx::Result<Option<UserId>> {
+    sqlx::query_scalar!(
+        r#"
+        select wechat_userid as "user: UserId" from staff_wechat_bind
+        where corpid = $1 and staff_id = $2 and status = 'bound'
+        "#,
+        corpid.as_str(),
+        staff.as_str(),
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Whether a staff member takes new orders; `None` if nobody of that staff id is bound.
+pub async fn set_on_duty(
+    conn: &mut PgConnection,
+    corpid: &CorpId,
+    staff: &StaffId,
+    on_duty: bool,
+) -> sqlx::Result<Option<UserId>> {
+    sqlx::query_scalar!(
+        r#"
+        update staff_wechat_bind set on_duty = $3
+        where corpid = $1 and staff_id = $2 and status = 'bound'
+        returning wechat_userid as "user: UserId"
+        "#,
+        corpid.as_str(),
+        staff.as_str(),
+        on_duty,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// A staff member was just put in charge of an order.
+pub async fn was_assigned(conn: &mut PgConnection, corpid: &CorpId, staff: &StaffId) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update staff_wechat_bind set last_assigned_at = clock_timestamp()
+        where corpid = $1 and staff_id = $2 and status = 'bound'
+        "#,
+        corpid.as_str(),
+        staff.as_str(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Who takes the next order: bound, active and on duty, with the fewest open orders; of those, whoever has waited
+/// longest. The caller holds the corp's lock alone, so that two orders are never decided on at once.
+pub async fn next_free(
+    conn: &mut PgConnection,
+    corpid: &CorpId,
+    except: Option<&StaffId>,
+) -> sqlx::Result<Option<StaffId>> {
+    sqlx::query_scalar!(
+        r#"
+        select bind.staff_id as "staff_id: StaffId"
+        from staff_wechat_bind bind
+        left join member using (corpid, wechat_userid)
+        cross join lateral (
+            select count(*) as open from work_order
+            where work_order.corpid = bind.corpid and work_order.staff_id = bind.staff_id
+                and state in ('assigned', 'contacted', 'quoted', 'confirmed')
+        ) load
+        where bind.corpid = $1 and bind.status = 'bound' and bind.on_duty
+            and coalesce(member.status, 1) = 1
+            and bind.staff_id is distinct from $2
+        order by load.open, bind.last_assigned_at nulls first, bind.staff_id collate "C"
+        limit 1
+        "#,
+        corpid.as_str(),
+        except.map(StaffId::as_str),
+    )
+    .fetch_optional(conn)
+    .await
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::partitions;
 use crate::{
     changes::Record,
-    ids::{CorpId, UserId},
+    ids::{CorpId, CustomerId, UserId},
 };
 
 /// Which months are known to have a partition.
@@ -115,6 +115,51 @@ pub async fn rename(conn: &mut PgConnection, corpid: &CorpId, from: &UserId, to:
     Ok(())
 }
 
+/// A record that somebody writes down.
+#[derive(Debug)]
+pub struct ByHand<'a> {
+    /// The corp.
+    pub corpid: &'a CorpId,
+    /// The record's id.
+    pub id: Uuid,
+    /// When it happened.
+    pub contact_time: DateTime<Utc>,
+    /// The customer, as the business names them.
+    pub customer: &'a CustomerId,
+    /// The staff member's side, as WeCom names them.
+    pub user: Option<&'a str>,
+    /// Who writes it.
+    pub writer: &'a str,
+    /// What happened.
+    pub content: &'a str,
+}
+
+/// Adds a record that was written by hand; its source is `manual`.
+pub async fn write(conn: &mut PgConnection, record: &ByHand<'_>) -> sqlx::Result<Shown> {
+    KnownMonths::default().ensure(conn, std::iter::once(record.contact_time)).await?;
+    sqlx::query_as!(
+        Shown,
+        r#"
+        insert into wechat_contact_record (
+            contact_time, id, corpid, customer_id, wechat_userid, sender, contact_type, content, source
+        )
+        values ($1, $2, $3, $4, $5, $6, 'text', $7, 'manual')
+        returning
+            id, corpid, contact_time, contact_type, event, content, sender, wechat_userid, external_userid, media_id,
+            source
+        "#,
+        record.contact_time,
+        record.id,
+        record.corpid.as_str(),
+        record.customer.as_str(),
+        record.user,
+        record.writer,
+        record.content,
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// A place in a list of records: time, id, and the corp, since two corps may hear of one event.
 pub type Place = (DateTime<Utc>, Uuid, String);
 
@@ -180,13 +225,19 @@ pub async fn of_customer(conn: &mut PgConnection, filter: &Filter, limit: i64) -
         ids.into_iter().filter_map(|row| Some((row.corpid?, row.external_userid?))).unzip();
     let mut query: QueryBuilder<Postgres> = QueryBuilder::new(
         "select id, record.corpid, contact_time, contact_type, event, content, sender, wechat_userid, \
-         record.external_userid, media_id, source from unnest(",
+         record.external_userid, media_id, source from (select seen.* from unnest(",
     );
     query.push_bind(corps).push("::text[], ").push_bind(customers);
+    // What was written by hand names the customer as the business does.
     query.push(
-        "::text[]) customer (corpid, external_userid) join wechat_contact_record record \
-         on record.corpid = customer.corpid and record.external_userid = customer.external_userid where true",
+        "::text[]) customer (corpid, external_userid) join wechat_contact_record seen \
+         on seen.corpid = customer.corpid and seen.external_userid = customer.external_userid \
+         union all select written.* from (select distinct corpid from enterprise_wechat_config) corp \
+         join wechat_contact_record written using (corpid) where written.customer_id in (",
     );
+    query.push_bind(filter.customer.clone());
+    query.push(", (select max(customer_id) from customer_wechat_contact contact where external_userid = ");
+    query.push_bind(filter.customer.clone()).push(" and contact.corpid = corp.corpid))) record where true");
     if let Some(contact_type) = &filter.contact_type {
         query.push(" and contact_type = ").push_bind(contact_type.clone());
     }

@@ -8,6 +8,10 @@ mod callback;
 
 mod concurrency;
 
+mod contact_flow;
+
+mod matching;
+
 mod cli;
 
 mod embedded;
@@ -35,3 +39,4 @@ mod refresh;
 mod notify;
 
 mod media;
+mod work_orders;

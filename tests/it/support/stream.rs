@@ -29,6 +29,8 @@ pub(crate) fn any_plaintext(begin: i64) -> impl Strategy<Value = String> {
         vec![("State", "cust:C-1"), ("WelcomeCode", "code-1")],
         vec![("State", "cust:C-2"), ("WelcomeCode", "code-2")],
         vec![("State", "booth-3")],
+        vec![("State", "way_a"), ("WelcomeCode", "code-3")],
+        vec![("State", "way_of_nobody")],
         vec![("Source", "DELETE_BY_TRANSFER")],
         vec![("FailReason", "customer_refused")],
     ]);
@@ -59,13 +61,15 @@ pub(crate) fn any_plaintext(begin: i64) -> impl Strategy<Value = String> {
     prop_oneof![8 => contacts, 3 => members, 2 => renames, 1 => hints, 2 => texts, 1 => pictures, 1 => others]
 }
 
-/// Adds corp `ww{corp}` with one app and three bound members; returns the app's id.
+/// Adds corp `ww{corp}` with one app, three bound members and a contact way; returns the app's id.
 pub(crate) async fn found(db: &TestDb, corp: u32, begin: i64) -> i32 {
     db.execute(&format!(
         "insert into enterprise_wechat_config (name, corpid, token, encoding_aes_key) values ('c{corp}', 'ww{corp}', '', '');
          insert into staff_wechat_bind (corpid, staff_id, wechat_userid, wechat_name, bound_at) values
              ('ww{corp}', 'S1', 'ann', 'Ann?', to_timestamp({begin} + 2)), ('ww{corp}', 'S2', 'bob', null, to_timestamp({begin} + 2)),
-             ('ww{corp}', 'S3', 'cai', null, to_timestamp({begin} + 4));"
+             ('ww{corp}', 'S3', 'cai', null, to_timestamp({begin} + 4));
+         insert into contact_way (corpid, state, customer_id, staff_id, wechat_userid, expires_at) values
+             ('ww{corp}', 'way_a', 'C-3', 'S1', 'ann', to_timestamp({begin} + 9));"
     ))
     .await;
     let id = db.count(&format!("select id::bigint from enterprise_wechat_config where name = 'c{corp}'")).await;

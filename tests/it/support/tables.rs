@@ -21,6 +21,15 @@ pub(crate) async fn tables(pool: &PgPool, corpid: &str) -> Vec<String> {
         of_corp("wechat_contact_record"),
         of_corp("task"),
         of_corp("handover"),
+        of_corp("contact_way_scan"),
+        format!(
+            "select 'contact_way ' || state || ' ' || coalesce(used_by, '-') || ' ' || coalesce(used_at::text, '-') from contact_way
+             where corpid = '{corpid}'"
+        ),
+        format!(
+            "select 'customer_match ' || external_userid || ' ' || matched_by || ' ' || candidates::text from customer_match
+             where corpid = '{corpid}'"
+        ),
         format!(
             "select 'handover_item ' || wechat_userid || ' ' || external_userid || ' ' || item.state from handover_item item
              join handover on handover.id = handover_id where corpid = '{corpid}'"

@@ -1,0 +1,43 @@
+//! `staff-duty`: whether a staff member takes new orders.
+
+use serde::Deserialize;
+use serde_json::json;
+use sqlx::PgConnection;
+
+use super::{
+    body,
+    call::{Answer, Call},
+    check,
+    problem::{Code, Problem},
+    staff_bind::corp,
+};
+use crate::{
+    ids::StaffId,
+    tables::{apply, staff_wechat_bind},
+};
+
+/// Who comes on duty or goes off.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Duty {
+    /// May be left out where there is only one corp.
+    corpid: Option<String>,
+    staff_id: String,
+    on_duty: bool,
+}
+
+pub(super) async fn set(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    call.no_params()?;
+    let duty: Duty = body::parse(&call.request.body)?;
+    call.subject.clone_from(&duty.staff_id);
+    check::id("staff_id", &duty.staff_id)?;
+    let corpid = corp(conn, duty.corpid.as_deref()).await?.map_err(|why| Problem::field("corpid", why))?;
+    apply::lock_alone(conn, &corpid).await?;
+    let staff = StaffId(duty.staff_id);
+    match staff_wechat_bind::set_on_duty(conn, &corpid, &staff, duty.on_duty).await? {
+        Some(user) => {
+            Answer::ok(json!({ "corpid": corpid, "staff_id": staff, "wechat_userid": user, "on_duty": duty.on_duty }))
+        }
+        None => Err(Problem::new(Code::NotBound, "bind the staff member first").at("staff_id")),
+    }
+}

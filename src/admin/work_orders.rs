@@ -1,0 +1,220 @@
+//! `work-orders`: bookings and repair requests, who is in charge of each, and how far it is.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use super::{
+    body,
+    call::{Answer, Call},
+    check, idempotency,
+    page::{LIMIT_MAX, Paging, fetch},
+    problem::{Code, Problem},
+    staff_bind::corp,
+};
+use crate::{
+    flow::{assignment, order_state::OrderState},
+    ids::{CustomerId, StaffId},
+    tables::{
+        apply, matching, staff_wechat_bind,
+        work_order::{self, Change, Filter, NewOrder, Order},
+    },
+};
+
+/// How long a name, phone number, address or source may be.
+const LINE_BYTES_MAX: usize = 512;
+
+/// How long a description or note may be.
+const TEXT_BYTES_MAX: usize = 8_192;
+
+/// An order to add.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// May be left out where there is only one corp.
+    corpid: Option<String>,
+    customer_id: String,
+    customer_name: Option<String>,
+    phone: Option<String>,
+    address: Option<String>,
+    description: String,
+    source: Option<String>,
+}
+
+/// What shall be different.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Edit {
+    state: Option<String>,
+    note: Option<String>,
+    staff_id: Option<String>,
+    /// The version that the caller saw.
+    version: Option<i64>,
+}
+
+/// An order with its story.
+#[derive(Debug, Serialize)]
+struct Story {
+    #[serde(flatten)]
+    order: Order,
+    /// The states that may follow.
+    next_states: Vec<&'static str>,
+    /// What became of it, earliest first.
+    changes: Vec<Change>,
+}
+
+pub(super) async fn add(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    call.no_params()?;
+    if let Some(answer) = idempotency::begin(call, conn).await? {
+        return Ok(answer);
+    }
+    let wanted: Wanted = body::parse(&call.request.body)?;
+    call.subject.clone_from(&wanted.customer_id);
+    wanted.check()?;
+    let corpid = corp(conn, wanted.corpid.as_deref()).await?.map_err(|why| Problem::field("corpid", why))?;
+
+    apply::lock_alone(conn, &corpid).await?;
+    let new = NewOrder {
+        corpid: &corpid,
+        customer_id: &CustomerId(wanted.customer_id),
+        customer_name: wanted.customer_name.as_deref(),
+        phone: wanted.phone.as_deref(),
+        address: wanted.address.as_deref(),
+        description: &wanted.description,
+        source: wanted.source.as_deref(),
+    };
+    let id = work_order::insert(conn, &new, call.who()).await?;
+    if let Some(phone) = new.phone {
+        // The number may stand in a remark: now it says whose it is.
+        let people = matching::with_phone(conn, &corpid, phone).await?;
+        apply::follow_scans(conn, &BTreeSet::new(), people).await?;
+    }
+    if call.admin.flow.rules.automatic {
+        let order = find(conn, id).await?;
+        assignment::assign(conn, &order).await?;
+    }
+    let order = find(conn, id).await?;
+    let answer = Answer::new(201, story(conn, order).await?)?;
+    idempotency::finish(call, conn, answer).await
+}
+
+pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    let mut params = call.params()?;
+    let (state, staff_id, customer_id) = (params.take("state"), params.take("staff_id"), params.take("customer_id"));
+    let paging = Paging::take(&mut params)?;
+    params.finish()?;
+    if let Some(state) = &state {
+        state.parse::<OrderState>().map_err(|error| Problem::parameter("state", error.to_string()))?;
+    }
+    let filter = Filter { state, staff_id, customer_id, before: paging.after(|key| key.parse().ok())? };
+    let rows = work_order::list(conn, &filter, paging.fetch()).await?;
+    Answer::ok(paging.page(rows, |row| row.id.to_string()))
+}
+
+pub(super) async fn show(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    call.no_params()?;
+    let order = find(conn, number(call.id)?).await?;
+    Answer::ok(story(conn, order).await?)
+}
+
+pub(super) async fn change(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    call.no_params()?;
+    let edit: Edit = body::parse(&call.request.body)?;
+    let id = number(call.id)?;
+    if let Some(note) = &edit.note {
+        check::prose("note", note, TEXT_BYTES_MAX)?;
+    }
+    let corpid = find(conn, id).await?.corpid;
+    apply::lock_alone(conn, &corpid).await?;
+    // Whoever had the lock before may have changed it.
+    let order = find(conn, id).await?;
+    if edit.version.is_some_and(|version| version != order.version) {
+        let detail = format!("the order is at version {}: look at it again", order.version);
+        return Err(Problem::new(Code::VersionConflict, detail).at("version"));
+    }
+    turn(call, conn, order, &edit).await?;
+    let order = find(conn, id).await?;
+    Answer::ok(story(conn, order).await?)
+}
+
+/// Does what an edit says: who is in charge first, then how far it is; a note alone is a turn without a move.
+async fn turn(call: &Call<'_>, conn: &mut PgConnection, order: Order, edit: &Edit) -> Result<(), Problem> {
+    let who = call.who();
+    let mut note = edit.note.as_deref();
+    let mut order = order;
+    let mut state = edit.state.as_deref();
+    if let Some(staff_id) = &edit.staff_id {
+        check::id("staff_id", staff_id)?;
+        let staff = StaffId(staff_id.clone());
+        if now(&order)?.is_final() {
+            return Err(cannot(&order, "be given to anybody"));
+        }
+        if staff_wechat_bind::user_of(conn, &order.corpid, &staff).await?.is_none() {
+            return Err(Problem::new(Code::NotBound, "bind the staff member first").at("staff_id"));
+        }
+        work_order::assign(conn, &order, &staff, who, note.take()).await?;
+        order = find(conn, order.id).await?;
+        // Naming the state that this leads to is no second wish.
+        state = state.filter(|it| *it != order.state);
+    }
+    let Some(state) = state else {
+        if let Some(note) = note {
+            work_order::turn(conn, &order, &order.state, who, Some(note)).await?;
+        }
+        return Ok(());
+    };
+    let wanted: OrderState = state
+        .parse()
+        .map_err(|error: crate::flow::order_state::NotAState| Problem::field("state", error.to_string()))?;
+    if !now(&order)?.may_become(wanted) {
+        return Err(cannot(&order, &format!("become {state}")));
+    }
+    Ok(work_order::turn(conn, &order, wanted.as_str(), who, note).await?)
+}
+
+impl Wanted {
+    fn check(&self) -> Result<(), Problem> {
+        check::id("customer_id", &self.customer_id)?;
+        check::prose("description", &self.description, TEXT_BYTES_MAX)?;
+        let lines = [
+            ("customer_name", &self.customer_name),
+            ("phone", &self.phone),
+            ("address", &self.address),
+            ("source", &self.source),
+        ];
+        for (field, value) in lines {
+            if let Some(value) = value {
+                check::prose(field, value, LINE_BYTES_MAX)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn story(conn: &mut PgConnection, order: Order) -> Result<Story, Problem> {
+    let changes = work_order::changes(conn, order.id, fetch(LIMIT_MAX)).await?;
+    let next_states = now(&order)?.next().iter().map(|it| it.as_str()).collect();
+    Ok(Story { order, next_states, changes })
+}
+
+async fn find(conn: &mut PgConnection, id: i64) -> Result<Order, Problem> {
+    work_order::find(conn, id).await?.ok_or_else(unknown)
+}
+
+/// A path's id as a number: what is none belongs to no order.
+fn number(id: &str) -> Result<i64, Problem> {
+    id.parse().map_err(|_| unknown())
+}
+
+pub(super) fn unknown() -> Problem {
+    Problem::new(Code::WorkOrderUnknown, "list them with `GET work-orders` to see which there are")
+}
+
+fn now(order: &Order) -> Result<OrderState, Problem> {
+    order.state.parse().map_err(Problem::internal)
+}
+
+fn cannot(order: &Order, what: &str) -> Problem {
+    Problem::new(Code::MoveNotAllowed, format!("an order that is {} cannot {what}", order.state)).at("state")
+}

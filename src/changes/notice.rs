@@ -1,0 +1,75 @@
+//! What a staff member is told in WeCom about a work order, as the payload of a `notify_staff` task.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::Task;
+use crate::ids::UserId;
+
+/// How many characters of a title WeCom shows.
+const TITLE_CHARS_MAX: usize = 26;
+
+/// How many characters of the line below it.
+const DESC_CHARS_MAX: usize = 30;
+
+/// How many characters of a value in a line.
+const VALUE_CHARS_MAX: usize = 26;
+
+/// A card for a staff member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Notice {
+    /// Whom it is for.
+    pub wechat_userid: UserId,
+    /// What it is about.
+    pub title: String,
+    /// A line below.
+    pub desc: String,
+    /// Names and values.
+    pub lines: Vec<(String, String)>,
+    /// The page that it opens; empty if there is none.
+    pub url: String,
+}
+
+impl Notice {
+    /// A notice, with as much of each text as WeCom shows.
+    pub fn new(user: UserId, title: &str, desc: &str, url: String) -> Self {
+        let (title, desc) = (shortened(title, TITLE_CHARS_MAX), shortened(desc, DESC_CHARS_MAX));
+        Self { wechat_userid: user, title, desc, lines: Vec::new(), url }
+    }
+
+    /// Adds a line, if there is a value.
+    #[must_use]
+    pub fn line(mut self, name: &str, value: Option<&str>) -> Self {
+        if let Some(value) = value.filter(|it| !it.is_empty()) {
+            self.lines.push((name.to_owned(), shortened(value, VALUE_CHARS_MAX)));
+        }
+        self
+    }
+
+    /// The task that sends it, as this app.
+    pub fn task(&self, app_id: i32, due_at: DateTime<Utc>) -> Task {
+        let payload = serde_json::json!(self).to_string();
+        Task { app_id, payload: Some(payload), due_at, deadline: None, marks: 1 }
+    }
+}
+
+fn shortened(text: &str, chars_max: usize) -> String {
+    if text.chars().count() <= chars_max {
+        return text.to_owned();
+    }
+    text.chars().take(chars_max - 1).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_keeps_to_what_wecom_shows() {
+        let long = "水".repeat(40);
+        let notice = Notice::new("li".into(), &long, "短", String::new()).line("客户", Some(&long)).line("电话", None);
+        assert_eq!((notice.title.chars().count(), notice.desc.as_str()), (26, "短"));
+        assert!(notice.title.ends_with('…'));
+        assert_eq!(notice.lines.len(), 1);
+    }
+}

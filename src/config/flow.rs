@@ -1,0 +1,98 @@
+//! What the operator decides about the contact flow: who takes an order, and whose customer a contact is.
+
+use std::ops::RangeInclusive;
+
+use super::{ConfigError, setting, within};
+use serde::{Deserialize, Serialize};
+
+/// Who takes a work order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Assignment {
+    /// Whether orders are assigned by themselves.
+    pub automatic: bool,
+    /// After how many minutes whoever has an order is told again.
+    pub pick_up_minutes: u32,
+    /// After how many minutes an order that nobody picked up is escalated.
+    pub escalate_minutes: u32,
+    /// The staff member who is told then; empty for nobody.
+    pub escalate_to: String,
+    /// The page that a notice opens; {id} stands for the order's number.
+    pub order_url: String,
+}
+
+/// Whose customer a contact is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Matching {
+    /// The ways to find out, the more certain first.
+    pub order: Vec<String>,
+    /// For how many days a contact way is given out.
+    pub contact_way_days: u32,
+}
+
+/// An order may stand still for a minute to a week.
+const MINUTES: RangeInclusive<u64> = 1..=10_080;
+
+/// Every way to match a contact that may stand in `matching.order`.
+const MATCHING_WAYS: [&str; 3] = ["state", "unionid", "mobile"];
+
+impl Default for Assignment {
+    fn default() -> Self {
+        Self {
+            automatic: false,
+            pick_up_minutes: 15,
+            escalate_minutes: 60,
+            escalate_to: String::new(),
+            order_url: String::new(),
+        }
+    }
+}
+
+impl Assignment {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        within("assignment.pick_up_minutes", self.pick_up_minutes.into(), MINUTES)?;
+        within("assignment.escalate_minutes", self.escalate_minutes.into(), MINUTES)
+    }
+}
+
+impl Default for Matching {
+    fn default() -> Self {
+        Self { order: MATCHING_WAYS.map(str::to_owned).into(), contact_way_days: 30 }
+    }
+}
+
+impl Matching {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        within("matching.contact_way_days", self.contact_way_days.into(), 1..=365)?;
+        for (at, way) in self.order.iter().enumerate() {
+            if !MATCHING_WAYS.contains(&way.as_str()) || self.order.iter().take(at).any(|it| it == way) {
+                return Err(setting("matching.order", "must hold some of state, unionid and mobile, each once"));
+            }
+        }
+        // A unionid leads to a contact that a state matched, so it can never come before it.
+        if self.order.iter().skip(1).any(|way| way == "state") {
+            return Err(setting("matching.order", "must begin with state, or do without it"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_of_ways_that_cannot_be_meant_is_refused() {
+        let check = |order: &[&str]| {
+            let order = order.iter().map(|it| (*it).to_owned()).collect();
+            Matching { order, ..Matching::default() }.check().map_err(|error| error.to_string())
+        };
+        for good in [&["state", "unionid", "mobile"][..], &["state", "mobile"], &["unionid"], &[]] {
+            assert_eq!(check(good), Ok(()));
+        }
+        for wrong in [&["phone"][..], &["mobile", "mobile"], &["unionid", "state"]] {
+            assert!(check(wrong).is_err_and(|it| it.starts_with("matching.order: must ")), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! `customer_match`: people who may be one of several customers, for an administrator to decide.
+//!
+//! What nobody has decided is derived: it comes and goes with what leads to several customers.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use crate::ids::{CorpId, CustomerId, ExternalUserId};
+
+/// A person whom one way leads to several customers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ambiguous {
+    /// The corp.
+    pub corpid: String,
+    /// The person.
+    pub external_userid: String,
+    /// The way.
+    pub matched_by: String,
+    /// The customers.
+    pub candidates: Vec<String>,
+}
+
+/// Of these people, the undecided are exactly those who are given as ambiguous and have a contact nobody matched.
+pub async fn replace(
+    conn: &mut PgConnection,
+    corps: &[String],
+    customers: &[String],
+    ambiguous: &[Ambiguous],
+) -> sqlx::Result<()> {
+    let of = |read: fn(&Ambiguous) -> &String| ambiguous.iter().map(read).cloned().collect::<Vec<_>>();
+    let (own_corps, own) = (of(|it| &it.corpid), of(|it| &it.external_userid));
+    sqlx::query!(
+        r#"
+        delete from customer_match
+        using unnest($1::text[], $2::text[]) person (corpid, external_userid)
+        where customer_match.corpid = person.corpid
+            and customer_match.external_userid = person.external_userid
+            and decided_at is null
+            and not exists (
+                select from unnest($3::text[], $4::text[]) still (corpid, external_userid)
+                join customer_wechat_contact contact using (corpid, external_userid)
+                where still.corpid = person.corpid and still.external_userid = person.external_userid
+                    and contact.matched_by is null
+            )
+        "#,
+        corps,
+        customers,
+        &own_corps,
+        &own,
+    )
+    .execute(&mut *conn)
+    .await?;
+    for it in ambiguous {
+        sqlx::query!(
+            r#"
+            insert into customer_match as own (corpid, external_userid, matched_by, candidates)
+            select $1, $2, $3, $4::text[]
+            where exists (
+                select from customer_wechat_contact
+                where corpid = $1 and external_userid = $2 and matched_by is null
+            )
+            on conflict on constraint customer_match_person
+            do update set matched_by = excluded.matched_by, candidates = excluded.candidates
+            where own.decided_at is null
+                and (own.matched_by, own.candidates) is distinct from (excluded.matched_by, excluded.candidates)
+            "#,
+            it.corpid,
+            it.external_userid,
+            it.matched_by,
+            &it.candidates,
+        )
+        .execute(&mut *conn)
+        .await?;
+    }
+    Ok(())
+}
+
+/// A row as the admin API shows it.
+#[derive(Debug, Serialize)]
+pub struct Shown {
+    /// Its number.
+    pub id: i64,
+    /// The corp.
+    pub corpid: String,
+    /// The person, as WeCom names them.
+    pub external_userid: String,
+    /// The way that led to several customers: external_userid, unionid or mobile.
+    pub matched_by: String,
+    /// The customers it led to.
+    pub candidates: Vec<String>,
+    /// Since when.
+    pub found_at: DateTime<Utc>,
+    /// The customer that was decided on.
+    pub customer_id: Option<String>,
+    /// When it was decided.
+    pub decided_at: Option<DateTime<Utc>>,
+    /// Who decided.
+    pub decided_by: Option<String>,
+}
+
+/// Up to `limit` rows after the given one, decided or not, oldest first.
+pub async fn list(conn: &mut PgConnection, decided: bool, after: i64, limit: i64) -> sqlx::Result<Vec<Shown>> {
+    sqlx::query_as!(
+        Shown,
+        r#"
+        select id, corpid, external_userid, matched_by, candidates, found_at, customer_id, decided_at, decided_by
+        from customer_match
+        where (decided_at is not null) = $1 and id > $2
+        order by id
+        limit $3
+        "#,
+        decided,
+        after,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The undecided rows in which this customer is a candidate.
+pub async fn of_customer(conn: &mut PgConnection, customer_id: &str, limit: i64) -> sqlx::Result<Vec<Shown>> {
+    sqlx::query_as!(
+        Shown,
+        r#"
+        select id, corpid, external_userid, matched_by, candidates, found_at, customer_id, decided_at, decided_by
+        from customer_match
+        where decided_at is null and $1 = any(candidates)
+        order by id
+        limit $2
+        "#,
+        customer_id,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Whom a row is about; `None` if there is no such row.
+pub async fn person(conn: &mut PgConnection, id: i64) -> sqlx::Result<Option<(CorpId, ExternalUserId)>> {
+    let row = sqlx::query!(
+        r#"
+        select corpid as "corpid: CorpId", external_userid as "external_userid: ExternalUserId"
+        from customer_match
+        where id = $1
+        "#,
+        id,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| (row.corpid, row.external_userid)))
+}
+
+/// Writes down an administrator's decision; `None` if the row went away, because nothing is ambiguous any more.
+pub async fn decide(conn: &mut PgConnection, id: i64, customer: &CustomerId, who: &str) -> sqlx::Result<Option<Shown>> {
+    sqlx::query_as!(
+        Shown,
+        r#"
+        update customer_match set customer_id = $2, decided_at = now(), decided_by = $3
+        where id = $1
+        returning id, corpid, external_userid, matched_by, candidates, found_at, customer_id, decided_at, decided_by
+        "#,
+        id,
+        customer.as_str(),
+        who,
+    )
+    .fetch_optional(conn)
+    .await
+}

@@ -1,0 +1,196 @@
+//! Whose customer a contact is: `customer_wechat_contact.customer_id` and `matched_by`, derived.
+//!
+//! An administrator's decision comes first, then what a `state` says. Who is matched by neither follows, in the order
+//! of the settings, from other contacts of the same person that are (the same external_userid, the same unionid), or
+//! from the phone numbers in the remarks and in work orders. A way that leads to several customers decides nothing:
+//! it becomes a row of `customer_match`. A contact that only follows leads nowhere, so the result is a function of the
+//! rows, whatever came first. Whoever changes what it follows from holds the corp's lock alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::PgConnection;
+
+use super::customer_match::{self, Ambiguous};
+use crate::ids::{CorpId, ExternalUserId};
+
+/// People outside, each with the corp that knows them.
+pub type People = BTreeSet<(CorpId, ExternalUserId)>;
+
+/// Derives again whose customers these people are.
+pub async fn derive(conn: &mut PgConnection, people: &People) -> sqlx::Result<()> {
+    if people.is_empty() {
+        return Ok(());
+    }
+    let (corps, customers) = columns(people);
+    say(conn, &corps, &customers).await?;
+    follow(conn, &corps, &customers).await
+}
+
+/// These people and those with a unionid of theirs.
+pub async fn with_same_unionid(conn: &mut PgConnection, people: &People) -> sqlx::Result<People> {
+    let (corps, customers) = columns(people);
+    let rows = sqlx::query!(
+        r#"
+        select distinct
+            other.corpid as "corpid: CorpId", other.external_userid as "external_userid: ExternalUserId"
+        from unnest($1::text[], $2::text[]) person (corpid, external_userid)
+        join customer_wechat_contact own using (corpid, external_userid)
+        join customer_wechat_contact other on other.corpid = own.corpid and other.unionid = own.unionid
+        "#,
+        &corps,
+        &customers,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(people.iter().cloned().chain(rows.into_iter().map(|row| (row.corpid, row.external_userid))).collect())
+}
+
+/// The people whose remarks hold this phone number.
+pub async fn with_phone(conn: &mut PgConnection, corpid: &CorpId, phone: &str) -> sqlx::Result<People> {
+    let rows = sqlx::query_scalar!(
+        r#"
+        select distinct external_userid as "external_userid: ExternalUserId"
+        from customer_wechat_contact
+        where corpid = $1 and mobiles @> array[phone_digits($2)]
+        "#,
+        corpid.as_str(),
+        phone,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|it| (corpid.clone(), it)).collect())
+}
+
+/// What an administrator decided, or else what the contact's own `state` and the ways that its customer came through
+/// say; of those, the latest.
+async fn say(conn: &mut PgConnection, corps: &[String], customers: &[String]) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update customer_wechat_contact contact
+        set customer_id = said.customer_id, matched_by = said.matched_by
+        from (
+            select
+                own.corpid, own.external_userid, own.wechat_userid,
+                coalesce(decided.customer_id, named.customer_id) as customer_id,
+                case when decided.customer_id is not null then 'admin'
+                    when named.customer_id is not null then 'state' end as matched_by
+            from unnest($1::text[], $2::text[]) person (corpid, external_userid)
+            join customer_wechat_contact own using (corpid, external_userid)
+            left join customer_match decided using (corpid, external_userid)
+            left join lateral (
+                select customer_id from (
+                    select own.state_customer_id as customer_id, own.state_customer_id_at as at
+                    where own.state_customer_id is not null
+                    union all
+                    select way.customer_id, way.used_at from contact_way way
+                    where way.corpid = own.corpid and way.used_by = own.external_userid
+                ) way
+                where exists (select from contact_flow_setting where 'state' = any(matching_order))
+                order by at desc, customer_id desc
+                limit 1
+            ) named on true
+        ) said
+        where contact.corpid = said.corpid
+            and contact.external_userid = said.external_userid
+            and contact.wechat_userid = said.wechat_userid
+            and (said.matched_by is not null or contact.matched_by in ('admin', 'state'))
+            and (contact.customer_id, contact.matched_by) is distinct from (said.customer_id, said.matched_by)
+        "#,
+        corps,
+        customers,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Where a person's other contacts and phone numbers lead.
+struct Lead {
+    corpid: String,
+    external_userid: String,
+    way: String,
+    customers: Vec<String>,
+}
+
+async fn follow(conn: &mut PgConnection, corps: &[String], customers: &[String]) -> sqlx::Result<()> {
+    let leads = leads(conn, corps, customers).await?;
+    let clear: BTreeMap<_, _> = leads
+        .iter()
+        .filter_map(|it| match it.customers.as_slice() {
+            [only] => Some(((&it.corpid, &it.external_userid), (only, &it.way))),
+            _ => None,
+        })
+        .collect();
+    let found: Vec<_> = corps.iter().zip(customers).map(|key| clear.get(&key)).collect();
+    let ids: Vec<_> = found.iter().map(|it| it.map(|(customer, _)| (*customer).clone())).collect();
+    let ways: Vec<_> = found.iter().map(|it| it.map(|(_, way)| (*way).clone())).collect();
+    sqlx::query!(
+        r#"
+        update customer_wechat_contact contact
+        set customer_id = followed.customer_id, matched_by = followed.matched_by
+        from unnest($1::text[], $2::text[], $3::text[], $4::text[])
+            followed (corpid, external_userid, customer_id, matched_by)
+        where contact.corpid = followed.corpid
+            and contact.external_userid = followed.external_userid
+            and (contact.matched_by is null or contact.matched_by not in ('admin', 'state'))
+            and (contact.customer_id, contact.matched_by) is distinct from (followed.customer_id, followed.matched_by)
+        "#,
+        corps,
+        customers,
+        &ids as _,
+        &ways as _,
+    )
+    .execute(&mut *conn)
+    .await?;
+    let ambiguous: Vec<_> = leads.into_iter().filter(|it| it.customers.len() > 1).map(ambiguous).collect();
+    customer_match::replace(conn, corps, customers, &ambiguous).await
+}
+
+/// The first way, in the settings' order, that leads anywhere.
+async fn leads(conn: &mut PgConnection, corps: &[String], customers: &[String]) -> sqlx::Result<Vec<Lead>> {
+    sqlx::query_as!(
+        Lead,
+        r#"
+        with own as materialized (
+            select contact.*
+            from unnest($1::text[], $2::text[]) person (corpid, external_userid)
+            join customer_wechat_contact contact using (corpid, external_userid)
+        ),
+        lead as (
+            select corpid, external_userid, 'external_userid' as way, customer_id from own
+            where matched_by in ('admin', 'state')
+            union
+            select own.corpid, own.external_userid, 'unionid', other.customer_id from own
+            join customer_wechat_contact other on other.corpid = own.corpid and other.unionid = own.unionid
+            where other.matched_by in ('admin', 'state')
+            union
+            select own.corpid, own.external_userid, 'mobile', work_order.customer_id from own
+            join work_order on work_order.corpid = own.corpid and phone_digits = any(own.mobiles) and phone_digits <> ''
+        )
+        select distinct on (corpid, external_userid)
+            corpid as "corpid!", external_userid as "external_userid!", way as "way!",
+            array_agg(customer_id order by customer_id) as "customers!"
+        from lead cross join contact_flow_setting
+        where way = 'external_userid' or way = any(matching_order)
+        group by corpid, external_userid, way, matching_order
+        order by corpid, external_userid, coalesce(array_position(matching_order, way), 0)
+        "#,
+        corps,
+        customers,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+fn ambiguous(lead: Lead) -> Ambiguous {
+    Ambiguous {
+        corpid: lead.corpid,
+        external_userid: lead.external_userid,
+        matched_by: lead.way,
+        candidates: lead.customers,
+    }
+}
+
+fn columns(people: &People) -> (Vec<String>, Vec<String>) {
+    people.iter().map(|(corp, customer)| (corp.0.clone(), customer.0.clone())).unzip()
+}

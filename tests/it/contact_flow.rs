@@ -1,0 +1,257 @@
+//! From an order to its customer's contact: the code, the scan, and whose customer it is.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+use wecomd::{
+    flow::Keeper,
+    ids::{ExternalUserId, UserId},
+    sandbox::{DropAt, Fault, Platform, Size, World},
+};
+
+use crate::support::{TestApp, http::Answer};
+
+const BASE: &str = "/api/enterprise-wechat";
+
+const ADD: &str = "externalcontact/add_contact_way";
+
+/// wecomd and a pretend WeCom that it may call, with one member who is bound.
+struct Flow {
+    app: TestApp,
+    platform: Platform,
+}
+
+impl Flow {
+    async fn start() -> Self {
+        let corp = wecomd::sandbox::Corp::from_seed(1);
+        let mut world = World::of(&corp, Size { members: 3, customers: 0, departments: 1 }, 1);
+        world.add_member(&UserId::from("ann"), "安娜");
+        let platform = Platform::start(world, (Ipv4Addr::LOCALHOST, 0).into()).await.expect("a free port");
+        let url = platform.base_url();
+        let app = TestApp::start_with(|config| config.wecom.base_url = url).await;
+        app.db
+            .execute(&format!(
+                "insert into staff_wechat_bind (corpid, staff_id, wechat_userid) values ('{}', 'S1', 'ann')",
+                app.corp.corpid
+            ))
+            .await;
+        platform.push_to(app.sender_of(&app.corp));
+        Self { app, platform }
+    }
+
+    async fn order(&self, customer: &str, phone: &str) -> Value {
+        let body = json!({ "customer_id": customer, "description": "水管漏水", "phone": phone });
+        let answer = self.app.ask("POST", &format!("{BASE}/work-orders"), Some(body)).await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        answer.json()
+    }
+
+    async fn contact_way(&self, body: Value) -> Answer {
+        self.app.ask("POST", &format!("{BASE}/customer-contact"), Some(body)).await
+    }
+
+    async fn scan(&self, way: &Value, customer: &str) {
+        let config_id = way["config_id"].as_str().expect("a config id");
+        self.platform.scan(config_id, &ExternalUserId::from(customer)).await.expect("scanned");
+        self.platform.pushed().await;
+        self.app.drain().await;
+    }
+
+    /// How often WeCom was asked to make a contact way, and how many it has.
+    fn made(&self) -> (usize, usize) {
+        (self.platform.calls_of(ADD).len(), self.platform.with(|world| world.contact_ways().count()))
+    }
+
+    /// As if the last attempt had begun long ago.
+    async fn later(&self) {
+        self.app
+            .db
+            .execute("update contact_way set attempted_at = now() - interval '1 minute', intended_at = intended_at - interval '1 minute'")
+            .await;
+    }
+
+    async fn matched(&self) -> Vec<String> {
+        self.app
+            .db
+            .texts(
+                "select external_userid || ' ' || wechat_userid || ' ' || coalesce(customer_id, '-') || ' ' || coalesce(matched_by, '-')
+                 from customer_wechat_contact order by 1",
+            )
+            .await
+    }
+
+    async fn finish(self) {
+        self.app.finish().await;
+        self.platform.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn an_order_leads_to_a_code_and_its_scan_to_the_customer_s_contact() {
+    let flow = Flow::start().await;
+    let order = flow.order("C-1", "13800138000").await;
+    let target = format!("{BASE}/work-orders/{}", order["id"]);
+    let assigned = flow.app.ask("PATCH", &target, Some(json!({ "staff_id": "S1" }))).await;
+    assert_eq!(assigned.json()["state"], json!("assigned"));
+
+    let answer = flow.contact_way(json!({ "customer_id": "C-1", "work_order_id": order["id"] })).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let way = answer.json();
+    let state = way["state"].as_str().expect("a state").to_owned();
+    assert!(state.starts_with("way_") && state.len() <= 30, "{state}");
+    let png = STANDARD.decode(way["qr_png"].as_str().expect("a picture")).expect("base64");
+    assert!(png.starts_with(b"\x89PNG") && way["qr_svg"].as_str().is_some_and(|it| it.contains("<svg")));
+    let picture = flow.app.ask("GET", &format!("{BASE}/customer-contact-qr/{state}"), None).await;
+    assert!(picture.status == 200 && picture.body == png && picture.head.contains("image/png"), "{}", picture.head);
+    let again = flow.contact_way(json!({ "customer_id": "C-1", "work_order_id": order["id"] })).await.json();
+    assert_eq!((&again["state"], flow.made()), (&way["state"], (1, 1)));
+
+    flow.scan(&way, "wmEXAMPLE000000000000000000000001").await;
+    assert_eq!(flow.matched().await, ["wmEXAMPLE000000000000000000000001 ann C-1 state"]);
+    let contacted = flow.app.ask("GET", &target, None).await.json();
+    assert_eq!((&contacted["state"], &contacted["contacted_state"]), (&json!("contacted"), &way["state"]));
+    assert!(contacted["contacted_at"].is_string());
+    assert_eq!(contacted["changes"].as_array().and_then(|it| it.last()).map(|it| &it["who"]), Some(&json!("wecomd")));
+    let told = "select payload::jsonb->>'wechat_userid' from task where subject like 'work_order:%:contacted'";
+    assert_eq!(flow.app.db.texts(told).await, ["ann"]);
+
+    let record = json!({ "customer_id": "C-1", "staff_id": "S1", "content": "电话约了周五上门" });
+    assert_eq!(flow.app.ask("POST", &format!("{BASE}/contact-records"), Some(record)).await.status, 201);
+    let story = flow.app.ask("GET", &format!("{BASE}/customer-contact/C-1"), None).await.json();
+    for (list, count) in [("items", 1), ("work_orders", 1), ("contact_ways", 1), ("customer_matches", 0)] {
+        assert_eq!(story[list].as_array().map(Vec::len), Some(count), "{list}");
+    }
+    for id in ["C-1", "wmEXAMPLE000000000000000000000001"] {
+        let records = flow.app.ask("GET", &format!("{BASE}/contact-records/{id}"), None).await.json();
+        let mut sources: Vec<_> =
+            records["items"].as_array().expect("records").iter().map(|it| it["source"].to_string()).collect();
+        sources.sort();
+        assert_eq!(sources, ["\"app\"", "\"manual\""], "{id}");
+    }
+    flow.finish().await;
+}
+
+#[tokio::test]
+async fn a_code_that_was_passed_on_counts_for_its_first_user_and_another_is_made_after_that() {
+    let flow = Flow::start().await;
+    let wanted = json!({ "customer_id": "C-1", "staff_id": "S1" });
+    let way = flow.contact_way(wanted.clone()).await.json();
+    flow.scan(&way, "wmFirst").await;
+    flow.scan(&way, "wmSecond").await;
+    assert_eq!(flow.matched().await, ["wmFirst ann C-1 state", "wmSecond ann - -"]);
+    let other = flow.contact_way(wanted).await.json();
+    assert_ne!(other["state"], way["state"]);
+    flow.scan(&other, "wmThird").await;
+    assert_eq!(
+        flow.matched().await,
+        ["wmFirst ann C-1 state", "wmSecond ann - -", "wmThird ann C-1 state"],
+        "a customer may have two accounts"
+    );
+    flow.finish().await;
+}
+
+#[tokio::test]
+async fn requests_that_come_at_once_make_one_code() {
+    let flow = Flow::start().await;
+    flow.platform.faults().set(ADD, Fault { latency: Duration::from_millis(300), ..Fault::default() });
+    let wanted = json!({ "customer_id": "C-1", "staff_id": "S1" });
+    let (one, two, three) =
+        tokio::join!(flow.contact_way(wanted.clone()), flow.contact_way(wanted.clone()), flow.contact_way(wanted));
+    assert_eq!((one.status, &one.json()["state"]), (200, &two.json()["state"]), "{}", one.text());
+    assert_eq!(one.json()["config_id"], three.json()["config_id"]);
+    assert_eq!(flow.made(), (1, 1));
+    flow.finish().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_is_looked_for_and_nothing_is_made_twice() {
+    let flow = Flow::start().await;
+    flow.platform.faults().set(ADD, Fault { drop: Some(DropAt::After), times: Some(1), ..Fault::default() });
+    let way = flow.contact_way(json!({ "customer_id": "C-1", "staff_id": "S1" })).await;
+    assert_eq!(way.status, 200, "{}", way.text());
+    assert_eq!(flow.made(), (1, 1));
+    let config_id = flow.platform.with(|world| world.contact_ways().next().map(|it| it.config_id.clone()));
+    assert_eq!(way.json()["config_id"].as_str().map(str::to_owned), config_id);
+    flow.finish().await;
+}
+
+#[tokio::test]
+async fn an_attempt_that_was_broken_off_is_resolved_by_the_next_request() {
+    let flow = Flow::start().await;
+    // Made, but neither the answer nor a look at it arrives: as when the process is killed right after the call.
+    flow.platform.faults().set(ADD, Fault { drop: Some(DropAt::After), ..Fault::default() });
+    let list = "externalcontact/list_contact_way";
+    flow.platform.faults().set(list, Fault { drop: Some(DropAt::Before), ..Fault::default() });
+    let wanted = json!({ "customer_id": "C-1", "staff_id": "S1" });
+    assert_eq!(flow.contact_way(wanted.clone()).await.status, 503);
+    flow.platform.faults().clear();
+    flow.later().await;
+    let way = flow.contact_way(wanted).await;
+    assert_eq!((way.status, flow.made()), (200, (1, 1)), "{}", way.text());
+
+    // Killed between the intent and the call: nothing was made, and the next request makes it.
+    flow.app
+        .db
+        .execute(&format!(
+            "insert into contact_way (corpid, state, customer_id, staff_id, wechat_userid, expires_at, attempted_at)
+             values ('{}', 'way_killed', 'C-2', 'S1', 'ann', now() + interval '1 day', now() - interval '1 minute')",
+            flow.app.corp.corpid
+        ))
+        .await;
+    let way = flow.contact_way(json!({ "customer_id": "C-2", "staff_id": "S1" })).await.json();
+    assert_eq!((&way["state"], flow.made()), (&json!("way_killed"), (2, 2)));
+    flow.finish().await;
+}
+
+#[tokio::test]
+async fn a_refusal_says_why_and_leaves_nothing_behind() {
+    let flow = Flow::start().await;
+    flow.platform.faults().set(ADD, Fault { errcode: Some(41054), times: Some(1), ..Fault::default() });
+    let wanted = json!({ "customer_id": "C-1", "staff_id": "S1" });
+    let refused = flow.contact_way(wanted.clone()).await;
+    assert_eq!((refused.status, &refused.json()["code"]), (422, &json!("wecom_refused")));
+    assert_eq!(flow.app.db.count("select count(*) from contact_way").await, 0);
+    assert_eq!(flow.contact_way(wanted).await.status, 200);
+
+    let order = flow.order("C-1", "13800138000").await;
+    for (body, status) in [
+        (json!({ "customer_id": "C-1", "staff_id": "S7" }), 404),
+        (json!({ "customer_id": "C-1" }), 400),
+        (json!({ "customer_id": "C-2", "work_order_id": order["id"] }), 400),
+        (json!({ "customer_id": "C-1", "work_order_id": order["id"] }), 400),
+        (json!({ "customer_id": "C-1", "work_order_id": 999 }), 404),
+    ] {
+        assert_eq!(flow.contact_way(body.clone()).await.status, status, "{body}");
+    }
+    flow.finish().await;
+}
+
+#[tokio::test]
+async fn codes_that_nobody_needs_any_more_are_deleted_at_wecom() {
+    let flow = Flow::start().await;
+    let wanted = |customer: &str| json!({ "customer_id": customer, "staff_id": "S1" });
+    let used = flow.contact_way(wanted("C-1")).await.json();
+    flow.contact_way(wanted("C-2")).await;
+    let kept = flow.contact_way(wanted("C-3")).await.json();
+    flow.scan(&used, "wmFirst").await;
+    flow.app
+        .db
+        .execute("update contact_way set expires_at = now() - interval '1 second' where customer_id = 'C-2'")
+        .await;
+
+    let admin = &flow.app.app.admin_half;
+    let keeper = Keeper::new(admin.pool.clone(), admin.wecom.clone(), &admin.flow);
+    let delete = "externalcontact/del_contact_way";
+    flow.platform.faults().set(delete, Fault { errcode: Some(-1), times: Some(1), ..Fault::default() });
+    keeper.round().await.expect("a round");
+    assert_eq!(flow.platform.with(|world| world.contact_ways().count()), 2, "one failed");
+    flow.app.db.execute("update contact_way set delete_due_at = now() - interval '1 second'").await;
+    keeper.round().await.expect("a round");
+    keeper.round().await.expect("a round");
+    let left = flow.platform.with(|world| world.contact_ways().map(|it| it.state.clone()).collect::<Vec<_>>());
+    assert_eq!(left, [kept["state"].as_str().expect("a state")]);
+    assert_eq!(flow.platform.calls_of(delete).len(), 3);
+    assert_eq!(flow.matched().await, ["wmFirst ann C-1 state"], "the match stays");
+    flow.finish().await;
+}
