@@ -25,3 +25,11 @@ mod processes;
 mod stop;
 
 mod tidy;
+
+mod tokens;
+
+mod wecom_errors;
+
+mod staff_bind;
+
+mod test_connection;

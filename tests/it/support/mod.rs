@@ -26,6 +26,8 @@ pub(crate) mod tables;
 
 pub(crate) mod wait;
 
+pub(crate) mod wecom;
+
 pub(crate) use app::TestApp;
 pub(crate) use company::Company;
 pub(crate) use daemon::Daemon;
