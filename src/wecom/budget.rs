@@ -309,7 +309,8 @@ mod tests {
         let budget = budget(1, 1, 1);
         let _held = at_once(&budget, "ww1", "user/get").await.expect("at once").expect("a turn");
         assert!(at_once(&budget, "ww1", "user/list").await.is_none(), "the corp's budget is used up");
-        for _ in 0..WELCOMES_PER_SECOND {
+        // Not many more: tokio makes a test that never waits yield.
+        for _ in 0..10 {
             assert!(at_once(&budget, "ww1", welcome::PATH).await.expect("at once").is_ok());
         }
     }
