@@ -125,7 +125,7 @@ pub(super) async fn bind(conn: &mut PgConnection, found: &Found) -> Result<Bindi
     let new =
         NewBinding { corpid, staff_id, user: &user, name: known.name.as_deref(), avatar: known.avatar.as_deref() };
     let binding = staff_wechat_bind::bind(conn, &new).await.map_err(taken)?;
-    customer_wechat_contact::assign_staff(conn, &[corpid.0.clone()], &[user.0]).await?;
+    customer_wechat_contact::assign_staff(conn, std::slice::from_ref(&corpid.0), &[user.0]).await?;
     Ok(binding)
 }
 

@@ -243,3 +243,75 @@ fn later(name: &'static str, why: &str, pause: Duration) -> ApiError {
     let message = format!("not called: {why}, for {} s more", pause.as_secs().max(1));
     ApiError { retry_after: Some(pause), ..ApiError::unanswered(name, Class::Transient, message) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, pin::pin, task::Poll};
+
+    use super::*;
+
+    const CUSTOMERS: &str = "externalcontact/get";
+
+    fn budget(corp: u32, path: u32, concurrency: u32) -> Budget {
+        let of = |number| NonZeroU32::new(number).expect("not zero");
+        let limits = Limits { corp_per_second: of(corp), path_per_second: of(path), concurrency: of(concurrency) };
+        Budget::new(limits)
+    }
+
+    /// The turn, if nobody has to wait for it.
+    async fn at_once(budget: &Budget, corp: &str, path: &'static str) -> Option<Result<Turn, ApiError>> {
+        let corpid = CorpId::from(corp);
+        let mut turn = pin!(budget.turn(&corpid, path));
+        poll_fn(|context| match turn.as_mut().poll(context) {
+            Poll::Ready(turn) => Poll::Ready(Some(turn)),
+            Poll::Pending => Poll::Ready(None),
+        })
+        .await
+    }
+
+    fn complaint(path: &'static str, errcode: i64) -> Result<(), ApiError> {
+        Err(ApiError::answered(path, errcode, "too often"))
+    }
+
+    #[tokio::test]
+    async fn of_a_customer_endpoint_four_calls_run_at_once_and_the_next_when_one_has_ended() {
+        let budget = budget(50, 10, 20);
+        let mut running = Vec::new();
+        for _ in 0..CUSTOMER_CONCURRENCY {
+            running.push(at_once(&budget, "ww1", CUSTOMERS).await.expect("at once").expect("a turn"));
+        }
+        assert!(at_once(&budget, "ww1", CUSTOMERS).await.is_none(), "the fifth waits");
+        assert!(at_once(&budget, "ww1", "user/get").await.is_some(), "another endpoint does not");
+        running.pop();
+        assert!(at_once(&budget, "ww1", CUSTOMERS).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_complaint_pauses_one_endpoint_of_one_corp_and_halves_it_afterwards() {
+        let budget = budget(50, 10, 20);
+        let turn = at_once(&budget, "ww1", CUSTOMERS).await.expect("at once").expect("a turn");
+        assert!(turn.ended(complaint(CUSTOMERS, 45033)).is_err());
+        let error = at_once(&budget, "ww1", CUSTOMERS).await.expect("at once").err().expect("it rests");
+        assert_eq!(error.class, Class::Transient);
+        assert!(error.retry_after.is_some_and(|it| it <= Duration::from_secs(5)), "{error:?}");
+        assert!(at_once(&budget, "ww1", "user/get").await.expect("at once").is_ok());
+        assert!(at_once(&budget, "ww2", CUSTOMERS).await.expect("at once").is_ok());
+
+        let path = budget.path(&CorpId::from("ww1"), CUSTOMERS);
+        path.trouble.lock().expect("whole").paused_until = None;
+        let _held = at_once(&budget, "ww1", CUSTOMERS).await.expect("at once").expect("a turn");
+        assert_eq!(path.permits.available_permits(), CUSTOMER_CONCURRENCY - 2, "each call counts twice");
+        assert!(at_once(&budget, "ww1", CUSTOMERS).await.is_none(), "and they follow at half the rate");
+    }
+
+    #[tokio::test]
+    async fn nothing_delays_a_greeting() {
+        let budget = budget(1, 1, 1);
+        let _held = at_once(&budget, "ww1", "user/get").await.expect("at once").expect("a turn");
+        assert!(at_once(&budget, "ww1", "user/list").await.is_none(), "the corp's budget is used up");
+        // Not many more: tokio makes a test that never waits yield.
+        for _ in 0..10 {
+            assert!(at_once(&budget, "ww1", welcome::PATH).await.expect("at once").is_ok());
+        }
+    }
+}

@@ -39,4 +39,12 @@ mod refresh;
 mod notify;
 
 mod media;
+
 mod work_orders;
+mod tokens;
+
+mod wecom_errors;
+
+mod staff_bind;
+
+mod test_connection;

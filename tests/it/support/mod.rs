@@ -29,6 +29,8 @@ pub(crate) mod tables;
 pub(crate) mod wait;
 
 pub(crate) use acting::Acting;
+pub(crate) mod wecom;
+
 pub(crate) use app::TestApp;
 pub(crate) use company::Company;
 pub(crate) use daemon::Daemon;
