@@ -27,12 +27,23 @@ pub(crate) struct Process {
 impl Process {
     /// The daemon on the database `name`, with these arguments after `serve`.
     pub(crate) async fn wecomd(database: &Database, name: &str, arguments: &[&str]) -> anyhow::Result<Self> {
+        Self::wecomd_with(database, name, arguments, &[]).await
+    }
+
+    /// The same with these variables in its environment.
+    pub(crate) async fn wecomd_with(
+        database: &Database,
+        name: &str,
+        arguments: &[&str],
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let (public, admin) = (free_address()?, free_address()?);
         let mut command = Command::new(env!("CARGO_BIN_EXE_wecomd"));
         // Nothing of the caller's environment configures what is measured.
         command.env_clear().current_dir(env!("CARGO_TARGET_TMPDIR")).env("WECOMD_LOG", "warn");
         // What is measured is accepting and recording, unless a benchmark says otherwise.
         command.env("WECOMD_TASKS__ENABLED", "false");
+        command.envs(settings.iter().copied());
         command.arg("serve").args(arguments).args(["--database-url", &database.url(name)]);
         command.arg("--master-key-file").arg(database.master_key_file());
         command.args(["--public-listen", &public.to_string(), "--admin-listen", &admin.to_string()]);

@@ -131,6 +131,17 @@ mod tests {
         ]
         .map(refused);
         insta::assert_snapshot!(refusals.join("\n"), @r"
+        welcome.attachments: must have at most 9, as WeCom has it
+        welcome.attachments[1].url: must begin with https:// or http://
+        welcome.attachments[0].media_id: must not be empty
+        attachments[0].msgtype: unknown variant `music`, expected one of `image`, `link`, `miniprogram`, `video`, `file`
+        welcome.states[0].state: must have 1 to 30 characters
+        welcome.states[1].state: stands twice
+        welcome.states[0].text: knows {customer} and {staff}, but not {custmer}
+        states[0].words: unknown field `words`, expected one of `state`, `text`, `attachments`
+        quiet.hours: must be two times of the day such as 22:00-08:00
+        welcome.quiet.text: must have 1 to 4000 bytes, and has 0
+        quite: unknown field `quite`, expected one of `attachments`, `states`, `quiet`
         ");
     }
 }
