@@ -24,6 +24,10 @@ mod processes;
 
 mod stop;
 
+mod tasks;
+
+mod welcome;
+
 mod tidy;
 
 mod refresh;

@@ -98,7 +98,7 @@ pub async fn claim(conn: &mut PgConnection, kind: TaskKind, limit: i64, lease: D
         })
         .collect();
     // An update returns its rows in no order.
-    taken.sort_by(|(one, _), (other, _)| one.cmp(other));
+    taken.sort_by_key(|(order, _)| *order);
     Ok(taken.into_iter().map(|(_, task)| task).collect())
 }
 
