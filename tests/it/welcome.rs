@@ -48,7 +48,9 @@ impl Shop {
     /// Tries every greeting once, whenever it is due.
     async fn greet(&self) {
         self.app.db.execute("update task set due_at = now() where kind = 'welcome'").await;
-        let context = Context { pool: self.app.db.pool.clone(), wecom: self.app.app.admin_half.wecom.clone() };
+        let admin = &self.app.app.admin_half;
+        let context =
+            Context { pool: self.app.db.pool.clone(), wecom: admin.wecom.clone(), media: admin.media.clone() };
         let mut executor = Executor::new(context, Lane::of(TaskKind::Welcome, 3));
         while executor.step().await.expect("the database answers") != Step::Idle {}
     }
