@@ -261,6 +261,7 @@ async fn run(
         Endpoint::WorkOrderAdd => work_orders::add(call, conn).await,
         Endpoint::WorkOrderShow => work_orders::show(call, conn).await,
         Endpoint::WorkOrderChange => work_orders::change(call, conn).await,
+        Endpoint::StaffDutyList => staff_duty::list(call, conn).await,
         Endpoint::StaffDutySet => staff_duty::set(call, conn).await,
         Endpoint::CustomerContactMake => match asked {
             Asked::ContactWay(way) => customer_contact::made(*way),
