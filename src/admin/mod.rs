@@ -315,6 +315,7 @@ async fn run(
         Endpoint::WorkOrderAdd => work_orders::add(call, conn).await,
         Endpoint::WorkOrderShow => work_orders::show(call, conn).await,
         Endpoint::WorkOrderChange => work_orders::change(call, conn).await,
+        Endpoint::StaffDutyList => staff_duty::list(call, conn).await,
         Endpoint::StaffDutySet => staff_duty::set(call, conn).await,
         Endpoint::CustomerContactQr => customer_contact::picture(call, conn).await,
         Endpoint::CustomerMatchList => customer_matches::list(call, conn).await,

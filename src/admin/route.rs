@@ -56,6 +56,8 @@ pub enum Endpoint {
     WorkOrderShow,
     /// Changes who is in charge of a work order, or how far it is.
     WorkOrderChange,
+    /// Lists who takes new orders.
+    StaffDutyList,
     /// Says whether a staff member takes new orders.
     StaffDutySet,
     /// Gives out the code that brings a customer to a staff member.
@@ -118,6 +120,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/api/enterprise-wechat/work-orders", Role::Operator, Endpoint::WorkOrderAdd),
     route("GET", "/api/enterprise-wechat/work-orders/{id}", Role::Viewer, Endpoint::WorkOrderShow),
     route("PATCH", "/api/enterprise-wechat/work-orders/{id}", Role::Operator, Endpoint::WorkOrderChange),
+    route("GET", "/api/enterprise-wechat/staff-duty", Role::Viewer, Endpoint::StaffDutyList),
     route("POST", "/api/enterprise-wechat/staff-duty", Role::Operator, Endpoint::StaffDutySet),
     route("POST", "/api/enterprise-wechat/customer-contact", Role::Operator, Endpoint::CustomerContactMake),
     route("GET", "/api/enterprise-wechat/customer-contact-qr/{state}", Role::Viewer, Endpoint::CustomerContactQr),

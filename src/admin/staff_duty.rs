@@ -1,4 +1,4 @@
-//! `staff-duty`: whether a staff member takes new orders.
+//! `staff-duty`: who takes new orders, and how many they have.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -8,6 +8,7 @@ use super::{
     body,
     call::{Answer, Call},
     check,
+    page::Paging,
     problem::{Code, Problem},
     staff_bind::corp,
 };
@@ -24,6 +25,15 @@ struct Duty {
     corpid: Option<String>,
     staff_id: String,
     on_duty: bool,
+}
+
+pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    let mut params = call.params()?;
+    let paging = Paging::take(&mut params)?;
+    params.finish()?;
+    let after = paging.after(|key| key.parse().ok())?.unwrap_or(0);
+    let rows = staff_wechat_bind::duties(conn, after, paging.fetch()).await?;
+    Answer::ok(paging.page(rows, |row| row.id.to_string()))
 }
 
 pub(super) async fn set(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {

@@ -252,6 +252,50 @@ pub async fn set_on_duty(
     .await
 }
 
+/// How a bound staff member stands towards new orders.
+#[derive(Debug, Serialize)]
+pub struct Duty {
+    /// The binding's own number.
+    pub id: i32,
+    /// The corp.
+    pub corpid: String,
+    /// The business's id of the staff member.
+    pub staff_id: String,
+    /// The member, as WeCom names them.
+    pub wechat_userid: String,
+    /// The member's name.
+    pub wechat_name: Option<String>,
+    /// Whether they take new orders.
+    pub on_duty: bool,
+    /// How many orders they are in charge of that are not done.
+    pub open_orders: i64,
+    /// When an order was last given to them.
+    pub last_assigned_at: Option<DateTime<Utc>>,
+}
+
+/// Up to `limit` bound staff members after the given binding.
+pub async fn duties(conn: &mut PgConnection, after: i32, limit: i64) -> sqlx::Result<Vec<Duty>> {
+    sqlx::query_as!(
+        Duty,
+        r#"
+        select id, corpid, staff_id, wechat_userid, wechat_name, on_duty, last_assigned_at,
+            (
+                select count(*) from work_order
+                where work_order.corpid = bind.corpid and work_order.staff_id = bind.staff_id
+                    and state in ('assigned', 'contacted', 'quoted', 'confirmed')
+            ) as "open_orders!"
+        from staff_wechat_bind bind
+        where status = 'bound' and id > $1
+        order by id
+        limit $2
+        "#,
+        after,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// A staff member was just put in charge of an order.
 pub async fn was_assigned(conn: &mut PgConnection, corpid: &CorpId, staff: &StaffId) -> sqlx::Result<()> {
     sqlx::query!(

@@ -354,7 +354,8 @@ pub async fn standing_still(
                 )
             )
         )
-        order by id
+        -- Those first that something can be done for in any case: a new one may have to wait for somebody to be free.
+        order by state = 'new', id
         limit $5
         "#,
         corpid.as_str(),

@@ -177,6 +177,14 @@ async fn orders_go_to_whoever_has_fewest_and_has_waited_longest() {
     work_order:N:assigned:1 bob 新工单,请联系客户
     work_order:N:assigned:1 ann 新工单,请联系客户
     ");
+    let duty = app.ask("GET", &format!("{BASE}/staff-duty"), None).await.json();
+    let duty: Vec<String> = duty["items"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(|it| format!("{} {} {}", it["staff_id"], it["on_duty"], it["open_orders"]))
+        .collect();
+    assert_eq!(duty, [r#""S1" true 2"#, r#""S2" true 1"#, r#""S3" false 0"#, r#""S4" true 0"#]);
     let urls = app.db.texts("select payload::jsonb->>'url' from task order by id limit 1").await;
     assert_eq!(urls, ["https://orders.example.com/1"]);
     app.finish().await;
