@@ -17,6 +17,7 @@ use crate::{
     config::Config,
     inbox::{Inbox, Wake},
     server::{self, AdminDoor, CallbackDoor, Health, Limits},
+    sync::{self, Sync},
     tables::MIGRATOR,
     telemetry,
     vault::Vault,
@@ -112,6 +113,7 @@ impl App {
         let (inbox, committer) = Inbox::start(options.clone(), wake.clone());
         let settings = AdminSettings { key_overlap: TimeDelta::hours(config.callback.key_overlap_hours.into()) };
         let wecom = Wecom::new(&wecom_settings(config), pool.clone(), vault.clone())?;
+        let sync = Sync { pool: pool.clone(), wecom: wecom.clone() };
         let admin_half = Arc::new(Admin { pool: pool.clone(), vault, apps: apps.clone(), wecom, settings });
 
         let limits = limits(config);
@@ -122,7 +124,10 @@ impl App {
             let door = Arc::new(CallbackDoor::new(apps.clone(), inbox, limits.clone()));
             doors.push(tokio::spawn(server::serve(listener, door, limits, stopping.clone())));
         }
-        let workers = workers(config, &options, &wake, &stopping);
+        let mut workers = workers(config, &options, &wake, &stopping);
+        if config.sync.enabled {
+            workers.push(tokio::spawn(sync::work(sync, sync_settings(config), stopping)));
+        }
         let followers = vec![
             tokio::spawn(apps.follow()),
             tokio::spawn(wake.listen(options)),
@@ -164,7 +169,13 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
-fn wecom_settings(config: &Config) -> wecom::Settings {
+fn sync_settings(config: &Config) -> sync::Settings {
+    let schedule = sync::Schedule { every_hours: config.sync.every_hours, at_hour: config.sync.at_hour };
+    sync::Settings { schedule }
+}
+
+/// How WeCom is reached, as it is configured.
+pub fn wecom_settings(config: &Config) -> wecom::Settings {
     let proxy = Some(config.wecom.proxy.clone()).filter(|it| !it.expose_secret().is_empty());
     let timeout = Duration::from_millis(config.wecom.timeout_ms);
     wecom::Settings { base_url: config.wecom.base_url.clone(), proxy, timeout }

@@ -24,6 +24,8 @@ pub mod tables;
 
 pub mod wecom;
 
+pub mod sync;
+
 pub mod admin;
 
 pub mod app;

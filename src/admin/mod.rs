@@ -30,6 +30,8 @@ mod deliveries;
 
 mod handovers;
 
+mod sync;
+
 pub mod problem;
 
 use std::sync::Arc;
@@ -236,6 +238,10 @@ async fn run(
         Endpoint::DeliveryShow => deliveries::show(call, conn).await,
         Endpoint::DeliveryReplay => deliveries::replay(call, conn).await,
         Endpoint::HandoverList => handovers::list(call, conn).await,
+        Endpoint::SyncList => sync::list(call, conn).await,
+        Endpoint::SyncShow => sync::show(call, conn).await,
+        Endpoint::SyncStart => sync::start(call, conn).await,
+        Endpoint::SyncCancel => sync::cancel(call, conn).await,
     }
 }
 

@@ -42,6 +42,8 @@ pub enum Code {
     DeliveryUnknown,
     /// Nobody of that staff id is bound.
     NotBound,
+    /// There is no such run of reconciling.
+    SyncUnknown,
     /// The path exists, but not for this method.
     MethodNotAllowed,
     /// The body took too long.
@@ -86,6 +88,7 @@ impl Code {
         Self::CustomerUnknown,
         Self::DeliveryUnknown,
         Self::NotBound,
+        Self::SyncUnknown,
         Self::MethodNotAllowed,
         Self::BodyTimeout,
         Self::AlreadyBound,
@@ -121,6 +124,7 @@ impl Code {
             Self::CustomerUnknown => (404, "customer_unknown", "The customer is not known", "未找到该客户"),
             Self::DeliveryUnknown => (404, "delivery_unknown", "There is no such delivery", "未找到该回调"),
             Self::NotBound => (404, "not_bound", "The staff member is not bound", "该员工未绑定"),
+            Self::SyncUnknown => (404, "sync_unknown", "There is no such run", "未找到该对账任务"),
             Self::MethodNotAllowed => (405, "method_not_allowed", "The path has no such method", "不支持该请求方法"),
             Self::BodyTimeout => (408, "body_timeout", "The body took too long", "接收请求体超时"),
             Self::AlreadyBound => (409, "already_bound", "Bound already", "已存在绑定关系"),

@@ -34,6 +34,14 @@ pub enum Endpoint {
     DeliveryReplay,
     /// Lists handovers.
     HandoverList,
+    /// Lists runs of reconciling.
+    SyncList,
+    /// Shows a run and what it found.
+    SyncShow,
+    /// Begins a run.
+    SyncStart,
+    /// Ends a run before its end.
+    SyncCancel,
 }
 
 /// One route.
@@ -62,6 +70,10 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/enterprise-wechat/deliveries/{id}", Role::Operator, Endpoint::DeliveryShow),
     route("POST", "/api/enterprise-wechat/deliveries/{id}/replay", Role::Operator, Endpoint::DeliveryReplay),
     route("GET", "/api/enterprise-wechat/handovers", Role::Viewer, Endpoint::HandoverList),
+    route("GET", "/api/enterprise-wechat/sync", Role::Viewer, Endpoint::SyncList),
+    route("POST", "/api/enterprise-wechat/sync", Role::Operator, Endpoint::SyncStart),
+    route("GET", "/api/enterprise-wechat/sync/{id}", Role::Viewer, Endpoint::SyncShow),
+    route("POST", "/api/enterprise-wechat/sync/{id}/cancel", Role::Operator, Endpoint::SyncCancel),
 ];
 
 /// A route that a request goes to.

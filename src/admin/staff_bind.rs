@@ -107,7 +107,7 @@ impl Wanted {
 }
 
 /// The corp that is meant: the given one if an app belongs to it, or the only one there is. Else why not, in words.
-async fn corp(conn: &mut PgConnection, given: Option<&str>) -> sqlx::Result<Result<CorpId, &'static str>> {
+pub(super) async fn corp(conn: &mut PgConnection, given: Option<&str>) -> sqlx::Result<Result<CorpId, &'static str>> {
     let corps = enterprise_wechat_config::corps(conn).await?;
     Ok(choose(corps, given))
 }

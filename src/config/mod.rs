@@ -51,6 +51,8 @@ pub struct Config {
     pub database: Database,
     /// The way to WeCom.
     pub wecom: Wecom,
+    /// Reconciling with WeCom.
+    pub sync: Sync,
 }
 
 /// Limits of both listeners.
@@ -110,6 +112,18 @@ pub struct Wecom {
     pub proxy: SecretString,
     /// How long a call may take.
     pub timeout_ms: u64,
+}
+
+/// Reconciling with WeCom.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sync {
+    /// Whether this process works at it.
+    pub enabled: bool,
+    /// How often it is due by itself; 0 for never.
+    pub every_hours: u32,
+    /// The hour of the day, in Shanghai, from which that is counted.
+    pub at_hour: u32,
 }
 
 /// Why we do not start. The message names the place to correct.
@@ -202,6 +216,8 @@ impl Config {
         within("callback.key_overlap_hours", self.callback.key_overlap_hours.into(), 0..=720)?;
         within("database.pool_max", self.database.pool_max.into(), 2..=1_000)?;
         within("wecom.timeout_ms", self.wecom.timeout_ms, 1_000..=60_000)?;
+        within("sync.every_hours", self.sync.every_hours.into(), 0..=720)?;
+        within("sync.at_hour", self.sync.at_hour.into(), 0..=23)?;
         if !["https://", "http://"].iter().any(|scheme| self.wecom.base_url.starts_with(scheme)) {
             return Err(setting("wecom.base_url", "must begin with https:// (or http://, for a stand-in)"));
         }
@@ -235,6 +251,7 @@ impl Default for Config {
             callback: Callback::default(),
             database: Database::default(),
             wecom: Wecom::default(),
+            sync: Sync::default(),
         }
     }
 }
@@ -242,6 +259,12 @@ impl Default for Config {
 impl Default for Wecom {
     fn default() -> Self {
         Self { base_url: "https://qyapi.weixin.qq.com".to_owned(), proxy: SecretString::default(), timeout_ms: 10_000 }
+    }
+}
+
+impl Default for Sync {
+    fn default() -> Self {
+        Self { enabled: true, every_hours: 24, at_hour: 3 }
     }
 }
 

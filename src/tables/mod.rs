@@ -26,6 +26,12 @@ pub mod api_token;
 
 pub mod access_log;
 
+pub mod sync_run;
+
+pub mod sync_shard;
+
+pub mod sync_drift;
+
 pub mod partitions;
 
 /// The database's shape, from `migrations/`.

@@ -14,6 +14,8 @@ mod token;
 
 pub mod customer;
 
+pub mod tag;
+
 pub mod contact_way;
 
 pub mod welcome;

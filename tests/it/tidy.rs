@@ -28,10 +28,11 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("tables", &["changes", "ids"]),
     // The other direction.
     ("wecom", &["ids", "tables", "vault"]),
+    ("sync", &["changes", "ids", "tables", "wecom"]),
     // For people.
-    ("admin", &["apps", "crypto", "ids", "inbox", "tables", "vault", "config", "wecom"]),
+    ("admin", &["apps", "crypto", "ids", "inbox", "tables", "vault", "config", "sync", "wecom"]),
     // What holds it together. Nobody but the command line sees the whole.
-    ("app", &["admin", "apps", "config", "inbox", "server", "tables", "telemetry", "vault", "wecom", "worker"]),
+    ("app", &["admin", "apps", "config", "inbox", "server", "sync", "tables", "telemetry", "vault", "wecom", "worker"]),
     ("cli", ANYTHING),
     ("config", &["embedded", "telemetry"]),
     ("vault", &[]),
