@@ -219,7 +219,9 @@ impl Api {
         path: &'static str,
         request: impl Fn(&Client, Url) -> RequestBuilder,
     ) -> Result<A, ApiError> {
-        self.with_token(path, async |token| {
+        let request = &request;
+        self.with_token(path, |token| async move {
+            let token = token.expose_secret();
             let request = request(&self.wecom.0.http, self.url(path)?).query(&[("access_token", token)]);
             understand(path, answer(path, request).await?).await
         })
@@ -232,7 +234,9 @@ impl Api {
         path: &'static str,
         request: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Response, ApiError> {
-        self.with_token(path, async |token| {
+        let request = &request;
+        self.with_token(path, |token| async move {
+            let token = token.expose_secret();
             let http = self.wecom.0.http.request(Method::GET, self.url(path)?);
             let response = answer(path, request(http.query(&[("access_token", token)]))).await?;
             if response.headers().contains_key(CONTENT_DISPOSITION) {
@@ -245,18 +249,20 @@ impl Api {
     }
 
     /// Runs a call with the current token, and once more with another if that one is not accepted.
-    async fn with_token<A>(
+    ///
+    /// Each call gets a token of its own: a future that borrowed it could not be sent to another thread.
+    async fn with_token<A, F: Future<Output = Result<A, ApiError>>>(
         &self,
         path: &'static str,
-        call: impl AsyncFn(&str) -> Result<A, ApiError>,
+        call: impl Fn(SecretString) -> F,
     ) -> Result<A, ApiError> {
         let Inner { tokens, .. } = &*self.wecom.0;
         let token = tokens.current(self).await?;
-        let outcome = match call(token.expose_secret()).await {
+        let outcome = match call(token.clone()).await {
             Err(error) if error.class == Class::Token => {
                 tokens.rejected(self, &token).await;
                 let token = tokens.current(self).await?;
-                call(token.expose_secret()).await
+                call(token.clone()).await
             }
             outcome => outcome,
         };
