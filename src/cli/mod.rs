@@ -88,7 +88,7 @@ enum Command {
     /// Watch one working day: a private PostgreSQL, the daemon, and a pretend WeCom
     Demo(demo::Arguments),
     /// Be a pretend WeCom for a running wecomd, or for any other receiver
-    Sandbox(sandbox::Arguments),
+    Sandbox(Box<sandbox::Arguments>),
     /// Bring the database to this program's schema
     Migrate,
     /// Look whether everything is in place, and say what to do where it is not
@@ -139,7 +139,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<()> {
     match command {
         Command::Serve(arguments) => serve::run(config, arguments).await,
         Command::Demo(arguments) => Box::pin(demo::run(config, arguments)).await,
-        Command::Sandbox(arguments) => sandbox::run(arguments).await,
+        Command::Sandbox(arguments) => sandbox::run(*arguments).await,
         Command::Migrate => database::migrate(&config).await,
         Command::Check => check::run(&config).await,
         Command::Config(arguments) => config::run(&config, arguments).await,

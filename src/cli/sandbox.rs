@@ -1,15 +1,20 @@
-//! `wecomd sandbox`: the pretend WeCom alone, against whatever receiver it is pointed at.
+//! `wecomd sandbox`: the pretend WeCom alone, against whatever receiver it is pointed at; with `--api` it answers calls
+//! as well.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
+use anyhow::Context;
 use chrono::NaiveDate;
 use clap::Args;
 
-use super::{demo::progress_bar, say};
+use super::{demo::progress_bar, say, serve::Stop};
 use crate::{
     ids::CorpId,
-    sandbox::{App, AppKind, Corp, Patience, Rates, Sender, file, stir, work_day},
+    sandbox::{App, AppKind, Corp, Patience, Platform, Push, Rates, Sender, Size, World, file, stir, work_day},
 };
+
+/// Departments below the company in the pretend API's world; the made-up day names the first three.
+const DEPARTMENTS: usize = 12;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -61,23 +66,54 @@ pub(super) struct Arguments {
     /// Only verify the URL, as WeCom's console does when it is saved
     #[arg(long)]
     verify: bool,
+    /// Also answer API calls at this address until Ctrl-C, out of a made-up company
+    #[arg(long, value_name = "ADDRESS")]
+    api: Option<SocketAddr>,
+    /// How many customers that company has
+    #[arg(long, default_value_t = 1_000, requires = "api")]
+    customers: usize,
+    /// How many members that company has
+    #[arg(long, default_value_t = 50, requires = "api")]
+    members: usize,
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let corp = arguments.corp();
     let sender = Sender::new(&arguments.url, &corp, Patience::default())?;
+    let Some(address) = arguments.api else { return callbacks(&arguments, &corp, &sender, None).await };
+    let mut stop = Stop::new()?;
+    let platform = arguments.answer(&corp, address).await?;
+    platform.push_to(sender.clone());
+    let delivered = tokio::select! {
+        delivered = callbacks(&arguments, &corp, &sender, Some(&platform)) => delivered,
+        () = stop.wait() => {
+            platform.stop().await;
+            return Ok(());
+        }
+    };
+    if let Err(error) = delivered {
+        // Whoever is to be configured with what was just printed may not be there yet.
+        say(&format!("callbacks: {error:#}"));
+    }
+    say("The API stays up until Ctrl-C.");
+    stop.wait().await;
+    platform.stop().await;
+    Ok(())
+}
+
+/// Verifies the URL, delivers the callbacks, and says what became of them.
+async fn callbacks(
+    arguments: &Arguments,
+    corp: &Corp,
+    sender: &Sender,
+    platform: Option<&Platform>,
+) -> anyhow::Result<()> {
     let took = sender.verify_url(AppKind::App).await?;
     say(&format!("the URL is verified: the echo came back in {:.1} ms", took.as_secs_f64() * 1e3));
     if arguments.verify {
         return Ok(());
     }
-    let pushes = match &arguments.file {
-        Some(path) => file::read(path)?,
-        None => {
-            let date = arguments.date.unwrap_or_else(|| chrono::Utc::now().date_naive());
-            work_day(&corp, arguments.seed, date, arguments.count).pushes
-        }
-    };
+    let pushes = arguments.pushes(corp, platform)?;
     let rates = Rates { duplicate: arguments.duplicate, reorder: arguments.reorder, forge: arguments.forge };
     let pushes = stir(pushes, arguments.seed, &rates);
     let bar = progress_bar(pushes.len());
@@ -100,6 +136,32 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 impl Arguments {
+    /// What is to be delivered. Whom a made-up day names, the API knows from then on.
+    fn pushes(&self, corp: &Corp, platform: Option<&Platform>) -> anyhow::Result<Vec<Push>> {
+        if let Some(path) = &self.file {
+            return Ok(file::read(path)?);
+        }
+        let date = self.date.unwrap_or_else(|| chrono::Utc::now().date_naive());
+        let day = work_day(corp, self.seed, date, self.count);
+        if let Some(platform) = platform {
+            platform.with(|world| world.include(&day));
+        }
+        Ok(day.pushes)
+    }
+
+    /// Begins to answer API calls, and says how a service is configured for them.
+    async fn answer(&self, corp: &Corp, address: SocketAddr) -> anyhow::Result<Platform> {
+        let size = Size { members: self.members, customers: self.customers, departments: DEPARTMENTS };
+        let world = World::of(corp, size, self.seed);
+        let app = world.app(AppKind::App).cloned().context("the company has no app")?;
+        let platform = Platform::start(world, address).await.with_context(|| format!("cannot listen on {address}"))?;
+        say(&format!("base URL  {}", platform.base_url()));
+        say(&format!("corpid    {}", corp.corpid));
+        say(&format!("agentid   {}", app.agentid.unwrap_or_default()));
+        say(&format!("secret    {}", app.secret()));
+        Ok(platform)
+    }
+
     fn corp(&self) -> Corp {
         let app = App {
             kind: AppKind::App,
@@ -108,6 +170,7 @@ impl Arguments {
             encoding_aes_key: self.encoding_aes_key.clone(),
             agentid: self.agentid.clone(),
             receive_id: self.receive_id.clone().unwrap_or_else(|| self.corpid.clone()),
+            secret: App::secret_from_seed(self.seed, &self.app),
         };
         Corp { corpid: CorpId(self.corpid.clone()), apps: vec![app] }
     }

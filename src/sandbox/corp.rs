@@ -13,6 +13,7 @@ use crate::ids::CorpId;
 /// WeCom's console offers Tokens and keys of these lengths.
 const TOKEN_CHARS: usize = 32;
 const ENCODING_AES_KEY_CHARS: usize = 43;
+const SECRET_CHARS: usize = 43;
 
 /// A company with its apps.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub struct App {
     pub agentid: String,
     /// What stands at the end of each frame: the corp id, except for suites and robots.
     pub receive_id: String,
+    /// What an access token is asked for with.
+    pub secret: String,
 }
 
 impl Corp {
@@ -52,6 +55,7 @@ impl Corp {
             encoding_aes_key: chance.text(ALPHANUMERIC, ENCODING_AES_KEY_CHARS),
             agentid: agentid.to_owned(),
             receive_id: corpid.clone(),
+            secret: App::secret_from_seed(seed, name),
         };
         let apps = vec![app(AppKind::App, "service", "1000002"), app(AppKind::Directory, "directory", "")];
         Self { corpid: CorpId(corpid), apps }
@@ -64,6 +68,11 @@ impl Corp {
 }
 
 impl App {
+    /// Makes up the secret of the app with this name.
+    pub fn secret_from_seed(seed: u64, name: &str) -> String {
+        Chance::new(seed, &format!("secret of {name}")).text(ALPHANUMERIC, SECRET_CHARS)
+    }
+
     /// The keys, checked.
     pub fn keys(&self) -> Result<CallbackKeys, KeyError> {
         CallbackKeys::new(&self.token, &self.encoding_aes_key)
@@ -93,7 +102,10 @@ mod tests {
         for (app, twin) in one.apps.iter().zip(&same.apps) {
             assert!(app.keys().is_ok());
             assert_eq!((&app.token, &app.encoding_aes_key), (&twin.token, &twin.encoding_aes_key));
+            assert_eq!(app.secret, twin.secret);
         }
+        assert_ne!(one.apps[0].secret, one.apps[1].secret);
+        assert_ne!(one.apps[0].secret, other.apps[0].secret);
         assert_ne!(one.apps[0].token, one.apps[1].token);
     }
 
@@ -102,7 +114,9 @@ mod tests {
         let corp = Corp::from_seed(1);
         let shown = format!("{corp:?}");
         for app in &corp.apps {
-            assert!(!shown.contains(&app.token) && !shown.contains(&app.encoding_aes_key), "{shown}");
+            for secret in [&app.token, &app.encoding_aes_key, &app.secret] {
+                assert!(!shown.contains(secret), "{shown}");
+            }
         }
     }
 

@@ -85,6 +85,7 @@ async fn a_saved_app_receives_callbacks_at_once_and_its_secrets_never_come_back(
             encoding_aes_key: key.to_owned(),
             agentid: "1000003".to_owned(),
             receive_id: "ww0000000000000002".to_owned(),
+            secret: "s3cr3t-of-the-app".to_owned(),
         }],
     };
     app.sender_of(&second).verify_url(AppKind::App).await.expect("the new URL answers at once");

@@ -8,12 +8,16 @@ use std::{
 
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use tokio::{io::AsyncWriteExt, process::Command, time::timeout};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    process::Command,
+    time::timeout,
+};
 use wecomd::sandbox::{App, AppKind, Corp, Push};
 
 use crate::support::{
     Company, Daemon, TestApp, TestDb,
-    daemon::{free_port, program},
+    daemon::{free_port, program, signal},
     folder::Folder,
     http::request,
     plaintext::{contact, event},
@@ -320,6 +324,46 @@ async fn the_sandbox_delivers_a_day_to_a_running_wecomd_and_fails_with_a_wrong_t
     let stranger = keys(Shell::bare(), "anotherToken").run(&to).await;
     assert_eq!(stranger.code, FAILED);
     assert_eq!(app.db.count("select count(*) from inbox").await, 100);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_sandbox_answers_api_calls_beside_the_callbacks_until_it_is_told_to_stop() {
+    let app = TestApp::start().await;
+    let (public, own) = (app.app.public.expect("a public door"), app.corp.app(AppKind::App).expect("an app"));
+    let (url, corp) = (format!("http://{public}"), app.corp.corpid.as_str());
+    let shell = Shell::bare();
+    let mut command = Command::from(program(shell.folder.path()));
+    command.args(["sandbox", "--url", &url, "--app", &own.name, "--corpid", corp, "--count", "100"]);
+    command.args(["--api", "127.0.0.1:0", "--members", "20", "--customers", "50"]);
+    command.env("SANDBOX_TOKEN", &own.token).env("SANDBOX_ENCODING_AES_KEY", &own.encoding_aes_key);
+    let mut sandbox = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().expect("wecomd starts");
+    let mut lines = BufReader::new(sandbox.stdout.take().expect("piped")).lines();
+    let mut said = Vec::new();
+    while !said.last().is_some_and(|line: &String| line.contains("until Ctrl-C")) {
+        said.push(timeout(LIMIT, lines.next_line()).await.expect("in time").expect("it can be read").expect("a line"));
+    }
+    let told = |name: &str| {
+        let line = said.iter().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name} in {said:#?}"));
+        line[name.len()..].trim().to_owned()
+    };
+    assert!(said.iter().any(|line| line.contains("100 sent, 100 answered")), "{said:#?}");
+    assert_eq!((told("corpid"), told("agentid")), (corp.to_owned(), "1000002".to_owned()));
+
+    let api: SocketAddr = told("base URL").trim_start_matches("http://").parse().expect("an address");
+    let get = async |target: String| request(api, "GET", &target, &[], b"").await.expect("answered").json();
+    let token = get(format!("/cgi-bin/gettoken?corpid={corp}&corpsecret={}", told("secret"))).await;
+    let token = token["access_token"].as_str().expect("the printed secret gives a token");
+    app.drain().await;
+    let customers = app.db.texts("select external_userid from customer_wechat_contact limit 5").await;
+    assert!(!customers.is_empty());
+    for customer in customers {
+        let card = get(format!("/cgi-bin/externalcontact/get?access_token={token}&external_userid={customer}")).await;
+        assert_eq!(card["errcode"], 0, "whom the day names has a card: {card}");
+    }
+    signal("-INT", sandbox.id().expect("it runs"));
+    let status = timeout(LIMIT, sandbox.wait()).await.expect("it ends in time").expect("it can be waited for");
+    assert_eq!(status.code(), Some(WELL));
     app.finish().await;
 }
 

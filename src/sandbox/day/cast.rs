@@ -112,24 +112,30 @@ pub struct Customer {
 pub(super) fn staff(chance: &mut Chance, callbacks: usize) -> Vec<Staff> {
     let count = (callbacks / CALLBACKS_PER_STAFF).clamp(STAFF_MIN, STAFF_MAX);
     let first = chance.below(SURNAMES.len());
-    (0..count)
-        .filter_map(|n| {
-            // Walks both lists at different paces, so that a combination comes back only after all of them.
-            let (surname, family) = SURNAMES.get((first + n) % SURNAMES.len())?;
-            let (given, own) = GIVEN_NAMES.get((first + n * 3 + n / SURNAMES.len()) % GIVEN_NAMES.len())?;
-            let (position, department) = POSITIONS.get(n % POSITIONS.len())?;
-            Some(Staff {
-                id: UserId(format!("{family}{own}")),
-                name: format!("{surname}{given}"),
-                position,
-                department,
-            })
-        })
-        .collect()
+    (0..count).filter_map(|n| member(first, n)).collect()
+}
+
+/// Member number `n` of a company whose first surname is number `first`.
+pub(in crate::sandbox) fn member(first: usize, n: usize) -> Option<Staff> {
+    // Walks both lists at different paces, so that a combination comes back only after all of them.
+    let (surname, family) = SURNAMES.get((first + n) % SURNAMES.len())?;
+    let (given, own) = GIVEN_NAMES.get((first + n * 3 + n / SURNAMES.len()) % GIVEN_NAMES.len())?;
+    let (position, department) = POSITIONS.get(n % POSITIONS.len())?;
+    // From then on people share their names, and their ids are numbered.
+    let number = match n / (SURNAMES.len() * GIVEN_NAMES.len()) {
+        0 => String::new(),
+        round => (round + 1).to_string(),
+    };
+    Some(Staff {
+        id: UserId(format!("{family}{own}{number}")),
+        name: format!("{surname}{given}{number}"),
+        position,
+        department,
+    })
 }
 
 /// The customer who appears as number `index` of the day.
-pub(super) fn customer(chance: &mut Chance, index: usize) -> Customer {
+pub(in crate::sandbox) fn customer(chance: &mut Chance, index: usize) -> Customer {
     let prefix = chance.pick(&["wm", "wo"]);
     let id = ExternalUserId(format!("{prefix}{}", chance.text(ALPHANUMERIC, EXTERNAL_ID_CHARS)));
     let business_id = CustomerId(format!("C-{}", FIRST_CUSTOMER_NUMBER + index));
@@ -145,7 +151,7 @@ pub(super) fn customer(chance: &mut Chance, index: usize) -> Customer {
 }
 
 /// A chat's, media's or code's id: a prefix and random characters.
-pub(super) fn opaque(chance: &mut Chance, prefix: &str, chars: usize) -> String {
+pub(in crate::sandbox) fn opaque(chance: &mut Chance, prefix: &str, chars: usize) -> String {
     format!("{prefix}{}", chance.text(ALPHANUMERIC, chars))
 }
 

@@ -1,5 +1,6 @@
 //! Customers come, are described, leave, and come back.
 
+use super::Ended;
 use super::cast::{self, opaque};
 use super::story::{FollowUp, Standing, Story, Tie};
 use super::wire::contact_event;
@@ -43,7 +44,7 @@ pub(super) fn add(story: &mut Story, at: i64) -> Option<Push> {
         story.customers.push(newcomer);
     }
     let tie = story.ties.len();
-    story.ties.push(Tie { staff, customer, standing: Standing::Contact });
+    story.ties.push(Tie { staff, customer, since: at, standing: Standing::Contact });
     let half = story.chance.happens(HALF_SHARE);
     if half && story.chance.happens(CONFIRMED_SHARE) {
         story.later(at, CONFIRM_WITHIN, FollowUp::Confirm(tie));
@@ -69,29 +70,31 @@ pub(super) fn remark(story: &mut Story, tie: usize, at: i64) -> Option<Push> {
 
 /// A remark, tag or telephone number of some customer is edited.
 pub(super) fn edit(story: &mut Story, at: i64) -> Option<Push> {
-    let tie = story.some_tie(Standing::Contact)?;
+    let tie = story.some_tie(true)?;
     changed(story, tie, at, "edit_external_contact")
 }
 
 /// The member deletes the customer, or the customer the member.
 pub(super) fn remove(story: &mut Story, at: i64) -> Option<Push> {
-    let tie = story.some_tie(Standing::Contact)?;
+    let tie = story.some_tie(true)?;
     let change = story.chance.pick(&["del_external_contact", "del_follow_user", "del_follow_user"]);
+    let by = if change == "del_follow_user" { Ended::ByCustomer } else { Ended::ByMember };
     let push = changed(story, tie, at, change)?;
-    story.ties.get_mut(tie)?.standing = Standing::Ended;
+    story.ties.get_mut(tie)?.standing = Standing::Ended(by);
     Some(push)
 }
 
 /// Two who had deleted each other become contacts again.
 pub(super) fn return_to(story: &mut Story, at: i64) -> Option<Push> {
-    let tie = story.some_tie(Standing::Ended)?;
-    story.ties.get_mut(tie)?.standing = Standing::Contact;
+    let tie = story.some_tie(false)?;
+    let returning = story.ties.get_mut(tie)?;
+    (returning.standing, returning.since) = (Standing::Contact, at);
     added(story, tie, at, "add_external_contact", true)
 }
 
 /// A customer agrees to session archiving.
 pub(super) fn consent(story: &mut Story, at: i64) -> Option<Push> {
-    let tie = story.some_tie(Standing::Contact)?;
+    let tie = story.some_tie(true)?;
     changed(story, tie, at, "msg_audit_approved")
 }
 

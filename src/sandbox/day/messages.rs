@@ -1,7 +1,7 @@
 //! What members send to the app from their rounds: texts, photos, voice, video, places and links.
 
 use super::cast::opaque;
-use super::story::{Standing, Story};
+use super::story::Story;
 use super::wire::{Xml, head};
 use crate::sandbox::chance::Chance;
 use crate::sandbox::push::{AppKind, Push};
@@ -84,7 +84,7 @@ pub(super) fn say(story: &mut Story, at: i64) -> Option<Push> {
 /// One of the texts with its gaps filled.
 fn text(story: &mut Story) -> String {
     let customer = story
-        .some_tie(Standing::Contact)
+        .some_tie(true)
         .and_then(|tie| story.customers.get(story.ties.get(tie)?.customer))
         .map_or_else(|| "张女士".to_owned(), |customer| format!("{}（{}）", customer.nickname, customer.business_id));
     let chance = &mut story.chance;

@@ -4,7 +4,7 @@
 //! created in the morning, customers come, write, leave and come back, one member is renamed at noon, and one leaves
 //! in the late afternoon. The day is in order and free of repeats: disorder is `mischief`'s business.
 
-mod cast;
+pub(super) mod cast;
 
 mod clock;
 
@@ -18,7 +18,7 @@ mod company;
 
 mod routine;
 
-mod wire;
+pub(super) mod wire;
 
 pub use cast::{Customer, Staff};
 
@@ -26,7 +26,7 @@ use chrono::NaiveDate;
 
 use super::corp::Corp;
 use super::push::Push;
-use crate::ids::UserId;
+use crate::ids::{ExternalUserId, UserId};
 
 /// A day with fewer callbacks has no room for its story.
 pub const CALLBACKS_MIN: usize = 60;
@@ -40,10 +40,34 @@ pub struct Day {
     pub staff: Vec<Staff>,
     /// Every customer who appeared.
     pub customers: Vec<Customer>,
+    /// Who met whom, and how that stood in the evening.
+    pub contacts: Vec<Contact>,
     /// The member who left near the end of the day.
     pub leaver: UserId,
     /// The member who was renamed: the id before and after.
     pub renamed: (UserId, UserId),
+}
+
+/// A member and a customer who met that day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// The member, under the id of the morning.
+    pub userid: UserId,
+    /// The customer.
+    pub external_userid: ExternalUserId,
+    /// When they met last, in seconds since 1970.
+    pub since: i64,
+    /// Who had deleted whom by the evening, if one had.
+    pub ended: Option<Ended>,
+}
+
+/// Who ended a contact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The member deleted the customer.
+    ByMember,
+    /// The customer deleted the member.
+    ByCustomer,
 }
 
 /// Makes up the working day of `date`, 08:30 to 18:30 in Shanghai, with `callbacks` callbacks but at least

@@ -2,7 +2,7 @@
 //! now and then something that this program has never heard of.
 
 use super::cast::{number, opaque};
-use super::story::{Act, Standing, Story};
+use super::story::{Act, Story};
 use super::wire::{Xml, event, head};
 use crate::sandbox::chance::HEX;
 use crate::sandbox::push::{AppKind, Push};
@@ -72,7 +72,7 @@ fn group(story: &mut Story, at: i64) -> Option<Push> {
 
 /// Who came or went, and the versions before and after.
 fn moved(story: &mut Story, group: usize, content: Xml) -> Option<Xml> {
-    let tie = story.some_tie(Standing::Contact)?;
+    let tie = story.some_tie(true)?;
     let who = &story.customers.get(story.ties.get(tie)?.customer)?.id;
     let version = story.chance.text(HEX, 32);
     let last = std::mem::replace(&mut story.groups.get_mut(group)?.version, version.clone());

@@ -11,7 +11,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use chrono::NaiveDate;
 
 use super::cast::{self, Customer, Staff};
-use super::{Day, clock, company, customers, messages, routine};
+use super::{Contact, Day, Ended, clock, company, customers, messages, routine};
 use crate::ids::{CorpId, UserId};
 use crate::sandbox::chance::Chance;
 use crate::sandbox::corp::Corp;
@@ -65,6 +65,7 @@ pub(super) struct Present {
 pub(super) struct Tie {
     pub(super) staff: usize,
     pub(super) customer: usize,
+    pub(super) since: i64,
     pub(super) standing: Standing,
 }
 
@@ -72,8 +73,8 @@ pub(super) struct Tie {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     Contact,
-    /// Either of them deleted the other.
-    Ended,
+    /// One of them deleted the other.
+    Ended(Ended),
 }
 
 /// Something that happens a while after something else. The number is a tie's or a member's place in its list.
@@ -100,7 +101,8 @@ pub(super) fn tell(corp: &Corp, seed: u64, date: NaiveDate, callbacks: usize) ->
         // Whatever was said before, word for word, is not said again; chance then chooses something else.
         pushes.extend(push.filter(|push| story.said.insert(fingerprint(push))));
     }
-    Day { pushes, staff, customers: story.customers, leaver: script.leaver, renamed: script.renamed }
+    let contacts = story.contacts(&staff);
+    Day { pushes, staff, customers: story.customers, contacts, leaver: script.leaver, renamed: script.renamed }
 }
 
 /// The part of the day that is fixed in advance.
@@ -198,18 +200,36 @@ impl Story {
         working.get(self.chance.below(working.len())).copied()
     }
 
-    /// A tie of this standing whose member works now, if a few draws find one.
-    pub(super) fn some_tie(&mut self, standing: Standing) -> Option<usize> {
+    /// A contact, or one that ended, whose member works now, if a few draws find one.
+    pub(super) fn some_tie(&mut self, contact: bool) -> Option<usize> {
         const DRAWS: usize = 16;
         (0..DRAWS).find_map(|_| {
             let drawn = self.chance.below(self.ties.len());
-            self.ties.get(drawn).filter(|tie| tie.standing == standing && self.works(tie.staff)).map(|_| drawn)
+            let tie = self.ties.get(drawn)?;
+            ((tie.standing == Standing::Contact) == contact && self.works(tie.staff)).then_some(drawn)
         })
     }
 
     /// Whether a member still works here.
     pub(super) fn works(&self, staff: usize) -> bool {
         self.staff.get(staff).is_some_and(|present| present.working)
+    }
+
+    /// Who met whom so far.
+    fn contacts(&self, staff: &[Staff]) -> Vec<Contact> {
+        let contact = |tie: &Tie| {
+            let ended = match tie.standing {
+                Standing::Contact => None,
+                Standing::Ended(by) => Some(by),
+            };
+            Some(Contact {
+                userid: staff.get(tie.staff)?.id.clone(),
+                external_userid: self.customers.get(tie.customer)?.id.clone(),
+                since: tie.since,
+                ended,
+            })
+        };
+        self.ties.iter().filter_map(contact).collect()
     }
 
     /// The member with the most customers: whose departure hurts.

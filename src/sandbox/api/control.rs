@@ -1,0 +1,138 @@
+//! The same controls over HTTP, below `/sandbox/`: calls, faults, the clock, and the page where a code is scanned.
+//!
+//! They are for a pretend WeCom that is a process of its own, on a machine of one's own: nobody is asked who they are.
+
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::{Method, Request, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::answer::{self, Wire};
+use super::contact_way::SCAN_PATH;
+use super::fault::{DropAt, Fault};
+use super::shared::Shared;
+use super::{page, server};
+use crate::ids::ExternalUserId;
+use crate::sandbox::world::ScanError;
+
+/// The longest id that a customer may be given by hand.
+const EXTERNAL_USERID_BYTES_MAX: usize = 64;
+
+/// What `POST /sandbox/faults` takes: one fault, or the end of all.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FaultForm {
+    path: Option<String>,
+    #[serde(default)]
+    latency_ms: u64,
+    errcode: Option<i64>,
+    drop: Option<DropAt>,
+    share: Option<f64>,
+    times: Option<u32>,
+    revoked_share: Option<f64>,
+    #[serde(default)]
+    clear: bool,
+}
+
+/// What `POST /sandbox/clock` takes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClockForm {
+    advance_s: u64,
+}
+
+/// Answers what is no call of the API.
+pub(super) async fn serve(shared: &Shared, request: Request<Incoming>) -> Wire {
+    let path = request.uri().path().to_owned();
+    let post = match *request.method() {
+        Method::GET => false,
+        Method::POST => true,
+        _ => return answer::bare(StatusCode::METHOD_NOT_ALLOWED),
+    };
+    if let Some(config_id) = path.strip_prefix(SCAN_PATH) {
+        return if post { scan(shared, config_id, request).await } else { show(shared, config_id) };
+    }
+    match (path.as_str(), post) {
+        ("/sandbox/calls", false) => answer::json(&json!(shared.calls())),
+        ("/sandbox/faults", true) => formed(request, |form: FaultForm| set_fault(shared, form)).await,
+        ("/sandbox/clock", true) => {
+            let advance = |form: ClockForm| {
+                shared.clock.advance(Duration::from_secs(form.advance_s));
+                json!({ "now": shared.clock.now() })
+            };
+            formed(request, advance).await
+        }
+        ("/sandbox/calls" | "/sandbox/faults" | "/sandbox/clock", _) => answer::bare(StatusCode::METHOD_NOT_ALLOWED),
+        _ => answer::bare(StatusCode::NOT_FOUND),
+    }
+}
+
+/// Reads a JSON form and does what it says.
+async fn formed<F: for<'de> Deserialize<'de>>(request: Request<Incoming>, act: impl FnOnce(F) -> Value) -> Wire {
+    let bytes = server::read(request).await.unwrap_or_default();
+    match serde_json::from_slice(&bytes) {
+        Ok(form) => answer::json(&act(form)),
+        Err(error) => said(StatusCode::BAD_REQUEST, &error.to_string()),
+    }
+}
+
+fn set_fault(shared: &Shared, form: FaultForm) -> Value {
+    if form.clear {
+        shared.faults.clear();
+    }
+    if let Some(share) = form.revoked_share {
+        shared.faults.revoke_tokens(share);
+    }
+    if let Some(path) = form.path {
+        let fault = Fault {
+            latency: Duration::from_millis(form.latency_ms),
+            errcode: form.errcode,
+            drop: form.drop,
+            share: form.share.unwrap_or(1.0),
+            times: form.times,
+        };
+        shared.faults.set(&path, fault);
+    }
+    json!({ "ok": true })
+}
+
+/// The page where a person plays the customer.
+fn show(shared: &Shared, config_id: &str) -> Wire {
+    match shared.with(|world| world.contact_way(config_id).cloned()) {
+        Some(way) => answer::html(page::scan(&way)),
+        None => said(StatusCode::NOT_FOUND, &ScanError::Unknown.to_string()),
+    }
+}
+
+/// Somebody scans; without an id it is somebody whom nobody knows yet.
+async fn scan(shared: &Shared, config_id: &str, request: Request<Incoming>) -> Wire {
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let form = server::read(request).await.unwrap_or_default();
+    let mut fields = form_urlencoded::parse(query.as_bytes()).chain(form_urlencoded::parse(&form));
+    let named = fields.find(|(name, value)| name == "external_userid" && !value.trim().is_empty());
+    let customer = match named {
+        None => shared.with(|world| world.somebody_new()),
+        Some((_, id)) => match as_id(id.trim()) {
+            Some(id) => id,
+            None => return said(StatusCode::BAD_REQUEST, "external_userid: letters, digits, - and _ only"),
+        },
+    };
+    match shared.scan(config_id, &customer).await {
+        Ok(()) => answer::json(&json!({ "config_id": config_id, "external_userid": customer })),
+        Err(error @ ScanError::Unknown) => said(StatusCode::NOT_FOUND, &error.to_string()),
+        Err(error) => said(StatusCode::CONFLICT, &error.to_string()),
+    }
+}
+
+fn as_id(text: &str) -> Option<ExternalUserId> {
+    let well_made = text.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_".contains(&it));
+    (well_made && text.len() <= EXTERNAL_USERID_BYTES_MAX).then(|| ExternalUserId::from(text))
+}
+
+fn said(status: StatusCode, error: &str) -> Wire {
+    let mut wire = answer::json(&json!({ "error": error }));
+    *wire.status_mut() = status;
+    wire
+}

@@ -1,0 +1,107 @@
+//! Faults on demand: slow answers, errcodes, broken connections, revoked tokens.
+//!
+//! A fault belongs to a path, hits a share of its calls and may end after a number of them. Which calls are hit
+//! follows from the seed and their order.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::sandbox::chance::Chance;
+
+/// Stands for every path that has no fault of its own.
+pub const EVERY_PATH: &str = "*";
+
+/// What goes wrong with a call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fault {
+    /// The answer is this late; the effect is not.
+    pub latency: Duration,
+    /// Refused with this errcode, without any effect.
+    pub errcode: Option<i64>,
+    /// The connection breaks.
+    pub drop: Option<DropAt>,
+    /// Which share of the calls is hit, 0 to 1.
+    pub share: f64,
+    /// After so many hits it is over; never if there is no number.
+    pub times: Option<u32>,
+}
+
+/// When a connection breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DropAt {
+    /// Before the call had any effect.
+    Before,
+    /// After it took effect: the caller cannot know.
+    After,
+}
+
+impl Default for Fault {
+    fn default() -> Self {
+        Self { latency: Duration::ZERO, errcode: None, drop: None, share: 1.0, times: None }
+    }
+}
+
+/// The faults that are set; a clone sets the same ones.
+#[derive(Debug, Clone)]
+pub struct Faults(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    by_path: HashMap<String, Fault>,
+    revoked_share: f64,
+    chance: Chance,
+}
+
+impl Faults {
+    pub(super) fn new(seed: u64) -> Self {
+        let state = State { by_path: HashMap::new(), revoked_share: 0.0, chance: Chance::new(seed, "faults") };
+        Self(Arc::new(Mutex::new(state)))
+    }
+
+    /// Sets what goes wrong with a path such as `externalcontact/get`, in place of what was set before.
+    pub fn set(&self, path: &str, fault: Fault) {
+        let path = path.trim_start_matches("/cgi-bin/");
+        self.with(|state| state.by_path.insert(path.to_owned(), fault));
+    }
+
+    /// After each call of the API but `gettoken` its token is revoked with this probability.
+    pub fn revoke_tokens(&self, share: f64) {
+        self.with(|state| state.revoked_share = share);
+    }
+
+    /// From now on all goes well.
+    pub fn clear(&self) {
+        self.with(|state| {
+            state.by_path.clear();
+            state.revoked_share = 0.0;
+        });
+    }
+
+    /// What goes wrong with this call, if anything does.
+    pub(super) fn draw(&self, path: &str) -> Fault {
+        let fine = Fault::default();
+        self.with(|state| {
+            let set = if state.by_path.contains_key(path) { path } else { EVERY_PATH };
+            let Some(fault) = state.by_path.get_mut(set) else { return fine };
+            if fault.times == Some(0) || !state.chance.happens(fault.share) {
+                return fine;
+            }
+            fault.times = fault.times.map(|left| left - 1);
+            fault.clone()
+        })
+    }
+
+    /// Whether the token of this call is revoked after it.
+    pub(super) fn revokes(&self) -> bool {
+        self.with(|state| state.revoked_share > 0.0 && state.chance.happens(state.revoked_share))
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+        // Nothing here panics half-way, so what a poisoned lock guards is still whole.
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

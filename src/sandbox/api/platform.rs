@@ -1,0 +1,141 @@
+//! A running pretend WeCom, and everything that a test or a demo does with it.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::fault::Faults;
+use super::journal::Call;
+use super::shared::Shared;
+use super::{push, server};
+use crate::ids::{ExternalUserId, UserId};
+use crate::sandbox::deliver::Sender;
+use crate::sandbox::world::{ChangeError, Clock, Notes, ScanError, World};
+
+/// A pretend WeCom that answers API calls and pushes callbacks until it is stopped or dropped.
+pub struct Platform {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Platform {
+    /// Begins to answer at an address; port 0 takes any free one.
+    pub async fn start(world: World, listen: SocketAddr) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(listen).await?;
+        let address = listener.local_addr()?;
+        let (pushes, queue) = push::Pushes::new();
+        let shared = Arc::new(Shared::new(world, base_url(address).into(), pushes));
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(server::serve(listener, Arc::clone(&shared), stopped));
+        tasks.spawn(push::deliver(queue));
+        Ok(Self { shared, address, stop, tasks })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What a service is configured with; the paths below it begin with `/cgi-bin/`.
+    pub fn base_url(&self) -> String {
+        self.shared.base_url.to_string()
+    }
+
+    /// Where callbacks go from now on. Before the first call nothing is pushed.
+    pub fn push_to(&self, sender: Sender) {
+        self.shared.pushes.send_to(sender);
+    }
+
+    /// Waits until every callback so far was delivered or given up.
+    pub async fn pushed(&self) {
+        self.shared.pushes.done().await;
+    }
+
+    /// The world's clock; putting it forward ends tokens, codes and files.
+    pub fn clock(&self) -> Clock {
+        self.shared.clock.clone()
+    }
+
+    /// What goes wrong on purpose.
+    pub fn faults(&self) -> Faults {
+        self.shared.faults.clone()
+    }
+
+    /// What was called so far, the oldest first; of very many calls the latest 50,000.
+    pub fn calls(&self) -> Vec<Call> {
+        self.shared.calls()
+    }
+
+    /// The same of one path, such as `externalcontact/get`.
+    pub fn calls_of(&self, path: &str) -> Vec<Call> {
+        self.shared.calls_of(path)
+    }
+
+    /// Looks at the world, or changes it. Calls wait meanwhile.
+    pub fn with<T>(&self, f: impl FnOnce(&mut World) -> T) -> T {
+        self.shared.with(f)
+    }
+
+    /// A customer scans a contact way's code: they become a member's contact, and a callback says so.
+    pub async fn scan(&self, config_id: &str, customer: &ExternalUserId) -> Result<(), ScanError> {
+        self.shared.scan(config_id, customer).await
+    }
+
+    /// A customer adds a member without any code.
+    pub async fn add(&self, userid: &UserId, customer: &ExternalUserId) -> Result<(), ChangeError> {
+        self.shared.change(|world| world.add(userid, customer)).await
+    }
+
+    /// A member writes something about a customer.
+    pub async fn edit(
+        &self,
+        userid: &UserId,
+        customer: &ExternalUserId,
+        write: impl FnOnce(&mut Notes),
+    ) -> Result<(), ChangeError> {
+        self.shared.change(|world| world.edit(userid, customer, write)).await
+    }
+
+    /// A member deletes a customer.
+    pub async fn remove(&self, userid: &UserId, customer: &ExternalUserId) -> Result<(), ChangeError> {
+        self.shared.change(|world| world.remove(userid, customer)).await
+    }
+
+    /// A customer deletes a member; for the API the contact goes on.
+    pub async fn unfollow(&self, userid: &UserId, customer: &ExternalUserId) -> Result<(), ChangeError> {
+        self.shared.change(|world| world.unfollow(userid, customer)).await
+    }
+
+    /// A member gets another id; the app for the directory is told.
+    pub async fn rename(&self, old: &UserId, new: &UserId) -> Result<(), ChangeError> {
+        self.shared.change(|world| world.rename(old, new)).await
+    }
+
+    /// A member leaves the company; the app for the directory is told.
+    pub async fn leave(&self, userid: &UserId) -> Result<(), ChangeError> {
+        self.shared.change(|world| world.leave(userid)).await
+    }
+
+    /// Answers what is in hand and ends.
+    pub async fn stop(mut self) {
+        // The server looks at this between two connections.
+        let _ = self.stop.send(true);
+        self.tasks.join_next().await;
+        self.tasks.shutdown().await;
+    }
+}
+
+/// Whoever listens everywhere is reached on this machine.
+fn base_url(address: SocketAddr) -> String {
+    let reached = match address.ip() {
+        ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(reached, address.port()))
+}

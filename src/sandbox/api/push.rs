@@ -1,0 +1,80 @@
+//! The way of a callback from the world to the service: a queue, several on their way at once, and a count that says
+//! when all are there.
+
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::sandbox::deliver::Sender;
+use crate::sandbox::push::Push;
+
+/// As many callbacks wait; whoever makes one more waits as well.
+const QUEUE_MAX: usize = 10_000;
+
+/// As many are on their way at once.
+const ON_THEIR_WAY_MAX: usize = 64;
+
+/// A callback that waits; dropping it counts it as done.
+pub(super) struct Waiting {
+    push: Push,
+    sender: Sender,
+    count: watch::Sender<usize>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.count.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}
+
+/// Where callbacks go in.
+pub(super) struct Pushes {
+    sender: Mutex<Option<Sender>>,
+    queue: mpsc::Sender<Waiting>,
+    count: watch::Sender<usize>,
+}
+
+impl Pushes {
+    /// Both ends.
+    pub(super) fn new() -> (Self, mpsc::Receiver<Waiting>) {
+        let (queue, waiting) = mpsc::channel(QUEUE_MAX);
+        (Self { sender: Mutex::new(None), queue, count: watch::Sender::new(0) }, waiting)
+    }
+
+    pub(super) fn send_to(&self, sender: Sender) {
+        *self.sender.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+    }
+
+    /// Sends a callback on its way; without a service to send it to, it is lost.
+    pub(super) async fn push(&self, push: Push) {
+        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(sender) = sender else { return };
+        self.count.send_modify(|count| *count += 1);
+        // If nobody takes it any more, it comes back and is dropped, which counts it as done.
+        let _ = self.queue.send(Waiting { push, sender, count: self.count.clone() }).await;
+    }
+
+    /// Waits until none is on its way.
+    pub(super) async fn done(&self) {
+        // The count cannot end before this does: one of its senders is here.
+        let _ = self.count.subscribe().wait_for(|count| *count == 0).await;
+    }
+}
+
+/// Delivers what comes out of the queue, as the platform would: not in order, and again if nobody answers.
+pub(super) async fn deliver(mut queue: mpsc::Receiver<Waiting>) {
+    let mut on_their_way = JoinSet::new();
+    loop {
+        tokio::select! {
+            Some(_) = on_their_way.join_next() => {}
+            waiting = queue.recv(), if on_their_way.len() < ON_THEIR_WAY_MAX => {
+                let Some(waiting) = waiting else { return };
+                on_their_way.spawn(async move {
+                    let delivered = waiting.sender.deliver(&waiting.push).await;
+                    tracing::debug!(status = delivered.status, attempts = delivered.attempts, "a callback was pushed");
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Why a call is refused: an errcode of the platform, and the text that goes with it.
+//!
+//! The texts are for people; a client must not read them, so they need not be the platform's to the letter.
+
+/// A refused call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) errcode: i64,
+    pub(super) text: String,
+}
+
+impl Refusal {
+    /// A refusal with its usual text.
+    pub(super) fn of(errcode: i64) -> Self {
+        Self { errcode, text: usual_text(errcode).to_owned() }
+    }
+
+    /// A refusal that says what exactly is wrong.
+    pub(super) fn because(errcode: i64, what: impl std::fmt::Display) -> Self {
+        Self { errcode, text: format!("{}: {what}", usual_text(errcode)) }
+    }
+}
+
+/// The call took effect, or was a question that was answered.
+pub(super) const OK: i64 = 0;
+
+/// The system is busy; nothing was done.
+pub(super) const BUSY: i64 = -1;
+
+pub(super) const BAD_SECRET: i64 = 40001;
+pub(super) const BAD_MEDIA_TYPE: i64 = 40004;
+pub(super) const BAD_MEDIA_ID: i64 = 40007;
+pub(super) const BAD_MSGTYPE: i64 = 40008;
+pub(super) const BAD_CORPID: i64 = 40013;
+pub(super) const BAD_TOKEN: i64 = 40014;
+pub(super) const BAD_LOGIN_CODE: i64 = 40029;
+pub(super) const BAD_USERID_LIST: i64 = 40031;
+pub(super) const TOO_MANY_USERIDS: i64 = 40032;
+pub(super) const BAD_AGENTID: i64 = 40056;
+pub(super) const BAD_PARAMETER: i64 = 40058;
+pub(super) const BAD_TAG: i64 = 40068;
+pub(super) const BAD_EXTERNAL_USERID: i64 = 40096;
+pub(super) const NOT_VERIFIED: i64 = 40098;
+pub(super) const BAD_RANGE: i64 = 40146;
+pub(super) const BODY_TOO_LONG: i64 = 40206;
+pub(super) const NO_TOKEN: i64 = 41001;
+pub(super) const NO_CORPID: i64 = 41002;
+pub(super) const NO_SECRET: i64 = 41004;
+pub(super) const NO_MEDIA_ID: i64 = 41006;
+pub(super) const NO_USERID: i64 = 41009;
+pub(super) const NO_AGENTID: i64 = 41011;
+pub(super) const NO_EXTERNAL_USERID: i64 = 41035;
+pub(super) const NO_WAY_TYPE: i64 = 41037;
+pub(super) const NO_WAY_SCENE: i64 = 41038;
+pub(super) const BAD_WAY_TYPE: i64 = 41039;
+pub(super) const BAD_WAY_SCENE: i64 = 41040;
+pub(super) const TOO_MANY_WAY_MEMBERS: i64 = 41041;
+pub(super) const BAD_WAY_STYLE: i64 = 41042;
+pub(super) const NO_CONFIG_ID: i64 = 41043;
+pub(super) const BAD_CONFIG_ID: i64 = 41044;
+pub(super) const TOO_MANY_WAYS: i64 = 41045;
+pub(super) const NO_WELCOME_CODE: i64 = 41049;
+pub(super) const BAD_WELCOME_CODE: i64 = 41050;
+pub(super) const ALREADY_WELCOMED: i64 = 41051;
+pub(super) const NOT_ACTIVATED: i64 = 41054;
+pub(super) const ANOTHER_APP_WELCOMES: i64 = 41096;
+pub(super) const TOKEN_EXPIRED: i64 = 42001;
+pub(super) const LOGIN_CODE_EXPIRED: i64 = 42003;
+pub(super) const BAD_CARD: i64 = 42014;
+pub(super) const LOGIN_CODE_USED: i64 = 42022;
+pub(super) const EMPTY_FILE: i64 = 44001;
+pub(super) const EMPTY_TEXT: i64 = 44004;
+pub(super) const FILE_TOO_LARGE: i64 = 45001;
+pub(super) const MESSAGE_TOO_LONG: i64 = 45002;
+pub(super) const TOO_OFTEN: i64 = 45009;
+pub(super) const NOT_PERMITTED: i64 = 48002;
+pub(super) const SYNC_MAY_NOT_READ: i64 = 48009;
+pub(super) const BAD_CURSOR: i64 = 50100;
+pub(super) const NO_DEPARTMENT: i64 = 60003;
+pub(super) const OUT_OF_SIGHT: i64 = 60011;
+pub(super) const IP_NOT_ALLOWED: i64 = 60020;
+pub(super) const NO_SUCH_USER: i64 = 60111;
+pub(super) const NOBODY_RECEIVES: i64 = 81013;
+pub(super) const NO_RECEIVERS: i64 = 82001;
+pub(super) const TOO_MANY_PARTIES: i64 = 82002;
+pub(super) const TOO_MANY_TAGS: i64 = 82003;
+pub(super) const NO_RELATION: i64 = 84061;
+pub(super) const NOT_SERVING: i64 = 84074;
+pub(super) const WRONG_AGENTID: i64 = 301_002;
+pub(super) const RANGE_NEEDED: i64 = 830_002;
+
+/// What the pretend WeCom answers to an unknown path; the real one's code is not known.
+pub(super) const NO_SUCH_PATH: i64 = 404;
+
+fn usual_text(errcode: i64) -> &'static str {
+    match errcode {
+        OK => "ok",
+        BUSY => "system busy",
+        BAD_SECRET => "invalid credential",
+        BAD_MEDIA_TYPE => "invalid media type",
+        BAD_MEDIA_ID => "invalid media_id",
+        BAD_MSGTYPE => "invalid message type",
+        BAD_CORPID => "invalid corpid",
+        BAD_TOKEN => "invalid access_token",
+        BAD_LOGIN_CODE => "invalid code",
+        BAD_USERID_LIST => "userid list invalid",
+        TOO_MANY_USERIDS => "userid list size error",
+        BAD_AGENTID => "invalid agentid",
+        BAD_PARAMETER => "invalid Request Parameter",
+        BAD_TAG => "invalid tagid",
+        BAD_EXTERNAL_USERID => "invalid external userid",
+        NOT_VERIFIED => "user is not verified by real name",
+        BAD_RANGE => "invalid range",
+        BODY_TOO_LONG => "request body too long",
+        NO_TOKEN => "access_token missing",
+        NO_CORPID => "corpid missing",
+        NO_SECRET => "secret missing",
+        NO_MEDIA_ID => "media_id missing",
+        NO_USERID => "userid missing",
+        NO_AGENTID => "agentid missing",
+        NO_EXTERNAL_USERID => "external_userid missing",
+        NO_WAY_TYPE | BAD_WAY_TYPE => "contact way: type missing or invalid",
+        NO_WAY_SCENE | BAD_WAY_SCENE => "contact way: scene missing or invalid",
+        TOO_MANY_WAY_MEMBERS => "contact way: too many users",
+        BAD_WAY_STYLE => "contact way: invalid style",
+        NO_CONFIG_ID => "contact way: config_id missing",
+        BAD_CONFIG_ID => "contact way: invalid config_id",
+        TOO_MANY_WAYS => "contact way: out of quota",
+        NO_WELCOME_CODE => "welcome code missing",
+        BAD_WELCOME_CODE => "welcome code invalid or expired",
+        ALREADY_WELCOMED => "already chatting or welcome message delivered",
+        NOT_ACTIVATED => "user is not activated",
+        ANOTHER_APP_WELCOMES => "another app is sending the welcome message",
+        TOKEN_EXPIRED => "access_token expired",
+        LOGIN_CODE_EXPIRED => "code expired",
+        BAD_CARD => "invalid template_card",
+        LOGIN_CODE_USED => "code has been used",
+        EMPTY_FILE => "empty media data",
+        EMPTY_TEXT => "empty text",
+        FILE_TOO_LARGE => "media file exceeds size limit",
+        MESSAGE_TOO_LONG => "message content exceeds size limit",
+        TOO_OFTEN => "api freq out of limit",
+        NOT_PERMITTED => "api forbidden for this credential",
+        SYNC_MAY_NOT_READ => "contact sync may not read details from this ip",
+        BAD_CURSOR => "invalid cursor",
+        NO_DEPARTMENT => "department not found",
+        OUT_OF_SIGHT => "no privilege to access/modify contact/party/agent",
+        IP_NOT_ALLOWED => "not allow to access from your ip",
+        NO_SUCH_USER => "userid not found",
+        NOBODY_RECEIVES => "user & party & tag all invalid",
+        NO_RECEIVERS => "user & party & tag all empty",
+        TOO_MANY_PARTIES => "too many parties",
+        TOO_MANY_TAGS => "too many tags",
+        NO_RELATION => "not external contact",
+        NOT_SERVING => "user has no external contact privilege",
+        WRONG_AGENTID => "not allowed to operate another agent with this access_token",
+        RANGE_NEEDED => "media file too large, use Range",
+        NO_SUCH_PATH => "no such api",
+        _ => "error",
+    }
+}

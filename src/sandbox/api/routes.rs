@@ -1,0 +1,72 @@
+//! Every endpoint, and which secret may call it.
+
+use super::answer::Answer;
+use super::ask::Ask;
+use super::refusal::Refusal;
+use super::{contact, contact_way, directory, login, media, message, network, note, unassigned, welcome};
+use crate::sandbox::world::{Credential, World};
+
+/// What makes an answer of a call, with the lock held: it neither waits nor asks anybody else.
+pub(super) type Handler = fn(&mut World, &Ask, &Credential) -> Result<Answer, Refusal>;
+
+/// One endpoint.
+pub(super) struct Route {
+    path: &'static str,
+    pub(super) needs: Needs,
+    pub(super) handler: Handler,
+}
+
+/// Which token an endpoint takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// Any.
+    Any,
+    /// A self-built app's.
+    App,
+    /// A self-built app's; directory sync is told that it may not read details.
+    AppForDetails,
+    /// Directory sync's.
+    Sync,
+    /// Either of these.
+    AppOrSync,
+    /// That of an app that is listed under 客户联系.
+    CustomerContact,
+}
+
+const ROUTES: &[Route] = &[
+    route("get_api_domain_ip", Needs::Any, network::api_addresses),
+    route("getcallbackip", Needs::Any, network::callback_addresses),
+    route("user/get", Needs::AppForDetails, directory::user_get),
+    route("user/list", Needs::AppForDetails, directory::user_list),
+    route("user/simplelist", Needs::AppForDetails, directory::user_simplelist),
+    route("user/list_id", Needs::Sync, directory::user_list_id),
+    route("department/list", Needs::AppOrSync, directory::department_list),
+    route("department/simplelist", Needs::AppOrSync, directory::department_simplelist),
+    route("department/get", Needs::AppOrSync, directory::department_get),
+    route("auth/getuserinfo", Needs::App, login::getuserinfo),
+    route("externalcontact/get_follow_user_list", Needs::CustomerContact, contact::get_follow_user_list),
+    route("externalcontact/list", Needs::CustomerContact, contact::list),
+    route("externalcontact/get", Needs::CustomerContact, contact::get),
+    route("externalcontact/batch/get_by_user", Needs::CustomerContact, contact::get_by_user),
+    route("externalcontact/remark", Needs::CustomerContact, note::remark),
+    route("externalcontact/mark_tag", Needs::CustomerContact, note::mark_tag),
+    route("externalcontact/add_contact_way", Needs::CustomerContact, contact_way::add),
+    route("externalcontact/get_contact_way", Needs::CustomerContact, contact_way::get),
+    route("externalcontact/list_contact_way", Needs::CustomerContact, contact_way::list),
+    route("externalcontact/update_contact_way", Needs::CustomerContact, contact_way::update),
+    route("externalcontact/del_contact_way", Needs::CustomerContact, contact_way::delete),
+    route("externalcontact/send_welcome_msg", Needs::CustomerContact, welcome::send),
+    route("externalcontact/get_unassigned_list", Needs::CustomerContact, unassigned::list),
+    route("message/send", Needs::App, message::send),
+    route("media/get", Needs::App, media::get),
+    route("media/upload", Needs::App, media::upload),
+];
+
+const fn route(path: &'static str, needs: Needs, handler: Handler) -> Route {
+    Route { path, needs, handler }
+}
+
+/// The endpoint behind `/cgi-bin/`.
+pub(super) fn find(path: &str) -> Option<&'static Route> {
+    ROUTES.iter().find(|route| route.path == path)
+}

@@ -1,0 +1,60 @@
+//! The controls over HTTP, for a pretend WeCom that is a process of its own.
+
+use serde_json::json;
+
+use super::*;
+
+async fn control(service: &Service, method: Method, path: &str, body: impl Into<Bytes>) -> Answered {
+    request(service.platform.address(), method, &format!("/sandbox/{path}"), &[], body.into()).await.expect("answered")
+}
+
+#[tokio::test]
+async fn a_code_is_scanned_on_the_page_that_it_leads_to() {
+    let service = Service::start().await;
+    let way = json!({ "type": 1, "scene": 2, "state": "<b>&", "user": [service.serving()] });
+    let made = service.post("externalcontact/add_contact_way", way).await.json();
+    let path = format!("scan/{}", made["config_id"].as_str().expect("an id"));
+
+    let page = control(&service, Method::GET, &path, "").await;
+    let text = String::from_utf8(page.bytes.to_vec()).expect("text");
+    assert!(text.contains("模拟扫码") && text.contains("&lt;b&gt;&amp;") && text.contains("<form method=\"post\">"));
+
+    let anybody = control(&service, Method::POST, &path, "").await.json();
+    let id = anybody["external_userid"].as_str().expect("an id");
+    let card = service.get(&format!("externalcontact/get?external_userid={id}")).await.json();
+    assert_eq!(card["follow_user"][0]["state"], json!("<b>&"));
+
+    let named = control(&service, Method::POST, &format!("{path}?external_userid=wmNAMED"), "").await;
+    assert_eq!(named.json()["external_userid"], json!("wmNAMED"));
+    let by_form = control(&service, Method::POST, &path, "external_userid=wmNAMED").await;
+    assert_eq!((by_form.status, &by_form.json()["error"]), (409, &json!("they are contacts already")));
+    assert_eq!(control(&service, Method::POST, &path, "external_userid=%3Cxml%3E").await.status, 400);
+    assert_eq!(control(&service, Method::GET, "scan/none", "").await.status, 404);
+    assert_eq!(control(&service, Method::POST, "scan/none", "").await.status, 404);
+}
+
+#[tokio::test]
+async fn calls_faults_and_the_clock_are_reached_over_http() {
+    let service = Service::start().await;
+    let fault = json!({ "path": "getcallbackip", "errcode": -1, "times": 1 }).to_string();
+    assert_eq!(control(&service, Method::POST, "faults", fault).await.status, 200);
+    assert_eq!(service.get("getcallbackip").await.errcode(), -1);
+    let calls = control(&service, Method::GET, "calls", "").await.json();
+    let last = calls.as_array().and_then(|calls| calls.last()).expect("a call").clone();
+    assert_eq!((&last["path"], &last["errcode"]), (&json!("getcallbackip"), &json!(-1)));
+
+    assert_eq!(control(&service, Method::POST, "clock", r#"{"advance_s":7200}"#).await.status, 200);
+    assert_eq!(service.get("getcallbackip").await.errcode(), 42001);
+    assert_eq!(control(&service, Method::POST, "clock", r#"{"advance":1}"#).await.status, 400);
+    assert_eq!(control(&service, Method::GET, "clock", "").await.status, 405);
+    assert_eq!(control(&service, Method::DELETE, "faults", "").await.status, 405);
+    assert_eq!(control(&service, Method::GET, "nonsense", "").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_stopped_platform_listens_no_more() {
+    let service = Service::start().await;
+    let address = service.platform.address();
+    service.platform.stop().await;
+    assert!(TcpStream::connect(address).await.is_err());
+}

@@ -1,0 +1,166 @@
+//! The company's members and departments.
+//!
+//! A member is found by userid without regard to case, as on the platform. Whoever left stays in the list, because
+//! their customers wait for somebody else, but is found no more.
+
+use std::collections::HashMap;
+
+use super::credential::{Credential, Visible};
+use crate::ids::UserId;
+
+/// A department that is its own ancestor would be walked for ever.
+const DEPTH_MAX: usize = 32;
+
+/// The department that all others are below.
+pub(in crate::sandbox) const ROOT: u32 = 1;
+
+/// Somebody who works in the company, or did.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// The id, as it was chosen.
+    pub userid: UserId,
+    /// The name in the directory.
+    pub name: String,
+    /// The numbers of their departments, the main one first.
+    pub departments: Vec<u32>,
+    /// What they do.
+    pub position: String,
+    /// Whether they may use WeCom.
+    pub status: MemberStatus,
+    /// Whether they are set up for 客户联系.
+    pub customer_contact: bool,
+    /// Whether WeCom knows who they are (实名认证).
+    pub verified: bool,
+    /// When they left, in seconds since 1970.
+    pub left_at: Option<i64>,
+    /// Their contacts' places, in order.
+    pub(in crate::sandbox) follows: Vec<u32>,
+}
+
+/// A member's status as the directory shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemberStatus {
+    /// Works with WeCom.
+    Active,
+    /// Disabled by an administrator.
+    Disabled,
+    /// Has never logged in.
+    NotActivated,
+    /// Has left the company.
+    Left,
+}
+
+impl MemberStatus {
+    /// The platform's number.
+    pub fn code(self) -> i64 {
+        match self {
+            Self::Active => 1,
+            Self::Disabled => 2,
+            Self::NotActivated => 4,
+            Self::Left => 5,
+        }
+    }
+}
+
+/// A department.
+#[derive(Debug, Clone)]
+pub struct Department {
+    /// Its number; 1 is the whole company.
+    pub id: u32,
+    /// Its name.
+    pub name: String,
+    /// The department above it; 0 above the whole company.
+    pub parent: u32,
+}
+
+/// Everybody and every department.
+#[derive(Debug, Default)]
+pub(in crate::sandbox) struct Directory {
+    pub(in crate::sandbox) members: Vec<Member>,
+    by_id: HashMap<String, u32>,
+    pub(in crate::sandbox) departments: Vec<Department>,
+}
+
+impl Directory {
+    /// A company where nobody works yet.
+    pub(in crate::sandbox) fn of(departments: Vec<Department>) -> Self {
+        Self { departments, ..Self::default() }
+    }
+
+    /// The place of the member with this id, if they are still here.
+    pub(in crate::sandbox) fn find(&self, userid: &str) -> Option<u32> {
+        self.by_id.get(&userid.to_ascii_lowercase()).copied()
+    }
+
+    pub(in crate::sandbox) fn get(&self, place: u32) -> Option<&Member> {
+        self.members.get(place as usize)
+    }
+
+    pub(in crate::sandbox) fn get_mut(&mut self, place: u32) -> Option<&mut Member> {
+        self.members.get_mut(place as usize)
+    }
+
+    /// Adds somebody; whoever has the id already keeps it. Returns their place.
+    pub(in crate::sandbox) fn add(&mut self, member: Member) -> u32 {
+        let id = member.userid.as_str().to_ascii_lowercase();
+        *self.by_id.entry(id).or_insert_with(|| {
+            self.members.push(member);
+            self.members.len() as u32 - 1
+        })
+    }
+
+    /// A member leaves; their place stays.
+    pub(in crate::sandbox) fn leave(&mut self, userid: &str, at: i64) -> Option<u32> {
+        let place = self.by_id.remove(&userid.to_ascii_lowercase())?;
+        let member = self.get_mut(place)?;
+        (member.status, member.left_at) = (MemberStatus::Left, Some(at));
+        Some(place)
+    }
+
+    /// A member gets another id.
+    pub(in crate::sandbox) fn rename(&mut self, old: &str, new: &UserId) -> Option<()> {
+        let place = self.by_id.remove(&old.to_ascii_lowercase())?;
+        self.by_id.insert(new.as_str().to_ascii_lowercase(), place);
+        self.get_mut(place)?.userid = new.clone();
+        Some(())
+    }
+
+    pub(in crate::sandbox) fn department(&self, id: u32) -> Option<&Department> {
+        self.departments.iter().find(|department| department.id == id)
+    }
+
+    /// Whether department `id` is `above` or below it.
+    pub(in crate::sandbox) fn is_below(&self, id: u32, above: u32) -> bool {
+        let mut at = id;
+        for _ in 0..DEPTH_MAX {
+            if at == above {
+                return true;
+            }
+            match self.department(at) {
+                Some(department) => at = department.parent,
+                None => return false,
+            }
+        }
+        false
+    }
+
+    /// Whether an app may see a department.
+    pub(in crate::sandbox) fn shows_department(&self, to: &Credential, id: u32) -> bool {
+        match &to.visible {
+            Visible::Everybody => true,
+            Visible::Only { departments, .. } => departments.iter().any(|&listed| self.is_below(id, listed)),
+        }
+    }
+
+    /// Whether an app may see a member. Nobody sees who left.
+    pub(in crate::sandbox) fn shows(&self, to: &Credential, place: u32) -> bool {
+        let Some(member) = self.get(place).filter(|member| member.left_at.is_none()) else { return false };
+        match &to.visible {
+            Visible::Everybody => true,
+            Visible::Only { members, .. } => {
+                let listed = |id: &UserId| id.as_str().eq_ignore_ascii_case(member.userid.as_str());
+                members.iter().any(listed) || member.departments.iter().any(|&id| self.shows_department(to, id))
+            }
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! Everything that the pretend WeCom knows: the company, its customers, and what was said, given out and counted.
+//!
+//! It is made from a company, a size and a seed, and lives in memory; the same input makes the same world. It knows
+//! neither HTTP nor errcodes: `api` asks it, tests look at it and change it, and customers act in it.
+
+mod clock;
+
+mod window;
+
+mod credential;
+
+mod directory;
+
+mod contacts;
+
+mod contact_way;
+
+mod token;
+
+mod code;
+
+mod sent;
+
+mod media;
+
+mod make;
+
+mod change;
+
+#[cfg(test)]
+mod tests;
+
+pub use change::{ChangeError, ScanError};
+pub use clock::Clock;
+pub use contact_way::{ContactWay, Temporary};
+pub use contacts::Notes;
+pub use credential::{Credential, Visible};
+pub use directory::{Department, Member, MemberStatus};
+pub use sent::{Message, Welcomed};
+pub use token::TokenMode;
+
+pub(in crate::sandbox) use code::{LOGIN_LIFE_S, Visitor, WELCOME_LIFE_S, Welcome};
+pub(in crate::sandbox) use contacts::{Customer, Follow, card};
+pub(in crate::sandbox) use sent::keep;
+pub(in crate::sandbox) use token::{LIFE_S as TOKEN_LIFE_S, TokenError};
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+
+use bytes::Bytes;
+
+use super::chance::{ALPHANUMERIC, Chance};
+use super::push::AppKind;
+use crate::ids::{CorpId, ExternalUserId, UserId};
+
+use self::code::Codes;
+use self::contact_way::ContactWays;
+use self::contacts::Contacts;
+use self::directory::Directory;
+use self::media::{Media, Medium};
+use self::sent::Post;
+use self::token::Tokens;
+use self::window::Window;
+
+/// Calls of one endpoint are counted by the minute.
+const MINUTE_S: i64 = 60;
+
+/// The characters of a media id, a welcome code and a login code.
+const CODE_CHARS: usize = 43;
+
+/// How large a made-up world is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Members of the company.
+    pub members: usize,
+    /// Its customers.
+    pub customers: usize,
+    /// Its departments below the whole company, at least three: a working day needs them.
+    pub departments: usize,
+}
+
+/// The platform's limits, lower if a test wants to reach them.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Calls of one endpoint in a minute.
+    pub calls_per_minute: u32,
+    /// The same for single endpoints, by their path such as `externalcontact/get`.
+    pub calls_per_minute_of: HashMap<String, u32>,
+    /// Wrong secrets from one address in an hour, before it is banned.
+    pub wrong_secrets_per_hour: u32,
+    /// Messages of one app to one member in a minute.
+    pub messages_per_minute: u32,
+    /// Messages of one app to one member in an hour.
+    pub messages_per_hour: u32,
+    /// Contact ways of the company.
+    pub contact_ways: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            calls_per_minute: 10_000,
+            calls_per_minute_of: HashMap::new(),
+            wrong_secrets_per_hour: 2000,
+            messages_per_minute: 30,
+            messages_per_hour: 1000,
+            contact_ways: 500_000,
+        }
+    }
+}
+
+/// A customer tag (企业标签).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tag {
+    /// `et…`.
+    pub id: String,
+    /// The group it is in.
+    pub group: &'static str,
+    /// What it is called.
+    pub name: &'static str,
+}
+
+/// The pretend WeCom's state.
+pub struct World {
+    /// What asking for a token does while another is valid.
+    pub token_mode: TokenMode,
+    /// How much is too much.
+    pub limits: Limits,
+    /// From where calls are taken (企业可信 IP); from everywhere if there is no list.
+    pub allowed_ips: Option<Vec<IpAddr>>,
+    /// A value of a wrong type is passed over, and the answer says so; otherwise it is refused.
+    pub tolerates_wrong_types: bool,
+    /// Answers hold fields and numbers that no document names, as those of a later version of the platform will.
+    pub speaks_of_tomorrow: bool,
+    /// The company has bound a developer account, so customers have a unionid.
+    pub shows_unionids: bool,
+    /// So many welcomes from now on are told that another app is sending one (41096).
+    pub welcome_conflicts: u32,
+    /// What members received, the oldest first.
+    pub messages: VecDeque<Message>,
+    /// The welcomes that customers received, the oldest first.
+    pub welcomes: VecDeque<Welcomed>,
+    pub(in crate::sandbox) seed: u64,
+    pub(in crate::sandbox) clock: Clock,
+    pub(in crate::sandbox) chance: Chance,
+    pub(in crate::sandbox) corpid: CorpId,
+    pub(in crate::sandbox) credentials: Vec<Credential>,
+    pub(in crate::sandbox) directory: Directory,
+    pub(in crate::sandbox) contacts: Contacts,
+    pub(in crate::sandbox) tags: Vec<Tag>,
+    pub(in crate::sandbox) contact_ways: ContactWays,
+    pub(in crate::sandbox) tokens: Tokens,
+    pub(in crate::sandbox) welcome_codes: Codes<Welcome>,
+    pub(in crate::sandbox) login_codes: Codes<Visitor>,
+    pub(in crate::sandbox) media: Media,
+    pub(in crate::sandbox) post: Post,
+    calls: HashMap<String, Window>,
+}
+
+impl World {
+    /// The company.
+    pub fn corpid(&self) -> &CorpId {
+        &self.corpid
+    }
+
+    /// What may be called with the secret of the app of this kind.
+    pub fn app(&self, kind: AppKind) -> Option<&Credential> {
+        self.credentials.iter().find(|it| it.kind == kind)
+    }
+
+    /// The same, to change it.
+    pub fn app_mut(&mut self, kind: AppKind) -> Option<&mut Credential> {
+        self.credentials.iter_mut().find(|it| it.kind == kind)
+    }
+
+    /// A member who is here.
+    pub fn member(&self, userid: &UserId) -> Option<&Member> {
+        self.directory.get(self.directory.find(userid.as_str())?)
+    }
+
+    /// The same, to change them.
+    pub fn member_mut(&mut self, userid: &UserId) -> Option<&mut Member> {
+        let place = self.directory.find(userid.as_str())?;
+        self.directory.get_mut(place)
+    }
+
+    /// Everybody who is here.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.directory.members.iter().filter(|member| member.left_at.is_none())
+    }
+
+    /// Every customer whom somebody knew at some time.
+    pub fn customers(&self) -> impl Iterator<Item = &ExternalUserId> {
+        self.contacts.customers.iter().map(|customer| &customer.id)
+    }
+
+    /// A member's customers, the oldest contact first.
+    pub fn customers_of(&self, userid: &UserId) -> Vec<ExternalUserId> {
+        let follows = self.member(userid).map(|member| member.follows.as_slice()).unwrap_or_default();
+        let customer = |&place: &u32| self.contacts.customer(self.contacts.follow(place)?.customer);
+        follows.iter().filter_map(customer).map(|customer| customer.id.clone()).collect()
+    }
+
+    /// What a member wrote about a customer; none if they are no contacts.
+    pub fn notes(&self, userid: &UserId, customer: &ExternalUserId) -> Option<Notes> {
+        let (_, follow) = self.contact(userid, customer)?;
+        Some(follow.notes.as_deref().cloned().unwrap_or_default())
+    }
+
+    /// The unionid that a customer's card shows, if the world shows any.
+    pub fn unionid(&self, customer: &ExternalUserId) -> String {
+        card(self.seed, customer).unionid
+    }
+
+    /// The customer tags.
+    pub fn tags(&self) -> &[Tag] {
+        &self.tags
+    }
+
+    /// A contact way by its `config_id`.
+    pub fn contact_way(&self, config_id: &str) -> Option<&ContactWay> {
+        self.contact_ways.get(config_id)
+    }
+
+    /// All contact ways, the oldest first.
+    pub fn contact_ways(&self) -> impl Iterator<Item = &ContactWay> {
+        self.contact_ways.from(0).map(|(_, way)| way)
+    }
+
+    /// Revokes every token of the company; the next call with one gets 40014.
+    pub fn revoke_tokens(&mut self, corpid: &CorpId) {
+        if *corpid == self.corpid {
+            self.tokens.revoke_all();
+        }
+    }
+
+    /// A member opens the login page: the code that the redirect carries.
+    pub fn login_code(&mut self, userid: &UserId) -> String {
+        self.issue_login_code(Visitor::Member(userid.clone()))
+    }
+
+    /// Somebody from outside opens the login page, known as a customer or not.
+    pub fn stranger_code(&mut self, customer: Option<&ExternalUserId>) -> String {
+        self.issue_login_code(Visitor::Stranger(customer.cloned()))
+    }
+
+    /// A file that can be fetched for three days.
+    pub fn add_media(&mut self, bytes: impl Into<Bytes>, content_type: &str, filename: &str) -> String {
+        let media_id = format!("3{}", self.chance.text(ALPHANUMERIC, CODE_CHARS));
+        let medium = Medium {
+            bytes: bytes.into(),
+            content_type: content_type.to_owned(),
+            filename: filename.to_owned(),
+            created_at: self.now(),
+        };
+        self.media.add(media_id.clone(), medium);
+        media_id
+    }
+
+    /// Seconds since 1970, by the world's clock.
+    pub(in crate::sandbox) fn now(&self) -> i64 {
+        self.clock.now().timestamp()
+    }
+
+    /// The contact between a member and a customer, and its place.
+    pub(in crate::sandbox) fn contact(&self, userid: &UserId, customer: &ExternalUserId) -> Option<(u32, &Follow)> {
+        let member = self.directory.find(userid.as_str())?;
+        let place = self.contacts.between(member, self.contacts.find(customer)?)?;
+        Some((place, self.contacts.follow(place)?))
+    }
+
+    /// Counts a call of an endpoint; false if there were too many within the minute.
+    pub(in crate::sandbox) fn admits_call(&mut self, path: &str) -> bool {
+        let max = self.limits.calls_per_minute_of.get(path).copied().unwrap_or(self.limits.calls_per_minute);
+        let now = self.now();
+        match self.calls.get_mut(path) {
+            Some(window) => window.admits(now, MINUTE_S, max),
+            None => self.calls.entry(path.to_owned()).or_default().admits(now, MINUTE_S, max),
+        }
+    }
+
+    fn issue_login_code(&mut self, visitor: Visitor) -> String {
+        let code = self.chance.text(ALPHANUMERIC, CODE_CHARS);
+        self.login_codes.issue(code.clone(), visitor, self.now());
+        code
+    }
+}
