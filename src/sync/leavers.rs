@@ -19,9 +19,7 @@ const CURSOR_OVER: &[i64] = &[50100, 60268];
 /// Reads the next page. A leaver's handover follows from when they left and from the contacts that stand.
 pub(super) async fn unassigned(run: &mut Run, standing: &Standing) -> Result<(), Halt> {
     let page = match run.api().await?.unassigned(&standing.cursor).await {
-        Err(error)
-            if !standing.cursor.is_empty() && error.errcode.is_some_and(|code| CURSOR_OVER.contains(&code)) =>
-        {
+        Err(error) if !standing.cursor.is_empty() && error.errcode.is_some_and(|code| CURSOR_OVER.contains(&code)) => {
             // Reading it again from the beginning changes nothing that was right.
             let mut transaction = run.begin(&Counts { calls: 1, ..Counts::default() }).await?;
             sync_run::go_on(&mut transaction, run.lease.run, Phase::Unassigned, 0, "").await?;

@@ -43,9 +43,8 @@ pub(super) async fn members(run: &mut Run, standing: &Standing) -> Result<(), Ha
     let held = member::held(&mut transaction, &corpid, &ids).await?;
     let (mut changes, at) = (Changes::default(), reading::said_at(standing.now));
     let read = users.iter().zip(&members);
-    let found: Vec<_> = read
-        .filter_map(|(user, it)| reading::member(&mut changes, &corpid, user, it, at, held.get(user)))
-        .collect();
+    let found: Vec<_> =
+        read.filter_map(|(user, it)| reading::member(&mut changes, &corpid, user, it, at, held.get(user))).collect();
     run.write(&mut transaction, changes, &found).await?;
     sync_run::go_on(&mut transaction, run.lease.run, Phase::Members, standing.position + 1, "").await?;
     Ok(transaction.commit().await?)

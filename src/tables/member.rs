@@ -117,11 +117,7 @@ pub struct Held {
 }
 
 /// What we hold of these members; those whom we do not know are left out.
-pub async fn held(
-    conn: &mut PgConnection,
-    corpid: &CorpId,
-    users: &[String],
-) -> sqlx::Result<BTreeMap<UserId, Held>> {
+pub async fn held(conn: &mut PgConnection, corpid: &CorpId, users: &[String]) -> sqlx::Result<BTreeMap<UserId, Held>> {
     let rows = sqlx::query_as!(
         Held,
         r#"

@@ -206,12 +206,10 @@ pub async fn find_not_serving(conn: &mut PgConnection, run: i64, corpid: &CorpId
 
 /// How often each kind was found.
 pub async fn counts(conn: &mut PgConnection, run: i64) -> sqlx::Result<BTreeMap<String, i64>> {
-    let rows = sqlx::query!(
-        r#"select kind, count(*) as "count!" from sync_drift where run_id = $1 group by kind"#,
-        run
-    )
-    .fetch_all(conn)
-    .await?;
+    let rows =
+        sqlx::query!(r#"select kind, count(*) as "count!" from sync_drift where run_id = $1 group by kind"#, run)
+            .fetch_all(conn)
+            .await?;
     Ok(rows.into_iter().map(|row| (row.kind, row.count)).collect())
 }
 

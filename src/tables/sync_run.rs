@@ -39,15 +39,8 @@ pub enum Phase {
 }
 
 impl Phase {
-    const ALL: [Self; 7] = [
-        Self::Departments,
-        Self::Members,
-        Self::Staff,
-        Self::Customers,
-        Self::Unassigned,
-        Self::Compare,
-        Self::End,
-    ];
+    const ALL: [Self; 7] =
+        [Self::Departments, Self::Members, Self::Staff, Self::Customers, Self::Unassigned, Self::Compare, Self::End];
 
     /// Its name in `sync_run.phase`.
     pub fn as_str(self) -> &'static str {

@@ -24,4 +24,8 @@ mod processes;
 
 mod stop;
 
+mod sync;
+
+mod sync_drift;
+
 mod tidy;
