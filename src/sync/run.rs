@@ -91,7 +91,7 @@ impl Run {
         let (sync, lease) = (self.sync.clone(), self.lease.clone());
         loop {
             let step = tokio::select! {
-                step = alive(sync.clone(), lease.clone(), self.step()) => step,
+                step = alive(sync.clone(), lease.clone(), Box::pin(self.step())) => step,
                 () = &mut stop => break,
             };
             if let Some(standing) = &self.standing {

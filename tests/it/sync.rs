@@ -50,6 +50,22 @@ async fn a_whole_run_holds_what_wecom_names_and_a_second_one_finds_nothing() {
         "select count(*) from customer_wechat_contact where status_at = first_contact_time and status_at < now()";
     assert_eq!(scene.db.count(dated).await, i64::try_from(named.len()).expect("few"));
 
+    // The bulk reading names tags by id only.
+    let (tagged, tag) = scene.platform.with(|world| {
+        let tags: Vec<_> = world.tags().iter().map(|it| (it.id.clone(), it.name)).collect();
+        let users: Vec<_> = world.members().map(|it| it.userid.clone()).collect();
+        let contacts = users.iter().flat_map(|user| world.customers_of(user).into_iter().map(move |it| (user, it)));
+        let mut tagged = contacts.filter_map(|(user, customer)| {
+            let id = world.notes(user, &customer)?.tags.into_iter().next()?;
+            Some((format!("{customer} of {user}"), tags.iter().find(|tag| tag.0 == id)?.1))
+        });
+        tagged.next().expect("many have tags")
+    });
+    let tags = format!(
+        "select tags->>0 from customer_wechat_contact where external_userid || ' of ' || wechat_userid = '{tagged}'"
+    );
+    assert_eq!(scene.db.texts(&tags).await, [tag]);
+
     // One call for each hundred contacts, each department, and each of the other lists.
     let pages = scene.platform.calls_of(PAGES).len();
     assert!(pages <= named.len().div_ceil(100) + 2, "{pages} pages for {} contacts", named.len());

@@ -121,7 +121,6 @@ pub(crate) fn config() -> Config {
     config.sync.every_hours = 0;
     config
 }
-}
 
 fn patience() -> Patience {
     Patience { answer_limit: Duration::from_secs(30), ..Patience::default() }
