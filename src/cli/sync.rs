@@ -106,6 +106,8 @@ fn show(bar: &ProgressBar, standing: &Standing) {
         let unknown = "  {msg:<12} {spinner} {pos} contacts, {per_sec}";
         let template = if expected > 0 { known } else { unknown };
         bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        // What was read before, by whomever, says nothing about the rate now.
+        bar.set_position(contacts);
         bar.reset_eta();
     }
     if expected > 0 {

@@ -19,7 +19,7 @@ use crate::{
         sync_run::{self, Counts, Phase, Standing},
         sync_shard::{self, Shard},
     },
-    wecom::{ApiError, customer::BATCH_MAX},
+    wecom::{ApiError, Class, customer::BATCH_MAX, tag::Tag},
 };
 
 /// Codes with which WeCom says that a cursor is not accepted any more.
@@ -93,8 +93,10 @@ pub(super) async fn customers(run: &mut Run, standing: &Standing) -> Result<(), 
 
 async fn read(run: &mut Run, standing: &Standing, shard: &Shard) -> Result<(), Halt> {
     let api = run.api().await?;
+    let mut calls = 1;
     if run.tags.is_none() {
         run.tags = Some(tags(api.corp_tags().await)?);
+        calls += 1;
     }
     let page = match api.customers_of(&shard.users, &shard.cursor).await {
         Ok(page) => page,
@@ -103,7 +105,7 @@ async fn read(run: &mut Run, standing: &Standing, shard: &Shard) -> Result<(), H
     if !page.next_cursor.is_empty() && page.next_cursor == shard.cursor {
         return Err(Halt::Odd("WeCom's list of customers goes round in a circle".to_owned()));
     }
-    let counts = Counts { calls: 1, contacts: as_count(page.contacts.len()), ..Counts::default() };
+    let counts = Counts { calls, contacts: as_count(page.contacts.len()), ..Counts::default() };
     let mut transaction = run.begin(&counts).await?;
     let users = page.contacts.iter().map(|it| it.follower.user.clone()).collect();
     let users = run.current(&mut transaction, users, false).await?;
@@ -178,10 +180,10 @@ async fn judge(run: &mut Run, shard: &Shard) -> Result<(), Halt> {
 }
 
 /// The names of the company's tags. Without them the tags stay as they are: no reason to give up.
-fn tags(read: Result<Vec<crate::wecom::tag::Tag>, ApiError>) -> Result<Tags, Halt> {
+fn tags(read: Result<Vec<Tag>, ApiError>) -> Result<Tags, Halt> {
     match read {
         Ok(tags) => Ok(Tags(tags.into_iter().map(|tag| (tag.id, tag.name)).collect())),
-        Err(error) if error.retry_after.is_some() => Err(error.into()),
+        Err(error) if matches!(error.class, Class::Transient | Class::Token) => Err(error.into()),
         Err(error) => {
             tracing::warn!(error = %error, "the names of tags cannot be read, so contacts keep the tags they have");
             Ok(Tags::default())

@@ -171,3 +171,62 @@ pub(super) fn member(
     };
     Some(Drift { kind, customer: None, user: Some(user.clone()), held: before, found: name })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::ExternalUserId;
+
+    fn held(status: ContactStatus, at: DateTime<Utc>, nickname: &str) -> Held {
+        Held {
+            external_userid: ExternalUserId::from("wmAlice"),
+            wechat_userid: UserId::from("ann"),
+            status,
+            status_at: at,
+            card: Some(Card { nickname: Some(nickname.to_owned()), ..Card::default() }),
+        }
+    }
+
+    /// What is found, and how the contact stands, when a page names it as met at `createtime`.
+    fn named(createtime: i64, held: Option<&Held>) -> (Vec<Kind>, ContactStatus, i64) {
+        let page = serde_json::json!({
+            "external_contact": { "external_userid": "wmAlice", "name": "小雨" },
+            "follow_info": { "userid": "ann", "createtime": createtime, "state": "booth-3" },
+        });
+        let named: wecom::customer::Contact = serde_json::from_value(page).expect("a contact");
+        let (mut changes, corpid, user) = (Changes::default(), CorpId::from("ww1"), UserId::from("ann"));
+        let found = contact(&mut changes, &corpid, &user, &named, Utc::now(), &Tags::default(), held);
+        let contact = changes.contacts.into_values().next().expect("a contact");
+        assert_eq!(contact.state.expect("a state").at.timestamp(), createtime);
+        let status = contact.status.expect("a status");
+        (found.into_iter().map(|it| it.kind).collect(), status.value, status.at.timestamp_micros())
+    }
+
+    #[test]
+    fn a_contact_is_said_to_stand_since_it_was_made() {
+        use ContactStatus::*;
+        let at = |second| DateTime::from_timestamp(second, 0).expect("a time");
+        let stands = |second: i64| (Contacted, second * 1_000_000);
+        let told = |held: Option<&Held>| {
+            let (kinds, status, at) = named(1_000, held);
+            (kinds, (status, at))
+        };
+        assert_eq!(told(None), (vec![Kind::MissingHere], stands(1_000)));
+        assert_eq!(told(Some(&held(Contacted, at(1_000), "小雨"))), (vec![], stands(1_000)));
+        assert_eq!(told(Some(&held(Contacted, at(1_000), "旧名"))), (vec![Kind::Renamed], stands(1_000)));
+        assert_eq!(told(Some(&held(DeletedByMember, at(2_000), "小雨"))), (vec![Kind::EndedHere], stands(1_000)));
+        assert_eq!(told(Some(&held(DeletedByMember, at(500), "小雨"))), (vec![Kind::MissingHere], stands(1_000)));
+        assert_eq!(told(Some(&held(Lost, at(2_000), "小雨"))), (vec![], stands(1_000)));
+        // Our own word is taken back, by the least that does it.
+        let back = (Contacted, 2_000_000_001);
+        assert_eq!(told(Some(&held(Gone, at(2_000), "小雨"))), (vec![Kind::MissingHere], back));
+    }
+
+    #[test]
+    fn tags_are_named_and_personal_ones_stay() {
+        let tags = Tags([("et1", "VIP"), ("et2", "普通")].map(|(id, name)| (id.to_owned(), name.to_owned())).into());
+        let texts = |names: &[&str]| names.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        assert_eq!(tags.names(&texts(&["et1", "et9"]), &texts(&["普通", "亲友"])), ["VIP", "亲友"]);
+        assert_eq!(Tags::default().names(&texts(&["et1"]), &texts(&["普通"])), ["普通"]);
+    }
+}

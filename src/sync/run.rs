@@ -139,6 +139,7 @@ impl Run {
                 Ok(Step::Went)
             }
             Err(Halt::Api(error)) if is_passing(&error) => self.wait(&error).await,
+            Err(Halt::Api(error)) if error.errcode.is_none() => self.fail(&error.message).await,
             Err(Halt::Api(error)) => self.fail(&format!("WeCom refused {error}")).await,
             Err(Halt::Odd(reason)) => self.fail(&reason).await,
             Err(Halt::Lost) => Ok(Step::Over(Over::Lost)),

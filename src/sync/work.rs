@@ -10,6 +10,9 @@ use super::{Schedule, Sync, begin_due};
 /// Between two looks for a run that nobody works at.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// The same while the database does not answer.
+const TROUBLE: Duration = Duration::from_secs(5);
+
 /// How many corps' runs one process works at.
 const RUNS_MAX: usize = 4;
 
@@ -24,6 +27,7 @@ pub struct Settings {
 pub async fn work(sync: Sync, settings: Settings, mut stopping: watch::Receiver<bool>) {
     let mut runs = JoinSet::new();
     while !*stopping.borrow() {
+        let mut pause = LOOK;
         if runs.len() < RUNS_MAX {
             match look(&sync, settings).await {
                 Ok(Some(run)) => {
@@ -32,11 +36,14 @@ pub async fn work(sync: Sync, settings: Settings, mut stopping: watch::Receiver<
                     continue;
                 }
                 Ok(None) => {}
-                Err(error) => tracing::warn!(error = %error, "cannot look for runs"),
+                Err(error) => {
+                    tracing::warn!(error = %error, "cannot look for runs");
+                    pause = TROUBLE;
+                }
             }
         }
         tokio::select! {
-            () = sleep(LOOK) => {}
+            () = sleep(pause) => {}
             Some(_) = runs.join_next() => {}
             () = stopped(&mut stopping) => {}
         }

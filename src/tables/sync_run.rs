@@ -361,15 +361,18 @@ pub async fn release(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<()>
 
 /// Ends a run that is running; whoever works at it notices at its next step. One that is over stays as it is.
 pub async fn cancel(conn: &mut PgConnection, run: i64) -> sqlx::Result<()> {
-    sqlx::query!(
+    let cancelled = sqlx::query!(
         r#"
         update sync_run set state = 'cancelled', finished_at = clock_timestamp(), holder = null, leased_until = null
         where id = $1 and state = 'running'
         "#,
         run,
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
+    if cancelled.rows_affected() == 1 {
+        sqlx::query!("delete from sync_shard where run_id = $1", run).execute(conn).await?;
+    }
     Ok(())
 }
 

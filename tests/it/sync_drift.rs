@@ -179,3 +179,27 @@ async fn somebody_whose_customers_are_refused_keeps_them_and_holds_nobody_up() {
     assert_eq!(scene.held().await, before);
     scene.finish().await;
 }
+
+#[tokio::test]
+async fn a_leaver_s_customer_who_was_assigned_to_somebody_has_another_owner() {
+    let scene = silent().await;
+    let (leaver, theirs) = scene.somebody(0);
+    let (heir, _) = scene.somebody(1);
+    scene.platform.leave(&leaver).await.expect("left");
+    scene.platform.add(&heir, &theirs).await.expect("added");
+    let mut run = scene.begin().await;
+    while scene.db.texts("select phase from sync_run where state = 'running'").await != ["compare"] {
+        steps(&mut run, 1).await;
+    }
+    // The pretend WeCom assigns nobody yet: 202 is how an assigned contact came about.
+    let assigned = format!(
+        r#"update customer_wechat_contact set card = card || '{{"add_way": 202}}'
+           where wechat_userid = '{heir}' and external_userid = '{theirs}'"#
+    );
+    scene.db.execute(&assigned).await;
+    assert_eq!(to_the_end(&mut run).await, Over::Done);
+    let found = scene.drift(run.id()).await;
+    assert!(found.contains(&format!("other_owner | {theirs} | {leaver} | {leaver} | {heir}")), "{found:?}");
+    assert!(!found.iter().any(|it| it.starts_with("missing_here")), "{found:?}");
+    scene.finish().await;
+}
