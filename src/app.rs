@@ -20,6 +20,7 @@ use crate::{
     inbox::{Inbox, Wake},
     media::MediaStore,
     server::{self, AdminDoor, CallbackDoor, Health, Limits},
+    sync::{self, Sync},
     tables::{MIGRATOR, contact_flow_setting, work_order::Patience},
     tasks, telemetry,
     vault::Vault,
@@ -127,6 +128,7 @@ impl App {
         let mut conn = pool.acquire().await?;
         contact_flow_setting::save(&mut conn, &config.matching.order, &config.assignment.order_url).await?;
         drop(conn);
+        let sync = Sync { pool: pool.clone(), wecom: wecom.clone() };
         let keeper = Keeper::new(pool.clone(), wecom.clone(), &flow);
         let admin_half =
             Arc::new(Admin { pool: pool.clone(), vault, apps: apps.clone(), wecom, media, settings, flow });
@@ -144,6 +146,9 @@ impl App {
         let mut workers = workers(config, &options, &wake, &stopping);
         if config.worker.enabled {
             workers.push(tokio::spawn(keeper.run(stopping.clone())));
+        }
+        if config.sync.enabled {
+            workers.push(tokio::spawn(sync::work(sync, sync_settings(config), stopping.clone())));
         }
         if config.tasks.enabled {
             let context = tasks::Context {
@@ -210,7 +215,13 @@ fn flow_settings(config: &Config) -> flow::Settings {
     }
 }
 
-fn wecom_settings(config: &Config) -> wecom::Settings {
+fn sync_settings(config: &Config) -> sync::Settings {
+    let schedule = sync::Schedule { every_hours: config.sync.every_hours, at_hour: config.sync.at_hour };
+    sync::Settings { schedule }
+}
+
+/// How WeCom is reached, as it is configured.
+pub fn wecom_settings(config: &Config) -> wecom::Settings {
     let proxy = Some(config.wecom.proxy.clone()).filter(|it| !it.expose_secret().is_empty());
     let timeout = Duration::from_millis(config.wecom.timeout_ms);
     let budget = wecom::Limits {

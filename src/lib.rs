@@ -30,6 +30,8 @@ pub mod media;
 
 pub mod flow;
 
+pub mod sync;
+
 pub mod admin;
 
 pub mod app;

@@ -48,6 +48,8 @@ mod staff_duty;
 
 mod customer_matches;
 
+mod sync;
+
 pub mod problem;
 
 use std::sync::Arc;
@@ -321,6 +323,10 @@ async fn run(
         Endpoint::CustomerMatchList => customer_matches::list(call, conn).await,
         Endpoint::CustomerMatchDecide => customer_matches::decide(call, conn).await,
         Endpoint::ContactRecordAdd => contact_records::add(call, conn).await,
+        Endpoint::SyncList => sync::list(call, conn).await,
+        Endpoint::SyncShow => sync::show(call, conn).await,
+        Endpoint::SyncStart => sync::start(call, conn).await,
+        Endpoint::SyncCancel => sync::cancel(call, conn).await,
     }
 }
 

@@ -50,6 +50,8 @@ pub enum Code {
     ContactWayUnknown,
     /// Nobody has to decide about such a person.
     CustomerMatchUnknown,
+    /// There is no such run of reconciling.
+    SyncUnknown,
     /// The path exists, but not for this method.
     MethodNotAllowed,
     /// The body took too long.
@@ -123,6 +125,7 @@ impl Code {
         Self::WorkOrderUnknown,
         Self::ContactWayUnknown,
         Self::CustomerMatchUnknown,
+        Self::SyncUnknown,
         Self::MethodNotAllowed,
         Self::BodyTimeout,
         Self::AlreadyBound,
@@ -172,6 +175,7 @@ impl Code {
             Self::CustomerMatchUnknown => {
                 (404, "customer_match_unknown", "There is nothing to decide", "未找到待确认的客户匹配")
             }
+            Self::SyncUnknown => (404, "sync_unknown", "There is no such run", "未找到该对账任务"),
             Self::MethodNotAllowed => (405, "method_not_allowed", "The path has no such method", "不支持该请求方法"),
             Self::BodyTimeout => (408, "body_timeout", "The body took too long", "接收请求体超时"),
             Self::AlreadyBound => (409, "already_bound", "Bound already", "已存在绑定关系"),

@@ -70,6 +70,14 @@ pub enum Endpoint {
     CustomerMatchDecide,
     /// Adds a record by hand.
     ContactRecordAdd,
+    /// Lists runs of reconciling.
+    SyncList,
+    /// Shows a run and what it found.
+    SyncShow,
+    /// Begins a run.
+    SyncStart,
+    /// Ends a run before its end.
+    SyncCancel,
 }
 
 /// Who may.
@@ -127,6 +135,10 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/enterprise-wechat/customer-matches", Role::Viewer, Endpoint::CustomerMatchList),
     route("POST", "/api/enterprise-wechat/customer-matches/{id}", Role::Operator, Endpoint::CustomerMatchDecide),
     route("POST", "/api/enterprise-wechat/contact-records", Role::Operator, Endpoint::ContactRecordAdd),
+    route("GET", "/api/enterprise-wechat/sync", Role::Viewer, Endpoint::SyncList),
+    route("POST", "/api/enterprise-wechat/sync", Role::Operator, Endpoint::SyncStart),
+    route("GET", "/api/enterprise-wechat/sync/{id}", Role::Viewer, Endpoint::SyncShow),
+    route("POST", "/api/enterprise-wechat/sync/{id}/cancel", Role::Operator, Endpoint::SyncCancel),
 ];
 
 /// A route that a request goes to.

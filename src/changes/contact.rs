@@ -17,6 +17,8 @@ pub enum ContactStatus {
     Contacted,
     /// The member deleted the customer.
     DeletedByMember,
+    /// WeCom does not name them any more, and no callback has said why.
+    Gone,
     /// The customer deleted the member.
     Lost,
     /// A transfer gave the customer to another member.
@@ -30,6 +32,7 @@ impl ContactStatus {
             Self::Assumed => "assumed",
             Self::Contacted => "contacted",
             Self::DeletedByMember => "deleted_by_member",
+            Self::Gone => "gone",
             Self::Lost => "lost",
             Self::TransferredOut => "transferred_out",
         }
@@ -37,7 +40,7 @@ impl ContactStatus {
 
     /// Reads a name back; a name that we never wrote is taken as assumed.
     pub fn named(name: &str) -> Self {
-        let all = [Self::Contacted, Self::DeletedByMember, Self::Lost, Self::TransferredOut];
+        let all = [Self::Contacted, Self::DeletedByMember, Self::Gone, Self::Lost, Self::TransferredOut];
         all.into_iter().find(|it| it.as_str() == name).unwrap_or(Self::Assumed)
     }
 }
@@ -137,7 +140,7 @@ mod tests {
     #[test]
     fn names_sort_as_the_variants_do() {
         use ContactStatus::*;
-        let all = [Assumed, Contacted, DeletedByMember, Lost, TransferredOut];
+        let all = [Assumed, Contacted, DeletedByMember, Gone, Lost, TransferredOut];
         assert!(all.is_sorted());
         assert!(all.map(ContactStatus::as_str).is_sorted());
         assert_eq!(all.map(|it| ContactStatus::named(it.as_str())), all);

@@ -16,6 +16,8 @@ mod token;
 
 mod inbox;
 
+mod sync;
+
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
@@ -97,6 +99,8 @@ enum Command {
     Token(token::Arguments),
     /// List, show and replay deliveries
     Inbox(inbox::Arguments),
+    /// Reconcile with WeCom: read members, customers and leavers, and report what was otherwise
+    Sync(sync::Arguments),
     /// Print a completion script
     Completions {
         /// For which shell
@@ -141,6 +145,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Config(arguments) => config::run(&config, arguments).await,
         Command::Token(arguments) => token::run(&config, arguments).await,
         Command::Inbox(arguments) => inbox::run(&config, arguments).await,
+        Command::Sync(arguments) => Box::pin(sync::run(&config, arguments)).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "wecomd", &mut std::io::stdout());
             Ok(())

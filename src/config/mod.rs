@@ -10,9 +10,12 @@ mod media;
 
 mod flow;
 
+mod wecom;
+
 pub use environment::environment;
 pub use flow::{Assignment, Matching};
 pub use media::Media;
+pub use wecom::{Sync, Tasks, Wecom};
 
 use environment::overlay;
 use secrecy::{ExposeSecret, SecretString};
@@ -21,7 +24,6 @@ use std::{
     collections::BTreeMap,
     fs, io,
     net::SocketAddr,
-    num::NonZeroU32,
     ops::RangeInclusive,
     path::{Path, PathBuf},
 };
@@ -66,6 +68,8 @@ pub struct Config {
     pub assignment: Assignment,
     /// Whose customer a contact is.
     pub matching: Matching,
+    /// Reconciling with WeCom.
+    pub sync: Sync,
 }
 
 /// Limits of both listeners.
@@ -112,43 +116,6 @@ pub struct Callback {
 pub struct Database {
     /// How many the admin API and the configuration share; accepting, listening and each worker have their own.
     pub pool_max: u32,
-}
-
-/// The way to WeCom.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Wecom {
-    /// What stands before `/cgi-bin/`.
-    pub base_url: String,
-    /// A proxy to go through; empty to go straight. It may hold a password.
-    #[serde(serialize_with = "withheld", deserialize_with = "secret")]
-    pub proxy: SecretString,
-    /// How long a call may take.
-    pub timeout_ms: u64,
-    /// How many calls of one corp per second.
-    pub corp_per_second: NonZeroU32,
-    /// How many calls of one endpoint per second, for each corp.
-    pub path_per_second: NonZeroU32,
-    /// How many calls of one corp at once.
-    pub concurrency: NonZeroU32,
-    /// Where staff reach us for login links; empty for nowhere.
-    pub public_url: String,
-}
-
-/// The carrying out of what must be done with WeCom, and how many of each are carried out at once.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Tasks {
-    /// Whether this process carries out any.
-    pub enabled: bool,
-    /// Greetings.
-    pub welcome: u32,
-    /// Notices to staff.
-    pub notify_staff: u32,
-    /// Cards of customers and members that are read again.
-    pub refresh: u32,
-    /// Downloads.
-    pub fetch_media: u32,
 }
 
 /// Why we do not start. The message names the place to correct.
@@ -240,24 +207,12 @@ impl Config {
         within("worker.attempts_max", self.worker.attempts_max.into(), 1..=100)?;
         within("callback.key_overlap_hours", self.callback.key_overlap_hours.into(), 0..=720)?;
         within("database.pool_max", self.database.pool_max.into(), 2..=1_000)?;
-        within("wecom.timeout_ms", self.wecom.timeout_ms, 1_000..=60_000)?;
+        self.wecom.check()?;
+        self.tasks.check()?;
+        self.sync.check()?;
         self.media.check()?;
-        within("tasks.welcome", self.tasks.welcome.into(), 1..=64)?;
-        within("tasks.notify_staff", self.tasks.notify_staff.into(), 1..=64)?;
-        within("tasks.refresh", self.tasks.refresh.into(), 1..=64)?;
-        within("tasks.fetch_media", self.tasks.fetch_media.into(), 1..=64)?;
-        within("wecom.corp_per_second", self.wecom.corp_per_second.get().into(), 1..=1_000)?;
-        within("wecom.path_per_second", self.wecom.path_per_second.get().into(), 1..=1_000)?;
-        within("wecom.concurrency", self.wecom.concurrency.get().into(), 1..=1_000)?;
-        let public = &self.wecom.public_url;
-        if !public.is_empty() && !["https://", "http://"].iter().any(|scheme| public.starts_with(scheme)) {
-            return Err(setting("wecom.public_url", "must begin with https:// (or http://, for trying it out)"));
-        }
         self.assignment.check()?;
         self.matching.check()?;
-        if !["https://", "http://"].iter().any(|scheme| self.wecom.base_url.starts_with(scheme)) {
-            return Err(setting("wecom.base_url", "must begin with https:// (or http://, for a stand-in)"));
-        }
         if self.public_listen == self.admin_listen && self.public_listen.port() != 0 {
             return Err(setting(
                 "admin_listen",
@@ -292,30 +247,8 @@ impl Default for Config {
             tasks: Tasks::default(),
             assignment: Assignment::default(),
             matching: Matching::default(),
+            sync: Sync::default(),
         }
-    }
-}
-
-impl Default for Wecom {
-    fn default() -> Self {
-        const fn per(number: u32) -> NonZeroU32 {
-            NonZeroU32::new(number).expect("it is written here")
-        }
-        Self {
-            base_url: "https://qyapi.weixin.qq.com".to_owned(),
-            proxy: SecretString::default(),
-            timeout_ms: 10_000,
-            corp_per_second: per(50),
-            path_per_second: per(10),
-            concurrency: per(20),
-            public_url: String::new(),
-        }
-    }
-}
-
-impl Default for Tasks {
-    fn default() -> Self {
-        Self { enabled: true, welcome: 8, notify_staff: 2, refresh: 4, fetch_media: 2 }
     }
 }
 

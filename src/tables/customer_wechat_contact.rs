@@ -159,6 +159,94 @@ pub async fn assign_staff(conn: &mut PgConnection, corps: &[String], users: &[St
     Ok(())
 }
 
+/// What we hold of a contact, as far as a reading is compared with it.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// The customer.
+    pub external_userid: ExternalUserId,
+    /// The member.
+    pub wechat_userid: UserId,
+    /// How it stands.
+    pub status: ContactStatus,
+    /// Since when.
+    pub status_at: DateTime<Utc>,
+    /// The card as it was last read.
+    pub card: Option<Card>,
+}
+
+/// What we hold of these contacts, by customer and member; those that we do not hold are left out.
+pub async fn held(
+    conn: &mut PgConnection,
+    corpid: &CorpId,
+    keys: &[(ExternalUserId, UserId)],
+) -> sqlx::Result<BTreeMap<(ExternalUserId, UserId), Held>> {
+    let (customers, users): (Vec<_>, Vec<_>) = keys.iter().map(|(it, user)| (it.0.clone(), user.0.clone())).unzip();
+    let rows = sqlx::query!(
+        r#"
+        select
+            external_userid as "external_userid: ExternalUserId", wechat_userid as "wechat_userid: UserId",
+            status, status_at, card as "card: Json<Card>"
+        from unnest($2::text[], $3::text[]) wanted (external_userid, wechat_userid)
+        join customer_wechat_contact using (external_userid, wechat_userid)
+        where corpid = $1
+        "#,
+        corpid.as_str(),
+        &customers,
+        &users,
+    )
+    .fetch_all(conn)
+    .await?;
+    let held = rows.into_iter().filter_map(|row| {
+        Some(Held {
+            external_userid: row.external_userid?,
+            wechat_userid: row.wechat_userid?,
+            status: ContactStatus::named(&row.status),
+            status_at: row.status_at,
+            card: row.card.map(|it| it.0),
+        })
+    });
+    Ok(held.map(|it| ((it.external_userid.clone(), it.wechat_userid.clone()), it)).collect())
+}
+
+/// Up to `limit` contacts of these members that stand since `since` or longer and whose card is older than `read_from`:
+/// a complete reading that began then did not name them.
+pub async fn unnamed(
+    conn: &mut PgConnection,
+    corpid: &CorpId,
+    users: &[String],
+    since: DateTime<Utc>,
+    read_from: DateTime<Utc>,
+    limit: i64,
+) -> sqlx::Result<Vec<Held>> {
+    let rows = sqlx::query!(
+        r#"
+        select
+            external_userid as "external_userid: ExternalUserId", wechat_userid as "wechat_userid: UserId",
+            status, status_at, card as "card: Json<Card>"
+        from customer_wechat_contact
+        where corpid = $1 and wechat_userid = any($2) and status in ('assumed', 'contacted') and status_at <= $3
+            and (card_at is null or card_at < $4)
+        order by external_userid, wechat_userid
+        limit $5
+        "#,
+        corpid.as_str(),
+        users,
+        since,
+        read_from,
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    let held = rows.into_iter().map(|row| Held {
+        external_userid: row.external_userid,
+        wechat_userid: row.wechat_userid,
+        status: ContactStatus::named(&row.status),
+        status_at: row.status_at,
+        card: row.card.map(|it| it.0),
+    });
+    Ok(held.collect())
+}
+
 /// A row as the admin API shows it.
 #[derive(Debug, Serialize)]
 pub struct Shown {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::customer_wechat_contact::register;
@@ -102,4 +103,57 @@ pub async fn take(conn: &mut PgConnection, corpid: &CorpId, user: &UserId) -> sq
         left_at: row.left_at,
         hinted_at: row.hinted_at,
     }))
+}
+
+/// What we hold of a member, as far as a reading is compared with it.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// The member.
+    pub user: UserId,
+    /// Their name.
+    pub name: Option<String>,
+    /// Whether they have left, and not joined again since.
+    pub left: bool,
+}
+
+/// What we hold of these members; those whom we do not know are left out.
+pub async fn held(conn: &mut PgConnection, corpid: &CorpId, users: &[String]) -> sqlx::Result<BTreeMap<UserId, Held>> {
+    let rows = sqlx::query_as!(
+        Held,
+        r#"
+        select wechat_userid as "user: UserId", name,
+            left_at is not null and (joined_at is null or joined_at <= left_at) as "left!"
+        from member
+        where corpid = $1 and wechat_userid = any($2)
+        "#,
+        corpid.as_str(),
+        users,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|it| (it.user.clone(), it)).collect())
+}
+
+/// Members who have not left and whose departments were last said before `since`; none of `others`.
+pub async fn not_named_since(
+    conn: &mut PgConnection,
+    corpid: &CorpId,
+    since: DateTime<Utc>,
+    others: &[String],
+) -> sqlx::Result<Vec<Held>> {
+    sqlx::query_as!(
+        Held,
+        r#"
+        select wechat_userid as "user: UserId", name, false as "left!"
+        from member
+        where corpid = $1 and (department_at is null or department_at < $2) and wechat_userid <> all($3)
+            and (left_at is null or joined_at > left_at)
+        order by wechat_userid
+        "#,
+        corpid.as_str(),
+        since,
+        others,
+    )
+    .fetch_all(conn)
+    .await
 }

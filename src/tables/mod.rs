@@ -44,6 +44,12 @@ pub mod api_token;
 
 pub mod access_log;
 
+pub mod sync_run;
+
+pub mod sync_shard;
+
+pub mod sync_drift;
+
 pub mod partitions;
 
 pub mod wecom_token;

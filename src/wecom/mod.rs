@@ -18,6 +18,8 @@ mod meaning;
 
 pub mod customer;
 
+pub mod tag;
+
 pub mod contact_way;
 
 pub mod welcome;

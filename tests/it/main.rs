@@ -32,6 +32,10 @@ mod tasks;
 
 mod welcome;
 
+mod sync;
+
+mod sync_drift;
+
 mod tidy;
 
 mod refresh;
@@ -41,6 +45,7 @@ mod notify;
 mod media;
 
 mod work_orders;
+
 mod tokens;
 
 mod wecom_errors;

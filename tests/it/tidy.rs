@@ -31,6 +31,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("wecom", &["ids", "tables", "vault"]),
     ("media", &["ids"]),
     ("flow", &["ids", "tables", "wecom"]),
+    ("sync", &["changes", "ids", "tables", "wecom"]),
     // For people.
     (
         "admin",
@@ -43,6 +44,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "ids",
             "inbox",
             "media",
+            "sync",
             "tables",
             "tasks::template",
             "vault",
@@ -61,6 +63,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "inbox",
             "media",
             "server",
+            "sync",
             "tables",
             "tasks",
             "telemetry",

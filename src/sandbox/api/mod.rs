@@ -43,6 +43,8 @@ mod contact;
 
 mod note;
 
+mod tag;
+
 mod contact_way;
 
 mod welcome;

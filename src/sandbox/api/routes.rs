@@ -3,7 +3,7 @@
 use super::answer::Answer;
 use super::ask::Ask;
 use super::refusal::Refusal;
-use super::{contact, contact_way, directory, login, media, message, network, note, unassigned, welcome};
+use super::{contact, contact_way, directory, login, media, message, network, note, tag, unassigned, welcome};
 use crate::sandbox::world::{Credential, World};
 
 /// What makes an answer of a call, with the lock held: it neither waits nor asks anybody else.
@@ -49,6 +49,7 @@ const ROUTES: &[Route] = &[
     route("externalcontact/get", Needs::CustomerContact, contact::get),
     route("externalcontact/batch/get_by_user", Needs::CustomerContact, contact::get_by_user),
     route("externalcontact/remark", Needs::CustomerContact, note::remark),
+    route("externalcontact/get_corp_tag_list", Needs::CustomerContact, tag::get_corp_tag_list),
     route("externalcontact/mark_tag", Needs::CustomerContact, note::mark_tag),
     route("externalcontact/add_contact_way", Needs::CustomerContact, contact_way::add),
     route("externalcontact/get_contact_way", Needs::CustomerContact, contact_way::get),

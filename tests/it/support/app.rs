@@ -117,7 +117,10 @@ impl TestApp {
 
 /// Settings for tests: free ports, nothing to wait for.
 pub(crate) fn config() -> Config {
-    Config { public_listen: ([127, 0, 0, 1], 0).into(), admin_listen: ([127, 0, 0, 1], 0).into(), ..Config::default() }
+    let mut config = Config::default();
+    (config.public_listen, config.admin_listen) = (([127, 0, 0, 1], 0).into(), ([127, 0, 0, 1], 0).into());
+    config.sync.every_hours = 0;
+    config
 }
 
 fn patience() -> Patience {

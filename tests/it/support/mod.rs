@@ -20,6 +20,8 @@ pub(crate) mod plaintext;
 
 pub(crate) mod proof;
 
+pub(crate) mod reconcile;
+
 pub(crate) mod source;
 
 pub(crate) mod stream;

@@ -1,0 +1,95 @@
+//! `sync`: reconciling with WeCom, how far it is, and what it found.
+//!
+//! A run that somebody begins is worked at in the background, by whichever serving process comes first.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sqlx::PgConnection;
+use std::collections::BTreeMap;
+
+use super::{
+    body,
+    call::{Answer, Call},
+    page::{Page, Paging},
+    problem::{Code, Problem},
+    staff_bind::corp,
+};
+use crate::{
+    sync,
+    tables::{
+        sync_drift::{self, Kind},
+        sync_run,
+    },
+};
+
+/// Whose run is wanted.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// May be left out where there is only one corp.
+    corpid: Option<String>,
+}
+
+/// A run, and what it found.
+#[derive(Debug, Serialize)]
+struct Report {
+    #[serde(flatten)]
+    run: sync_run::Shown,
+    /// How often each kind was found.
+    drift_counts: BTreeMap<String, i64>,
+    /// A page of what was found.
+    drift: Page<sync_drift::Shown>,
+}
+
+pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    let mut params = call.params()?;
+    let corpid = params.take("corpid");
+    let paging = Paging::take(&mut params)?;
+    params.finish()?;
+    let before = paging.after(|key| key.parse().ok())?;
+    let rows = sync_run::list(conn, None, corpid.as_deref(), before, paging.fetch()).await?;
+    Answer::ok(paging.page(rows, |row| row.id.to_string()))
+}
+
+pub(super) async fn show(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    let mut params = call.params()?;
+    let kind = params.take("kind").map(|name| Kind::named(&name).ok_or_else(not_a_kind)).transpose()?;
+    let paging = Paging::take(&mut params)?;
+    params.finish()?;
+    let run = find(call, conn).await?;
+    let after = paging.after(|key| key.parse().ok())?.unwrap_or(0);
+    let rows = sync_drift::list(conn, run.id, kind, after, paging.fetch()).await?;
+    let drift = paging.page(rows, |row| row.id.to_string());
+    let drift_counts = sync_drift::counts(conn, run.id).await?;
+    Answer::ok(Report { run, drift_counts, drift })
+}
+
+pub(super) async fn start(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    call.no_params()?;
+    let wanted: Wanted = match call.request.body.is_empty() {
+        true => Wanted::default(),
+        false => body::parse(&call.request.body)?,
+    };
+    let corpid = corp(conn, wanted.corpid.as_deref()).await?.map_err(|why| Problem::field("corpid", why))?;
+    let asked = sync::ask(conn, &corpid).await?;
+    call.subject = format!("{corpid} run {}", asked.run());
+    Answer::new(202, json!({ "id": asked.run(), "corpid": corpid, "state": "running", "asked": asked.as_str() }))
+}
+
+pub(super) async fn cancel(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    call.no_params()?;
+    let run = find(call, conn).await?;
+    sync_run::cancel(conn, run.id).await?;
+    Answer::ok(find(call, conn).await?)
+}
+
+async fn find(call: &Call<'_>, conn: &mut PgConnection) -> Result<sync_run::Shown, Problem> {
+    let id = call.id.parse().map_err(|_| Problem::parameter("id", "must be a number, as the list of runs shows it"))?;
+    let run = sync_run::list(conn, Some(id), None, None, 1).await?.pop();
+    run.ok_or_else(|| Problem::new(Code::SyncUnknown, "it never was, or it is kept no longer").at("id"))
+}
+
+fn not_a_kind() -> Problem {
+    let names = Kind::ALL.map(Kind::as_str).join(", ");
+    Problem::parameter("kind", format!("must be one of {names}"))
+}

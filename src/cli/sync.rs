@@ -1,0 +1,177 @@
+//! `wecomd sync`: reconciles with WeCom before your eyes, and says what was otherwise.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use sqlx::PgPool;
+
+use super::{database::with_pool, say, serve::Stop};
+use crate::{
+    app,
+    config::Config,
+    ids::CorpId,
+    sync::{self, Over, Sync},
+    tables::{
+        enterprise_wechat_config,
+        sync_drift::{self, Kind},
+        sync_run::{self, Phase, Standing},
+    },
+    telemetry,
+    vault::Vault,
+    wecom::Wecom,
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Only this corp; otherwise every corp that has an app
+    #[arg(long, value_name = "CORPID")]
+    corp: Option<String>,
+    /// Print one JSON object for each corp
+    #[arg(long)]
+    json: bool,
+}
+
+/// Between two looks at a run that another process works at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What is logged beside the bar: only what somebody should know.
+const LOG: &str = "error";
+
+/// How many lines of each kind the report shows.
+const EXAMPLES: i64 = 5;
+
+pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result<()> {
+    telemetry::logs(LOG, false)?;
+    let vault = Arc::new(Vault::from_env_or_file(config.master_key_file())?);
+    let mut stop = Stop::new()?;
+    with_pool(config, async |pool| {
+        let wecom = Wecom::new(&app::wecom_settings(config), pool.clone(), vault)?;
+        let sync = Sync { pool: pool.clone(), wecom };
+        let mut corps = enterprise_wechat_config::corps(&mut *pool.acquire().await?).await?;
+        corps.retain(|it| arguments.corp.as_ref().is_none_or(|wanted| it.0 == *wanted));
+        anyhow::ensure!(!corps.is_empty(), "there is no app of such a corp: add one with `wecomd config add`");
+        let mut failed = 0;
+        for corpid in &corps {
+            let Some(run) = reconcile(&sync, corpid, &mut stop).await? else {
+                anyhow::bail!("stopped; run the same command again to go on");
+            };
+            failed += u32::from(report(pool, run, arguments.json).await? != "done");
+        }
+        anyhow::ensure!(failed == 0, "{failed} of {} runs did not come to their end", corps.len());
+        Ok(())
+    })
+    .await
+}
+
+/// Works at the corp's run until it is over, or watches whoever does; none if we are asked to stop.
+async fn reconcile(sync: &Sync, corpid: &CorpId, stop: &mut Stop) -> anyhow::Result<Option<i64>> {
+    let id = sync::ask(&mut *sync.pool.acquire().await?, corpid).await?.run();
+    let bar = ProgressBar::no_length();
+    loop {
+        let over = match sync.take(Some(id)).await? {
+            Some(run) => run.drive(stop.wait(), |standing| show(&bar, standing)).await,
+            None => {
+                bar.set_message("another process works at it");
+                let other = sync_run::list(&mut *sync.pool.acquire().await?, Some(id), None, None, 1).await?;
+                if other.first().is_none_or(|it| it.state != "running") {
+                    Over::Done
+                } else {
+                    tokio::select! {
+                        () = stop.wait() => Over::Stopped,
+                        () = tokio::time::sleep(LOOK) => Over::Lost,
+                    }
+                }
+            }
+        };
+        match over {
+            Over::Done | Over::Failed => {
+                bar.finish_and_clear();
+                return Ok(Some(id));
+            }
+            Over::Stopped => return Ok(None),
+            Over::Lost => {}
+        }
+    }
+}
+
+fn show(bar: &ProgressBar, standing: &Standing) {
+    let contacts = u64::try_from(standing.contacts).unwrap_or(0);
+    // What we held is the best guess of what there is; without one, only the rate is known.
+    let expected = u64::try_from(standing.expected).unwrap_or(0);
+    if bar.length().is_none() && standing.phase == Phase::Customers {
+        let known = "  {msg:<12} {bar:40} {pos}/{len} contacts, {per_sec}, {eta} left";
+        let unknown = "  {msg:<12} {spinner} {pos} contacts, {per_sec}";
+        let template = if expected > 0 { known } else { unknown };
+        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        // What was read before, by whomever, says nothing about the rate now.
+        bar.set_position(contacts);
+        bar.reset_eta();
+    }
+    if expected > 0 {
+        bar.set_length(expected.max(contacts));
+    }
+    bar.set_message(standing.phase.as_str());
+    bar.set_position(contacts);
+}
+
+/// Prints what a run did and found; returns how it ended.
+async fn report(pool: &PgPool, id: i64, as_json: bool) -> anyhow::Result<String> {
+    let mut conn = pool.acquire().await?;
+    let run = sync_run::list(&mut conn, Some(id), None, None, 1).await?.pop().context("the run is gone")?;
+    let counts = sync_drift::counts(&mut conn, id).await?;
+    let state = run.state.clone();
+    if as_json {
+        say(&json!({ "run": run, "drift_counts": counts }).to_string());
+        return Ok(state);
+    }
+    let took = run.finished_at.map_or(0, |it| (it - run.started_at).num_seconds());
+    say(&format!("corp {}: {state}, run {id}, {took} s, {} calls", run.corpid, run.calls));
+    say(&format!(
+        "  {} members, {} contacts and {} customers of leavers were read",
+        run.members, run.contacts, run.unassigned
+    ));
+    if let Some(reason) = &run.reason {
+        say(&format!("  it stopped because {reason}"));
+        say("  see to that, and run the same command again: it goes on where it stopped");
+    }
+    if counts.is_empty() {
+        say("  nothing was otherwise than we held it");
+    }
+    for kind in Kind::ALL {
+        let Some(count) = counts.get(kind.as_str()) else { continue };
+        say(&format!("  {count:>8}  {}", words(kind)));
+        for it in sync_drift::list(&mut conn, id, Some(kind), 0, EXAMPLES).await? {
+            let sides = [it.external_userid, it.wechat_userid];
+            let who = sides.iter().filter(|it| !it.is_empty()).cloned().collect::<Vec<_>>().join(" of ");
+            let change = match (it.held, it.found) {
+                (Some(held), Some(found)) => format!(": {held} → {found}"),
+                (Some(only), None) | (None, Some(only)) => format!(": {only}"),
+                (None, None) => String::new(),
+            };
+            say(&format!("            {who}{change}"));
+        }
+        if *count > EXAMPLES {
+            say(&format!("            … all of them: GET sync/{id}?kind={}", kind.as_str()));
+        }
+    }
+    Ok(state)
+}
+
+fn words(kind: Kind) -> &'static str {
+    match kind {
+        Kind::MissingHere => "contacts were missing here, and are here now",
+        Kind::GoneThere => "contacts are gone at WeCom, and are marked so",
+        Kind::OtherOwner => "customers have another owner than we held",
+        Kind::EndedHere => "contacts have ended here, and go on at WeCom",
+        Kind::Renamed => "customers go by another name",
+        Kind::MemberMissingHere => "members were missing here, and are here now",
+        Kind::MemberGoneThere => "members are gone at WeCom, or out of the app's sight",
+        Kind::MemberRenamed => "members go by another name",
+        Kind::MemberLeft => "members had left without a word; their handovers are there now",
+        Kind::MemberRefused => "members' customers are refused by WeCom, and stay as they are",
+        Kind::NotServing => "members have contacts here, but serve no customers at WeCom",
+    }
+}

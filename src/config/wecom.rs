@@ -1,0 +1,119 @@
+//! The settings of everything that calls WeCom: the way there, the tasks, the reconciling.
+
+use std::num::NonZeroU32;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use super::{ConfigError, secret, setting, withheld, within};
+
+/// The way to WeCom.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Wecom {
+    /// What stands before `/cgi-bin/`.
+    pub base_url: String,
+    /// A proxy to go through; empty to go straight. It may hold a password.
+    #[serde(serialize_with = "withheld", deserialize_with = "secret")]
+    pub proxy: SecretString,
+    /// How long a call may take.
+    pub timeout_ms: u64,
+    /// How many calls of one corp per second.
+    pub corp_per_second: NonZeroU32,
+    /// How many calls of one endpoint per second, for each corp.
+    pub path_per_second: NonZeroU32,
+    /// How many calls of one corp at once.
+    pub concurrency: NonZeroU32,
+    /// Where staff reach us for login links; empty for nowhere.
+    pub public_url: String,
+}
+
+/// The carrying out of what must be done with WeCom, and how many of each are carried out at once.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tasks {
+    /// Whether this process carries out any.
+    pub enabled: bool,
+    /// Greetings.
+    pub welcome: u32,
+    /// Notices to staff.
+    pub notify_staff: u32,
+    /// Cards of customers and members that are read again.
+    pub refresh: u32,
+    /// Downloads.
+    pub fetch_media: u32,
+}
+
+/// Reconciling with WeCom.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sync {
+    /// Whether this process works at it.
+    pub enabled: bool,
+    /// How often it is due by itself; 0 for never.
+    pub every_hours: u32,
+    /// The hour of the day, in Shanghai, from which that is counted.
+    pub at_hour: u32,
+}
+
+impl Default for Wecom {
+    fn default() -> Self {
+        const fn per(number: u32) -> NonZeroU32 {
+            NonZeroU32::new(number).expect("it is written here")
+        }
+        Self {
+            base_url: "https://qyapi.weixin.qq.com".to_owned(),
+            proxy: SecretString::default(),
+            timeout_ms: 10_000,
+            corp_per_second: per(50),
+            path_per_second: per(10),
+            concurrency: per(20),
+            public_url: String::new(),
+        }
+    }
+}
+
+impl Default for Tasks {
+    fn default() -> Self {
+        Self { enabled: true, welcome: 8, notify_staff: 2, refresh: 4, fetch_media: 2 }
+    }
+}
+
+impl Default for Sync {
+    fn default() -> Self {
+        Self { enabled: true, every_hours: 24, at_hour: 3 }
+    }
+}
+
+impl Wecom {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        within("wecom.timeout_ms", self.timeout_ms, 1_000..=60_000)?;
+        within("wecom.corp_per_second", self.corp_per_second.get().into(), 1..=1_000)?;
+        within("wecom.path_per_second", self.path_per_second.get().into(), 1..=1_000)?;
+        within("wecom.concurrency", self.concurrency.get().into(), 1..=1_000)?;
+        let is_url = |text: &str| ["https://", "http://"].iter().any(|scheme| text.starts_with(scheme));
+        if !self.public_url.is_empty() && !is_url(&self.public_url) {
+            return Err(setting("wecom.public_url", "must begin with https:// (or http://, for trying it out)"));
+        }
+        if !is_url(&self.base_url) {
+            return Err(setting("wecom.base_url", "must begin with https:// (or http://, for a stand-in)"));
+        }
+        Ok(())
+    }
+}
+
+impl Tasks {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        within("tasks.welcome", self.welcome.into(), 1..=64)?;
+        within("tasks.notify_staff", self.notify_staff.into(), 1..=64)?;
+        within("tasks.refresh", self.refresh.into(), 1..=64)?;
+        within("tasks.fetch_media", self.fetch_media.into(), 1..=64)
+    }
+}
+
+impl Sync {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        within("sync.every_hours", self.every_hours.into(), 0..=720)?;
+        within("sync.at_hour", self.at_hour.into(), 0..=23)
+    }
+}

@@ -1,0 +1,196 @@
+//! Customers: who may have any, what they are, and which of ours WeCom does not name.
+//!
+//! Members are read in groups, each group one page after another. When a group is read to its end, whatever we hold of
+//! its members and whose card was not renewed since the group's beginning was not named. That needs no list of what
+//! was seen, and it survives renames: cards move with their contacts.
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    Halt, Run,
+    reading::{self, Tags},
+};
+use crate::{
+    changes::Changes,
+    ids::{ExternalUserId, UserId},
+    tables::{
+        customer_wechat_contact, member,
+        sync_drift::{Drift, Kind},
+        sync_run::{self, Counts, Phase, Standing},
+        sync_shard::{self, Shard},
+    },
+    wecom::{ApiError, Class, customer::BATCH_MAX, tag::Tag},
+};
+
+/// Codes with which WeCom says that a cursor is not accepted any more.
+const CURSOR_OVER: &[i64] = &[50100, 60268];
+
+/// How often a group begins again before the run gives up.
+const RESTARTS_MAX: i32 = 5;
+
+/// The member has no customers.
+const NO_CUSTOMERS: i64 = 84061;
+
+/// Codes with which WeCom refuses a whole group because of somebody in it.
+const ABOUT_MEMBERS: &[i64] =
+    &[40003, 40031, 40096, 40098, 41054, 50002, 60011, 60030, 60111, NO_CUSTOMERS, 84074, 84083, 701_008];
+
+/// How many contacts are marked as gone in one transaction.
+const UNNAMED_MAX: i64 = 500;
+
+/// Reads who may have customers, and puts them into groups. Whoever of our members was named neither there nor in a
+/// department is out of sight: perhaps gone, perhaps not.
+pub(super) async fn staff(run: &mut Run, standing: &Standing) -> Result<(), Halt> {
+    let mut users = run.api().await?.follow_users().await?;
+    users.sort();
+    users.dedup();
+    let mut transaction = run.begin(&Counts { calls: 1, ..Counts::default() }).await?;
+    for group in users.chunks(BATCH_MAX) {
+        sync_shard::add(&mut transaction, run.lease.run, group).await?;
+    }
+    let serving = run.current(&mut transaction, users, false).await?;
+    // Without any department in sight, nobody was asked for.
+    if let Some(members_from) = standing.members_from.filter(|_| !standing.departments.is_empty()) {
+        let serving: Vec<_> = serving.into_iter().map(|user| user.0).collect();
+        let (corpid, since) = (run.lease.corpid.clone(), reading::said_at(members_from));
+        let unseen = member::not_named_since(&mut transaction, &corpid, since, &serving).await?;
+        let mut changes = Changes::default();
+        for it in &unseen {
+            changes.members.entry((corpid.clone(), it.user.clone())).or_default().perhaps_left(since);
+        }
+        let found: Vec<_> = unseen
+            .into_iter()
+            .map(|it| Drift {
+                kind: Kind::MemberGoneThere,
+                customer: None,
+                user: Some(it.user),
+                held: it.name,
+                found: None,
+            })
+            .collect();
+        run.write(&mut transaction, changes, &found).await?;
+    }
+    sync_run::go_on(&mut transaction, run.lease.run, Phase::Customers, 0, "").await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Reads the next page of customers, or marks what a group that was read to its end did not name.
+pub(super) async fn customers(run: &mut Run, standing: &Standing) -> Result<(), Halt> {
+    let shard = {
+        let mut conn = run.sync.pool.acquire().await?;
+        sync_shard::next(&mut conn, run.lease.run).await?
+    };
+    let Some(shard) = shard else {
+        let mut transaction = run.begin(&Counts::default()).await?;
+        sync_run::go_on(&mut transaction, run.lease.run, Phase::Unassigned, 0, "").await?;
+        return Ok(transaction.commit().await?);
+    };
+    match shard.walked {
+        true => judge(run, &shard).await,
+        false => read(run, standing, &shard).await,
+    }
+}
+
+async fn read(run: &mut Run, standing: &Standing, shard: &Shard) -> Result<(), Halt> {
+    let api = run.api().await?;
+    let mut calls = 1;
+    if run.tags.is_none() {
+        run.tags = Some(tags(api.corp_tags().await)?);
+        calls += 1;
+    }
+    let page = match api.customers_of(&shard.users, &shard.cursor).await {
+        Ok(page) => page,
+        Err(error) => return refused(run, shard, error, standing.now).await,
+    };
+    if !page.next_cursor.is_empty() && page.next_cursor == shard.cursor {
+        return Err(Halt::Odd("WeCom's list of customers goes round in a circle".to_owned()));
+    }
+    let counts = Counts { calls, contacts: as_count(page.contacts.len()), ..Counts::default() };
+    let mut transaction = run.begin(&counts).await?;
+    let users = page.contacts.iter().map(|it| it.follower.user.clone()).collect();
+    let users = run.current(&mut transaction, users, false).await?;
+    let keys: Vec<(ExternalUserId, UserId)> =
+        page.contacts.iter().zip(users).map(|(it, user)| (it.profile.external_userid.clone(), user)).collect();
+    let corpid = run.lease.corpid.clone();
+    let held = customer_wechat_contact::held(&mut transaction, &corpid, &keys).await?;
+    let mut changes = Changes::default();
+    let mut found = Vec::new();
+    let tags = run.tags.take().unwrap_or_default();
+    for (key, it) in keys.iter().zip(&page.contacts) {
+        let held = held.get(key);
+        found.extend(reading::contact(&mut changes, &corpid, &key.1, it, standing.now, &tags, held));
+    }
+    run.tags = Some(tags);
+    run.write(&mut transaction, changes, &found).await?;
+    let began_at = shard.began_at.unwrap_or(standing.now);
+    sync_shard::turn(&mut transaction, run.lease.run, shard, &page.next_cursor, began_at).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// WeCom did not give the page. Nothing of the group is marked as gone unless it is read to its end later.
+async fn refused(run: &mut Run, shard: &Shard, error: ApiError, now: DateTime<Utc>) -> Result<(), Halt> {
+    let code = error.errcode.unwrap_or_default();
+    let over = CURSOR_OVER.contains(&code) && !shard.cursor.is_empty() && shard.restarts < RESTARTS_MAX;
+    if !over && !ABOUT_MEMBERS.contains(&code) {
+        return Err(error.into());
+    }
+    let mut transaction = run.begin(&Counts { calls: 1, ..Counts::default() }).await?;
+    let id = run.lease.run;
+    match shard.users.as_slice() {
+        _ if over => sync_shard::restart(&mut transaction, id, shard).await?,
+        [] => sync_shard::end(&mut transaction, id, shard, false).await?,
+        // This is how WeCom says "none".
+        [_] if error.is(NO_CUSTOMERS) => {
+            sync_shard::turn(&mut transaction, id, shard, "", shard.began_at.unwrap_or(now)).await?;
+        }
+        [user] => {
+            let found = Drift {
+                kind: Kind::MemberRefused,
+                customer: None,
+                user: Some(user.clone()),
+                held: None,
+                found: Some(error.to_string()),
+            };
+            run.write(&mut transaction, Changes::default(), &[found]).await?;
+            sync_shard::end(&mut transaction, id, shard, true).await?;
+        }
+        _ => sync_shard::halve(&mut transaction, id, shard).await?,
+    }
+    Ok(transaction.commit().await?)
+}
+
+/// Marks some of what was not named; when nothing is left, the group is done.
+async fn judge(run: &mut Run, shard: &Shard) -> Result<(), Halt> {
+    let Some(began_at) = shard.began_at else {
+        return Err(Halt::Odd("a group of members was read without a beginning".to_owned()));
+    };
+    let mut transaction = run.begin(&Counts::default()).await?;
+    let users = run.current(&mut transaction, shard.users.clone(), false).await?;
+    let users: Vec<_> = users.into_iter().map(|user| user.0).collect();
+    let (corpid, at) = (run.lease.corpid.clone(), reading::said_at(began_at));
+    let unnamed =
+        customer_wechat_contact::unnamed(&mut transaction, &corpid, &users, at, began_at, UNNAMED_MAX).await?;
+    let mut changes = Changes::default();
+    let found: Vec<_> = unnamed.iter().map(|it| reading::unnamed(&mut changes, &corpid, it, at)).collect();
+    run.write(&mut transaction, changes, &found).await?;
+    if as_count(unnamed.len()) < UNNAMED_MAX {
+        sync_shard::end(&mut transaction, run.lease.run, shard, false).await?;
+    }
+    Ok(transaction.commit().await?)
+}
+
+/// The names of the company's tags. Without them the tags stay as they are: no reason to give up.
+fn tags(read: Result<Vec<Tag>, ApiError>) -> Result<Tags, Halt> {
+    match read {
+        Ok(tags) => Ok(Tags(tags.into_iter().map(|tag| (tag.id, tag.name)).collect())),
+        Err(error) if matches!(error.class, Class::Transient | Class::Token) => Err(error.into()),
+        Err(error) => {
+            tracing::warn!(error = %error, "the names of tags cannot be read, so contacts keep the tags they have");
+            Ok(Tags::default())
+        }
+    }
+}
+
+fn as_count(len: usize) -> i64 {
+    i64::try_from(len).unwrap_or(i64::MAX)
+}

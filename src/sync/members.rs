@@ -1,0 +1,51 @@
+//! Departments, and who is in them.
+
+use super::{Halt, Run, reading};
+use crate::{
+    changes::Changes,
+    tables::{
+        member,
+        sync_run::{self, Counts, Phase, Standing},
+    },
+};
+
+/// Codes with which WeCom says that a department is not there any more, or not in sight.
+const NO_DEPARTMENT: &[i64] = &[60003, 60011, 60123];
+
+/// Reads which departments there are.
+pub(super) async fn departments(run: &mut Run, standing: &Standing) -> Result<(), Halt> {
+    let mut departments: Vec<_> = run.api().await?.departments().await?.into_iter().map(|it| it.id).collect();
+    departments.sort_unstable();
+    departments.dedup();
+    let mut transaction = run.begin(&Counts { calls: 1, ..Counts::default() }).await?;
+    sync_run::set_departments(&mut transaction, run.lease.run, &departments, standing.now).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Reads the members of the next department. Somebody who is in several comes with each, saying the same.
+pub(super) async fn members(run: &mut Run, standing: &Standing) -> Result<(), Halt> {
+    let done = usize::try_from(standing.position).unwrap_or(usize::MAX);
+    let Some(&department) = standing.departments.get(done) else {
+        let mut transaction = run.begin(&Counts::default()).await?;
+        sync_run::go_on(&mut transaction, run.lease.run, Phase::Staff, 0, "").await?;
+        return Ok(transaction.commit().await?);
+    };
+    let members = match run.api().await?.members_of(department).await {
+        Err(error) if error.errcode.is_some_and(|code| NO_DEPARTMENT.contains(&code)) => Vec::new(),
+        members => members?,
+    };
+    let counts = Counts { calls: 1, members: i32::try_from(members.len()).unwrap_or(i32::MAX), ..Counts::default() };
+    let mut transaction = run.begin(&counts).await?;
+    let users = members.iter().map(|it| it.user.clone()).collect();
+    let users = run.current(&mut transaction, users, false).await?;
+    let ids: Vec<_> = users.iter().map(|user| user.0.clone()).collect();
+    let corpid = run.lease.corpid.clone();
+    let held = member::held(&mut transaction, &corpid, &ids).await?;
+    let (mut changes, at) = (Changes::default(), reading::said_at(standing.now));
+    let read = users.iter().zip(&members);
+    let found: Vec<_> =
+        read.filter_map(|(user, it)| reading::member(&mut changes, &corpid, user, it, at, held.get(user))).collect();
+    run.write(&mut transaction, changes, &found).await?;
+    sync_run::go_on(&mut transaction, run.lease.run, Phase::Members, standing.position + 1, "").await?;
+    Ok(transaction.commit().await?)
+}

@@ -1,0 +1,62 @@
+//! When a run is due by itself.
+
+use chrono::{DateTime, FixedOffset, TimeDelta, TimeZone, Utc};
+use sqlx::PgConnection;
+
+use crate::tables::sync_run;
+
+/// Asia/Shanghai, which has had no other time for decades.
+const SHANGHAI_S: i32 = 8 * 3600;
+
+/// When runs are due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schedule {
+    /// Every so many hours; 0 for never.
+    pub every_hours: u32,
+    /// Counted from this hour of the day in Shanghai.
+    pub at_hour: u32,
+}
+
+/// The latest turn that has come; none if there is no schedule.
+pub fn last_turn(schedule: Schedule, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let every = TimeDelta::hours(i64::from(schedule.every_hours));
+    let first = FixedOffset::east_opt(SHANGHAI_S)?.with_ymd_and_hms(2020, 1, 1, schedule.at_hour, 0, 0).single()?;
+    let turns = (now - first.to_utc()).num_seconds().checked_div_euclid(every.num_seconds())?;
+    Some(first.to_utc() + every * i32::try_from(turns).ok()?)
+}
+
+/// Begins the runs that are due, in whichever process comes first; returns how many.
+pub async fn begin_due(conn: &mut PgConnection, schedule: Schedule, now: DateTime<Utc>) -> sqlx::Result<usize> {
+    match last_turn(schedule, now) {
+        Some(turn) => Ok(sync_run::begin_scheduled(conn, turn).await?.len()),
+        None => Ok(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn turn(every_hours: u32, at_hour: u32, now: &str) -> Option<String> {
+        let now: DateTime<Utc> = now.parse().expect("a time");
+        last_turn(Schedule { every_hours, at_hour }, now).map(|it| it.to_rfc3339())
+    }
+
+    #[test]
+    fn a_daily_turn_comes_at_its_hour_in_shanghai() {
+        assert_eq!(turn(24, 3, "2026-05-29T18:59:59Z").as_deref(), Some("2026-05-28T19:00:00+00:00"));
+        assert_eq!(turn(24, 3, "2026-05-29T19:00:00Z").as_deref(), Some("2026-05-29T19:00:00+00:00"));
+    }
+
+    #[test]
+    fn turns_within_a_day_are_counted_from_the_hour() {
+        assert_eq!(turn(6, 3, "2026-05-29T06:30:00Z").as_deref(), Some("2026-05-29T01:00:00+00:00"));
+        assert_eq!(turn(6, 3, "2026-05-29T07:00:00Z").as_deref(), Some("2026-05-29T07:00:00+00:00"));
+    }
+
+    #[test]
+    fn no_schedule_has_no_turn() {
+        assert_eq!(turn(0, 3, "2026-05-29T06:30:00Z"), None);
+        assert_eq!(turn(24, 24, "2026-05-29T06:30:00Z"), None);
+    }
+}
