@@ -8,6 +8,7 @@ mod support;
 
 use std::{
     net::Ipv4Addr,
+    num::NonZeroU32,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -25,7 +26,7 @@ use wecomd::{
     sandbox::{AppKind, Corp, Platform, Size, World},
     sync::{self, Over, Step, Sync},
     vault::Vault,
-    wecom::{Settings, Wecom},
+    wecom::{Limits, Settings, Wecom},
 };
 
 /// The company: what a large one has.
@@ -39,6 +40,9 @@ const STATE: &str = "
     select md5(string_agg(concat_ws('|', external_userid, wechat_userid, status, status_at, state, nickname, remark, tags),
         ',' order by external_userid, wechat_userid)) || ' ' || count(*)
     from customer_wechat_contact";
+
+/// A budget that never makes a call wait: the pretend WeCom takes as many as it gets.
+const PLENTY: NonZeroU32 = NonZeroU32::new(1_000).expect("it is written here");
 
 /// Where pages of customers come from.
 const PAGES: &str = "externalcontact/batch/get_by_user";
@@ -118,7 +122,9 @@ impl Reconciled {
             ..NewConfig::default()
         };
         save(&mut *pool.acquire().await?, &vault, TimeDelta::zero(), app).await?;
-        let settings = Settings { base_url: platform.base_url(), proxy: None, timeout: Duration::from_secs(10) };
+        let budget = Limits { corp_per_second: PLENTY, path_per_second: PLENTY, concurrency: PLENTY };
+        let settings =
+            Settings { base_url: platform.base_url(), proxy: None, timeout: Duration::from_secs(10), budget };
         let sync = Sync { wecom: Wecom::new(&settings, pool.clone(), vault)?, pool: pool.clone() };
 
         let before = platform.calls().len();

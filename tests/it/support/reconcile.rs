@@ -1,6 +1,6 @@
 //! A company at the pretend WeCom, a database that knows its apps, and runs that reconcile the two step by step.
 
-use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::Ipv4Addr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use wecomd::{
@@ -10,11 +10,14 @@ use wecomd::{
     sandbox::{AppKind, Corp, Platform, Size, World},
     sync::{self, Over, Run, Step, Sync},
     vault::Vault,
-    wecom::{Settings, Wecom},
+    wecom::{Limits, Settings, Wecom},
     worker::{self, Worker},
 };
 
 use super::{TestDb, company::enlist};
+
+/// A budget that never makes a call wait: the pretend WeCom takes as many as it gets.
+const PLENTY: NonZeroU32 = NonZeroU32::new(1_000).expect("it is written here");
 
 /// Where pages of customers come from.
 pub(crate) const PAGES: &str = "externalcontact/batch/get_by_user";
@@ -46,7 +49,9 @@ impl Scene {
         let with_secret = NewConfig { name, secret: Some(secret.into()), ..NewConfig::default() };
         save(&mut conn, &vault, TimeDelta::zero(), with_secret).await.expect("saved");
         drop(conn);
-        let settings = Settings { base_url: platform.base_url(), proxy: None, timeout: Duration::from_secs(10) };
+        let budget = Limits { corp_per_second: PLENTY, path_per_second: PLENTY, concurrency: PLENTY };
+        let settings =
+            Settings { base_url: platform.base_url(), proxy: None, timeout: Duration::from_secs(10), budget };
         let wecom = Wecom::new(&settings, db.pool.clone(), vault).expect("a client");
         let sync = Sync { pool: db.pool.clone(), wecom };
         Self { db, corp, platform, sync }
