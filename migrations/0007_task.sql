@@ -11,8 +11,9 @@ alter table task
     -- Why it was postponed or parked, in words.
     add column reason       text;
 drop index task_due;
--- One kind's tasks in the order in which they are taken. It names nothing that changes while a task is in hand.
-create index task_due on task (kind, priority, deadline, due_at, id) where parked_at is null;
+-- One kind's tasks in the order in which they are taken; a kind has one priority. It names nothing that changes while a
+-- task is in hand.
+create index task_due on task (kind, deadline, due_at, id) where parked_at is null;
 
 -- What a new customer is greeted with beyond the words in welcome_message: attachments, other words for some channels,
 -- and the hours in which to be quiet.

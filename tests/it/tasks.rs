@@ -143,6 +143,19 @@ async fn the_most_pressing_task_is_taken_first() {
 }
 
 #[tokio::test]
+async fn what_is_too_late_waits_behind_what_can_still_be_in_time() {
+    let db = TestDb::new().await;
+    for number in 0..20 {
+        enqueue(&db, &format!("too late {number}"), Some(at(number))).await;
+    }
+    enqueue(&db, "in time", Some(Utc::now() + TimeDelta::seconds(20))).await;
+    let taken = claim(&db, 3).await;
+    let subjects: Vec<_> = taken.iter().map(|it| it.subject.as_str()).collect();
+    assert_eq!(subjects, ["in time", "too late 0", "too late 1"]);
+    db.close().await;
+}
+
+#[tokio::test]
 async fn an_attempt_that_is_not_safe_to_repeat_is_remembered_until_the_task_is_done() {
     let db = TestDb::new().await;
     enqueue(&db, "wmAlice", None).await;

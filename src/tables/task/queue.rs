@@ -52,23 +52,36 @@ pub enum Finished {
 }
 
 /// Takes up to `limit` due tasks of a kind for `lease`, most pressing first, and counts the attempt.
+///
+/// Those whose deadline is still to come go before all others: after a long stop, thousands that are too late anyway must
+/// not make the next ones late as well.
 pub async fn claim(conn: &mut PgConnection, kind: TaskKind, limit: i64, lease: Duration) -> sqlx::Result<Vec<Taken>> {
     let rows = sqlx::query!(
         r#"
-        with picked as (
+        with in_time as (
             select id from task
             where kind = $1 and parked_at is null and due_at <= now() and (leased_until is null or leased_until <= now())
-            order by priority, deadline, due_at, id
+                and deadline > now()
+            order by deadline, due_at, id
             limit $2
             for update skip locked
+        ), others as (
+            select id from task
+            where kind = $1 and parked_at is null and due_at <= now() and (leased_until is null or leased_until <= now())
+                and (deadline is null or deadline <= now())
+            order by deadline, due_at, id
+            limit greatest($2 - (select count(*) from in_time), 0)
+            for update skip locked
+        ), picked as (
+            select id, true as in_time from in_time union all select id, false from others
         )
         update task
         set lease = gen_random_uuid(), leased_until = now() + $3, attempts = attempts + 1
         from picked
         where task.id = picked.id
         returning
-            task.id, corpid as "corpid: CorpId", subject, app_id, payload, priority, due_at, deadline, attempts, version,
-            attempted_at, lease as "lease!"
+            task.id, corpid as "corpid: CorpId", subject, app_id, payload, due_at, deadline, attempts, version, attempted_at,
+            lease as "lease!", in_time as "in_time!"
         "#,
         kind.as_str(),
         limit,
@@ -79,7 +92,7 @@ pub async fn claim(conn: &mut PgConnection, kind: TaskKind, limit: i64, lease: D
     let mut taken: Vec<_> = rows
         .into_iter()
         .map(|row| {
-            let order = (row.priority, row.deadline.is_none(), row.deadline, row.due_at, row.id);
+            let order = (!row.in_time, row.deadline.is_none(), row.deadline, row.due_at, row.id);
             let task = Taken {
                 id: row.id,
                 corpid: row.corpid,
