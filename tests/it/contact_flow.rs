@@ -30,6 +30,7 @@ impl Flow {
         let platform = Platform::start(world, (Ipv4Addr::LOCALHOST, 0).into()).await.expect("a free port");
         let url = platform.base_url();
         let app = TestApp::start_with(|config| config.wecom.base_url = url).await;
+        app.entrust().await;
         app.db
             .execute(&format!(
                 "insert into staff_wechat_bind (corpid, staff_id, wechat_userid) values ('{}', 'S1', 'ann')",

@@ -183,6 +183,7 @@ async fn a_download_goes_on_with_what_was_on_disk_when_the_process_died() {
 async fn a_download_survives_the_death_of_its_process() {
     let (db, company, folder) = (TestDb::new().await, Company::new(), Folder::new("media"));
     company.save(&db.pool).await;
+    company.entrust(&db.pool).await;
     let world = World::of(&company.corp, Size { members: 0, customers: 0, departments: 1 }, 1);
     let platform = Platform::start(world, ([127, 0, 0, 1], 0).into()).await.expect("it starts");
     let bytes = film((PARTS - 1) * usize::try_from(PART_BYTES).expect("small") + 1_000);

@@ -200,14 +200,22 @@ async fn trouble_is_waited_out_and_a_refusal_ends_the_run_with_its_reason() {
     steps(&mut run, 1).await;
     assert_eq!(scene.db.count("select count(*) from sync_run where trouble is not null").await, 0);
 
-    // Throttled: as long as WeCom wants. A connection that broke: nothing was changed there, so it is asked again.
+    // A connection that broke: nothing was changed there, so it is asked again.
     steps(&mut run, BEFORE_CUSTOMERS - 1).await;
-    faults.set(PAGES, once(Some(45009)));
-    let waits = run.step().await.expect("the database answers");
-    assert!(matches!(waits, Step::Waits(pause) if pause >= Duration::from_secs(60)), "{waits:?}");
     faults.set(PAGES, Fault { drop: Some(DropAt::After), times: Some(1), ..Fault::default() });
     assert!(matches!(run.step().await.expect("the database answers"), Step::Waits(_)));
     steps(&mut run, 1).await;
+
+    // Throttled: as long as WeCom wants, and meanwhile it is not even asked.
+    faults.set(PAGES, once(Some(45009)));
+    for _ in 0..2 {
+        let waits = run.step().await.expect("the database answers");
+        assert!(matches!(waits, Step::Waits(pause) if pause > Duration::from_secs(50)), "{waits:?}");
+    }
+    assert_eq!(scene.platform.calls_of(PAGES).iter().filter(|it| it.errcode == 45009).count(), 1);
+    drop(run);
+    let scene = scene.in_another_process().await;
+    let mut run = scene.sync.take(None).await.expect("looked").expect("nobody works at it");
 
     faults.set("externalcontact/get_unassigned_list", once(Some(48002)));
     assert_eq!(to_the_end(&mut run).await, Over::Failed);

@@ -179,8 +179,9 @@ async fn each_refusal_has_its_outcome_and_only_what_may_pass_is_tried_again() {
         (41051, "greeted_already", 1),
         (41050, "late", 1),
         (41053, "refused", 1),
-        (45009, "limited", 1),
         (-1, "sent", 2),
+        // The last: from then on nobody is greeted for a minute.
+        (45009, "limited", 1),
     ] {
         let customer = format!("wm{errcode:030}");
         shop.fault(Fault { errcode: Some(errcode), times: Some(1), ..Fault::default() });

@@ -36,6 +36,7 @@ impl Acting {
             change(config);
         })
         .await;
+        app.entrust().await;
         platform.push_to(app.sender_of(&app.corp));
         Self { app, platform, media }
     }

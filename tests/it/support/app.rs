@@ -16,9 +16,12 @@ use wecomd::{
 
 use super::{
     TestDb,
-    company::enlist,
+    company::{enlist, entrust},
     http::{Answer, request},
 };
+
+/// Where nobody listens: the port `discard`.
+pub(crate) const NOBODY: &str = "http://127.0.0.1:9";
 
 /// Callbacks under way at once.
 const CONCURRENCY: usize = 8;
@@ -78,6 +81,12 @@ impl TestApp {
         request(self.app.public.expect("a public door"), "POST", &target, &[], body.as_bytes()).await
     }
 
+    /// Saves the secrets of the company's apps, so that WeCom can be asked.
+    pub(crate) async fn entrust(&self) {
+        let mut conn = self.db.pool.acquire().await.expect("connects");
+        entrust(&mut conn, &self.app.admin_half.vault, &self.corp).await;
+    }
+
     /// Records everything that is due.
     pub(crate) async fn drain(&self) {
         let mut worker = Worker::new(self.db.options(), Settings { batch_max: 100, attempts_max: 3 });
@@ -120,6 +129,8 @@ pub(crate) fn config() -> Config {
     let mut config = Config::default();
     (config.public_listen, config.admin_listen) = (([127, 0, 0, 1], 0).into(), ([127, 0, 0, 1], 0).into());
     config.sync.every_hours = 0;
+    // A test that wants a WeCom brings one; nobody calls the real one.
+    config.wecom.base_url = NOBODY.to_owned();
     config
 }
 

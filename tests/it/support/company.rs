@@ -3,6 +3,7 @@
 use std::{fs, net::SocketAddr, time::Duration};
 
 use chrono::TimeDelta;
+use secrecy::SecretString;
 use sqlx::{PgConnection, PgPool};
 use wecomd::{
     admin::config::{NewConfig, save},
@@ -43,24 +44,39 @@ impl Company {
         enlist(&mut conn, &self.vault, &self.corp).await;
     }
 
+    /// Saves its apps' secrets, so that WeCom can be asked.
+    pub(crate) async fn entrust(&self, pool: &PgPool) {
+        let mut conn = pool.acquire().await.expect("connects");
+        entrust(&mut conn, &self.vault, &self.corp).await;
+    }
+
     /// A pretend WeCom that delivers its callbacks to this address.
     pub(crate) fn sender(&self, address: SocketAddr) -> Sender {
         Sender::new(&format!("http://{address}"), &self.corp, PATIENCE).expect("an address")
     }
 }
 
-/// Saves a company's apps, their secrets sealed with this vault.
+/// Saves a company's apps, sealed with this vault. They have no secrets, so that nothing calls WeCom by accident.
 pub(crate) async fn enlist(conn: &mut PgConnection, vault: &Vault, corp: &Corp) {
     for it in &corp.apps {
         let new = NewConfig {
             name: it.name.clone(),
             corpid: Some(corp.corpid.0.clone()),
             agentid: Some(it.agentid.clone()),
-            secret: Some(it.secret.clone().into()),
+            secret: Some(SecretString::from("")),
             token: Some(it.token.clone().into()),
             encoding_aes_key: Some(it.encoding_aes_key.clone().into()),
             ..NewConfig::default()
         };
         save(conn, vault, TimeDelta::hours(24), new).await.expect("the app is saved");
+    }
+}
+
+/// Saves the secrets of a company's apps.
+pub(crate) async fn entrust(conn: &mut PgConnection, vault: &Vault, corp: &Corp) {
+    for it in &corp.apps {
+        let secret = Some(it.secret.clone().into());
+        let new = NewConfig { name: it.name.clone(), secret, ..NewConfig::default() };
+        save(conn, vault, TimeDelta::hours(24), new).await.expect("the secret is saved");
     }
 }

@@ -11,6 +11,7 @@ use std::{
 use tokio::net::TcpStream;
 
 use super::{
+    app::NOBODY,
     folder::Folder,
     http::{Answer, request},
     wait::until,
@@ -56,7 +57,8 @@ impl Daemon {
         command.arg("serve").args(arguments).env("WECOMD_MASTER_KEY", key);
         command.env("WECOMD_PUBLIC_LISTEN", public.to_string()).env("WECOMD_ADMIN_LISTEN", admin.to_string());
         // Tests of the recording half compare what it enqueued: whoever wants tasks done says so.
-        command.env("WECOMD_TASKS__ENABLED", "false");
+        command.env("WECOMD_TASKS__ENABLED", "false").env("WECOMD_SYNC__EVERY_HOURS", "0");
+        command.env("WECOMD_WECOM__BASE_URL", NOBODY);
         command.envs(settings.iter().copied());
         let child = spawn(&mut command, folder.path());
         Self { public, admin, command, child, folder }

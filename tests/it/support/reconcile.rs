@@ -31,6 +31,7 @@ pub(crate) struct Scene {
     pub(crate) corp: Corp,
     pub(crate) platform: Platform,
     pub(crate) sync: Sync,
+    vault: Arc<Vault>,
 }
 
 impl Scene {
@@ -49,12 +50,15 @@ impl Scene {
         let with_secret = NewConfig { name, secret: Some(secret.into()), ..NewConfig::default() };
         save(&mut conn, &vault, TimeDelta::zero(), with_secret).await.expect("saved");
         drop(conn);
-        let budget = Limits { corp_per_second: PLENTY, path_per_second: PLENTY, concurrency: PLENTY };
-        let settings =
-            Settings { base_url: platform.base_url(), proxy: None, timeout: Duration::from_secs(10), budget };
-        let wecom = Wecom::new(&settings, db.pool.clone(), vault).expect("a client");
-        let sync = Sync { pool: db.pool.clone(), wecom };
-        Self { db, corp, platform, sync }
+        let sync = Sync { pool: db.pool.clone(), wecom: way(&platform, &db, &vault) };
+        Self { db, corp, vault, platform, sync }
+    }
+
+    /// The same, seen by a process that remembers nothing, after the one before has died.
+    pub(crate) async fn in_another_process(mut self) -> Self {
+        self.leases_end().await;
+        self.sync.wecom = way(&self.platform, &self.db, &self.vault);
+        self
     }
 
     /// Asks for a run and takes it.
@@ -140,6 +144,13 @@ impl Scene {
         self.platform.stop().await;
         self.db.close().await;
     }
+}
+
+/// A way to the pretend WeCom, with a memory of its own.
+fn way(platform: &Platform, db: &TestDb, vault: &Arc<Vault>) -> Wecom {
+    let budget = Limits { corp_per_second: PLENTY, path_per_second: PLENTY, concurrency: PLENTY };
+    let settings = Settings { base_url: platform.base_url(), proxy: None, timeout: Duration::from_secs(10), budget };
+    Wecom::new(&settings, db.pool.clone(), vault.clone()).expect("a client")
 }
 
 /// Takes steps until the run is over.
