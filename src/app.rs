@@ -54,12 +54,21 @@ pub struct App {
     pub admin: SocketAddr,
     /// The admin half, for whoever runs in the same process.
     pub admin_half: Arc<Admin>,
-    stop: watch::Sender<bool>,
+    stop: Stop,
     doors: Vec<JoinHandle<()>>,
     committer: JoinHandle<()>,
     workers: Vec<JoinHandle<()>>,
     followers: Vec<JoinHandle<()>>,
     tasks_pool: PgPool,
+}
+
+/// Tells every part to stop when it is dropped, so that nothing goes on when a program gives up half-way.
+struct Stop(watch::Sender<bool>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.send_replace(true);
+    }
 }
 
 /// Options for connections to the database that a URL names.
@@ -116,6 +125,7 @@ impl App {
 
         let metrics = telemetry::metrics();
         let (stop, stopping) = watch::channel(false);
+        let stop = Stop(stop);
         let wake = Wake::default();
         let (inbox, committer) = Inbox::start(options.clone(), wake.clone());
         let settings = AdminSettings {
@@ -170,7 +180,7 @@ impl App {
 
     /// Stops accepting, answers what is in hand, settles what is claimed.
     pub async fn stop(self) {
-        let _ = self.stop.send(true);
+        drop(self.stop);
         // The doors hold the way into the inbox: once they are gone, the committer finishes what it has and ends.
         for mut task in self.doors.into_iter().chain([self.committer]).chain(self.workers) {
             match tokio::time::timeout(STOP_LIMIT, &mut task).await {

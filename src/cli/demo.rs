@@ -3,9 +3,11 @@
 //! Everything is real but WeCom: a PostgreSQL of its own with full durability, the daemon's own doors, encryption on
 //! the wire. The figures come from the database and from what the pretend WeCom saw, not from the daemon's word.
 
+mod flow;
+
 mod summary;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use chrono::{TimeDelta, Utc};
@@ -21,7 +23,7 @@ use crate::{
     config::Config,
     embedded::{Durability, Embedded},
     inbox,
-    sandbox::{AppKind, Corp, Day, Patience, Rates, Report, Sender, stir, work_day},
+    sandbox::{AppKind, Corp, Day, Patience, Platform, Rates, Report, Sender, Size, World, stir, work_day},
     tables::{api_token, staff_wechat_bind},
     telemetry,
     vault::{ApiToken, Vault},
@@ -49,6 +51,12 @@ const MISCHIEF: Rates = Rates { duplicate: 0.03, reorder: 0.05, forge: 0.01 };
 /// What the demo logs: the forgeries that it sends itself are no news.
 const LOG: &str = "warn,wecomd::server=error";
 
+/// When a working day is over, 18:30 in Shanghai: the latest one that is over is played, so that nothing lies ahead.
+const DAY_ENDS: TimeDelta = TimeDelta::minutes(10 * 60 + 30);
+
+/// How a new customer is greeted.
+const WELCOME: &str = "{customer}您好,我是{staff},您的维修工单由我负责。";
+
 /// How many callbacks are on their way at once.
 const CONCURRENCY: usize = 16;
 
@@ -63,6 +71,14 @@ pub(super) async fn run(mut config: Config, arguments: Arguments) -> anyhow::Res
     let mut stop = Stop::new()?;
     let folder = Folder::new()?;
     config.database_url = SecretString::default();
+    let corp = Corp::from_seed(arguments.seed);
+    let day = work_day(&corp, arguments.seed, (Utc::now() - DAY_ENDS).date_naive(), arguments.count);
+    let platform = pretend_wecom(&corp, &day, arguments.seed).await?;
+    config.wecom.base_url = platform.base_url();
+    config.media.location = folder.0.join("media").display().to_string();
+    config.assignment.automatic = true;
+    config.assignment.order_url = format!("http://{}/api/enterprise-wechat/work-orders/{{id}}", config.admin_listen);
+    config.sync.every_hours = 0;
     let vault = Arc::new(Vault::generate(&folder.0.join("master.key"))?);
     if !arguments.json {
         say("wecomd demo: a working day of a repair company");
@@ -70,7 +86,7 @@ pub(super) async fn run(mut config: Config, arguments: Arguments) -> anyhow::Res
     }
     let server = Embedded::start(&folder.0.join("postgres"), Durability::Full).await?;
     let played = tokio::select! {
-        played = play(&config, &arguments, &server, vault) => played,
+        played = play(&config, &arguments, &server, vault, Cast { corp, day, platform: &platform }) => played,
         () = stop.wait() => Ok(None),
     };
     if let Ok(Some(app)) = played {
@@ -86,19 +102,32 @@ pub(super) async fn run(mut config: Config, arguments: Arguments) -> anyhow::Res
     played.map(|_| ())
 }
 
+/// Who is in it.
+struct Cast<'a> {
+    corp: Corp,
+    day: Day,
+    platform: &'a Platform,
+}
+
+/// The WeCom that wecomd asks back: it knows everybody whom the day names.
+async fn pretend_wecom(corp: &Corp, day: &Day, seed: u64) -> anyhow::Result<Platform> {
+    let mut world = World::of(corp, Size { members: 0, customers: 0, departments: 1 }, seed);
+    world.include(day);
+    Platform::start(world, (Ipv4Addr::LOCALHOST, 0).into()).await.context("the pretend WeCom found no free port")
+}
+
 /// Plays the day and says what became of it.
 async fn play(
     config: &Config,
     arguments: &Arguments,
     server: &Embedded,
     vault: Arc<Vault>,
+    cast: Cast<'_>,
 ) -> anyhow::Result<Option<App>> {
+    let Cast { corp, day, platform } = cast;
     let url = SecretString::from(server.url("wecomd"));
     let app = App::start(config, &url, vault).await?;
     let admin = app.admin_half.clone();
-    let corp = Corp::from_seed(arguments.seed);
-    let today = (Utc::now() + TimeDelta::hours(8)).date_naive();
-    let day = work_day(&corp, arguments.seed, today, arguments.count);
     let token = prepare(&admin, &corp, &day).await?;
 
     let public = app.public.context("the demo needs the public listener; remove callback.enabled = false")?;
@@ -116,13 +145,18 @@ async fn play(
     drained(&mut conn).await?;
     let acked = report.acked.iter().filter_map(|it| pushes.get(it.index)).map(|it| (it.app, it.plaintext.as_bytes()));
     let summary = summary::Summary::read(&mut conn, &corp, &report, acked.collect()).await?;
+    platform.with(|world| world.end(&day));
+    platform.push_to(sender.clone());
+    let story = flow::Scene { admin: &admin, token: &token, platform, sender: &sender }.play().await?;
     if arguments.json {
-        say(&serde_json::to_string(&summary.figures)?);
+        let mut line = serde_json::to_value(&summary.figures)?;
+        line["order"] = serde_json::to_value(&story)?;
+        say(&line.to_string());
     } else {
         summary.print();
         summary::print_rows(&mut conn).await?;
-        let example = summary::example_customer(&mut conn).await?;
-        links(&app, server, token.expose_secret(), &example);
+        story.print();
+        links(&app, server, token.expose_secret(), flow::CUSTOMER);
     }
     drop(conn);
     Ok(Some(app))
@@ -136,7 +170,8 @@ async fn prepare(admin: &Admin, corp: &Corp, day: &Day) -> anyhow::Result<Secret
             name: app.name.clone(),
             corpid: Some(corp.corpid.0.clone()),
             agentid: Some(app.agentid.clone()),
-            secret: Some(SecretString::from("")),
+            secret: Some(app.secret.clone().into()),
+            welcome_message: Some(Some(WELCOME.to_owned())),
             token: Some(app.token.clone().into()),
             encoding_aes_key: Some(app.encoding_aes_key.clone().into()),
             ..NewConfig::default()

@@ -1,4 +1,4 @@
-//! `notify_staff`: a staff member is told something by a card in WeCom.
+//! `notify_staff`: a staff member is told something by a card in WeCom, or by a text if there is no page to open.
 //!
 //! Safe to repeat for four hours: the card is made from the task alone, so it is the same to the byte, and WeCom shows
 //! the same card once. Whom it cannot reach is said in words, for a person.
@@ -21,7 +21,7 @@ const NOBODY_REACHED: i64 = 81013;
 const LINES_MAX: usize = 6;
 
 /// What is to be said, and to whom.
-#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 struct Notice {
     wechat_userid: UserId,
     title: String,
@@ -42,7 +42,12 @@ pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> 
         member_alias::resolve(&mut conn, once((&task.corpid, &named))).await?
     };
     let user = current.remove(&(task.corpid.clone(), named.clone())).unwrap_or(named);
-    match api.send_card(&user, &notice.card()).await {
+    // WeCom refuses a card that opens nothing.
+    let sent = match notice.url.is_empty() {
+        true => api.send_text(&user, &notice.text()).await,
+        false => api.send_card(&user, &notice.card()).await,
+    };
+    match sent {
         Ok(sent) if sent.missed(&user) => Err(not_reached(&user)),
         Ok(_) => Ok(()),
         Err(error) if error.is(NOBODY_REACHED) || error.is(UNKNOWN_OR_OUT_OF_SIGHT) => Err(not_reached(&user)),
@@ -61,6 +66,13 @@ impl Notice {
         let lines = self.lines.into_iter().take(LINES_MAX).collect();
         Card { title: self.title, desc: self.desc, lines, url: self.url }
     }
+
+    /// The same as a text, for a notice that has no page behind it.
+    fn text(self) -> String {
+        let lines = self.lines.into_iter().map(|(name, value)| format!("{name}:{value}"));
+        let parts = [self.title, self.desc].into_iter().filter(|it| !it.is_empty()).chain(lines);
+        parts.collect::<Vec<_>>().join("\n")
+    }
 }
 
 #[cfg(test)]
@@ -74,6 +86,7 @@ mod tests {
             serde_json::json!({ "wechat_userid": "ann", "title": "新工单", "lines": lines, "url": "https://e" });
         let notice: Notice = serde_json::from_value(payload).expect("a notice");
         assert_eq!((notice.wechat_userid.as_str(), notice.desc.as_str()), ("ann", ""));
+        assert!(notice.clone().text().starts_with("新工单\nn0:v0\nn1:v1"));
         let card = notice.card();
         assert_eq!(card.lines.len(), LINES_MAX);
         assert_eq!(card.lines.first(), Some(&("n0".to_owned(), "v0".to_owned())));

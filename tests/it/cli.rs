@@ -293,8 +293,13 @@ async fn the_demo_s_line_of_figures_adds_up_and_nothing_is_lost() {
     let said = Shell::bare().ok(&[&["demo", "--exit", "--json", "--count", "600"][..], &listen].concat()).await;
     let figures: Value = serde_json::from_str(&said).expect("one JSON object and nothing else");
     let keys: Vec<_> = figures.as_object().expect("an object").keys().map(String::as_str).collect();
-    let expected = ["ack_ms", "duplicates", "ignored", "lost", "parked", "received", "recorded", "refused", "stored"];
+    let expected =
+        ["ack_ms", "duplicates", "ignored", "lost", "order", "parked", "received", "recorded", "refused", "stored"];
     assert_eq!(keys, expected);
+    let order = &figures["order"];
+    assert_eq!(order["order_state"], "contacted", "{order}");
+    assert!(order["welcome"].as_str().is_some_and(|it| it.contains("您好")), "{order}");
+    assert!(order["photo_bytes"].as_u64().is_some_and(|it| it > 0), "{order}");
 
     let figure = |key: &str| figures[key].as_u64().unwrap_or_else(|| panic!("{key} in {figures}"));
     let recorded: u64 = figures["recorded"].as_object().expect("by kind").values().filter_map(Value::as_u64).sum();

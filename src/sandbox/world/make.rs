@@ -6,6 +6,7 @@ use std::collections::{HashMap, VecDeque};
 
 use super::contacts::{AddWay, Contacts, Follow, Notes};
 use super::directory::{Department, Directory, Member, MemberStatus, ROOT};
+use super::media::Medium;
 use super::{Clock, Credential, Limits, Size, Tag, TokenMode, World};
 use crate::ids::{ExternalUserId, UserId};
 use crate::sandbox::chance::{Chance, DIGITS};
@@ -117,6 +118,21 @@ impl World {
             };
             self.contacts.meet(&mut self.directory, follow);
         }
+        for push in &day.pushes {
+            self.keep_media_of(&push.plaintext);
+        }
+    }
+
+    /// Keeps a small file for the picture, sound or film that a message names.
+    fn keep_media_of(&mut self, plaintext: &str) {
+        let (Some(media_id), Some(kind)) = (cdata(plaintext, "MediaId"), cdata(plaintext, "MsgType")) else { return };
+        let (bytes, content_type, filename): (&'static [u8], _, _) = match kind {
+            "image" => (PICTURE, "image/png", "photo.png"),
+            "voice" => (SOUND, "audio/amr", "voice.amr"),
+            _ => (FILM, "video/mp4", "film.mp4"),
+        };
+        let (bytes, content_type, filename) = (bytes.into(), content_type.to_owned(), filename.to_owned());
+        self.media.add(media_id.to_owned(), Medium { bytes, content_type, filename, created_at: self.now() });
     }
 
     /// Adds a member who serves customers, without any callback; whoever has the id already keeps it.
@@ -264,4 +280,20 @@ fn notes(chance: &mut Chance, nickname: &str, tags: &[Tag]) -> Notes {
 /// Makes up the id of a customer whom nobody has seen before.
 pub(super) fn somebody_new(chance: &mut Chance) -> ExternalUserId {
     ExternalUserId(cast::opaque(chance, "wm", EXTERNAL_ID_CHARS))
+}
+
+/// The smallest picture there is: one grey dot.
+const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0\x3a\x7e\x9b\x55\
+    \0\0\0\nIDAT\x78\xda\x63\x68\0\0\0\x82\0\x81\xda\x45\x08\x3b\0\0\0\0IEND\xae\x42\x60\x82";
+
+/// A sound's head, with nothing to hear after it.
+const SOUND: &[u8] = b"#!AMR\n";
+
+/// A film's head, with nothing to see after it.
+const FILM: &[u8] = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom";
+
+/// What stands between an element's tags.
+fn cdata<'a>(document: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = document.split_once(&format!("<{name}><![CDATA["))?;
+    Some(rest.split_once("]]>")?.0)
 }
