@@ -7,7 +7,7 @@ mod flow;
 
 mod summary;
 
-use std::{net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use chrono::{TimeDelta, Utc};
@@ -48,14 +48,20 @@ pub(super) struct Arguments {
 /// Which share of the day is repeated, moved out of order, and accompanied by forgeries.
 const MISCHIEF: Rates = Rates { duplicate: 0.03, reorder: 0.05, forge: 0.01 };
 
-/// What the demo logs: the forgeries that it sends itself are no news.
-const LOG: &str = "warn,wecomd::server=error";
+/// What the demo logs: the forgeries that it sends itself are no news, nor that a day which is over is greeted too late.
+const LOG: &str = "warn,wecomd::server=error,wecomd::tasks=error";
 
 /// When a working day is over, 18:30 in Shanghai: the latest one that is over is played, so that nothing lies ahead.
 const DAY_ENDS: TimeDelta = TimeDelta::minutes(10 * 60 + 30);
 
 /// How a new customer is greeted.
 const WELCOME: &str = "{customer}您好,我是{staff},您的维修工单由我负责。";
+
+/// How many calls the pretend WeCom gets a second; the real one would have them paced.
+const CALLS_PER_SECOND: NonZeroU32 = NonZeroU32::new(150).expect("it is written here");
+
+/// How many pictures are fetched at once.
+const DOWNLOADS: u32 = 8;
 
 /// How many callbacks are on their way at once.
 const CONCURRENCY: usize = 16;
@@ -79,6 +85,9 @@ pub(super) async fn run(mut config: Config, arguments: Arguments) -> anyhow::Res
     config.assignment.automatic = true;
     config.assignment.order_url = format!("http://{}/api/enterprise-wechat/work-orders/{{id}}", config.admin_listen);
     config.sync.every_hours = 0;
+    // A day's cards and pictures are asked for within seconds, of a WeCom that nobody else asks.
+    (config.wecom.corp_per_second, config.wecom.path_per_second) = (CALLS_PER_SECOND, CALLS_PER_SECOND);
+    config.tasks.fetch_media = DOWNLOADS;
     let vault = Arc::new(Vault::generate(&folder.0.join("master.key"))?);
     if !arguments.json {
         say("wecomd demo: a working day of a repair company");

@@ -23,7 +23,7 @@ use crate::{
 pub(super) const CUSTOMER: &str = "C-9001";
 
 /// How long each step may take.
-const STEP_LIMIT: Duration = Duration::from_secs(15);
+const STEP_LIMIT: Duration = Duration::from_secs(30);
 
 /// Between two looks at whether it is so.
 const LOOK: Duration = Duration::from_millis(50);
