@@ -13,6 +13,7 @@ use chrono::Utc;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, postgres::PgListener};
+use tokio::sync::Mutex;
 
 use crate::{
     crypto::{CallbackKeys, Receivers},
@@ -76,6 +77,9 @@ pub struct Apps {
     pool: PgPool,
     vault: Arc<Vault>,
     known: Arc<RwLock<Arc<ByName>>>,
+    /// Held from reading the table until what was read is known: a slow reader must not put back an older state, in
+    /// which an app that was just added would not be there and its callbacks would be turned away.
+    reading: Arc<Mutex<()>>,
 }
 
 type ByName = HashMap<String, Arc<App>>;
@@ -84,7 +88,7 @@ impl Apps {
     /// Reads the table for the first time. A secret that the master key does not open is an error here, unless the
     /// app is disabled: that is the way out once a master key is lost.
     pub async fn load(pool: PgPool, vault: Arc<Vault>) -> anyhow::Result<Self> {
-        let apps = Self { pool, vault, known: Arc::default() };
+        let apps = Self { pool, vault, known: Arc::default(), reading: Arc::default() };
         let mut conn = apps.pool.acquire().await?;
         let rows = enterprise_wechat_config::all(&mut conn).await?;
         drop(conn);
@@ -105,6 +109,7 @@ impl Apps {
 
     /// Reads the table again.
     pub async fn refresh(&self) -> sqlx::Result<()> {
+        let _reading = self.reading.lock().await;
         let mut conn = self.pool.acquire().await?;
         let rows = enterprise_wechat_config::all(&mut conn).await?;
         self.put(&rows);
