@@ -31,10 +31,15 @@ pub async fn with_same_unionid(conn: &mut PgConnection, people: &People) -> sqlx
     let (corps, customers) = columns(people);
     let rows = sqlx::query!(
         r#"
+        -- By themselves first: otherwise they might be looked for among all who have a unionid.
+        with own as materialized (
+            select corpid, contact.unionid
+            from unnest($1::text[], $2::text[]) person (corpid, external_userid)
+            join customer_wechat_contact contact using (corpid, external_userid)
+        )
         select distinct
             other.corpid as "corpid: CorpId", other.external_userid as "external_userid: ExternalUserId"
-        from unnest($1::text[], $2::text[]) person (corpid, external_userid)
-        join customer_wechat_contact own using (corpid, external_userid)
+        from own
         join customer_wechat_contact other on other.corpid = own.corpid and other.unionid = own.unionid
         "#,
         &corps,

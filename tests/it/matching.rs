@@ -200,6 +200,13 @@ async fn outcome(db: &TestDb, corpid: &CorpId) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn no_index_of_the_contacts_but_the_key_leads_a_planner_through_all_of_a_corp() {
+    let db = TestDb::new().await;
+    let query = "select indexname::text from pg_indexes where tablename = 'customer_wechat_contact' and indexdef ~ 'corpid'";
+    assert_eq!(db.texts(query).await, ["customer_wechat_contact_key"]);
+}
+
+#[tokio::test]
 async fn who_may_be_several_customers_is_listed_for_a_person_and_never_guessed() {
     let app = TestApp::start().await;
     let corpid = app.corp.corpid.clone();
