@@ -16,6 +16,7 @@ use crate::{
     apps::Apps,
     config::{self, Config},
     flow::{self, Keeper, assignment::Rules},
+    handover,
     ids::StaffId,
     inbox::{Inbox, Wake},
     media::MediaStore,
@@ -45,6 +46,9 @@ const POOL_LIMIT: Duration = Duration::from_secs(5);
 
 /// How many connections the lanes of tasks need beside their tasks: one each, and one to look at the queue.
 const TASKS_POOL_SPARE: u32 = 5;
+
+/// Beside its own limit, how long a call that moves customers may take until its outcome is asked about.
+const OUTCOME_SPARE: Duration = Duration::from_secs(15);
 
 /// A running wecomd.
 pub struct App {
@@ -165,6 +169,7 @@ impl App {
                 pool: tasks_pool.clone(),
                 wecom: admin_half.wecom.clone(),
                 media: admin_half.media.clone(),
+                handover: handover_settings(config),
             };
             workers.extend(tasks::start(&context, &tasks_settings(config), &options, &stopping));
         }
@@ -225,6 +230,16 @@ fn flow_settings(config: &Config) -> flow::Settings {
     }
 }
 
+fn handover_settings(config: &Config) -> handover::Settings {
+    let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+    handover::Settings {
+        poll_first: seconds(config.handover.poll_first_seconds),
+        poll_max: seconds(config.handover.poll_max_seconds),
+        // A call may be made twice, for a new token's sake, and wait for its turn before.
+        outcome_after: Duration::from_millis(config.wecom.timeout_ms) * 2 + OUTCOME_SPARE,
+    }
+}
+
 fn sync_settings(config: &Config) -> sync::Settings {
     let schedule = sync::Schedule { every_hours: config.sync.every_hours, at_hour: config.sync.at_hour };
     sync::Settings { schedule }
@@ -255,8 +270,8 @@ fn workers(
 }
 
 fn tasks_settings(config: &Config) -> tasks::Settings {
-    let config::Tasks { welcome, notify_staff, refresh, fetch_media, .. } = config.tasks;
-    tasks::Settings { welcome, notify_staff, refresh, fetch_media }
+    let config::Tasks { welcome, notify_staff, refresh, fetch_media, handover, .. } = config.tasks;
+    tasks::Settings { welcome, notify_staff, refresh, fetch_media, handover }
 }
 
 /// Connections for tasks alone, one for each at once and for each lane: a greeting never waits behind administrators.

@@ -30,6 +30,8 @@ pub mod media;
 
 pub mod flow;
 
+pub mod handover;
+
 pub mod sync;
 
 pub mod admin;

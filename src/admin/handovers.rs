@@ -1,30 +1,21 @@
-//! `handovers`: who left, and how many customers they leave behind.
+//! `handovers`: who left or leaves, and how far the handover of what they leave behind is.
 
-use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::{
     call::{Answer, Call},
-    page::{fetch, take_limit},
+    page::Paging,
     problem::Problem,
 };
-use crate::tables::handover;
-
-/// The latest handovers.
-#[derive(Debug, Serialize)]
-struct Handovers {
-    /// Latest first.
-    items: Vec<handover::Listed>,
-    /// Whether there are more than are shown.
-    more: bool,
-}
+use crate::tables::handover::{self, Filter};
 
 pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let mut params = call.params()?;
-    let limit = take_limit(&mut params)?;
+    let (state, staff_id, wechat_userid) =
+        (params.take("state"), params.take("staff_id"), params.take("wechat_userid"));
+    let paging = Paging::take(&mut params)?;
     params.finish()?;
-    let mut items = handover::list(conn, fetch(limit)).await?;
-    let more = items.len() > limit;
-    items.truncate(limit);
-    Answer::ok(Handovers { items, more })
+    let filter = Filter { state, staff_id, wechat_userid, before: paging.after(|key| key.parse().ok())? };
+    let rows = handover::list(conn, &filter, paging.fetch()).await?;
+    Answer::ok(paging.page(rows, |row| row.id.to_string()))
 }

@@ -22,12 +22,15 @@ pub mod notice;
 
 pub mod task;
 
+pub mod transfer;
+
 pub use contact::{Contact, ContactStatus};
 pub use member::{Member, Rename};
 pub use notice::Notice;
 pub use record::{ContactType, Record};
 pub use register::Register;
 pub use task::{Task, TaskKind};
+pub use transfer::TransferFail;
 
 /// Which delivery says so, for which corp, and when by the event's own time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +62,8 @@ pub struct Changes {
     pub records: BTreeMap<(DateTime<Utc>, Uuid, CorpId), Record>,
     /// Rows of `member`.
     pub members: BTreeMap<(CorpId, UserId), Member>,
+    /// Rows of `transfer_fail`.
+    pub transfer_fails: BTreeSet<TransferFail>,
     /// Userids that changed, in no order.
     pub renames: Vec<Rename>,
     /// Rows of `task`, by kind and subject.
@@ -160,6 +165,7 @@ impl Changes {
         let renamed = self.renames.iter().map(|it| &it.corpid);
         let tasked = self.tasks.keys().map(|(corp, _, _)| corp);
         let active = self.activity.keys().map(|(corp, _)| corp);
-        self.users().map(|(corp, _)| corp).chain(renamed).chain(tasked).chain(active).collect()
+        let failed = self.transfer_fails.iter().map(|it| &it.corpid);
+        self.users().map(|(corp, _)| corp).chain(failed).chain(renamed).chain(tasked).chain(active).collect()
     }
 }

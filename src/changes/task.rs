@@ -7,6 +7,8 @@ use chrono::{DateTime, Utc};
 pub enum TaskKind {
     /// Download a picture, sound or film; the subject is the media id.
     FetchMedia,
+    /// Drive a handover on; the subject is its number.
+    Handover,
     /// Tell a staff member something; the subject is what it is about.
     NotifyStaff,
     /// Read a customer's card again; the subject is the external userid.
@@ -19,13 +21,20 @@ pub enum TaskKind {
 
 impl TaskKind {
     /// Every kind, in the order of their names.
-    pub const ALL: &[Self] =
-        &[Self::FetchMedia, Self::NotifyStaff, Self::RefreshContact, Self::RefreshMember, Self::Welcome];
+    pub const ALL: &[Self] = &[
+        Self::FetchMedia,
+        Self::Handover,
+        Self::NotifyStaff,
+        Self::RefreshContact,
+        Self::RefreshMember,
+        Self::Welcome,
+    ];
 
     /// Its name in `task.kind`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::FetchMedia => "fetch_media",
+            Self::Handover => "handover",
             Self::NotifyStaff => "notify_staff",
             Self::RefreshContact => "refresh_contact",
             Self::RefreshMember => "refresh_member",
@@ -38,6 +47,7 @@ impl TaskKind {
         match self {
             Self::Welcome => 0,
             Self::NotifyStaff => 20,
+            Self::Handover => 30,
             Self::RefreshMember => 50,
             Self::RefreshContact => 100,
             Self::FetchMedia => 150,
@@ -60,7 +70,7 @@ impl std::str::FromStr for TaskKind {
 
 /// The text names no kind of task.
 #[derive(Debug, thiserror::Error)]
-#[error("a task's kind is fetch_media, notify_staff, refresh_contact, refresh_member or welcome")]
+#[error("a task's kind is fetch_media, handover, notify_staff, refresh_contact, refresh_member or welcome")]
 pub struct NotATaskKind;
 
 /// A row of `task`, but for its key.

@@ -10,10 +10,13 @@ mod media;
 
 mod flow;
 
+mod handover;
+
 mod wecom;
 
 pub use environment::environment;
 pub use flow::{Assignment, Matching};
+pub use handover::Handover;
 pub use media::Media;
 pub use wecom::{Sync, Tasks, Wecom};
 
@@ -68,6 +71,8 @@ pub struct Config {
     pub assignment: Assignment,
     /// Whose customer a contact is.
     pub matching: Matching,
+    /// How a leaver's customers are handed over.
+    pub handover: Handover,
     /// Reconciling with WeCom.
     pub sync: Sync,
 }
@@ -213,6 +218,7 @@ impl Config {
         self.media.check()?;
         self.assignment.check()?;
         self.matching.check()?;
+        self.handover.check()?;
         if self.public_listen == self.admin_listen && self.public_listen.port() != 0 {
             return Err(setting(
                 "admin_listen",
@@ -247,6 +253,7 @@ impl Default for Config {
             tasks: Tasks::default(),
             assignment: Assignment::default(),
             matching: Matching::default(),
+            handover: Handover::default(),
             sync: Sync::default(),
         }
     }

@@ -42,6 +42,8 @@ pub struct Tasks {
     pub refresh: u32,
     /// Downloads.
     pub fetch_media: u32,
+    /// Handovers driven on.
+    pub handover: u32,
 }
 
 /// Reconciling with WeCom.
@@ -75,7 +77,7 @@ impl Default for Wecom {
 
 impl Default for Tasks {
     fn default() -> Self {
-        Self { enabled: true, welcome: 8, notify_staff: 2, refresh: 4, fetch_media: 2 }
+        Self { enabled: true, welcome: 8, notify_staff: 2, refresh: 4, fetch_media: 2, handover: 2 }
     }
 }
 
@@ -107,7 +109,8 @@ impl Tasks {
         within("tasks.welcome", self.welcome.into(), 1..=64)?;
         within("tasks.notify_staff", self.notify_staff.into(), 1..=64)?;
         within("tasks.refresh", self.refresh.into(), 1..=64)?;
-        within("tasks.fetch_media", self.fetch_media.into(), 1..=64)
+        within("tasks.fetch_media", self.fetch_media.into(), 1..=64)?;
+        within("tasks.handover", self.handover.into(), 1..=64)
     }
 }
 

@@ -79,6 +79,17 @@ pub enum FailReason {
     Other(String),
 }
 
+impl FailReason {
+    /// WeCom's word for it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Refused => "customer_refused",
+            Self::LimitExceeded => "customer_limit_exceed",
+            Self::Other(other) => other,
+        }
+    }
+}
+
 /// A customer agreed to have sessions archived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchiveConsented {

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use crate::{
-    changes::{Changes, ContactStatus, ContactType, Record, Source, Task, TaskKind},
+    changes::{Changes, ContactStatus, ContactType, Record, Source, Task, TaskKind, TransferFail},
     event::{
         ArchiveConsented, CustomerAdded, CustomerDeleted, CustomerEdited, CustomerLost, FailReason, TransferFailed,
     },
@@ -83,6 +83,13 @@ pub fn transfer_failed(source: &Source, name: &str, it: &TransferFailed, changes
         FailReason::Other(other) => other,
     };
     changes.record(source, turn(name, &it.user, &it.customer, format!("转接失败:{why}")));
+    changes.transfer_fails.insert(TransferFail {
+        corpid: source.corpid.clone(),
+        user: it.user.clone(),
+        customer: it.customer.clone(),
+        at: source.at(),
+        reason: it.reason.as_str().to_owned(),
+    });
 }
 
 /// A customer agreed that the conversation is archived.

@@ -55,14 +55,19 @@ pub async fn apply(conn: &mut PgConnection, mut changes: Changes, months: &mut K
         let (corps, users) = columns(&renamed);
         customer_wechat_contact::assign_staff(conn, &corps, &users).await?;
     }
+    // Handovers under way, whose drivers must look.
+    let mut stirred = BTreeSet::new();
     let in_contact = changes.contacts.keys().map(|(corp, _, user)| (corp.clone(), user.clone()));
     let concerned = described.into_iter().chain(in_contact).collect::<BTreeSet<_>>();
     if !concerned.is_empty() {
         let (corps, users) = columns(&concerned);
-        handover::derive(conn, &corps, &users).await?;
+        stirred.extend(handover::derive(conn, &corps, &users).await?);
     }
+    handover::note_fails(conn, &changes).await?;
+    stirred.extend(handover::hinted(conn, &changes).await?);
     let states = contact_way_scan::upsert(conn, &changes.contacts).await?;
     follow_scans(conn, &states, before).await?;
+    handover::wake(conn, &stirred).await?;
     task::upsert(conn, &changes.tasks).await
 }
 
@@ -131,7 +136,7 @@ async fn apply_renames(conn: &mut PgConnection, changes: &mut Changes) -> sqlx::
             }
             wechat_contact_record::rename(conn, corp, from, &moved.to).await?;
             staff_wechat_bind::rename(conn, corp, from, &moved.to).await?;
-            handover::forget(conn, corp, from).await?;
+            handover::rename(conn, corp, from, &moved.to).await?;
         }
         renamed.insert((corp.clone(), moved.to));
     }

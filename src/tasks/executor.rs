@@ -12,7 +12,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{Bells, Context, Failure, Lane};
+use super::{Bells, Context, Failure, Lane, Went};
 use crate::{
     changes::TaskKind,
     tables::task::{self, Finished, Taken},
@@ -197,7 +197,7 @@ async fn carry_out(context: &Context, task: &Taken) {
 }
 
 /// Writes down how it went, more than once if the database is in trouble.
-async fn settle(context: &Context, task: &Taken, outcome: Result<(), Failure>) {
+async fn settle(context: &Context, task: &Taken, outcome: Result<Went, Failure>) {
     for _ in 0..SETTLE_TRIES {
         match write_down(context, task, &outcome).await {
             Ok(said) => {
@@ -213,12 +213,13 @@ async fn settle(context: &Context, task: &Taken, outcome: Result<(), Failure>) {
     count(task.kind, "unsaid");
 }
 
-async fn write_down(context: &Context, task: &Taken, outcome: &Result<(), Failure>) -> sqlx::Result<&'static str> {
+async fn write_down(context: &Context, task: &Taken, outcome: &Result<Went, Failure>) -> sqlx::Result<&'static str> {
     let mut conn = context.pool.acquire().await?;
     let conn = conn.acquire().await?;
     let (id, kind, attempts) = (task.id, task.kind.as_str(), task.attempts);
     let (ours, said) = match outcome {
-        Ok(()) => match task::finish(conn, task).await? {
+        Ok(Went::Again(wait)) => (task::again(conn, task, *wait).await?, "again"),
+        Ok(Went::Done) => match task::finish(conn, task).await? {
             Finished::Done => (true, "done"),
             Finished::MarkedAgain => (true, "again"),
             Finished::Lost => (false, "done"),

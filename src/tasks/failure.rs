@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::{
+    handover::Trouble,
     inbox,
     wecom::{ApiError, Class},
 };
@@ -33,13 +34,6 @@ pub enum Failure {
     },
 }
 
-/// Codes that somebody must do something about in WeCom's console, for every task of the kind: a wrong secret, an address
-/// that is not on the allow list, a right that is missing. Then all of them work again, so none is parked for it yet.
-const OPERATOR: &[i64] = &[
-    40001, 40013, 40091, 45031, 48002, 48007, 48009, 48011, 50001, 50003, 60020, 60031, 301007, 301042, 301052, 301053,
-    610023, 610024,
-];
-
 /// How long a task waits for the operator.
 const OPERATOR_AFTER: Duration = Duration::from_secs(10 * 60);
 
@@ -53,12 +47,19 @@ impl Failure {
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
         let after = error.retry_after;
-        let operator = error.errcode.is_none_or(|code| OPERATOR.contains(&code));
         match error.class {
             Class::Transient | Class::Unknown | Class::Token => Self::Retry { why: error.into(), after },
-            // Without a code it is our own configuration that says no: an app without a secret.
-            Class::Refused if operator => Self::Retry { why: error.into(), after: Some(OPERATOR_AFTER) },
+            Class::Refused if error.needs_operator() => Self::Retry { why: error.into(), after: Some(OPERATOR_AFTER) },
             Class::Refused => Self::Park { why: error.into() },
+        }
+    }
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Wecom(error) => error.into(),
+            Trouble::Database(error) => error.into(),
         }
     }
 }

@@ -18,6 +18,8 @@ mod notify_staff;
 
 mod fetch_media;
 
+mod handover;
+
 mod standing;
 
 mod welcome;
@@ -50,6 +52,8 @@ pub struct Context {
     pub wecom: Wecom,
     /// Where pictures, sounds and films are kept.
     pub media: MediaStore,
+    /// How handovers are driven.
+    pub handover: handover::Settings,
 }
 
 /// How many tasks a process carries out at once.
@@ -63,6 +67,17 @@ pub struct Settings {
     pub refresh: u32,
     /// Downloads.
     pub fetch_media: u32,
+    /// Handovers driven on.
+    pub handover: u32,
+}
+
+/// How a task went that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Went {
+    /// It is over.
+    Done,
+    /// There is another turn of it after so long.
+    Again(Duration),
 }
 
 /// Kinds that wait for each other, and for no other kind.
@@ -106,7 +121,7 @@ impl Context {
 impl Settings {
     /// How many tasks are carried out at once, all together.
     pub fn total(&self) -> u32 {
-        self.welcome + self.notify_staff + self.refresh + self.fetch_media
+        self.welcome + self.notify_staff + self.refresh + self.fetch_media + self.handover
     }
 }
 
@@ -143,22 +158,25 @@ pub fn start(
 }
 
 /// Greetings never queue behind anything else.
-fn lanes(settings: &Settings) -> [Lane; 4] {
+fn lanes(settings: &Settings) -> [Lane; 5] {
     [
         Lane::new(&[TaskKind::Welcome], settings.welcome),
         Lane::new(&[TaskKind::NotifyStaff], settings.notify_staff),
         Lane::new(&[TaskKind::RefreshMember, TaskKind::RefreshContact], settings.refresh),
         Lane::new(&[TaskKind::FetchMedia], settings.fetch_media),
+        Lane::new(&[TaskKind::Handover], settings.handover),
     ]
 }
 
 /// Every kind and where it is carried out.
-async fn run(context: &Context, task: &Taken) -> Result<(), Failure> {
+async fn run(context: &Context, task: &Taken) -> Result<Went, Failure> {
     match task.kind {
+        TaskKind::Handover => return handover::run(context, task).await,
         TaskKind::NotifyStaff => notify_staff::run(context, task).await,
         TaskKind::RefreshMember => refresh_member::run(context, task).await,
         TaskKind::RefreshContact => refresh_contact::run(context, task).await,
         TaskKind::FetchMedia => fetch_media::run(context, task).await,
         TaskKind::Welcome => welcome::run(context, task).await,
-    }
+    }?;
+    Ok(Went::Done)
 }

@@ -46,6 +46,13 @@ const THROTTLED: &[i64] = &[45009, 45036, 41094];
 /// Codes that mean another token is needed. 40001 is among them only on calls other than `gettoken`.
 const TOKEN: &[i64] = &[40001, 40014, 41001, 42001];
 
+/// Codes that somebody must do something about in WeCom's console, for all calls of the kind: a wrong secret, an address
+/// that is not on the allow list, a right that is missing. Then all of them work again, so nothing is given up for it yet.
+const OPERATOR: &[i64] = &[
+    40001, 40013, 40091, 45031, 48002, 48007, 48009, 48011, 50001, 50003, 60020, 60031, 301007, 301042, 301052, 301053,
+    610023, 610024,
+];
+
 /// How long an API rests after WeCom said that we call it too often: its shortest window is a minute.
 const THROTTLED_FOR: Duration = Duration::from_secs(60);
 
@@ -106,6 +113,12 @@ impl ApiError {
     /// Whether it may work later without anybody doing anything, if the call is safe to repeat.
     pub fn is_transient(&self) -> bool {
         matches!(self.class, Class::Transient | Class::Unknown)
+    }
+
+    /// Whether all calls of the kind fail until somebody does something in WeCom's console, or in our configuration: an
+    /// app without a secret is refused without a code.
+    pub fn needs_operator(&self) -> bool {
+        self.class == Class::Refused && self.errcode.is_none_or(|code| OPERATOR.contains(&code))
     }
 
     /// Whether WeCom answered with this code.
@@ -176,6 +189,9 @@ mod tests {
         // Already so, and too late: whoever calls compares with the code.
         (Class::Refused, &[41051, 40129, 40100, 86215, 95033, 41093, 95013]),
         (Class::Refused, &[41050, 42003, 40029, 42022, 42052, 60140, 84014, 95001, 95002, 95007, 95018, 10010]),
+        // Of single customers and groups that are handed over.
+        (Class::Refused, &[40097, 40098, 40099, 40128, 40130, 40132, 40143, 40205]),
+        (Class::Refused, &[90500, 90501, 90502, 90503, 90504, 90507, 90508, 90509, 49008, 40050, 86003]),
     ];
 
     #[test]

@@ -22,6 +22,10 @@ pub mod tag;
 
 pub mod contact_way;
 
+pub mod transfer;
+
+pub mod group_chat;
+
 pub mod welcome;
 
 pub mod member;
@@ -37,4 +41,4 @@ pub mod network;
 pub use budget::Limits;
 pub use client::{Api, Settings, SetupError, Wecom};
 pub use error::{ApiError, Class};
-pub use meaning::Meaning;
+pub use meaning::{Meaning, of as meaning};

@@ -147,7 +147,7 @@ async fn a_leaver_whom_nobody_announced_has_a_handover_with_all_their_customers(
     assert!(found.iter().any(|it| it.starts_with(&format!("member_left | {leaver} | "))), "{found:?}");
     assert!(found.iter().any(|it| it.starts_with(&format!("missing_here | {theirs} | {leaver}"))), "{found:?}");
     let handover = format!(
-        "select state || ' ' || (select count(*) from handover_item where handover_id = handover.id and state = 'pending')
+        "select state || ' ' || (select count(*) from handover_item where handover_id = handover.id and state = 'open')
          from handover where wechat_userid = '{leaver}'"
     );
     assert_eq!(scene.db.texts(&handover).await, [format!("detected {customers}")]);

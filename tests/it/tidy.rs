@@ -27,10 +27,11 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("changes", &["ids"]),
     ("tables", &["changes", "ids"]),
     // The other direction.
-    ("tasks", &["changes", "ids", "inbox", "media", "tables", "wecom", "worker::backoff"]),
+    ("tasks", &["changes", "handover", "ids", "inbox", "media", "tables", "wecom", "worker::backoff"]),
     ("wecom", &["ids", "tables", "vault"]),
     ("media", &["ids"]),
     ("flow", &["ids", "tables", "wecom"]),
+    ("handover", &["changes", "ids", "tables", "wecom"]),
     ("sync", &["changes", "ids", "tables", "wecom"]),
     // For people.
     (
@@ -59,6 +60,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "apps",
             "config",
             "flow",
+            "handover",
             "ids",
             "inbox",
             "media",

@@ -49,8 +49,12 @@ impl Shop {
     async fn greet(&self) {
         self.app.db.execute("update task set due_at = now() where kind = 'welcome'").await;
         let admin = &self.app.app.admin_half;
-        let context =
-            Context { pool: self.app.db.pool.clone(), wecom: admin.wecom.clone(), media: admin.media.clone() };
+        let context = Context {
+            pool: self.app.db.pool.clone(),
+            wecom: admin.wecom.clone(),
+            media: admin.media.clone(),
+            handover: crate::support::HANDOVER,
+        };
         let mut executor = Executor::new(context, Lane::of(TaskKind::Welcome, 3));
         while executor.step().await.expect("the database answers") != Step::Idle {}
     }

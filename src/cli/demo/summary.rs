@@ -138,7 +138,7 @@ pub(super) async fn print_rows(conn: &mut PgConnection) -> anyhow::Result<()> {
     if let Some(it) = wechat_contact_record::of_customer(conn, &filter, 1).await?.pop() {
         say(&format!("  wechat_contact_record    {}", serde_json::to_string(&it)?));
     }
-    if let Some(it) = handover::list(conn, 1).await?.pop() {
+    if let Some(it) = handover::list(conn, &handover::Filter::default(), 1).await?.pop() {
         say(&format!("  handover                 {}", serde_json::to_string(&it)?));
     }
     Ok(())

@@ -10,10 +10,11 @@ mod list;
 mod queue;
 
 pub use list::{Filter, Listed, NotAState, Standing, State, cancel, list, replay, standing};
-pub use queue::{Finished, Taken, begin_attempt, claim, extend, finish, park, postpone, release};
+pub use queue::{Finished, Taken, again, begin_attempt, claim, extend, finish, park, postpone, release};
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::{
@@ -33,6 +34,38 @@ pub async fn enqueue(
     task: Task,
 ) -> sqlx::Result<()> {
     upsert(conn, &BTreeMap::from([((corpid.clone(), kind, subject.to_owned()), task)])).await
+}
+
+/// Has a task done at `due_at`, or sooner if it is due sooner; one that is there already is marked again.
+pub async fn hasten(
+    conn: &mut PgConnection,
+    corpid: &CorpId,
+    kind: TaskKind,
+    subject: &str,
+    app_id: i32,
+    due_at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        insert into task as own (corpid, kind, subject, priority, app_id, due_at, version)
+        values ($1, $2, $3, $4, $5, $6, 1)
+        on conflict on constraint task_key do update set
+            due_at = least(own.due_at, excluded.due_at),
+            version = own.version + 1,
+            attempts = case when own.parked_at is null then own.attempts else 0 end,
+            reason = case when own.parked_at is null then own.reason end,
+            parked_at = null
+        "#,
+        corpid.as_str(),
+        kind.as_str(),
+        subject,
+        kind.priority(),
+        app_id,
+        due_at,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Adds the batch's tasks; one that is there already is marked again.

@@ -168,6 +168,26 @@ pub async fn finish(conn: &mut PgConnection, task: &Taken) -> sqlx::Result<Finis
     Ok(if again.rows_affected() > 0 { Finished::MarkedAgain } else { Finished::Lost })
 }
 
+/// This turn of it is done, and there will be another after `wait`; at once if it was marked again meanwhile. `false` if
+/// it is no longer ours.
+pub async fn again(conn: &mut PgConnection, task: &Taken, wait: Duration) -> sqlx::Result<bool> {
+    let result = sqlx::query!(
+        r#"
+        update task
+        set lease = null, leased_until = null, attempted_at = null, attempts = 0, reason = null,
+            due_at = case when version = $3 then now() + $4 else due_at end
+        where id = $1 and lease = $2
+        "#,
+        task.id,
+        task.lease,
+        task.version,
+        interval(wait),
+    )
+    .execute(conn)
+    .await?;
+    Ok(result.rows_affected() > 0)
+}
+
 /// It is tried again after `wait`, for this reason. `false` if it is no longer ours.
 pub async fn postpone(conn: &mut PgConnection, task: &Taken, wait: Duration, reason: &str) -> sqlx::Result<bool> {
     let result = sqlx::query!(

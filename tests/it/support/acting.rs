@@ -81,8 +81,12 @@ impl Acting {
     pub(crate) async fn act(&self, kind: TaskKind) {
         self.app.db.execute("update task set due_at = now() where parked_at is null").await;
         let admin = &self.app.app.admin_half;
-        let context =
-            Context { pool: self.app.db.pool.clone(), wecom: admin.wecom.clone(), media: admin.media.clone() };
+        let context = Context {
+            pool: self.app.db.pool.clone(),
+            wecom: admin.wecom.clone(),
+            media: admin.media.clone(),
+            handover: crate::support::HANDOVER,
+        };
         let mut executor = Executor::new(context, Lane::of(kind, 1));
         while executor.step().await.expect("the database answers") != Step::Idle {}
     }

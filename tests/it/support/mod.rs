@@ -37,3 +37,10 @@ pub(crate) use app::TestApp;
 pub(crate) use company::Company;
 pub(crate) use daemon::Daemon;
 pub(crate) use database::TestDb;
+
+/// Handovers in tests: results are asked for when a test says so, and no outcome is waited for.
+pub(crate) const HANDOVER: wecomd::handover::Settings = wecomd::handover::Settings {
+    poll_first: std::time::Duration::from_secs(3_600),
+    poll_max: std::time::Duration::from_secs(3_600),
+    outcome_after: std::time::Duration::ZERO,
+};

@@ -31,7 +31,7 @@ pub(crate) async fn tables(pool: &PgPool, corpid: &str) -> Vec<String> {
              where corpid = '{corpid}'"
         ),
         format!(
-            "select 'handover_item ' || wechat_userid || ' ' || external_userid || ' ' || item.state from handover_item item
+            "select 'handover_item ' || wechat_userid || ' ' || item.kind || ' ' || item.subject || ' ' || item.state from handover_item item
              join handover on handover.id = handover_id where corpid = '{corpid}'"
         ),
         format!(

@@ -1,0 +1,48 @@
+//! What the operator decides about handovers.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ConfigError, setting, within};
+
+/// How a leaver's customers are handed over.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Handover {
+    /// Whether each successor must agree before anything is submitted.
+    pub acceptance: bool,
+    /// The page that a successor's notice opens; {id} stands for the handover's number.
+    pub page_url: String,
+    /// After how many seconds WeCom is first asked for results.
+    pub poll_first_seconds: u32,
+    /// The longest time between two questions.
+    pub poll_max_seconds: u32,
+}
+
+impl Default for Handover {
+    fn default() -> Self {
+        Self { acceptance: false, page_url: String::new(), poll_first_seconds: 300, poll_max_seconds: 7_200 }
+    }
+}
+
+impl Handover {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        within("handover.poll_first_seconds", self.poll_first_seconds.into(), 1..=3_600)?;
+        within("handover.poll_max_seconds", self.poll_max_seconds.into(), 1..=86_400)?;
+        if self.poll_max_seconds < self.poll_first_seconds {
+            return Err(setting("handover.poll_max_seconds", "must not be less than handover.poll_first_seconds"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_cannot_be_asked_for_ever_more_often() {
+        let it = Handover { poll_first_seconds: 60, poll_max_seconds: 30, ..Handover::default() };
+        assert!(it.check().is_err_and(|error| error.to_string().starts_with("handover.poll_max_seconds: ")));
+        assert!(Handover::default().check().is_ok());
+    }
+}

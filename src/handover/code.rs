@@ -1,0 +1,96 @@
+//! What WeCom says of one customer or group when it is asked to move it, and when it is asked for results. Pure.
+//!
+//! The codes are those of <https://developer.work.weixin.qq.com/document/path/92125> (customers, in service), `…/94081`
+//! (customers, resigned), `…/93242` and `…/92127` (groups), and of the global list.
+
+use super::item::Fact;
+
+/// What a code means for an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Said {
+    /// It is an ordinary turn.
+    Turn(Fact),
+    /// Not now: it is tried again later.
+    Later,
+}
+
+/// A customer's code in the answer to `transfer_customer`.
+pub(super) fn of_customer(code: i64) -> Said {
+    match code {
+        // 40129 and 40100: a transfer of theirs is under way, perhaps ours whose answer nobody saw.
+        0 | 40129 | 40100 => Said::Turn(Fact::Accepted),
+        40099 => Said::Turn(Fact::SuccessorFull),
+        // Not their customer, or not any more.
+        40096 | 40131 | 84061 => Said::Turn(Fact::NoLongerTheirs),
+        // WeCom's directory has not noticed yet that they left; or the member is busy; or WeCom is.
+        40097 | 45035 | 45033 | 45009 | -1 => Said::Later,
+        _ => Said::Turn(Fact::GivenUp),
+    }
+}
+
+/// A group's code in `failed_chat_list`; a group that is not listed was taken on.
+pub(super) fn of_group(code: i64) -> Said {
+    match code {
+        // It is being inherited, or was: asking whose it is will tell.
+        0 | 90507 | 90508 | 90504 => Said::Turn(Fact::Accepted),
+        // Dissolved, or no group of customers.
+        49008 | 90501 | 90509 | 86003 | 40050 => Said::Turn(Fact::NoLongerTheirs),
+        // 90500 and 90502: they left, or did not, which the next attempt knows.
+        90500 | 90502 | 45035 | 45033 | 45009 | -1 => Said::Later,
+        _ => Said::Turn(Fact::GivenUp),
+    }
+}
+
+/// A customer's status in `transfer_result`: 1 done, 2 waiting, 3 refused, 4 the successor is full. `None` for a status
+/// that says nothing, 5 (no record) among them.
+pub(super) fn of_result(status: i64) -> Option<Fact> {
+    match status {
+        1 => Some(Fact::HandedOver),
+        2 => Some(Fact::Accepted),
+        3 => Some(Fact::CustomerRefused),
+        4 => Some(Fact::SuccessorFull),
+        _ => None,
+    }
+}
+
+/// What a `transfer_fail` event's reason means.
+pub(super) fn of_event(reason: &str) -> Option<Fact> {
+    match reason {
+        "customer_refused" => Some(Fact::CustomerRefused),
+        "customer_limit_exceed" => Some(Fact::SuccessorFull),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::handover::item::ItemState;
+
+    #[test]
+    fn no_code_leaves_an_item_that_was_asked_about_where_it_was() {
+        for code in (-10..100_000).step_by(1) {
+            for said in [of_customer(code), of_group(code)] {
+                if let Said::Turn(fact) = said {
+                    assert!(ItemState::Calling.after(fact).is_some(), "{code}: {fact:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_result_is_a_turn_of_what_waits_or_says_that_it_still_does() {
+        for status in 1..=4 {
+            let fact = of_result(status).expect("a documented status");
+            assert!(fact == Fact::Accepted || ItemState::Waiting.after(fact).is_some(), "{status}");
+        }
+        assert_eq!(of_result(5), None);
+    }
+
+    #[test]
+    fn a_reason_in_an_event_is_an_end() {
+        assert_eq!(of_event("customer_refused"), Some(Fact::CustomerRefused));
+        assert_eq!(of_event("customer_limit_exceed"), Some(Fact::SuccessorFull));
+        assert_eq!(of_event("something_else"), None);
+    }
+}

@@ -1,0 +1,241 @@
+//! One handover, driven as far as it goes now: what callbacks said, what is to be sent, what became of it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use chrono::TimeDelta;
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+
+use super::{
+    Settings, code,
+    item::{Fact, ItemState},
+    schedule,
+    state::HandoverState,
+    turn::{By, WECOM, WECOMD, settle, turn, turn_all},
+};
+use crate::{
+    changes::{Changes, ContactStatus, Task, TaskKind},
+    ids::{ExternalUserId, StaffId, UserId},
+    tables::{
+        self, apply,
+        handover::{self, Handover, Heard, Taken},
+        member,
+        wechat_contact_record::KnownMonths,
+        work_order,
+    },
+    wecom::{ApiError, Wecom, transfer::Flow},
+};
+
+/// WeCom hands over after a day; what waits two hours longer is stuck, and told as such.
+pub(super) const STUCK_AFTER: TimeDelta = TimeDelta::hours(26);
+
+/// How long an item rests that WeCom could not take on just now.
+const LATER: Duration = Duration::from_secs(60);
+
+/// What follows for the task that drives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing, until somebody plans or a callback hints at something.
+    Over,
+    /// Another look after so long.
+    Again(Duration),
+}
+
+/// Why it could not be driven on. Nothing is lost: the next look begins where this one ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// WeCom said no, or nothing.
+    #[error(transparent)]
+    Wecom(#[from] ApiError),
+    /// The database did.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// Drives one handover.
+pub struct Driver<'a> {
+    pub(super) pool: &'a PgPool,
+    pub(super) wecom: &'a Wecom,
+    pub(super) settings: &'a Settings,
+    pub(super) id: i64,
+}
+
+impl<'a> Driver<'a> {
+    /// For the handover of that number.
+    pub fn new(pool: &'a PgPool, wecom: &'a Wecom, settings: &'a Settings, id: i64) -> Self {
+        Self { pool, wecom, settings, id }
+    }
+
+    /// Does everything that can be done now.
+    pub async fn run(&self) -> Result<Next, Trouble> {
+        let Some(handover) = self.look().await? else { return Ok(Next::Over) };
+        self.find_outcomes(&handover).await?;
+        let mut left = false;
+        if handover.submitted_at.is_some() && handover.cancelled_at.is_none() {
+            self.hand_orders(&handover).await?;
+            left |= self.submit_customers(&handover).await?;
+            left |= self.submit_groups(&handover).await?;
+        }
+        self.poll(&handover).await?;
+        self.finish(left).await
+    }
+
+    /// Takes in what changed since the last look: contacts and orders, events, a handover that was called off.
+    async fn look(&self) -> Result<Option<Handover>, Trouble> {
+        let Some((mut transaction, handover)) = self.begin().await? else { return Ok(None) };
+        let conn = &mut *transaction;
+        let off = handover.cancelled_at.is_some();
+        if handover.cause != "transfer" && !off {
+            handover::collect_contacts(conn, self.id).await?;
+            handover::collect_orders(conn, self.id).await?;
+        }
+        if off {
+            let states = [ItemState::Open, ItemState::Planned].map(|it| it.as_str().to_owned());
+            let items = handover::in_states(conn, self.id, &states).await?;
+            let actor = handover.cancelled_by.as_deref().unwrap_or(WECOMD);
+            turn_all(conn, Fact::CalledOff, &items, By { actor, cause: "交接已取消" }).await?;
+        }
+        let gone = handover::no_longer_theirs(conn, self.id).await?;
+        turn_all(conn, Fact::NoLongerTheirs, &gone, By { actor: WECOMD, cause: "已不属于原员工" }).await?;
+        self.fold_events(conn).await?;
+        let came = handover::taken_over(conn, self.id).await?;
+        let by = By { actor: WECOM, cause: "客户已添加接替员工(企业分配)" };
+        let came: Vec<_> = came.into_iter().map(|item| Heard { item, ..Heard::default() }).collect();
+        self.hand_over(conn, &handover, &came, by).await?;
+        settle(conn, self.id, By { actor: WECOMD, cause: "状态更新" }).await?;
+        transaction.commit().await?;
+        Ok(Some(handover))
+    }
+
+    /// What `transfer_fail` events say.
+    async fn fold_events(&self, conn: &mut PgConnection) -> sqlx::Result<()> {
+        for fail in handover::fails(conn, self.id).await? {
+            let Some(fact) = code::of_event(&fail.reason) else { continue };
+            let heard = Heard { item: fail.item, reason: Some(fail.reason.clone()), ..Heard::default() };
+            turn(conn, fact, &[heard], By { actor: WECOM, cause: "transfer_fail" }).await?;
+        }
+        Ok(())
+    }
+
+    /// These customers are with their successors now: so are the contacts, without waiting for callbacks.
+    pub(super) async fn hand_over(
+        &self,
+        conn: &mut PgConnection,
+        handover: &Handover,
+        heard: &[Heard],
+        by: By<'_>,
+    ) -> sqlx::Result<()> {
+        let done = turn(conn, Fact::HandedOver, heard, by).await?;
+        let moved = handover::moved(conn, &done).await?;
+        let now = tables::now(conn).await?;
+        let mut changes = Changes::default();
+        for it in moved {
+            let at = it.takeover_at.unwrap_or(now);
+            let customer = ExternalUserId(it.subject);
+            let mut contact = |user: &UserId, status| {
+                let key = (handover.corpid.clone(), customer.clone(), user.clone());
+                changes.contacts.entry(key).or_default().became(status, at);
+            };
+            contact(&handover.wechat_userid, ContactStatus::TransferredOut);
+            contact(&it.successor_userid, ContactStatus::Contacted);
+            // Their card says what the new owner sees; who reads it need not be the app that moved them.
+            let task = Task { app_id: it.app_id, payload: None, due_at: now, deadline: None, marks: 1 };
+            changes.tasks.insert((handover.corpid.clone(), TaskKind::RefreshContact, customer.0), task);
+        }
+        apply::apply(conn, changes, &mut KnownMonths::default()).await
+    }
+
+    /// WeCom does not have these as the leaver's: neither have we.
+    pub(super) async fn let_go(
+        &self,
+        conn: &mut PgConnection,
+        handover: &Handover,
+        items: &[Taken],
+    ) -> sqlx::Result<()> {
+        let now = tables::now(conn).await?;
+        let mut changes = Changes::default();
+        for item in items {
+            let key = (handover.corpid.clone(), ExternalUserId(item.subject.clone()), handover.wechat_userid.clone());
+            changes.contacts.entry(key).or_default().became(ContactStatus::Gone, now);
+        }
+        apply::apply(conn, changes, &mut KnownMonths::default()).await
+    }
+
+    /// Orders are ours alone: they change hands at once.
+    async fn hand_orders(&self, handover: &Handover) -> Result<(), Trouble> {
+        let mut tried = Vec::new();
+        loop {
+            let Some((mut transaction, _)) = self.begin().await? else { return Ok(()) };
+            let conn = &mut *transaction;
+            let items = handover::planned(conn, self.id, "order", &tried, ORDERS_MAX).await?;
+            if items.is_empty() {
+                return Ok(());
+            }
+            for item in &items {
+                tried.push(item.id);
+                let order = match item.subject.parse() {
+                    Ok(number) => work_order::find(conn, number).await?,
+                    Err(_) => None,
+                };
+                let staff = handover::successor_staff(conn, item.id).await?.map(StaffId);
+                let (Some(order), Some(staff)) = (order, staff) else {
+                    let heard =
+                        Heard { item: item.id, reason: Some("接替员工未绑定".to_owned()), ..Heard::default() };
+                    turn(conn, Fact::GivenUp, &[heard], By { actor: WECOMD, cause: "工单无法交接" }).await?;
+                    continue;
+                };
+                let actor = handover.submitted_by.as_deref().unwrap_or(WECOMD);
+                work_order::assign(conn, &order, &staff, actor, Some("工作交接")).await?;
+                turn_all(conn, Fact::HandedOver, &[item.id], By { actor, cause: "工单已转给接替员工" }).await?;
+            }
+            settle(conn, self.id, By { actor: WECOMD, cause: "工单交接" }).await?;
+            transaction.commit().await?;
+        }
+    }
+
+    /// Writes the state that follows, and says when to look again.
+    async fn finish(&self, left: bool) -> Result<Next, Trouble> {
+        let Some((mut transaction, handover)) = self.begin().await? else { return Ok(Next::Over) };
+        let conn = &mut *transaction;
+        let state = settle(conn, self.id, By { actor: WECOMD, cause: "状态更新" }).await?;
+        let takeover_at = handover::next_takeover(conn, self.id).await?;
+        let calling = !handover::in_states(conn, self.id, &[ItemState::Calling.as_str().to_owned()]).await?.is_empty();
+        let now = tables::now(conn).await?;
+        transaction.commit().await?;
+        let polling = schedule::pause(self.settings, handover.polls, takeover_at, now);
+        Ok(match state {
+            _ if calling => Next::Again(self.settings.outcome_after),
+            Some(HandoverState::Submitted) if left => Next::Again(LATER),
+            Some(HandoverState::Submitted | HandoverState::Waiting) => Next::Again(polling),
+            _ => Next::Over,
+        })
+    }
+
+    /// A transaction that has the corp and the handover to itself; `None` if the handover is gone.
+    pub(super) async fn begin(&self) -> sqlx::Result<Option<(Transaction<'static, Postgres>, Handover)>> {
+        let mut transaction = self.pool.begin().await?;
+        let Some(found) = handover::find(&mut transaction, self.id).await? else { return Ok(None) };
+        apply::lock_alone(&mut transaction, &found.corpid).await?;
+        let handover = handover::lock(&mut transaction, self.id).await?;
+        Ok(handover.map(|it| (transaction, it)))
+    }
+}
+
+/// How many orders change hands in one transaction.
+const ORDERS_MAX: i64 = 50;
+
+/// Which of WeCom's endpoints fits now: a member who has left has customers of one kind, one who is here of another.
+pub(super) async fn flow(conn: &mut PgConnection, handover: &Handover) -> sqlx::Result<Flow> {
+    let user = &handover.wechat_userid;
+    let held = member::held(conn, &handover.corpid, std::slice::from_ref(&user.0)).await?;
+    Ok(if held.get(user).is_some_and(|it| it.left) { Flow::Resigned } else { Flow::InService })
+}
+
+/// These items by their successor and the flow of their last call.
+pub(super) fn by_pair(items: Vec<Taken>) -> BTreeMap<(UserId, String), Vec<Taken>> {
+    let mut pairs: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for item in items {
+        let flow = item.flow.clone().unwrap_or_default();
+        pairs.entry((item.successor_userid.clone(), flow)).or_default().push(item);
+    }
+    pairs
+}

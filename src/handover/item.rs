@@ -1,0 +1,195 @@
+//! The states of one customer, order or group in a handover, and which fact leads from which to which. Pure.
+
+use std::str::FromStr;
+
+/// How far an item is. The last six are ends: nothing follows but another round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ItemState {
+    /// Nobody has decided who shall have it.
+    Open,
+    /// Somebody has; WeCom has not been asked, or is known not to have done it.
+    Planned,
+    /// WeCom is being asked, or was and nobody saw the answer.
+    Calling,
+    /// WeCom took it on, and hands it over after a day if the customer does not object.
+    Waiting,
+    /// The successor has it.
+    Done,
+    /// The customer does not want to.
+    Refused,
+    /// The successor may have no more customers.
+    Full,
+    /// It is no longer the leaver's to hand over.
+    Gone,
+    /// It cannot be done; the reason says why.
+    Failed,
+    /// The handover was called off before WeCom was asked.
+    Cancelled,
+}
+
+use ItemState::{Calling, Cancelled, Done, Failed, Full, Gone, Open, Planned, Refused, Waiting};
+
+/// What becomes known of an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fact {
+    /// A person chose a successor.
+    Chosen,
+    /// The successor is out of the plan again.
+    Dropped,
+    /// WeCom is about to be asked: this is committed before the call.
+    Called,
+    /// WeCom surely did not do it: it said so, or its results know nothing of it.
+    NotDone,
+    /// WeCom took it on.
+    Accepted,
+    /// The successor has it.
+    HandedOver,
+    /// The customer refused.
+    CustomerRefused,
+    /// The successor's customers are too many.
+    SuccessorFull,
+    /// The leaver and the customer are no contacts any more, or the order is somebody else's or over.
+    NoLongerTheirs,
+    /// WeCom will not do it, or a person gave it up, for the reason that goes with it.
+    GivenUp,
+    /// The handover was called off.
+    CalledOff,
+}
+
+use Fact::{
+    Accepted, Called, CalledOff, Chosen, CustomerRefused, Dropped, GivenUp, HandedOver, NoLongerTheirs, NotDone,
+    SuccessorFull,
+};
+
+impl ItemState {
+    /// Every state, in the order of a handover.
+    pub const ALL: [Self; 10] = [Open, Planned, Calling, Waiting, Done, Refused, Full, Gone, Failed, Cancelled];
+
+    /// Its name in `handover_item.state`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Open => "open",
+            Planned => "planned",
+            Calling => "calling",
+            Waiting => "waiting",
+            Done => "done",
+            Refused => "refused",
+            Full => "full",
+            Gone => "gone",
+            Failed => "failed",
+            Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether nothing follows any more.
+    pub fn is_final(self) -> bool {
+        matches!(self, Done | Refused | Full | Gone | Failed | Cancelled)
+    }
+
+    /// The state after a fact; `None` if the fact changes nothing.
+    pub fn after(self, fact: Fact) -> Option<Self> {
+        (fact.from().contains(&self) && fact.to() != self).then(|| fact.to())
+    }
+}
+
+impl Fact {
+    /// Every fact.
+    pub const ALL: [Self; 11] = [
+        Chosen,
+        Dropped,
+        Called,
+        NotDone,
+        Accepted,
+        HandedOver,
+        CustomerRefused,
+        SuccessorFull,
+        NoLongerTheirs,
+        GivenUp,
+        CalledOff,
+    ];
+
+    /// From which states it leads where. Anywhere else it changes nothing: an end stays, whatever is heard later.
+    fn turn(self) -> (&'static [ItemState], ItemState) {
+        match self {
+            Chosen => (&[Open, Planned], Planned),
+            Dropped => (&[Planned], Open),
+            Called => (&[Planned], Calling),
+            NotDone => (&[Calling, Waiting], Planned),
+            Accepted => (&[Calling], Waiting),
+            HandedOver => (&[Planned, Calling, Waiting], Done),
+            CustomerRefused => (&[Calling, Waiting], Refused),
+            SuccessorFull => (&[Calling, Waiting], Full),
+            NoLongerTheirs => (&[Open, Planned, Calling, Waiting], Gone),
+            GivenUp => (&[Open, Planned, Calling, Waiting], Failed),
+            CalledOff => (&[Open, Planned], Cancelled),
+        }
+    }
+
+    /// The states in which it means something.
+    pub fn from(self) -> &'static [ItemState] {
+        self.turn().0
+    }
+
+    /// Where it leads.
+    pub fn to(self) -> ItemState {
+        self.turn().1
+    }
+}
+
+/// The text names no state.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be open, planned, calling, waiting, done, refused, full, gone, failed or cancelled")]
+pub struct NotAState;
+
+impl FromStr for ItemState {
+    type Err = NotAState;
+
+    fn from_str(text: &str) -> Result<Self, NotAState> {
+        Self::ALL.into_iter().find(|it| it.as_str() == text).ok_or(NotAState)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pair_of_a_state_and_a_fact_is_a_turn_or_changes_nothing() {
+        let rows = Fact::ALL.map(|fact| {
+            let row: String =
+                ItemState::ALL.iter().map(|state| if state.after(fact).is_some() { 'x' } else { '.' }).collect();
+            format!("{row} {fact:?} → {}", fact.to().as_str())
+        });
+        insta::assert_snapshot!(rows.join("\n"), @r"
+        x......... Chosen → planned
+        .x........ Dropped → open
+        .x........ Called → calling
+        ..xx...... NotDone → planned
+        ..x....... Accepted → waiting
+        .xxx...... HandedOver → done
+        ..xx...... CustomerRefused → refused
+        ..xx...... SuccessorFull → full
+        xxxx...... NoLongerTheirs → gone
+        xxxx...... GivenUp → failed
+        xx........ CalledOff → cancelled
+        ");
+    }
+
+    #[test]
+    fn an_end_stays_whatever_is_heard() {
+        for state in ItemState::ALL.into_iter().filter(|it| it.is_final()) {
+            assert!(Fact::ALL.into_iter().all(|fact| state.after(fact).is_none()), "{state:?}");
+        }
+    }
+
+    #[test]
+    fn every_state_reads_back_and_every_other_reaches_an_end() {
+        for state in ItemState::ALL {
+            assert_eq!(state.as_str().parse(), Ok(state));
+            assert!(
+                state.is_final() || Fact::ALL.iter().any(|fact| state.after(*fact).is_some_and(ItemState::is_final))
+            );
+        }
+        assert_eq!("lost".parse::<ItemState>(), Err(NotAState));
+    }
+}

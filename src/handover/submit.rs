@@ -1,0 +1,220 @@
+//! Asking WeCom to move customers and groups, a chunk at a time. The attempt is committed before each call.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::{
+    code::{self, Said},
+    drive::{Driver, Trouble, flow},
+    item::Fact,
+    turn::{By, WECOM, WECOMD, settle, turn, turn_all},
+};
+use crate::{
+    ids::ExternalUserId,
+    tables::{
+        self,
+        handover::{self, Handover, Heard, NewCall, Taken},
+    },
+    wecom::{self, ApiError, Class, group_chat, transfer, transfer::Flow},
+};
+
+/// How often WeCom is asked about one item before it is given up; a person may plan it anew.
+const ATTEMPTS_MAX: i32 = 10;
+
+/// How many groups WeCom lets one member be given in a day.
+const GROUPS_A_DAY: i64 = 300;
+
+/// A chunk, as it was committed.
+struct Chunk {
+    call: i64,
+    flow: Flow,
+    items: Vec<Taken>,
+}
+
+impl Driver<'_> {
+    /// Sends every planned customer. Whether some are left for later.
+    pub(super) async fn submit_customers(&self, handover: &Handover) -> Result<bool, Trouble> {
+        let mut tried = Vec::new();
+        let mut left = false;
+        while let Some(chunk) = self.begin_chunk("customer", transfer::CUSTOMERS_MAX, &tried).await? {
+            tried.extend(chunk.items.iter().map(|it| it.id));
+            let Some(to) = chunk.items.first().map(|it| it.successor_userid.clone()) else { break };
+            let customers: Vec<_> = chunk.items.iter().map(|it| ExternalUserId(it.subject.clone())).collect();
+            let message = handover.message.as_deref();
+            let asked = async {
+                let api = self.wecom.corp(&handover.corpid).await?;
+                api.transfer(chunk.flow, &handover.wechat_userid, &to, &customers, message).await
+            };
+            match asked.await {
+                Ok(answer) => {
+                    let said: BTreeMap<_, _> =
+                        answer.into_iter().map(|it| (it.external_userid.0, it.errcode)).collect();
+                    left |= self.answered(handover, &chunk, &said, None, code::of_customer).await?;
+                }
+                Err(error) => self.not_answered(&chunk, error).await?,
+            }
+        }
+        Ok(left)
+    }
+
+    /// Sends every planned group. Whether some are left for later.
+    pub(super) async fn submit_groups(&self, handover: &Handover) -> Result<bool, Trouble> {
+        let mut tried = Vec::new();
+        let mut left = false;
+        while let Some(chunk) = self.begin_chunk("group", group_chat::GROUPS_MAX, &tried).await? {
+            tried.extend(chunk.items.iter().map(|it| it.id));
+            let Some(to) = chunk.items.first().map(|it| it.successor_userid.clone()) else { break };
+            let groups: Vec<_> = chunk.items.iter().map(|it| it.subject.clone()).collect();
+            let asked = async {
+                let api = self.wecom.corp(&handover.corpid).await?;
+                api.transfer_groups(chunk.flow, &groups, &to).await
+            };
+            match asked.await {
+                Ok(failed) => {
+                    let said: BTreeMap<_, _> = failed.into_iter().map(|it| (it.chat_id, it.errcode)).collect();
+                    // Which groups are not named went well.
+                    left |= self.answered(handover, &chunk, &said, Some(0), code::of_group).await?;
+                }
+                Err(error) => self.not_answered(&chunk, error).await?,
+            }
+        }
+        let Some((mut transaction, _)) = self.begin().await? else { return Ok(false) };
+        let waits = !handover::planned(&mut transaction, self.id, "group", &[], 1).await?.is_empty();
+        Ok(left || waits)
+    }
+
+    /// Commits that the next chunk is being asked about; none if there is none left, beside those that were tried.
+    async fn begin_chunk(&self, kind: &str, max: usize, tried: &[i64]) -> Result<Option<Chunk>, Trouble> {
+        let Some((mut transaction, handover)) = self.begin().await? else { return Ok(None) };
+        if handover.cancelled_at.is_some() {
+            return Ok(None);
+        }
+        let conn = &mut *transaction;
+        let mut tried = tried.to_vec();
+        let items = loop {
+            let max = i64::try_from(max).unwrap_or(i64::MAX);
+            let mut items = handover::planned(conn, self.id, kind, &tried, max).await?;
+            let Some(first) = items.first() else { return Ok(None) };
+            if kind == "group" {
+                let room = GROUPS_A_DAY - given_today(conn, &handover, first).await?;
+                let skipped = items.split_off(items.len().min(usize::try_from(room).unwrap_or(0)));
+                tried.extend(skipped.iter().map(|it| it.id));
+            }
+            if !items.is_empty() {
+                break items;
+            }
+        };
+        let Some(first) = items.first() else { return Ok(None) };
+        let flow = flow(conn, &handover).await?;
+        let ids: Vec<_> = items.iter().map(|it| it.id).collect();
+        let new = NewCall {
+            handover: self.id,
+            kind,
+            flow: flow.as_str(),
+            from: &handover.wechat_userid,
+            to: &first.successor_userid,
+            items: &ids,
+        };
+        let call = handover::begin_call(conn, &new).await?;
+        let by = By { actor: handover.submitted_by.as_deref().unwrap_or(WECOMD), cause: "提交企业微信" };
+        turn_all(conn, Fact::Called, &ids, by).await?;
+        handover::poll_afresh(conn, self.id).await?;
+        settle(conn, self.id, by).await?;
+        transaction.commit().await?;
+        Ok(Some(Chunk { call, flow, items }))
+    }
+
+    /// WeCom answered for each item, or for some; the rest had `otherwise`, or nobody knows. Whether some are left for
+    /// later.
+    async fn answered(
+        &self,
+        handover: &Handover,
+        chunk: &Chunk,
+        said: &BTreeMap<String, i64>,
+        otherwise: Option<i64>,
+        meaning: fn(i64) -> Said,
+    ) -> Result<bool, Trouble> {
+        let Some((mut transaction, _)) = self.begin().await? else { return Ok(false) };
+        let conn = &mut *transaction;
+        let mut heard: BTreeMap<Fact, Vec<Heard>> = BTreeMap::new();
+        let (mut left, mut gone) = (false, Vec::new());
+        for item in &chunk.items {
+            let Some(code) = said.get(&item.subject).copied().or(otherwise) else { continue };
+            let fact = match meaning(code) {
+                Said::Turn(fact) => fact,
+                Said::Later if item.attempts + 1 >= ATTEMPTS_MAX => Fact::GivenUp,
+                Said::Later => {
+                    left = true;
+                    Fact::NotDone
+                }
+            };
+            if fact == Fact::NoLongerTheirs {
+                gone.push(item.clone());
+            }
+            heard.entry(fact).or_default().push(Heard {
+                item: item.id,
+                errcode: Some(code),
+                reason: wecom::meaning(code).map(|it| it.zh.to_owned()),
+                ..Heard::default()
+            });
+        }
+        let by = By { actor: WECOM, cause: "提交结果" };
+        for (fact, heard) in heard {
+            turn(conn, fact, &heard, by).await?;
+        }
+        if chunk.items.first().is_some_and(|it| said.contains_key(&it.subject)) || otherwise.is_none() {
+            self.let_go(conn, handover, &gone).await?;
+        }
+        handover::answer(conn, chunk.call, "answered", Some(0)).await?;
+        settle(conn, self.id, by).await?;
+        transaction.commit().await?;
+        Ok(left)
+    }
+
+    /// WeCom refused the whole chunk, or said nothing.
+    async fn not_answered(&self, chunk: &Chunk, error: ApiError) -> Result<(), Trouble> {
+        let (fact, outcome) = match error.class {
+            // What became of it is asked before it is sent again.
+            Class::Unknown => return Err(error.into()),
+            Class::Refused if error.needs_operator() || self.is_too_early(&error) => (Fact::NotDone, "not_sent"),
+            Class::Transient | Class::Token => (Fact::NotDone, "not_sent"),
+            Class::Refused => (Fact::GivenUp, "refused"),
+        };
+        let Some((mut transaction, _)) = self.begin().await? else { return Ok(()) };
+        let conn = &mut *transaction;
+        let why = error.meaning().map_or_else(|| error.message.to_string(), |it| it.zh.to_owned());
+        let hear = |item: &Taken| Heard {
+            item: item.id,
+            errcode: error.errcode,
+            reason: Some(why.clone()),
+            ..Heard::default()
+        };
+        let heard: Vec<_> = chunk.items.iter().map(hear).collect();
+        let by = By { actor: WECOM, cause: "企业微信拒绝了请求" };
+        turn(conn, fact, &heard, by).await?;
+        handover::answer(conn, chunk.call, outcome, error.errcode).await?;
+        settle(conn, self.id, by).await?;
+        transaction.commit().await?;
+        if fact == Fact::NotDone { Err(error.into()) } else { Ok(()) }
+    }
+
+    /// WeCom's directory has not noticed yet that the member left.
+    fn is_too_early(&self, error: &ApiError) -> bool {
+        error.is(40097) || error.is(90500)
+    }
+}
+
+/// How many groups the successor was given since midnight, by the company's clock.
+async fn given_today(conn: &mut PgConnection, handover: &Handover, first: &Taken) -> sqlx::Result<i64> {
+    let now = tables::now(conn).await?;
+    handover::submitted_since(conn, &handover.corpid, &first.successor_userid, midnight(now)).await
+}
+
+/// WeCom counts days in Chinese time.
+fn midnight(now: DateTime<Utc>) -> DateTime<Utc> {
+    let china = chrono::TimeDelta::hours(8);
+    let day = (now + china).date_naive();
+    day.and_time(chrono::NaiveTime::MIN).and_utc() - china
+}

@@ -1,0 +1,68 @@
+//! The only way to another state: a fact about items, who it comes from and why, written with its line in the log.
+//!
+//! Whoever calls holds the corp's lock alone (`tables::apply::lock_alone`), so that no two facts cross.
+
+use sqlx::PgConnection;
+
+use super::{
+    item::{Fact, ItemState},
+    state::{HandoverState, Standing},
+};
+use crate::tables::handover::{self, Heard};
+
+/// Who says so, and why; both stand in the log.
+#[derive(Debug, Clone, Copy)]
+pub struct By<'a> {
+    /// An API token's name, [`WECOMD`] or [`WECOM`].
+    pub actor: &'a str,
+    /// In a few words.
+    pub cause: &'a str,
+}
+
+/// What we conclude ourselves.
+pub const WECOMD: &str = "wecomd";
+
+/// What WeCom answered or pushed.
+pub const WECOM: &str = "WeCom";
+
+/// Tells these items a fact. Returns those that it meant something for; the others stay as they are.
+pub async fn turn(conn: &mut PgConnection, fact: Fact, heard: &[Heard], by: By<'_>) -> sqlx::Result<Vec<i64>> {
+    if heard.is_empty() {
+        return Ok(Vec::new());
+    }
+    let from: Vec<_> = fact.from().iter().map(|state| state.as_str().to_owned()).collect();
+    let turned = handover::turn(conn, heard, &from, fact.to().as_str(), by.actor, by.cause).await?;
+    if fact.to().is_final() {
+        let count = u64::try_from(turned.len()).unwrap_or(u64::MAX);
+        metrics::counter!("wecomd_handover_items_total", "outcome" => fact.to().as_str()).increment(count);
+    }
+    Ok(turned)
+}
+
+/// The same for items of which nothing more is heard.
+pub async fn turn_all(conn: &mut PgConnection, fact: Fact, items: &[i64], by: By<'_>) -> sqlx::Result<Vec<i64>> {
+    let heard: Vec<_> = items.iter().map(|&item| Heard { item, ..Heard::default() }).collect();
+    turn(conn, fact, &heard, by).await
+}
+
+/// Writes the handover's own state as it follows from its items, if it is another one now.
+pub async fn settle(conn: &mut PgConnection, handover: i64, by: By<'_>) -> sqlx::Result<Option<HandoverState>> {
+    let Some(written) = handover::standing(conn, handover).await? else { return Ok(None) };
+    let mut standing = Standing {
+        notified: written.notified,
+        submitted: written.submitted,
+        cancelled: written.cancelled,
+        ..Standing::default()
+    };
+    for counted in handover::counts(conn, handover).await? {
+        // The column holds nothing else: a constraint sees to that.
+        let state = counted.state.parse().unwrap_or(ItemState::Open);
+        standing.count(state, counted.items);
+    }
+    let state = standing.state();
+    if state.as_str() != written.state {
+        handover::set_state(conn, handover, state.as_str()).await?;
+        handover::log(conn, handover, Some(&written.state), state.as_str(), by.actor, by.cause).await?;
+    }
+    Ok(Some(state))
+}

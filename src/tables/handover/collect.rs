@@ -1,0 +1,103 @@
+//! What belongs into a handover: the leaver's contacts, work orders and groups, and what is theirs no longer.
+
+use sqlx::PgConnection;
+
+/// Adds what a leaver has and the handover lacks: contacts that stand, as open items. Who was gone or called off and is
+/// back has another round. How many there were.
+pub async fn collect_contacts(conn: &mut PgConnection, handover: i64) -> sqlx::Result<u64> {
+    let result = sqlx::query!(
+        r#"
+        insert into handover_item (handover_id, kind, subject, round)
+        select handover.id, 'customer', contact.external_userid, coalesce(last.round, 0) + 1
+        from handover
+        join customer_wechat_contact contact using (corpid, wechat_userid)
+        left join lateral (
+            select round, item.state from handover_item item
+            where item.handover_id = $1 and item.kind = 'customer' and item.subject = contact.external_userid
+            order by round desc
+            limit 1
+        ) last on true
+        where handover.id = $1 and contact.status in ('assumed', 'contacted')
+            and (last.state is null or last.state in ('gone', 'cancelled'))
+        order by contact.external_userid
+        on conflict do nothing
+        "#,
+        handover,
+    )
+    .execute(conn)
+    .await?;
+    Ok(result.rows_affected())
+}
+
+/// The same with the leaver's work orders that are not over.
+pub async fn collect_orders(conn: &mut PgConnection, handover: i64) -> sqlx::Result<u64> {
+    let result = sqlx::query!(
+        r#"
+        insert into handover_item (handover_id, kind, subject)
+        select handover.id, 'order', work_order.id::text
+        from handover
+        join work_order using (corpid, staff_id)
+        where handover.id = $1 and work_order.state not in ('done', 'cancelled')
+            and not exists (
+                select from handover_item item
+                where item.handover_id = $1 and item.kind = 'order' and item.subject = work_order.id::text
+            )
+        order by work_order.id
+        on conflict do nothing
+        "#,
+        handover,
+    )
+    .execute(conn)
+    .await?;
+    Ok(result.rows_affected())
+}
+
+/// The same with these groups of theirs.
+pub async fn collect_groups(conn: &mut PgConnection, handover: i64, groups: &[String]) -> sqlx::Result<u64> {
+    let result = sqlx::query!(
+        r#"
+        insert into handover_item (handover_id, kind, subject)
+        select distinct $1::bigint, 'group', chat_id
+        from unnest($2::text[]) chat_id
+        where not exists (
+            select from handover_item item where item.handover_id = $1 and item.kind = 'group' and item.subject = chat_id
+        )
+        order by chat_id
+        on conflict do nothing
+        "#,
+        handover,
+        groups,
+    )
+    .execute(conn)
+    .await?;
+    Ok(result.rows_affected())
+}
+
+/// The open and planned items that are not the leaver's to hand over any more: contacts that ended, orders that are over
+/// or somebody else's.
+pub async fn no_longer_theirs(conn: &mut PgConnection, handover: i64) -> sqlx::Result<Vec<i64>> {
+    sqlx::query_scalar!(
+        r#"
+        select item.id
+        from handover_item item
+        join handover on handover.id = item.handover_id
+        where item.handover_id = $1 and item.state in ('open', 'planned') and case item.kind
+            when 'customer' then exists (
+                select from customer_wechat_contact contact
+                where contact.corpid = handover.corpid and contact.wechat_userid = handover.wechat_userid
+                    and contact.external_userid = item.subject and contact.status not in ('assumed', 'contacted')
+            )
+            when 'order' then not exists (
+                select from work_order
+                where work_order.id::text = item.subject and work_order.corpid = handover.corpid
+                    and work_order.staff_id = handover.staff_id and work_order.state not in ('done', 'cancelled')
+            )
+            else false
+        end
+        order by item.id
+        "#,
+        handover,
+    )
+    .fetch_all(conn)
+    .await
+}

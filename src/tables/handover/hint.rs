@@ -1,0 +1,130 @@
+//! What callbacks say about handovers under way: hints that wake the driver, which looks for itself.
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+use sqlx::PgConnection;
+
+use super::super::{now, task};
+use crate::{
+    changes::{Changes, TaskKind},
+    ids::{CorpId, ExternalUserId},
+};
+
+/// A thousand customers may come within a minute: the driver looks once for many of them.
+const WAKE_DELAY: TimeDelta = TimeDelta::seconds(2);
+
+/// An item that an event ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// The item.
+    pub item: i64,
+    /// `customer_refused`, `customer_limit_exceed`, or a reason of tomorrow.
+    pub reason: String,
+}
+
+/// Keeps what was pushed about transfers that failed.
+pub async fn note_fails(conn: &mut PgConnection, changes: &Changes) -> sqlx::Result<()> {
+    if changes.transfer_fails.is_empty() {
+        return Ok(());
+    }
+    let fails = || changes.transfer_fails.iter();
+    let corps: Vec<_> = fails().map(|it| it.corpid.0.clone()).collect();
+    let users: Vec<_> = fails().map(|it| it.user.0.clone()).collect();
+    let customers: Vec<_> = fails().map(|it| it.customer.0.clone()).collect();
+    let times: Vec<_> = fails().map(|it| it.at).collect();
+    let reasons: Vec<_> = fails().map(|it| it.reason.clone()).collect();
+    sqlx::query!(
+        r#"
+        insert into transfer_fail (corpid, wechat_userid, external_userid, at, reason)
+        select * from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[])
+        on conflict do nothing
+        "#,
+        &corps,
+        &users,
+        &customers,
+        &times,
+        &reasons,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The handovers that wait for one of these: a customer who came to a successor, or whose transfer failed.
+pub async fn hinted(conn: &mut PgConnection, changes: &Changes) -> sqlx::Result<Vec<i64>> {
+    let came = changes.contacts.iter().filter(|(_, it)| it.status.is_some() || it.card.is_some());
+    let came = came.map(|((corp, customer, _), _)| (corp, customer));
+    let failed = changes.transfer_fails.iter().map(|it| (&it.corpid, &it.customer));
+    let touched: BTreeSet<(&CorpId, &ExternalUserId)> = came.chain(failed).collect();
+    if touched.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (corps, customers): (Vec<_>, Vec<_>) =
+        touched.into_iter().map(|(corp, customer)| (corp.0.clone(), customer.0.clone())).unzip();
+    sqlx::query_scalar!(
+        r#"
+        select distinct handover_id
+        from unnest($1::text[], $2::text[]) touched (corpid, subject)
+        join handover_item item using (subject)
+        join handover on handover.id = item.handover_id and handover.corpid = touched.corpid
+        where item.state in ('calling', 'waiting')
+        order by handover_id
+        "#,
+        &corps,
+        &customers,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The items of a handover that wait, and that an event says failed since they were last asked for.
+pub async fn fails(conn: &mut PgConnection, handover: i64) -> sqlx::Result<Vec<Failed>> {
+    sqlx::query_as!(
+        Failed,
+        r#"
+        select distinct on (item.id) item.id as "item", fail.reason
+        from handover_item item
+        join handover on handover.id = item.handover_id
+        join handover_call call on call.id = item.call_id
+        join transfer_fail fail on fail.corpid = handover.corpid and fail.external_userid = item.subject
+        left join member_alias alias on alias.corpid = fail.corpid and alias.alias = fail.wechat_userid
+        where item.handover_id = $1 and item.kind = 'customer' and item.state in ('calling', 'waiting')
+            and coalesce(alias.wechat_userid, fail.wechat_userid) = item.successor_userid
+            -- WeCom's clock counts whole seconds.
+            and fail.at >= date_trunc('second', call.attempted_at)
+        order by item.id, fail.at desc, fail.reason
+        "#,
+        handover,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Has the drivers of these handovers look soon.
+pub async fn wake(conn: &mut PgConnection, handovers: &BTreeSet<i64>) -> sqlx::Result<()> {
+    if handovers.is_empty() {
+        return Ok(());
+    }
+    let handovers = Vec::from_iter(handovers.iter().copied());
+    let rows = sqlx::query!(
+        r#"
+        select handover.id, corpid as "corpid: CorpId",
+            (
+                select id from enterprise_wechat_config app where app.corpid = handover.corpid order by id limit 1
+            ) as app_id
+        from handover
+        where id = any($1)
+        order by corpid, id::text collate "C"
+        "#,
+        &handovers,
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let due_at = now(conn).await? + WAKE_DELAY;
+    for row in rows {
+        let subject = row.id.to_string();
+        task::hasten(conn, &row.corpid, TaskKind::Handover, &subject, row.app_id.unwrap_or_default(), due_at).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,405 @@
+//! `handover_item`: one customer, order or group, and how far it is.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use crate::ids::{CorpId, UserId};
+
+/// An item, as it stands.
+#[derive(Debug, Clone, Serialize)]
+pub struct Item {
+    /// The item's number.
+    pub id: i64,
+    /// customer, order or group.
+    pub kind: String,
+    /// The external_userid, the order's number, or the chat_id.
+    pub subject: String,
+    /// 1, and one more each time it was planned anew after an end.
+    pub round: i32,
+    /// open, planned, calling, waiting, done, refused, full, gone, failed or cancelled.
+    pub state: String,
+    /// Who shall have it, as WeCom names them.
+    pub successor_userid: Option<String>,
+    /// Who shall have it, as the business names them.
+    pub successor_staff_id: Option<String>,
+    /// How often WeCom was asked to move it.
+    pub attempts: i32,
+    /// What WeCom said.
+    pub errcode: Option<i64>,
+    /// That in words, or what a person said.
+    pub reason: Option<String>,
+    /// When WeCom will hand it over, or did.
+    pub takeover_at: Option<DateTime<Utc>>,
+    /// When WeCom first took it on.
+    pub submitted_at: Option<DateTime<Utc>>,
+    /// When it came to its end.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// What is heard of an item.
+#[derive(Debug, Clone, Default)]
+pub struct Heard {
+    /// The item.
+    pub item: i64,
+    /// WeCom's code; none leaves the last one.
+    pub errcode: Option<i64>,
+    /// In words; none leaves the last ones.
+    pub reason: Option<String>,
+    /// When WeCom will hand it over, or did.
+    pub takeover_at: Option<DateTime<Utc>>,
+}
+
+/// How many items are in a state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Counted {
+    /// customer, order or group.
+    pub kind: String,
+    /// See `Item::state`.
+    pub state: String,
+    /// How many.
+    pub items: i64,
+}
+
+/// An item that WeCom is to be asked about, or was.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    /// The item's number.
+    pub id: i64,
+    /// The external_userid, the order's number, or the chat_id.
+    pub subject: String,
+    /// Who shall have it.
+    pub successor_userid: UserId,
+    /// How often WeCom was asked, this time not included.
+    pub attempts: i32,
+    /// in_service or resigned, of the last call; none if there was none.
+    pub flow: Option<String>,
+    /// When WeCom first took it on.
+    pub submitted_at: Option<DateTime<Utc>>,
+    /// What WeCom said last.
+    pub errcode: Option<i64>,
+    /// Whether an earlier round with the same successor was refused or found them full: then an old result of WeCom's
+    /// cannot be told from a new one.
+    pub again: bool,
+}
+
+/// Turns those of these items that are in one of the states `from`, and writes the log. Returns the items that turned.
+pub async fn turn(
+    conn: &mut PgConnection,
+    heard: &[Heard],
+    from: &[String],
+    to: &str,
+    actor: &str,
+    cause: &str,
+) -> sqlx::Result<Vec<i64>> {
+    let ids: Vec<_> = heard.iter().map(|it| it.item).collect();
+    let codes: Vec<_> = heard.iter().map(|it| it.errcode).collect();
+    let reasons: Vec<_> = heard.iter().map(|it| it.reason.clone()).collect();
+    let takeovers: Vec<_> = heard.iter().map(|it| it.takeover_at).collect();
+    sqlx::query_scalar!(
+        r#"
+        with turned as (
+            update handover_item item
+            set state = $6,
+                errcode = coalesce(heard.errcode, item.errcode),
+                reason = coalesce(heard.reason, item.reason),
+                takeover_at = coalesce(heard.takeover_at, item.takeover_at),
+                submitted_at = case when $6 = 'waiting' then coalesce(item.submitted_at, now()) else item.submitted_at end,
+                finished_at = case
+                    when $6 in ('done', 'refused', 'full', 'gone', 'failed', 'cancelled') then clock_timestamp()
+                end
+            from unnest($1::bigint[], $2::bigint[], $3::text[], $4::timestamptz[])
+                heard (item, errcode, reason, takeover_at)
+            join handover_item before on before.id = heard.item
+            where item.id = heard.item and item.state = any($5) and before.state <> $6
+            returning item.id, item.handover_id, item.kind, item.subject, before.state as from_state
+        ), logged as (
+            insert into handover_log (handover_id, item_id, kind, subject, from_state, to_state, actor, cause)
+            select handover_id, id, kind, subject, from_state, $6, $7, $8 from turned order by id
+        )
+        select id as "id!" from turned order by id
+        "#,
+        &ids,
+        &codes as _,
+        &reasons as _,
+        &takeovers as _,
+        from,
+        to,
+        actor,
+        cause,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// How many items of a handover are in each state; of each, the last round.
+pub async fn counts(conn: &mut PgConnection, handover: i64) -> sqlx::Result<Vec<Counted>> {
+    sqlx::query_as!(
+        Counted,
+        r#"
+        select kind, state, count(*) as "items!"
+        from (
+            select distinct on (kind, subject) kind, state from handover_item
+            where handover_id = $1
+            order by kind, subject, round desc
+        ) last
+        group by kind, state
+        order by kind, state
+        "#,
+        handover,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// What a handover's own state follows from, beside its items: whether it was announced, submitted, called off.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// The state that is written.
+    pub state: String,
+    /// The successors were told of this plan.
+    pub notified: bool,
+    /// It was let go.
+    pub submitted: bool,
+    /// It was called off, or the leaver is back.
+    pub cancelled: bool,
+}
+
+/// See [`Standing`].
+pub async fn standing(conn: &mut PgConnection, handover: i64) -> sqlx::Result<Option<Standing>> {
+    sqlx::query_as!(
+        Standing,
+        r#"
+        select state, notified_at is not null as "notified!", submitted_at is not null as "submitted!",
+            cancelled_at is not null as "cancelled!"
+        from handover where id = $1
+        "#,
+        handover,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Planned items of a kind, of the successor who has the first of them; none of `but`.
+pub async fn planned(
+    conn: &mut PgConnection,
+    handover: i64,
+    kind: &str,
+    but: &[i64],
+    limit: i64,
+) -> sqlx::Result<Vec<Taken>> {
+    sqlx::query_as!(
+        Taken,
+        r#"
+        select
+            item.id, item.subject, item.successor_userid as "successor_userid!: UserId", item.attempts, call.flow as "flow?",
+            item.submitted_at, item.errcode, false as "again!"
+        from handover_item item
+        left join handover_call call on call.id = item.call_id
+        where item.handover_id = $1 and item.kind = $2 and item.state = 'planned' and item.id <> all($3)
+            and item.successor_userid = (
+                select successor_userid from handover_item first
+                where first.handover_id = $1 and first.kind = $2 and first.state = 'planned' and first.id <> all($3)
+                order by first.id
+                limit 1
+            )
+        order by item.id
+        limit $4
+        "#,
+        handover,
+        kind,
+        but,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The items of a kind that WeCom has taken on.
+pub async fn waiting(conn: &mut PgConnection, handover: i64, kind: &str) -> sqlx::Result<Vec<Taken>> {
+    sqlx::query_as!(
+        Taken,
+        r#"
+        select
+            item.id, item.subject, item.successor_userid as "successor_userid!: UserId", item.attempts, call.flow as "flow?",
+            item.submitted_at, item.errcode, false as "again!"
+        from handover_item item
+        left join handover_call call on call.id = item.call_id
+        where item.handover_id = $1 and item.kind = $2 and item.state = 'waiting'
+        order by item.id
+        "#,
+        handover,
+        kind,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The items of a kind that WeCom was asked about before `before`, and of which nobody saw the answer.
+pub async fn calling(
+    conn: &mut PgConnection,
+    handover: i64,
+    kind: &str,
+    before: DateTime<Utc>,
+) -> sqlx::Result<Vec<Taken>> {
+    sqlx::query_as!(
+        Taken,
+        r#"
+        select
+            item.id, item.subject, item.successor_userid as "successor_userid!: UserId", item.attempts, call.flow as "flow?",
+            item.submitted_at, item.errcode,
+            exists (
+                select from handover_item earlier
+                where earlier.handover_id = item.handover_id and earlier.kind = item.kind
+                    and earlier.subject = item.subject and earlier.round < item.round
+                    and earlier.successor_userid = item.successor_userid and earlier.state in ('refused', 'full')
+            ) as "again!"
+        from handover_item item
+        join handover_call call on call.id = item.call_id
+        where item.handover_id = $1 and item.kind = $2 and item.state = 'calling' and call.attempted_at < $3
+        order by item.id
+        "#,
+        handover,
+        kind,
+        before,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// When WeCom will hand these over, as it says now.
+pub async fn expect(conn: &mut PgConnection, heard: &[Heard]) -> sqlx::Result<()> {
+    let ids: Vec<_> = heard.iter().map(|it| it.item).collect();
+    let takeovers: Vec<_> = heard.iter().map(|it| it.takeover_at).collect();
+    sqlx::query!(
+        r#"
+        update handover_item item set takeover_at = heard.takeover_at
+        from unnest($1::bigint[], $2::timestamptz[]) heard (item, takeover_at)
+        where item.id = heard.item and heard.takeover_at is not null
+            and item.takeover_at is distinct from heard.takeover_at
+        "#,
+        &ids,
+        &takeovers as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// When WeCom will hand over the first of those that wait.
+pub async fn next_takeover(conn: &mut PgConnection, handover: i64) -> sqlx::Result<Option<DateTime<Utc>>> {
+    sqlx::query_scalar!(
+        "select min(takeover_at) from handover_item where handover_id = $1 and state = 'waiting'",
+        handover,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Items in these states, whatever they are.
+pub async fn in_states(conn: &mut PgConnection, handover: i64, states: &[String]) -> sqlx::Result<Vec<i64>> {
+    sqlx::query_scalar!(
+        "select id from handover_item where handover_id = $1 and state = any($2) order by id",
+        handover,
+        states,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The waiting customers who, by what callbacks and cards say, have come to their successor by a transfer since.
+pub async fn taken_over(conn: &mut PgConnection, handover: i64) -> sqlx::Result<Vec<i64>> {
+    sqlx::query_scalar!(
+        r#"
+        select item.id
+        from handover_item item
+        join handover on handover.id = item.handover_id
+        join handover_call call on call.id = item.call_id
+        join customer_wechat_contact contact
+            on contact.corpid = handover.corpid
+            and contact.external_userid = item.subject
+            and contact.wechat_userid = item.successor_userid
+        where item.handover_id = $1 and item.kind = 'customer' and item.state in ('calling', 'waiting')
+            and contact.status = 'contacted'
+            and contact.status_at >= date_trunc('second', call.attempted_at)
+            and contact.card_at >= contact.status_at
+            -- Assigned by the company.
+            and contact.card->>'add_way' = '202'
+        order by item.id
+        "#,
+        handover,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A customer who came to their successor.
+#[derive(Debug, Clone)]
+pub struct Moved {
+    /// The customer.
+    pub subject: String,
+    /// The successor.
+    pub successor_userid: UserId,
+    /// When, as WeCom says.
+    pub takeover_at: Option<DateTime<Utc>>,
+    /// An app of the corp's.
+    pub app_id: i32,
+}
+
+/// The customers among these items.
+pub async fn moved(conn: &mut PgConnection, items: &[i64]) -> sqlx::Result<Vec<Moved>> {
+    sqlx::query_as!(
+        Moved,
+        r#"
+        select
+            item.subject, item.successor_userid as "successor_userid!: UserId", item.takeover_at,
+            coalesce((
+                select min(app.id) from enterprise_wechat_config app where app.corpid = handover.corpid
+            ), 0) as "app_id!"
+        from handover_item item
+        join handover on handover.id = item.handover_id
+        where item.id = any($1) and item.kind = 'customer' and item.successor_userid is not null
+        order by item.subject
+        "#,
+        items,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Who shall have an item, as the business names them.
+pub async fn successor_staff(conn: &mut PgConnection, item: i64) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!("select successor_staff_id from handover_item where id = $1", item).fetch_one(conn).await
+}
+
+/// How many groups were given to a member since a moment.
+pub async fn submitted_since(
+    conn: &mut PgConnection,
+    corpid: &CorpId,
+    successor: &UserId,
+    since: DateTime<Utc>,
+) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"
+        select count(*) as "groups!"
+        from handover_item item
+        join handover on handover.id = item.handover_id
+        where handover.corpid = $1 and item.kind = 'group' and item.successor_userid = $2 and item.submitted_at >= $3
+        "#,
+        corpid.as_str(),
+        successor.as_str(),
+        since,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// How many items WeCom took on before a moment, and has not brought to an end.
+pub async fn stuck(conn: &mut PgConnection, before: DateTime<Utc>) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "items!" from handover_item where state in ('calling', 'waiting') and submitted_at < $1"#,
+        before,
+    )
+    .fetch_one(conn)
+    .await
+}

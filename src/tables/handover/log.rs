@@ -1,0 +1,74 @@
+//! `handover_log`: every turn, who caused it and why. Only ever appended to; the database refuses anything else.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+
+/// A turn that was taken.
+#[derive(Debug, Clone, Serialize)]
+pub struct Turned {
+    /// The line's number.
+    pub id: i64,
+    /// customer, order or group; none if it is the handover itself.
+    pub kind: Option<String>,
+    /// Which one.
+    pub subject: Option<String>,
+    /// The state before.
+    pub from_state: Option<String>,
+    /// The state since.
+    pub to_state: String,
+    /// An API token's name, wecomd, or WeCom.
+    pub actor: String,
+    /// Why.
+    pub cause: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// Writes down a turn of the handover itself.
+pub async fn log(
+    conn: &mut PgConnection,
+    handover: i64,
+    from_state: Option<&str>,
+    to_state: &str,
+    actor: &str,
+    cause: &str,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into handover_log (handover_id, from_state, to_state, actor, cause) values ($1, $2, $3, $4, $5)",
+        handover,
+        from_state,
+        to_state,
+        actor,
+        cause,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+impl Turned {
+    /// Up to `limit` turns of a handover after the given line, earliest first.
+    pub async fn list(
+        conn: &mut PgConnection,
+        handover: i64,
+        after: Option<i64>,
+        limit: i64,
+    ) -> sqlx::Result<Vec<Self>> {
+        sqlx::query_as!(
+            Self,
+            r#"
+            select id, kind, subject, from_state, to_state, actor, cause, at
+            from handover_log
+            where handover_id = $1 and ($2::bigint is null or id > $2)
+            order by id
+            limit $3
+            "#,
+            handover,
+            after,
+            limit,
+        )
+        .fetch_all(conn)
+        .await
+    }
+}

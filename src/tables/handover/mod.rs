@@ -1,0 +1,191 @@
+//! `handover` and its tables: whose customers, orders and groups go to whom, and what became of each.
+//!
+//! Until somebody plans it, a leaver's handover follows from the tables alone: `derive` makes it again whenever the leaver
+//! or one of their contacts changes, and it comes out the same in any order. From then on its states are turned by
+//! `handover`, with the corp's lock held alone.
+
+mod call;
+
+mod collect;
+
+mod derive;
+
+mod hint;
+
+mod item;
+
+mod log;
+
+pub use call::{Call, NewCall, answer, begin_call, calls, found_calls};
+pub use collect::{collect_contacts, collect_groups, collect_orders, no_longer_theirs};
+pub use derive::{derive, rename};
+pub use hint::{Failed, fails, hinted, note_fails, wake};
+pub use item::{
+    Counted, Heard, Item, Moved, Standing, Taken, calling, counts, expect, in_states, moved, next_takeover, planned,
+    standing, stuck, submitted_since, successor_staff, taken_over, turn, waiting,
+};
+pub use log::{Turned, log};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use crate::ids::{CorpId, UserId};
+
+/// A handover, as it stands.
+#[derive(Debug, Clone, Serialize)]
+pub struct Handover {
+    /// The handover's number.
+    pub id: i64,
+    /// The corp.
+    pub corpid: CorpId,
+    /// Who hands over, as WeCom names them.
+    pub wechat_userid: UserId,
+    /// Who hands over, as the business names them.
+    pub staff_id: Option<String>,
+    /// detected, planned, notified, submitted, waiting, done or cancelled.
+    pub state: String,
+    /// left, resignation or transfer.
+    pub cause: String,
+    /// The resignation that it came of.
+    pub resignation_id: Option<i64>,
+    /// Who began it.
+    pub ordered_by: String,
+    /// What the customers are told once an in-service transfer is done.
+    pub message: Option<String>,
+    /// When they left; none if they are still here.
+    pub left_at: Option<DateTime<Utc>>,
+    /// When we heard of it first.
+    pub detected_at: DateTime<Utc>,
+    /// When the successors were told.
+    pub notified_at: Option<DateTime<Utc>>,
+    /// When, and by whom, it was let go.
+    pub submitted_at: Option<DateTime<Utc>>,
+    /// See `submitted_at`.
+    pub submitted_by: Option<String>,
+    /// When everything had an owner or a reason.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// Who called it off; none if the leaver came back.
+    pub cancelled_by: Option<String>,
+    /// When it was called off, or the leaver came back.
+    pub cancelled_at: Option<DateTime<Utc>>,
+    /// When WeCom was last asked for results.
+    pub polled_at: Option<DateTime<Utc>>,
+    /// How often it was asked since the last submission.
+    pub polls: i32,
+    /// Counts the changes of its plan.
+    pub version: i64,
+}
+
+/// A handover in a list.
+#[derive(Debug, Serialize)]
+pub struct Listed {
+    /// The handover's number.
+    pub id: i64,
+    /// The corp.
+    pub corpid: String,
+    /// Who hands over, as WeCom names them.
+    pub wechat_userid: String,
+    /// Who hands over, as the business names them.
+    pub staff_id: Option<String>,
+    /// detected, planned, notified, submitted, waiting, done or cancelled.
+    pub state: String,
+    /// left, resignation or transfer.
+    pub cause: String,
+    /// When they left, by the event's own time; none if they are still here.
+    pub left_at: Option<DateTime<Utc>>,
+    /// When we heard of it first.
+    pub detected_at: DateTime<Utc>,
+    /// How many customers, orders and groups are in it.
+    pub items: i64,
+}
+
+/// Which handovers are listed.
+#[derive(Debug, Default)]
+pub struct Filter {
+    /// In this state.
+    pub state: Option<String>,
+    /// Of this staff member.
+    pub staff_id: Option<String>,
+    /// Of this member.
+    pub wechat_userid: Option<String>,
+    /// With a smaller number than this one.
+    pub before: Option<i64>,
+}
+
+/// Up to `limit` handovers, latest first.
+pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Listed>> {
+    sqlx::query_as!(
+        Listed,
+        r#"
+        select id, corpid, wechat_userid, staff_id, state, cause, left_at, detected_at,
+            (select count(distinct (kind, subject)) from handover_item where handover_id = handover.id) as "items!"
+        from handover
+        where ($1::text is null or state = $1)
+            and ($2::text is null or staff_id = $2)
+            and ($3::text is null or wechat_userid = $3)
+            and ($4::bigint is null or id < $4)
+        order by id desc
+        limit $5
+        "#,
+        filter.state.as_deref(),
+        filter.staff_id.as_deref(),
+        filter.wechat_userid.as_deref(),
+        filter.before,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A handover, to be changed by nobody else until the transaction ends. The corp's lock comes first.
+pub async fn lock(conn: &mut PgConnection, id: i64) -> sqlx::Result<Option<Handover>> {
+    sqlx::query_scalar!("select id from handover where id = $1 for update", id).fetch_optional(&mut *conn).await?;
+    find(conn, id).await
+}
+
+/// A handover.
+pub async fn find(conn: &mut PgConnection, id: i64) -> sqlx::Result<Option<Handover>> {
+    sqlx::query_as!(
+        Handover,
+        r#"
+        select
+            id, corpid as "corpid: CorpId", wechat_userid as "wechat_userid: UserId", staff_id, state, cause,
+            resignation_id, ordered_by, message, left_at, detected_at, notified_at, submitted_at, submitted_by,
+            finished_at, cancelled_by, cancelled_at, polled_at, polls, version
+        from handover
+        where id = $1
+        "#,
+        id,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Writes the state that follows from the items.
+pub async fn set_state(conn: &mut PgConnection, id: i64, state: &str) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update handover
+        set state = $2, finished_at = case when $2 in ('done', 'cancelled') then clock_timestamp() end
+        where id = $1
+        "#,
+        id,
+        state,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// WeCom was asked for results just now.
+pub async fn polled(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
+    sqlx::query!("update handover set polled_at = now(), polls = polls + 1 where id = $1", id).execute(conn).await?;
+    Ok(())
+}
+
+/// Something new was submitted: results are asked for often again.
+pub async fn poll_afresh(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
+    sqlx::query!("update handover set polls = 0 where id = $1", id).execute(conn).await?;
+    Ok(())
+}
