@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::register::{Register, earliest, latest};
@@ -44,6 +44,9 @@ impl ContactStatus {
         all.into_iter().find(|it| it.as_str() == name).unwrap_or(Self::Assumed)
     }
 }
+
+/// The smallest step of a time in the tables.
+const MOMENT: TimeDelta = TimeDelta::microseconds(1);
 
 /// What a batch says of one contact.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -112,6 +115,14 @@ impl Contact {
     fn scanned(&mut self, way: ContactWayState, at: DateTime<Utc>) {
         let first = self.scans.entry(way).or_insert(at);
         *first = at.min(*first);
+    }
+
+    /// We said that it is gone, and WeCom names it again: that takes back our own word, and nobody else's. `held` is how
+    /// it stands in the table, and since when.
+    pub fn named_again(&mut self, held: Option<(ContactStatus, DateTime<Utc>)>) {
+        if let Some((ContactStatus::Gone, since)) = held {
+            self.became(ContactStatus::Contacted, since + MOMENT);
+        }
     }
 
     /// WeCom was asked at `at`, and this is what the card says.

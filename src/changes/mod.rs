@@ -89,6 +89,20 @@ impl Changes {
         self.members.entry((source.corpid.clone(), user.clone())).or_default()
     }
 
+    /// WeCom lists a customer of a member's as left behind by them. `held` is how the contact stands in the table, and
+    /// since when.
+    pub fn left_behind(
+        &mut self,
+        corpid: &CorpId,
+        customer: &ExternalUserId,
+        user: &UserId,
+        left_at: DateTime<Utc>,
+        held: Option<(ContactStatus, DateTime<Utc>)>,
+    ) {
+        self.members.entry((corpid.clone(), user.clone())).or_default().left(left_at);
+        self.contacts.entry((corpid.clone(), customer.clone(), user.clone())).or_default().named_again(held);
+    }
+
     /// A member's userid changed.
     pub fn rename(&mut self, source: &Source, old: &UserId, new: &UserId) {
         let corpid = source.corpid.clone();

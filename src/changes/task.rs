@@ -7,6 +7,8 @@ use chrono::{DateTime, Utc};
 pub enum TaskKind {
     /// Download a picture, sound or film; the subject is the media id.
     FetchMedia,
+    /// Read whose customers WeCom lists as left behind; the subject is the corp.
+    FindLeavers,
     /// Drive a handover on; the subject is its number.
     Handover,
     /// Tell a staff member something; the subject is what it is about.
@@ -23,6 +25,7 @@ impl TaskKind {
     /// Every kind, in the order of their names.
     pub const ALL: &[Self] = &[
         Self::FetchMedia,
+        Self::FindLeavers,
         Self::Handover,
         Self::NotifyStaff,
         Self::RefreshContact,
@@ -34,6 +37,7 @@ impl TaskKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::FetchMedia => "fetch_media",
+            Self::FindLeavers => "find_leavers",
             Self::Handover => "handover",
             Self::NotifyStaff => "notify_staff",
             Self::RefreshContact => "refresh_contact",
@@ -48,6 +52,7 @@ impl TaskKind {
             Self::Welcome => 0,
             Self::NotifyStaff => 20,
             Self::Handover => 30,
+            Self::FindLeavers => 40,
             Self::RefreshMember => 50,
             Self::RefreshContact => 100,
             Self::FetchMedia => 150,
@@ -70,7 +75,9 @@ impl std::str::FromStr for TaskKind {
 
 /// The text names no kind of task.
 #[derive(Debug, thiserror::Error)]
-#[error("a task's kind is fetch_media, handover, notify_staff, refresh_contact, refresh_member or welcome")]
+#[error(
+    "a task's kind is fetch_media, find_leavers, handover, notify_staff, refresh_contact, refresh_member or welcome"
+)]
 pub struct NotATaskKind;
 
 /// A row of `task`, but for its key.

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// WeCom hands over after a day; what waits two hours longer is stuck, and told as such.
-pub(super) const STUCK_AFTER: TimeDelta = TimeDelta::hours(26);
+pub const STUCK_AFTER: TimeDelta = TimeDelta::hours(26);
 
 /// How long an item rests that WeCom could not take on just now.
 const LATER: Duration = Duration::from_secs(60);

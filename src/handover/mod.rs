@@ -23,7 +23,7 @@ pub mod turn;
 
 use std::time::Duration;
 
-pub use drive::{Driver, Next, Trouble};
+pub use drive::{Driver, Next, STUCK_AFTER, Trouble};
 
 /// What the operator decided about handovers.
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Halt, Run, reading};
+use super::{Halt, Run};
 use crate::{
     changes::Changes,
     ids::{ExternalUserId, UserId},
@@ -45,9 +45,7 @@ pub(super) async fn unassigned(run: &mut Run, standing: &Standing) -> Result<(),
     let (mut changes, mut found) = (Changes::default(), Vec::new());
     for (key, it) in keys.iter().zip(&page.customers) {
         let (customer, user) = key;
-        changes.members.entry((corpid.clone(), user.clone())).or_default().left(it.left_at);
-        let contact = changes.contacts.entry((corpid.clone(), customer.clone(), user.clone())).or_default();
-        reading::named_again(contact, held.get(key));
+        changes.left_behind(&corpid, customer, user, it.left_at, held.get(key).map(|it| (it.status, it.status_at)));
         if !held.contains_key(key) {
             found.push(drift(Kind::MissingHere, Some(customer), user, None));
         }

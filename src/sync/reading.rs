@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 
 use crate::{
-    changes::{self, Changes, ContactStatus, Register, contact::Card},
+    changes::{Changes, ContactStatus, Register, contact::Card},
     ids::{CorpId, UserId},
     tables::{
         customer_wechat_contact::Held,
@@ -18,9 +18,6 @@ use crate::{
 /// How much older than its beginning a reading's word counts where callbacks have one, too: their times have whole
 /// seconds, and WeCom's clock is not quite ours. Whatever a callback says of a time since then wins.
 const MARGIN: TimeDelta = TimeDelta::seconds(60);
-
-/// The smallest step of a time in the tables.
-const MOMENT: TimeDelta = TimeDelta::microseconds(1);
 
 /// The time under which a reading that began at `began_at` says what callbacks say, too.
 pub(super) fn said_at(began_at: DateTime<Utc>) -> DateTime<Utc> {
@@ -68,7 +65,7 @@ pub(super) fn contact(
     if let Some(state) = follower.state.as_deref().filter(|state| !state.is_empty()) {
         contact.came_through(state, since.unwrap_or(DateTime::UNIX_EPOCH));
     }
-    named_again(contact, held);
+    contact.named_again(held.map(|it| (it.status, it.status_at)));
     let held_tags = held.and_then(|it| it.card.as_ref()).map(|card| card.tags.as_slice()).unwrap_or_default();
     contact.read(card(profile, follower, tags.names(&follower.tag_ids, held_tags)), read_at);
 
@@ -103,13 +100,6 @@ pub(super) fn contact(
         }
     }
     found
-}
-
-/// We said that a contact is gone, and it is named again: that takes back our own word, and nobody else's.
-pub(super) fn named_again(contact: &mut changes::Contact, held: Option<&Held>) {
-    if let Some(held) = held.filter(|it| it.status == ContactStatus::Gone) {
-        contact.became(ContactStatus::Contacted, held.status_at + MOMENT);
-    }
 }
 
 fn card(profile: &wecom::customer::Profile, follower: &wecom::customer::Follower, tags: Vec<String>) -> Card {

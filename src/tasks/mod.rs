@@ -18,6 +18,8 @@ mod notify_staff;
 
 mod fetch_media;
 
+mod find_leavers;
+
 mod handover;
 
 mod standing;
@@ -162,7 +164,7 @@ fn lanes(settings: &Settings) -> [Lane; 5] {
     [
         Lane::new(&[TaskKind::Welcome], settings.welcome),
         Lane::new(&[TaskKind::NotifyStaff], settings.notify_staff),
-        Lane::new(&[TaskKind::RefreshMember, TaskKind::RefreshContact], settings.refresh),
+        Lane::new(&[TaskKind::FindLeavers, TaskKind::RefreshMember, TaskKind::RefreshContact], settings.refresh),
         Lane::new(&[TaskKind::FetchMedia], settings.fetch_media),
         Lane::new(&[TaskKind::Handover], settings.handover),
     ]
@@ -175,6 +177,7 @@ async fn run(context: &Context, task: &Taken) -> Result<Went, Failure> {
         TaskKind::NotifyStaff => notify_staff::run(context, task).await,
         TaskKind::RefreshMember => refresh_member::run(context, task).await,
         TaskKind::RefreshContact => refresh_contact::run(context, task).await,
+        TaskKind::FindLeavers => find_leavers::run(context, task).await,
         TaskKind::FetchMedia => fetch_media::run(context, task).await,
         TaskKind::Welcome => welcome::run(context, task).await,
     }?;

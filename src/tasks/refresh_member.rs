@@ -2,7 +2,7 @@
 //!
 //! Safe to repeat: what is read goes into registers under the time of the reading. It never concludes that somebody
 //! left: a member whom WeCom does not show may merely be out of the app's sight, and status 5 is only what a directory
-//! says; the directory's callback and the list of leavers decide.
+//! says. Either is a reason to look into the list of leavers' customers, which decides, as the directory's callback does.
 
 use std::iter::once;
 
@@ -10,11 +10,14 @@ use chrono::{DateTime, Utc};
 
 use super::{Context, Failure};
 use crate::{
-    changes::{Changes, Member as Known, Register},
+    changes::{Changes, Member as Known, Register, Task, TaskKind},
     ids::UserId,
     tables::{self, member_alias, task::Taken},
     wecom::member::{Member, UNKNOWN_OR_OUT_OF_SIGHT},
 };
+
+/// A member's status once they are out of the company.
+const LEFT: i32 = 5;
 
 pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> {
     let api = context.wecom.app(task.app_id).await?;
@@ -27,12 +30,20 @@ pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> 
         (tables::now(&mut conn).await?, user)
     };
     let mut known = Known::default();
-    match api.member(&user).await {
-        Ok(member) => learn(&mut known, &member, read_at),
-        Err(error) if error.is(UNKNOWN_OR_OUT_OF_SIGHT) => known.perhaps_left(read_at),
+    let perhaps_left = match api.member(&user).await {
+        Ok(member) => {
+            learn(&mut known, &member, read_at);
+            member.status == LEFT
+        }
+        Err(error) if error.is(UNKNOWN_OR_OUT_OF_SIGHT) => true,
         Err(error) => return Err(error.into()),
-    }
+    };
     let mut changes = Changes::default();
+    if perhaps_left {
+        known.perhaps_left(read_at);
+        let look = Task { app_id: task.app_id, payload: None, due_at: read_at, deadline: None, marks: 1 };
+        changes.tasks.insert((task.corpid.clone(), TaskKind::FindLeavers, task.corpid.0.clone()), look);
+    }
     changes.members.insert((task.corpid.clone(), user), known);
     context.write(changes).await
 }

@@ -5,13 +5,18 @@
 
 use std::time::Duration;
 
+use chrono::Utc;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::sync::watch;
 
 use crate::{
     changes::TaskKind,
-    tables::task::{self, Standing},
+    handover::STUCK_AFTER,
+    tables::{
+        handover,
+        task::{self, Standing},
+    },
 };
 
 /// How often we look. Counting a long queue costs the database a little.
@@ -23,10 +28,16 @@ pub const BACKLOG_MAX: i64 = 10_000;
 /// Looks at the queue again and again, until nobody listens any more.
 pub async fn watch(pool: PgPool, said: watch::Sender<Value>) {
     while !said.is_closed() {
-        let looked = async { task::standing(&mut *pool.acquire().await?).await };
+        let looked = async {
+            let mut conn = pool.acquire().await?;
+            let stuck = handover::stuck(&mut conn, Utc::now() - STUCK_AFTER).await?;
+            sqlx::Result::Ok((task::standing(&mut conn).await?, stuck))
+        };
         match looked.await {
-            Ok(standing) => {
+            Ok((standing, stuck)) => {
                 gauges(&standing);
+                #[expect(clippy::cast_precision_loss, reason = "a gauge")]
+                metrics::gauge!("wecomd_handover_stuck_items").set(stuck as f64);
                 said.send_replace(words(&standing));
             }
             Err(error) => tracing::debug!(error = %error, "the queue of tasks cannot be looked at"),

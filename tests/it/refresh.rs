@@ -117,6 +117,23 @@ async fn a_member_out_of_sight_keeps_what_is_known_and_is_never_taken_for_gone()
 }
 
 #[tokio::test]
+async fn a_leaver_of_whom_only_a_hint_was_heard_is_found_by_the_customers_they_left_behind() {
+    let acting = Acting::start().await;
+    acting.member("ann", "安", &[CUSTOMER, "wmSecondCustomerSecondCustomer01"]);
+    acting.platform.leave(&UserId::from("ann")).await.expect("left");
+    // Nothing of that reached us but an app's hint.
+    acting.enqueue(TaskKind::RefreshMember, "ann", None).await;
+    acting.act(TaskKind::RefreshMember).await;
+    assert_eq!(acting.app.db.count("select count(*) from handover").await, 0, "a hint is no proof");
+    acting.act(TaskKind::FindLeavers).await;
+
+    let handover = "select concat_ws(' ', wechat_userid, state, (select count(*) from handover_item)) from handover";
+    assert_eq!(acting.app.db.texts(handover).await, ["ann detected 2"]);
+    assert_eq!(acting.left(TaskKind::FindLeavers).await, [""; 0]);
+    acting.finish().await;
+}
+
+#[tokio::test]
 async fn an_answer_that_breaks_off_is_asked_for_again() {
     let acting = Acting::start().await;
     acting.member("ann", "安", &[CUSTOMER]);

@@ -1,0 +1,44 @@
+//! `find_leavers`: whose customers WeCom lists as left behind (待分配). A leaver is not always announced: whoever vanished
+//! from an app's sight has left only if their customers stand there.
+//!
+//! Safe to repeat: it is a reading, and what it tells are registers.
+
+use super::{Context, Failure};
+use crate::{
+    changes::Changes,
+    ids::{CorpId, UserId},
+    tables::{customer_wechat_contact, member_alias, task::Taken},
+    wecom::customer::Unassigned,
+};
+
+/// How many pages are read, of a thousand customers each.
+const PAGES_MAX: usize = 1_000;
+
+pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> {
+    let api = context.wecom.app(task.app_id).await?;
+    let mut cursor = String::new();
+    for _ in 0..PAGES_MAX {
+        let page = api.unassigned(&cursor).await?;
+        learn(context, &task.corpid, &page.customers).await?;
+        if page.is_last || page.next_cursor.is_empty() || page.next_cursor == cursor {
+            return Ok(());
+        }
+        cursor = page.next_cursor;
+    }
+    Err(Failure::park(format!("WeCom's list of leavers' customers has more than {PAGES_MAX} pages")))
+}
+
+async fn learn(context: &Context, corpid: &CorpId, listed: &[Unassigned]) -> Result<(), Failure> {
+    let mut conn = context.pool.acquire().await?;
+    let current = member_alias::resolve(&mut conn, listed.iter().map(|it| (corpid, &it.handover_userid))).await?;
+    let now = |named: &UserId| current.get(&(corpid.clone(), named.clone())).unwrap_or(named).clone();
+    let keys: Vec<_> = listed.iter().map(|it| (it.external_userid.clone(), now(&it.handover_userid))).collect();
+    let held = customer_wechat_contact::held(&mut conn, corpid, &keys).await?;
+    drop(conn);
+    let mut changes = Changes::default();
+    for ((customer, user), it) in keys.iter().zip(listed) {
+        let stands = held.get(&(customer.clone(), user.clone())).map(|it| (it.status, it.status_at));
+        changes.left_behind(corpid, customer, user, it.left_at, stands);
+    }
+    context.write(changes).await
+}
