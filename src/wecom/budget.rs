@@ -20,7 +20,7 @@ use governor::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{ApiError, Class, token, welcome};
+use super::{ApiError, Class, group_chat, token, transfer, welcome};
 use crate::ids::CorpId;
 
 /// How long a call waits for its turn, at most. Then its caller has better things to do.
@@ -40,6 +40,10 @@ const CUSTOMER_CONCURRENCY: usize = 4;
 
 /// The endpoints this holds for.
 const CUSTOMER_PATHS: &str = "externalcontact/";
+
+/// Endpoints of which one call runs at once: WeCom takes no two that hand over to the same member (45035).
+const ONE_BY_ONE: [&str; 4] =
+    [transfer::IN_SERVICE, transfer::RESIGNED, group_chat::IN_SERVICE, group_chat::RESIGNED];
 
 /// How many greetings are sent per second: just below the platform's 10,000 a minute.
 const WELCOMES_PER_SECOND: u32 = 150;
@@ -152,6 +156,7 @@ impl Path {
         let all = usize::try_from(limits.concurrency.get()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let permits = match own {
             Some(rate) => usize::try_from(rate.get()).unwrap_or(all),
+            None if ONE_BY_ONE.contains(&name) => 1,
             None if name.starts_with(CUSTOMER_PATHS) => all.min(CUSTOMER_CONCURRENCY),
             None => all,
         };
@@ -284,6 +289,15 @@ mod tests {
         assert!(at_once(&budget, "ww1", "user/get").await.is_some(), "another endpoint does not");
         running.pop();
         assert!(at_once(&budget, "ww1", CUSTOMERS).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn customers_are_handed_over_by_one_call_after_the_other() {
+        let budget = budget(50, 10, 20);
+        let running = at_once(&budget, "ww1", transfer::RESIGNED).await.expect("at once").expect("a turn");
+        assert!(at_once(&budget, "ww1", transfer::RESIGNED).await.is_none(), "the second waits");
+        drop(running);
+        assert!(at_once(&budget, "ww1", transfer::RESIGNED).await.is_some());
     }
 
     #[tokio::test]

@@ -176,6 +176,9 @@ mod tests {
         // Already so, and too late: whoever calls compares with the code.
         (Class::Refused, &[41051, 40129, 40100, 86215, 95033, 41093, 95013]),
         (Class::Refused, &[41050, 42003, 40029, 42022, 42052, 60140, 84014, 95001, 95002, 95007, 95018, 10010]),
+        // Of single customers and groups that are handed over.
+        (Class::Refused, &[40097, 40098, 40099, 40128, 40130, 40132, 40143, 40205]),
+        (Class::Refused, &[90500, 90501, 90502, 90503, 90504, 90507, 90508, 90509, 49008, 40050, 86003]),
     ];
 
     #[test]

@@ -17,6 +17,14 @@ pub struct Meaning {
     pub remedy_en: &'static str,
 }
 
+impl Meaning {
+    /// What a code means in an answer's body, such as that of one customer of a transfer; none for those that ask for
+    /// nothing special. Of a call that failed [`super::ApiError::meaning`] knows more.
+    pub fn of(errcode: i64) -> Option<&'static Self> {
+        of(errcode)
+    }
+}
+
 /// 40001 where tokens are made; elsewhere it speaks of the token.
 pub(super) const WRONG_SECRET: Meaning = Meaning {
     zh: "应用 Secret 错误、已被重置，或应用已停用",
@@ -143,8 +151,61 @@ meanings! {
         "external_userid 无效", "the external_userid is not one that this corp may use";
         "请核对客户 ID 是否来自同一企业的应用", "make sure that the id was given to an app of the same corp".
     40131 =>
-        "该成员不在客户联系的使用范围内", "the member is out of the scope of 客户联系";
-        "请在“客户联系”→“权限配置”中添加该成员", "add the member under 客户联系 → 权限配置".
+        "该客户不是原跟进成员的客户", "the customer is not one of the member who hands over";
+        "关系可能已解除或已转接；请同步后重新选择客户", "the contact ended, or somebody took over already: synchronise, and choose anew".
+
+    // Handing over customers and groups.
+    40097 =>
+        "该成员尚未离职", "the member has not left";
+        "请使用在职继承，或等通讯录变更生效后再试", "use the in-service flow, or wait until the directory shows that they left".
+    40098 =>
+        "接替成员尚未实名认证", "the successor has not verified their real name";
+        "请该成员完成实名认证，或另选接替成员", "let them do so, or choose somebody else".
+    40099 =>
+        "接替成员的客户数已达上限", "the successor cannot have more customers";
+        "请另选接替成员", "choose somebody else".
+    40128 =>
+        "该客户或客户群 90 天内已转接两次", "the customer or group was handed over twice within 90 days";
+        "请等 90 天期满后再转接", "wait until the 90 days are over".
+    40130 =>
+        "原跟进成员与接替成员相同", "the successor is the member who hands over";
+        "请另选接替成员", "choose somebody else".
+    40132 =>
+        "团队账号不支持转接客户", "team accounts cannot hand over customers";
+        "请在企业微信客户端中处理", "do it in WeCom itself".
+    40143 =>
+        "接替成员已被禁止使用客户联系", "the successor is banned from serving customers";
+        "请另选接替成员", "choose somebody else".
+    40205 =>
+        "成员超过一年未登录企业微信", "a member has not logged in to WeCom for more than a year";
+        "请该成员登录后再试，或另选接替成员", "let them log in, or choose somebody else".
+    90500 =>
+        "群主尚未离职", "the group's owner has not left";
+        "请使用在职继承转让该群", "use the in-service flow for this group".
+    90501 | 90509 =>
+        "不是本企业的客户群", "this is no customer group of the corp";
+        "无法转让；请从清单中移除", "it cannot be handed over: take it off the list".
+    90502 =>
+        "群主已离职", "the group's owner has left";
+        "请使用离职继承转让该群", "use the flow for leavers for this group".
+    90503 =>
+        "群内微信成员已满，需在客户端确认", "the group is full, so that WeCom itself must confirm";
+        "请新群主在企业微信客户端中确认", "let the new owner confirm it in WeCom".
+    90504 =>
+        "群主没有变化", "the group has this owner already";
+        "无需处理", "nothing to do".
+    90507 =>
+        "该群正在继承中", "the group is being handed over";
+        "请等待转让结果", "wait for the outcome".
+    90508 =>
+        "该群已被继承", "the group was handed over already";
+        "请核对当前群主", "see who owns it now".
+    49008 =>
+        "该群已解散", "the group was dissolved";
+        "无需处理", "nothing to do".
+    40050 | 86003 =>
+        "客户群 ID 不存在", "there is no such group";
+        "请核对客户群 ID 是否来自同一企业的应用", "make sure that the id was given to an app of the same corp".
 
     // Our own mistakes.
     40008 | 40032 | 40033 | 40035 | 40039 | 40056 | 40058 | 40063 | 40206 | 41009 | 41010 | 41011 | 41035 | 44004

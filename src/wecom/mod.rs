@@ -22,6 +22,10 @@ pub mod tag;
 
 pub mod contact_way;
 
+pub mod transfer;
+
+pub mod group_chat;
+
 pub mod welcome;
 
 pub mod member;
