@@ -42,8 +42,7 @@ const CUSTOMER_CONCURRENCY: usize = 4;
 const CUSTOMER_PATHS: &str = "externalcontact/";
 
 /// Endpoints of which one call runs at once: WeCom takes no two that hand over to the same member (45035).
-const ONE_BY_ONE: [&str; 4] =
-    [transfer::IN_SERVICE, transfer::RESIGNED, group_chat::IN_SERVICE, group_chat::RESIGNED];
+const ONE_BY_ONE: [&str; 4] = [transfer::IN_SERVICE, transfer::RESIGNED, group_chat::IN_SERVICE, group_chat::RESIGNED];
 
 /// How many greetings are sent per second: just below the platform's 10,000 a minute.
 const WELCOMES_PER_SECOND: u32 = 150;

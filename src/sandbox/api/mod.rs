@@ -51,6 +51,10 @@ mod welcome;
 
 mod unassigned;
 
+mod transfer;
+
+mod group;
+
 mod message;
 
 mod card;
