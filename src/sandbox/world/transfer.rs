@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::contacts::{AddWay, Follow};
-use super::{MemberStatus, World};
+use super::{Member, MemberStatus, World};
 use crate::ids::{ExternalUserId, UserId};
 use crate::sandbox::chance::Chance;
 use crate::sandbox::day::wire::{Xml, contact_event};
@@ -180,10 +180,10 @@ impl World {
         follows.iter().filter_map(member).map(|member| member.userid.clone()).collect()
     }
 
-    /// Whether somebody has as many customers as they may.
-    pub(in crate::sandbox) fn is_full(&self, member: u32) -> bool {
-        let member = self.directory.get(member);
-        member.is_some_and(|it| it.customers_max.is_some_and(|max| it.follows.len() >= max))
+    /// Whether somebody has as many customers as they may, and this one is not among them.
+    fn has_no_room(&self, member: u32, customer: u32) -> bool {
+        let is_full = |it: &Member| it.customers_max.is_some_and(|max| it.follows.len() >= max);
+        self.directory.get(member).is_some_and(is_full) && self.contacts.between(member, customer).is_none()
     }
 
     /// Begins a customer's transfer. Who of the two members may take part was looked at before.
@@ -202,7 +202,7 @@ impl World {
         if flow == TransferFlow::InService && self.moves_of_late(place, now) >= MOVES_MAX {
             return Err(NotTaken::MovedTooOften);
         }
-        if self.is_full(takeover) {
+        if self.has_no_room(takeover, place) {
             return Err(NotTaken::Full);
         }
         let refuses = self.refuses(customer);
@@ -225,7 +225,7 @@ impl World {
             let outcome = if transfer.refuses {
                 pushes.extend(self.failed(&transfer, "customer_refused", at));
                 Outcome::Refused
-            } else if self.is_full(takeover) {
+            } else if self.has_no_room(takeover, transfer.customer) {
                 pushes.extend(self.failed(&transfer, "customer_limit_exceed", at));
                 Outcome::Full
             } else {

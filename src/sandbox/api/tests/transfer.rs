@@ -238,7 +238,11 @@ async fn each_customer_is_answered_by_a_code_of_their_own() {
 #[tokio::test]
 async fn nothing_is_said_of_a_customer_whom_the_successor_knows_or_gets_back() {
     let (mut service, ids) = company(2).await;
-    service.platform.with(|world| world.add_contact(&UserId::from("bo"), &ids[1], "小雨"));
+    service.platform.with(|world| {
+        assert!(world.add_contact(&UserId::from("bo"), &ids[1], "小雨"));
+        // Room for one more: whom bo knows already takes none.
+        world.member_mut(&UserId::from("bo")).expect("they are here").customers_max = Some(2);
+    });
     let receiver = Receiver::of(&service.platform).await;
     asked(&service, IN_SERVICE, body("amy", "bo", &ids)).await;
     service.later(DAY).await;
