@@ -31,4 +31,7 @@ pub use day::{Day, work_day};
 pub use deliver::{Delivered, Patience, Report, Sender};
 pub use mischief::{Rates, stir};
 pub use push::{AppKind, Forgery, Push};
-pub use world::{ChangeError, Clock, Notes, ScanError, Size, TokenMode, Visible, World};
+pub use world::{
+    ChangeError, Clock, Group, GroupCall, Notes, ScanError, Size, TokenMode, TransferCall, TransferFlow, TransferRules,
+    Visible, World,
+};

@@ -50,6 +50,8 @@ mod tokens;
 
 mod wecom_errors;
 
+mod wecom_transfer;
+
 mod staff_bind;
 
 mod test_connection;

@@ -14,7 +14,7 @@ use super::contact_way::SCAN_PATH;
 use super::fault::{DropAt, Fault};
 use super::shared::Shared;
 use super::{page, server};
-use crate::ids::ExternalUserId;
+use crate::ids::{ExternalUserId, UserId};
 use crate::sandbox::world::ScanError;
 
 /// The longest id that a customer may be given by hand.
@@ -43,6 +43,13 @@ struct ClockForm {
     advance_s: u64,
 }
 
+/// What `POST /sandbox/leave` takes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LeaveForm {
+    userid: UserId,
+}
+
 /// Answers what is no call of the API.
 pub(super) async fn serve(shared: &Shared, request: Request<Incoming>) -> Wire {
     let path = request.uri().path().to_owned();
@@ -60,21 +67,41 @@ pub(super) async fn serve(shared: &Shared, request: Request<Incoming>) -> Wire {
         ("/sandbox/clock", true) => {
             let advance = |form: ClockForm| {
                 shared.clock.advance(Duration::from_secs(form.advance_s));
+                shared.settle_transfers();
                 json!({ "now": shared.clock.now() })
             };
             formed(request, advance).await
         }
-        ("/sandbox/calls" | "/sandbox/faults" | "/sandbox/clock", _) => answer::bare(StatusCode::METHOD_NOT_ALLOWED),
+        ("/sandbox/leave", true) => leave(shared, request).await,
+        ("/sandbox/calls" | "/sandbox/faults" | "/sandbox/clock" | "/sandbox/leave", _) => {
+            answer::bare(StatusCode::METHOD_NOT_ALLOWED)
+        }
         _ => answer::bare(StatusCode::NOT_FOUND),
     }
 }
 
 /// Reads a JSON form and does what it says.
 async fn formed<F: for<'de> Deserialize<'de>>(request: Request<Incoming>, act: impl FnOnce(F) -> Value) -> Wire {
-    let bytes = server::read(request).await.unwrap_or_default();
-    match serde_json::from_slice(&bytes) {
+    match read(request).await {
         Ok(form) => answer::json(&act(form)),
-        Err(error) => said(StatusCode::BAD_REQUEST, &error.to_string()),
+        Err(wire) => wire,
+    }
+}
+
+async fn read<F: for<'de> Deserialize<'de>>(request: Request<Incoming>) -> Result<F, Wire> {
+    let bytes = server::read(request).await.unwrap_or_default();
+    serde_json::from_slice(&bytes).map_err(|error| said(StatusCode::BAD_REQUEST, &error.to_string()))
+}
+
+/// A member leaves the company, and the callback goes out.
+async fn leave(shared: &Shared, request: Request<Incoming>) -> Wire {
+    let form: LeaveForm = match read(request).await {
+        Ok(form) => form,
+        Err(wire) => return wire,
+    };
+    match shared.change(|world| world.leave(&form.userid)).await {
+        Ok(()) => answer::json(&json!({ "userid": form.userid })),
+        Err(error) => said(StatusCode::NOT_FOUND, &error.to_string()),
     }
 }
 

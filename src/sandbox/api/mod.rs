@@ -2,8 +2,9 @@
 //!
 //! A [`Platform`] is a running server around a [`World`](super::World). It answers as the platform does, with its
 //! types, errcodes and limits, and pushes callbacks for what people do with their phones: scanning a contact way's
-//! code, describing or deleting each other, leaving. What is done through the API makes no callback. Faults can be set
-//! for any path. Below `/sandbox/` the same can be done over HTTP, for a pretend WeCom that is a process of its own.
+//! code, describing or deleting each other, leaving. What is done through the API makes no callback; what comes of it
+//! later does: a transfer that ends. Faults can be set for any path. Below `/sandbox/` the same can be done over HTTP,
+//! for a pretend WeCom that is a process of its own.
 
 mod platform;
 
@@ -50,6 +51,10 @@ mod contact_way;
 mod welcome;
 
 mod unassigned;
+
+mod transfer;
+
+mod group;
 
 mod message;
 

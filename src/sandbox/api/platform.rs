@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -57,9 +58,21 @@ impl Platform {
         self.shared.pushes.done().await;
     }
 
-    /// The world's clock; putting it forward ends tokens, codes and files.
+    /// The world's clock; putting it forward ends tokens, codes and files. Transfers wait for the next call, or for
+    /// [`Platform::settle_transfers`].
     pub fn clock(&self) -> Clock {
         self.shared.clock.clone()
+    }
+
+    /// Puts the clock forward, and makes happen whatever is due by then: transfers end, and callbacks say so.
+    pub fn advance(&self, by: Duration) {
+        self.shared.clock.advance(by);
+        self.shared.settle_transfers();
+    }
+
+    /// Makes happen whatever is due by now; the next call of the API does so, too.
+    pub fn settle_transfers(&self) {
+        self.shared.settle_transfers();
     }
 
     /// What goes wrong on purpose.

@@ -48,11 +48,32 @@ impl Pushes {
 
     /// Sends a callback on its way; without a service to send it to, it is lost.
     pub(super) async fn push(&self, push: Push) {
-        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(sender) = sender else { return };
+        if let Some(waiting) = self.waiting(push) {
+            // If nobody takes it any more, it comes back and is dropped, which counts it as done.
+            let _ = self.queue.send(waiting).await;
+        }
+    }
+
+    /// The same for many, without waiting: a caller that hangs up takes none of them along.
+    pub(super) fn push_all(&self, pushes: Vec<Push>) {
+        let waiting: Vec<Waiting> = pushes.into_iter().filter_map(|push| self.waiting(push)).collect();
+        if waiting.is_empty() {
+            return;
+        }
+        let queue = self.queue.clone();
+        // It ends when all are in the queue, or when nobody takes them any more.
+        tokio::spawn(async move {
+            for waiting in waiting {
+                let _ = queue.send(waiting).await;
+            }
+        });
+    }
+
+    /// A callback that counts as on its way from now on.
+    fn waiting(&self, push: Push) -> Option<Waiting> {
+        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
         self.count.send_modify(|count| *count += 1);
-        // If nobody takes it any more, it comes back and is dropped, which counts it as done.
-        let _ = self.queue.send(Waiting { push, sender, count: self.count.clone() }).await;
+        Some(Waiting { push, sender, count: self.count.clone() })
     }
 
     /// Waits until none is on its way.

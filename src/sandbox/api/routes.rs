@@ -3,7 +3,9 @@
 use super::answer::Answer;
 use super::ask::Ask;
 use super::refusal::Refusal;
-use super::{contact, contact_way, directory, login, media, message, network, note, tag, unassigned, welcome};
+use super::{
+    contact, contact_way, directory, group, login, media, message, network, note, tag, transfer, unassigned, welcome,
+};
 use crate::sandbox::world::{Credential, World};
 
 /// What makes an answer of a call, with the lock held: it neither waits nor asks anybody else.
@@ -58,6 +60,14 @@ const ROUTES: &[Route] = &[
     route("externalcontact/del_contact_way", Needs::CustomerContact, contact_way::delete),
     route("externalcontact/send_welcome_msg", Needs::CustomerContact, welcome::send),
     route("externalcontact/get_unassigned_list", Needs::CustomerContact, unassigned::list),
+    route("externalcontact/transfer_customer", Needs::CustomerContact, transfer::in_service),
+    route("externalcontact/transfer_result", Needs::CustomerContact, transfer::in_service_result),
+    route("externalcontact/resigned/transfer_customer", Needs::CustomerContact, transfer::resigned),
+    route("externalcontact/resigned/transfer_result", Needs::CustomerContact, transfer::resigned_result),
+    route("externalcontact/groupchat/list", Needs::CustomerContact, group::list),
+    route("externalcontact/groupchat/get", Needs::CustomerContact, group::get),
+    route("externalcontact/groupchat/transfer", Needs::CustomerContact, group::transfer),
+    route("externalcontact/groupchat/onjob_transfer", Needs::CustomerContact, group::onjob_transfer),
     route("message/send", Needs::App, message::send),
     route("media/get", Needs::App, media::get),
     route("media/upload", Needs::App, media::upload),

@@ -69,8 +69,16 @@ impl Shared {
         Ok(())
     }
 
+    /// Makes happen in the world whatever was due by its clock, and the callbacks go out.
+    pub(super) fn settle_transfers(&self) {
+        let pushes = self.with(World::settle_transfers);
+        self.pushes.push_all(pushes);
+    }
+
     /// Makes the answer to a call, with the fault that was drawn for it, and writes it down.
     pub(super) fn answer(&self, ask: &Ask, fault: &Fault) -> Wire {
+        // Time passed since the last call, and nobody can have seen what it brought before this one.
+        self.settle_transfers();
         let revokes = ask.path != gate::GETTOKEN && self.faults.revokes();
         self.lock(|state| {
             ask.tolerant.set(state.world.tolerates_wrong_types);

@@ -1,4 +1,5 @@
-//! The customers of those who left, and whom nobody has taken over yet.
+//! The customers of those who left, and whom nobody has taken over yet. Who is on the way to somebody is still among
+//! them until they are there.
 
 use serde_json::{Value, json};
 
@@ -32,7 +33,7 @@ pub(super) fn list(world: &mut World, ask: &Ask, caller: &Credential) -> Result<
     let mut rows = rows.skip_while(|(place, ..)| *place < first);
     let page: Vec<Value> = rows
         .by_ref()
-        .take(usize::try_from(size).unwrap_or_default())
+        .take(usize::try_from(size).unwrap_or_default().min(world.limits.unassigned_per_page))
         .map(|(_, userid, customer, left_at)| {
             json!({ "handover_userid": userid, "external_userid": customer, "dimission_time": left_at })
         })

@@ -20,9 +20,12 @@ pub(in crate::sandbox) enum AddWay {
     PhoneSearch = 2,
     CardShare = 3,
     WechatContact = 6,
+    /// Handed over by a colleague, or by an administrator in their name.
+    Assigned = 202,
 }
 
 impl AddWay {
+    /// Those by which people meet.
     pub(in crate::sandbox) const ALL: [Self; 4] =
         [Self::QrScan, Self::PhoneSearch, Self::CardShare, Self::WechatContact];
 }

@@ -33,6 +33,8 @@ pub struct Member {
     pub verified: bool,
     /// When they left, in seconds since 1970.
     pub left_at: Option<i64>,
+    /// How many customers they may have; as many as there are without a number.
+    pub customers_max: Option<usize>,
     /// Their contacts' places, in order.
     pub(in crate::sandbox) follows: Vec<u32>,
 }
@@ -90,6 +92,18 @@ impl Directory {
     /// The place of the member with this id, if they are still here.
     pub(in crate::sandbox) fn find(&self, userid: &str) -> Option<u32> {
         self.by_id.get(&userid.to_ascii_lowercase()).copied()
+    }
+
+    /// The place of whoever left last under this id.
+    pub(in crate::sandbox) fn find_left(&self, userid: &str) -> Option<u32> {
+        let theirs = |it: &Member| it.left_at.is_some() && it.userid.as_str().eq_ignore_ascii_case(userid);
+        let left = (0..).zip(&self.members).filter(|(_, it)| theirs(it));
+        left.max_by_key(|(place, it)| (it.left_at, *place)).map(|(place, _)| place)
+    }
+
+    /// The place of who has this id, or else of who had it.
+    pub(in crate::sandbox) fn find_here_or_left(&self, userid: &str) -> Option<u32> {
+        self.find(userid).or_else(|| self.find_left(userid))
     }
 
     pub(in crate::sandbox) fn get(&self, place: u32) -> Option<&Member> {

@@ -6,8 +6,9 @@ use std::collections::{HashMap, VecDeque};
 
 use super::contacts::{AddWay, Contacts, Follow, Notes};
 use super::directory::{Department, Directory, Member, MemberStatus, ROOT};
+use super::group::Groups;
 use super::media::Medium;
-use super::{Clock, Credential, Limits, Size, Tag, TokenMode, World};
+use super::{Clock, Credential, Limits, Size, Tag, TokenMode, TransferRules, World};
 use crate::ids::{ExternalUserId, UserId};
 use crate::sandbox::chance::{Chance, DIGITS};
 use crate::sandbox::corp::Corp;
@@ -63,6 +64,7 @@ impl World {
         hire(&mut chance, &mut directory, size);
         let mut contacts = Contacts::default();
         acquaint(&mut chance, &mut directory, &mut contacts, &tags, size.customers);
+        let groups = Groups::found(seed, &directory, &contacts);
         Self {
             token_mode: TokenMode::default(),
             limits: Limits::default(),
@@ -73,6 +75,9 @@ impl World {
             welcome_conflicts: 0,
             messages: VecDeque::new(),
             welcomes: VecDeque::new(),
+            transfer_rules: TransferRules::default(),
+            transfer_calls: VecDeque::new(),
+            group_calls: VecDeque::new(),
             seed,
             clock: Clock::default(),
             chance: Chance::new(seed, "what happens"),
@@ -82,6 +87,8 @@ impl World {
             contacts,
             tags,
             contact_ways: Default::default(),
+            transfers: Default::default(),
+            groups,
             tokens: Default::default(),
             welcome_codes: Default::default(),
             login_codes: Default::default(),
@@ -146,6 +153,7 @@ impl World {
             customer_contact: true,
             verified: true,
             left_at: None,
+            customers_max: None,
             follows: Vec::new(),
         };
         self.directory.add(member);
@@ -234,6 +242,7 @@ fn member_of(staff: &Staff) -> Member {
         customer_contact: true,
         verified: true,
         left_at: None,
+        customers_max: None,
         follows: Vec::new(),
     }
 }

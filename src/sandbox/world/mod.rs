@@ -15,6 +15,10 @@ mod contacts;
 
 mod contact_way;
 
+mod transfer;
+
+mod group;
+
 mod token;
 
 mod code;
@@ -36,13 +40,17 @@ pub use contact_way::{ContactWay, Temporary};
 pub use contacts::Notes;
 pub use credential::{Credential, Visible};
 pub use directory::{Department, Member, MemberStatus};
+pub use group::{Group, GroupCall};
 pub use sent::{Message, Welcomed};
 pub use token::TokenMode;
+pub use transfer::{TransferCall, TransferFlow, TransferRules};
 
 pub(in crate::sandbox) use code::{LOGIN_LIFE_S, Visitor, WELCOME_LIFE_S, Welcome};
 pub(in crate::sandbox) use contacts::{Customer, Follow, card};
+pub(in crate::sandbox) use group::{GroupStatus, NotGiven};
 pub(in crate::sandbox) use sent::keep;
 pub(in crate::sandbox) use token::{LIFE_S as TOKEN_LIFE_S, TokenError};
+pub(in crate::sandbox) use transfer::{NotTaken, Outcome, Pair, Transfer};
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -57,9 +65,11 @@ use self::code::Codes;
 use self::contact_way::ContactWays;
 use self::contacts::Contacts;
 use self::directory::Directory;
+use self::group::Groups;
 use self::media::{Media, Medium};
 use self::sent::Post;
 use self::token::Tokens;
+use self::transfer::Transfers;
 use self::window::Window;
 
 /// Calls of one endpoint are counted by the minute.
@@ -94,6 +104,14 @@ pub struct Limits {
     pub messages_per_hour: u32,
     /// Contact ways of the company.
     pub contact_ways: usize,
+    /// Leavers' customers on one page.
+    pub unassigned_per_page: usize,
+    /// Transfers of two members on one page.
+    pub transfers_per_page: usize,
+    /// Groups on one page.
+    pub groups_per_page: usize,
+    /// Groups that one member gives away, or is given, on one day.
+    pub groups_per_day: usize,
 }
 
 impl Default for Limits {
@@ -105,6 +123,10 @@ impl Default for Limits {
             messages_per_minute: 30,
             messages_per_hour: 1000,
             contact_ways: 500_000,
+            unassigned_per_page: 1000,
+            transfers_per_page: 1000,
+            groups_per_page: 1000,
+            groups_per_day: 300,
         }
     }
 }
@@ -140,6 +162,12 @@ pub struct World {
     pub messages: VecDeque<Message>,
     /// The welcomes that customers received, the oldest first.
     pub welcomes: VecDeque<Welcomed>,
+    /// What becomes of transfers.
+    pub transfer_rules: TransferRules,
+    /// The requests to transfer customers, the oldest first.
+    pub transfer_calls: VecDeque<TransferCall>,
+    /// The requests to give groups away, the oldest first.
+    pub group_calls: VecDeque<GroupCall>,
     pub(in crate::sandbox) seed: u64,
     pub(in crate::sandbox) clock: Clock,
     pub(in crate::sandbox) chance: Chance,
@@ -149,6 +177,8 @@ pub struct World {
     pub(in crate::sandbox) contacts: Contacts,
     pub(in crate::sandbox) tags: Vec<Tag>,
     pub(in crate::sandbox) contact_ways: ContactWays,
+    pub(in crate::sandbox) transfers: Transfers,
+    pub(in crate::sandbox) groups: Groups,
     pub(in crate::sandbox) tokens: Tokens,
     pub(in crate::sandbox) welcome_codes: Codes<Welcome>,
     pub(in crate::sandbox) login_codes: Codes<Visitor>,

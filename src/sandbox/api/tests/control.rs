@@ -52,6 +52,25 @@ async fn calls_faults_and_the_clock_are_reached_over_http() {
 }
 
 #[tokio::test]
+async fn a_member_leaves_and_a_transfer_ends_over_http() {
+    let mut service = Service::start().await;
+    let (member, customer) = service.pair();
+    service.platform.with(|world| world.add_member(&UserId::from("successor"), "接班"));
+    let leave = |body: Value| control(&service, Method::POST, "leave", body.to_string());
+    assert_eq!(leave(json!({ "userid": member })).await.status, 200);
+    assert_eq!(leave(json!({ "userid": member })).await.status, 404, "they are gone");
+    assert_eq!(leave(json!({ "user": member })).await.status, 400);
+    assert_eq!(control(&service, Method::GET, "leave", "").await.status, 405);
+    let body = json!({ "handover_userid": member, "takeover_userid": "successor", "external_userid": [customer] });
+    assert_eq!(service.post("externalcontact/resigned/transfer_customer", body).await.errcode(), 0);
+    assert_eq!(control(&service, Method::POST, "clock", r#"{"advance_s":86400}"#).await.status, 200);
+    let followers = service.platform.with(|world| world.followers_of(&customer));
+    assert!(followers.contains(&UserId::from("successor")), "{followers:?}");
+    service.token = service.new_token(AppKind::App).await;
+    assert_eq!(service.get("user/get?userid=successor").await.errcode(), 0);
+}
+
+#[tokio::test]
 async fn a_stopped_platform_listens_no_more() {
     let service = Service::start().await;
     let address = service.platform.address();

@@ -1,10 +1,16 @@
 //! The API as a service meets it: over a real socket, with a token of its own.
 
+mod receiver;
+
 mod token;
 
 mod contact;
 
 mod contact_way;
+
+mod transfer;
+
+mod group;
 
 mod welcome;
 
@@ -19,6 +25,7 @@ mod shape;
 mod control;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -118,6 +125,12 @@ impl Service {
         body: Bytes,
     ) -> Option<Answered> {
         request(self.platform.address(), method, &format!("/cgi-bin/{path}"), headers, body).await
+    }
+
+    /// The world's clock is put forward, and the token that ended meanwhile is replaced.
+    async fn later(&mut self, by: Duration) {
+        self.platform.advance(by);
+        self.token = self.new_token(AppKind::App).await;
     }
 
     /// A member whom customers may add.

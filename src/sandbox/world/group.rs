@@ -1,0 +1,296 @@
+//! Customer groups (客户群): whose they are, and who inherits them.
+//!
+//! Whether a group waits for an heir follows from its owner, so nobody has to tell it that somebody left. What is done
+//! with groups through the API makes no callback here, as nothing says that it does on the platform.
+
+use std::collections::HashMap;
+
+use super::World;
+use super::contacts::Contacts;
+use super::directory::Directory;
+use crate::ids::{ExternalUserId, UserId};
+use crate::sandbox::chance::Chance;
+use crate::sandbox::day::cast;
+
+/// Of so many members with customers one owns a group from the beginning.
+const OWNERS_EVERY: usize = 6;
+
+/// So many of the owner's customers are in a group, at most.
+const GUESTS_MAX: usize = 20;
+
+/// The random part of a group's id.
+const CHAT_ID_CHARS: usize = 30;
+
+/// When the groups were made that are there from the beginning, in seconds since 1970.
+const FOUNDED_AT: i64 = 1_735_689_600;
+
+/// In service, a group is given away so often within so many seconds.
+const MOVES_MAX: usize = 2;
+const MOVES_WITHIN_S: i64 = 90 * 24 * 3600;
+
+/// The platform's days begin at midnight in China, which is so many seconds earlier than in Greenwich.
+const CHINA_S: i64 = 8 * 3600;
+const DAY_S: i64 = 24 * 3600;
+
+/// A group of members and customers.
+#[derive(Debug, Clone)]
+pub struct Group {
+    /// `wr…`.
+    pub chat_id: String,
+    /// What it is called.
+    pub name: String,
+    /// The customers in it.
+    pub guests: Vec<ExternalUserId>,
+    /// When it was made, in seconds since 1970.
+    pub created_at: i64,
+    pub(in crate::sandbox) owner: u32,
+    /// Members in it beside the owner.
+    pub(in crate::sandbox) colleagues: Vec<u32>,
+    /// How often somebody came or went.
+    pub(in crate::sandbox) version: u32,
+    /// Who inherits it, and when.
+    heir: Option<(u32, i64)>,
+    inherited: bool,
+    /// When it was given away in service.
+    moved_at: Vec<i64>,
+}
+
+/// A request to give groups away that was not refused as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupCall {
+    /// The owners are said to have left.
+    pub resigned: bool,
+    /// Who shall own them.
+    pub new_owner: UserId,
+    /// The groups, and what was answered about each: 0 means given.
+    pub chat_ids: Vec<(String, i64)>,
+    /// When, in seconds since 1970.
+    pub at: i64,
+}
+
+/// How a group stands, by the platform's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::sandbox) enum GroupStatus {
+    Normal = 0,
+    /// Its owner has left.
+    Orphaned = 1,
+    /// Somebody will inherit it.
+    Inheriting = 2,
+    /// Somebody has inherited it.
+    Inherited = 3,
+}
+
+/// Why a group is not given away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::sandbox) enum NotGiven {
+    /// There is no such group.
+    Unknown,
+    /// The owner is here, and the request was for leavers' groups.
+    OwnerIsHere,
+    /// The other way round.
+    OwnerHasLeft,
+    /// It is theirs.
+    SameOwner,
+    /// Somebody will inherit it.
+    Inheriting,
+    /// Somebody inherited it.
+    Inherited,
+    /// It was given away too often of late.
+    MovedTooOften,
+    /// Enough groups for today.
+    Daily,
+}
+
+/// All groups, in the order in which they were made.
+#[derive(Debug, Default)]
+pub(in crate::sandbox) struct Groups {
+    pub(in crate::sandbox) all: Vec<Group>,
+    by_id: HashMap<String, u32>,
+    given_by: HashMap<u32, Today>,
+    given_to: HashMap<u32, Today>,
+}
+
+/// How often something happened on one day.
+#[derive(Debug, Default, Clone, Copy)]
+struct Today {
+    day: i64,
+    count: usize,
+}
+
+impl Groups {
+    /// The groups that are there from the beginning.
+    pub(in crate::sandbox) fn found(seed: u64, directory: &Directory, contacts: &Contacts) -> Self {
+        let mut chance = Chance::new(seed, "groups");
+        let mut groups = Self::default();
+        let with_customers = (0..).zip(&directory.members).filter(|(_, member)| !member.follows.is_empty());
+        for (nth, (owner, member)) in with_customers.step_by(OWNERS_EVERY).enumerate() {
+            let chat_id = cast::opaque(&mut chance, "wr", CHAT_ID_CHARS);
+            let name = format!("客户群{}", nth + 1);
+            groups.add(Group::new(chat_id, name, owner, guests(contacts, &member.follows), FOUNDED_AT));
+        }
+        groups
+    }
+
+    pub(in crate::sandbox) fn add(&mut self, group: Group) {
+        self.by_id.insert(group.chat_id.clone(), self.all.len() as u32);
+        self.all.push(group);
+    }
+
+    pub(in crate::sandbox) fn get(&self, chat_id: &str) -> Option<&Group> {
+        self.all.get(*self.by_id.get(chat_id)? as usize)
+    }
+
+    fn get_mut(&mut self, chat_id: &str) -> Option<&mut Group> {
+        self.all.get_mut(*self.by_id.get(chat_id)? as usize)
+    }
+
+    /// Gives the groups to their heirs whose time has come.
+    pub(in crate::sandbox) fn settle(&mut self, now: i64) {
+        for group in &mut self.all {
+            if let Some((heir, at)) = group.heir
+                && at <= now
+            {
+                group.heir = None;
+                group.inherited = true;
+                // Who has left is in no group any more.
+                group.pass_to(heir, false);
+            }
+        }
+    }
+}
+
+impl Group {
+    fn new(chat_id: String, name: String, owner: u32, guests: Vec<ExternalUserId>, created_at: i64) -> Self {
+        Self {
+            chat_id,
+            name,
+            guests,
+            created_at,
+            owner,
+            colleagues: Vec::new(),
+            version: 1,
+            heir: None,
+            inherited: false,
+            moved_at: Vec::new(),
+        }
+    }
+
+    fn pass_to(&mut self, new_owner: u32, stays: bool) {
+        let old = std::mem::replace(&mut self.owner, new_owner);
+        self.colleagues.retain(|&it| it != new_owner);
+        if stays {
+            self.colleagues.push(old);
+        }
+        self.version += 1;
+    }
+}
+
+impl Today {
+    fn on(self, day: i64) -> usize {
+        if self.day == day { self.count } else { 0 }
+    }
+
+    fn one_more(&mut self, day: i64) {
+        *self = Self { day, count: self.on(day) + 1 };
+    }
+}
+
+impl World {
+    /// Makes a group of a member and some of their customers, without any callback; none if there is no such member.
+    pub fn add_group(&mut self, owner: &UserId, name: &str) -> Option<String> {
+        let place = self.directory.find(owner.as_str())?;
+        let guests = guests(&self.contacts, &self.directory.get(place)?.follows);
+        let chat_id = cast::opaque(&mut self.chance, "wr", CHAT_ID_CHARS);
+        self.groups.add(Group::new(chat_id.clone(), name.to_owned(), place, guests, self.now()));
+        Some(chat_id)
+    }
+
+    /// A group by its id.
+    pub fn group(&self, chat_id: &str) -> Option<&Group> {
+        self.groups.get(chat_id)
+    }
+
+    /// Whose a group is, here or gone.
+    pub fn owner_of(&self, chat_id: &str) -> Option<&UserId> {
+        self.directory.get(self.groups.get(chat_id)?.owner).map(|member| &member.userid)
+    }
+
+    /// The ids of the groups that somebody owns, here or gone, the oldest first.
+    pub fn groups_of(&self, owner: &UserId) -> Vec<String> {
+        let place = self.directory.find_here_or_left(owner.as_str());
+        let theirs = self.groups.all.iter().filter(|group| Some(group.owner) == place);
+        theirs.map(|group| group.chat_id.clone()).collect()
+    }
+
+    pub(in crate::sandbox) fn group_status(&self, group: &Group) -> GroupStatus {
+        let left = self.directory.get(group.owner).is_none_or(|owner| owner.left_at.is_some());
+        match (group.heir, left) {
+            (Some(_), _) => GroupStatus::Inheriting,
+            (None, true) => GroupStatus::Orphaned,
+            (None, false) if group.inherited => GroupStatus::Inherited,
+            (None, false) => GroupStatus::Normal,
+        }
+    }
+
+    /// Gives a leaver's group to somebody, at once or in a while. Whether they may own one was looked at before.
+    pub(in crate::sandbox) fn bequeath(&mut self, chat_id: &str, heir: u32) -> Result<(), NotGiven> {
+        let group = self.groups.get(chat_id).ok_or(NotGiven::Unknown)?;
+        match self.group_status(group) {
+            GroupStatus::Normal => return Err(NotGiven::OwnerIsHere),
+            GroupStatus::Inheriting => return Err(NotGiven::Inheriting),
+            GroupStatus::Inherited => return Err(NotGiven::Inherited),
+            GroupStatus::Orphaned => {}
+        }
+        let owner = group.owner;
+        self.count_given(owner, heir)?;
+        let now = self.now();
+        let at = now + self.transfer_rules.inherit_after_s;
+        if let Some(group) = self.groups.get_mut(chat_id) {
+            group.heir = Some((heir, at));
+        }
+        self.groups.settle(now);
+        Ok(())
+    }
+
+    /// Gives a group of somebody who is here to somebody else.
+    pub(in crate::sandbox) fn give(&mut self, chat_id: &str, new_owner: u32) -> Result<(), NotGiven> {
+        let group = self.groups.get(chat_id).ok_or(NotGiven::Unknown)?;
+        let owner = group.owner;
+        match self.group_status(group) {
+            GroupStatus::Orphaned => return Err(NotGiven::OwnerHasLeft),
+            GroupStatus::Inheriting => return Err(NotGiven::Inheriting),
+            GroupStatus::Normal | GroupStatus::Inherited if owner == new_owner => return Err(NotGiven::SameOwner),
+            GroupStatus::Normal | GroupStatus::Inherited => {}
+        }
+        let now = self.now();
+        if group.moved_at.iter().filter(|&&at| at > now - MOVES_WITHIN_S).count() >= MOVES_MAX {
+            return Err(NotGiven::MovedTooOften);
+        }
+        self.count_given(owner, new_owner)?;
+        if let Some(group) = self.groups.get_mut(chat_id) {
+            group.moved_at.push(now);
+            group.pass_to(new_owner, true);
+        }
+        Ok(())
+    }
+
+    /// Counts a group that is given away today. The documents can be read as a limit for who gives and for who is
+    /// given; whoever keeps to both is safe.
+    fn count_given(&mut self, owner: u32, new_owner: u32) -> Result<(), NotGiven> {
+        let day = (self.now() + CHINA_S).div_euclid(DAY_S);
+        let by = self.groups.given_by.entry(owner).or_default();
+        let to = self.groups.given_to.entry(new_owner).or_default();
+        if by.on(day).max(to.on(day)) >= self.limits.groups_per_day {
+            return Err(NotGiven::Daily);
+        }
+        by.one_more(day);
+        to.one_more(day);
+        Ok(())
+    }
+}
+
+/// Some of a member's customers.
+fn guests(contacts: &Contacts, follows: &[u32]) -> Vec<ExternalUserId> {
+    let customer = |&place: &u32| contacts.customer(contacts.follow(place)?.customer);
+    follows.iter().filter_map(customer).take(GUESTS_MAX).map(|it| it.id.clone()).collect()
+}
