@@ -80,6 +80,7 @@ const COUNTERS: &[(&str, &str)] = &[
     ("wecomd_refused_total", "Callbacks that are not ours, by app and by the step that failed"),
     ("wecomd_events_total", "Deliveries that left the inbox, by kind of event and outcome"),
     ("wecomd_tasks_total", "Attempts at tasks, by kind and outcome: done, again, postponed, parked, released, lost"),
+    ("wecomd_handover_items_total", "Customers, orders and groups of handovers that came to an end, by which"),
     ("wecomd_welcome_total", "Greetings that were due, by what became of them"),
     ("wecomd_wecom_calls_total", "Calls of WeCom's API, by path and errcode"),
     ("wecomd_wecom_pauses_total", "Pauses that WeCom asked for, by path and errcode"),
@@ -90,6 +91,10 @@ const GAUGES: &[(&str, &str)] = &[
     ("wecomd_pending", "Deliveries still to record, counted up to 100,000"),
     ("wecomd_parked", "Deliveries that a person must look at, counted up to 100,000"),
     ("wecomd_tasks", "Tasks, by kind and state: due, waiting, running, parked"),
+    (
+        "wecomd_handover_stuck_items",
+        "Customers and groups that WeCom took on more than 26 hours ago and has not handed over",
+    ),
     ("wecomd_task_age_seconds", "How long the oldest due task of a kind has been due"),
     ("wecomd_wecom_budget_left", "How many calls of a path could follow at once, as of the latest"),
 ];

@@ -17,7 +17,7 @@ use crate::{
         self,
         handover::{self, Handover, Heard, NewCall, Taken},
     },
-    wecom::{self, ApiError, Class, group_chat, transfer, transfer::Flow},
+    wecom::{ApiError, Class, Meaning, group_chat, transfer, transfer::Flow},
 };
 
 /// How often WeCom is asked about one item before it is given up; a person may plan it anew.
@@ -156,7 +156,7 @@ impl Driver<'_> {
             heard.entry(fact).or_default().push(Heard {
                 item: item.id,
                 errcode: Some(code),
-                reason: wecom::meaning(code).map(|it| it.zh.to_owned()),
+                reason: Meaning::of(code).map(|it| it.zh.to_owned()),
                 ..Heard::default()
             });
         }

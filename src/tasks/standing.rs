@@ -28,12 +28,7 @@ pub const BACKLOG_MAX: i64 = 10_000;
 /// Looks at the queue again and again, until nobody listens any more.
 pub async fn watch(pool: PgPool, said: watch::Sender<Value>) {
     while !said.is_closed() {
-        let looked = async {
-            let mut conn = pool.acquire().await?;
-            let stuck = handover::stuck(&mut conn, Utc::now() - STUCK_AFTER).await?;
-            sqlx::Result::Ok((task::standing(&mut conn).await?, stuck))
-        };
-        match looked.await {
+        match look(&pool).await {
             Ok((standing, stuck)) => {
                 gauges(&standing);
                 #[expect(clippy::cast_precision_loss, reason = "a gauge")]
@@ -47,6 +42,13 @@ pub async fn watch(pool: PgPool, said: watch::Sender<Value>) {
             () = said.closed() => {}
         }
     }
+}
+
+/// The queue, and how many items of handovers are stuck.
+async fn look(pool: &PgPool) -> sqlx::Result<(Vec<Standing>, i64)> {
+    let mut conn = pool.acquire().await?;
+    let stuck = handover::stuck(&mut conn, Utc::now() - STUCK_AFTER).await?;
+    Ok((task::standing(&mut conn).await?, stuck))
 }
 
 fn words(standing: &[Standing]) -> Value {

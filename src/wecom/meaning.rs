@@ -37,7 +37,7 @@ pub(super) const WRONG_SECRET: Meaning = Meaning {
 macro_rules! meanings {
     ($($($code:literal)|+ => $zh:literal, $en:literal; $remedy_zh:literal, $remedy_en:literal.)+) => {
         /// The meaning of a code; none for those that ask for nothing special.
-        pub fn of(errcode: i64) -> Option<&'static Meaning> {
+        pub(super) fn of(errcode: i64) -> Option<&'static Meaning> {
             match errcode {
                 $($($code)|+ => Some(&Meaning { zh: $zh, en: $en, remedy_zh: $remedy_zh, remedy_en: $remedy_en }),)+
                 _ => None,

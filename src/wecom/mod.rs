@@ -41,4 +41,4 @@ pub mod network;
 pub use budget::Limits;
 pub use client::{Api, Settings, SetupError, Wecom};
 pub use error::{ApiError, Class};
-pub use meaning::{Meaning, of as meaning};
+pub use meaning::Meaning;
