@@ -52,6 +52,8 @@ mod wecom_errors;
 
 mod wecom_transfer;
 
+mod handover_laws;
+
 mod staff_bind;
 
 mod test_connection;
