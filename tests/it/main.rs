@@ -50,6 +50,8 @@ mod tokens;
 
 mod wecom_errors;
 
+mod errcodes;
+
 mod staff_bind;
 
 mod test_connection;

@@ -202,7 +202,8 @@ async fn outcome(db: &TestDb, corpid: &CorpId) -> Vec<String> {
 #[tokio::test]
 async fn no_index_of_the_contacts_but_the_key_leads_a_planner_through_all_of_a_corp() {
     let db = TestDb::new().await;
-    let query = "select indexname::text from pg_indexes where tablename = 'customer_wechat_contact' and indexdef ~ 'corpid'";
+    let query =
+        "select indexname::text from pg_indexes where tablename = 'customer_wechat_contact' and indexdef ~ 'corpid'";
     assert_eq!(db.texts(query).await, ["customer_wechat_contact_key"]);
 }
 
