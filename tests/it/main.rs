@@ -30,6 +30,8 @@ mod stop;
 
 mod tasks;
 
+mod task_laws;
+
 mod welcome;
 
 mod sync;
