@@ -46,6 +46,8 @@ mod notify;
 
 mod media;
 
+mod media_s3;
+
 mod work_orders;
 
 mod tokens;
