@@ -52,6 +52,8 @@ mod work_orders;
 
 mod tokens;
 
+mod proxy;
+
 mod wecom_errors;
 
 mod errcodes;

@@ -22,6 +22,8 @@ pub(crate) mod plaintext;
 
 pub(crate) mod proof;
 
+pub(crate) mod proxy;
+
 pub(crate) mod reconcile;
 
 pub(crate) mod source;
