@@ -115,7 +115,7 @@ async fn a_secret_that_wecom_refuses_is_left_alone_by_every_process() {
         assert_eq!(calls(&platform, "gettoken") - before, if rest_s.is_some() { 1 } else { 2 }, "{code}");
         let left = "select coalesce(ceil(extract(epoch from blocked_until - now())), 0)::bigint from wecom_token";
         let rest_s = rest_s.unwrap_or(0);
-        assert!((rest_s - 3..=rest_s).contains(&app.db.count(left).await), "{code} rests for {rest_s} s");
+        assert!((rest_s / 2..=rest_s).contains(&app.db.count(left).await), "{code} rests for {rest_s} s");
     }
     app.finish().await;
     platform.stop().await;
@@ -129,7 +129,7 @@ async fn a_task_waits_for_wecom_or_for_the_operator_or_is_parked() {
         // On any other path this one speaks of the token.
         let path = if *code == 40001 { "gettoken" } else { "user/get" };
         let (parked, wait_s, reason) = attempt(&acting, path, *code).await;
-        assert!(!parked && (595..=600).contains(&wait_s), "{code} waits {wait_s} s: {reason}");
+        assert!(!parked && (500..=600).contains(&wait_s), "{code} waits {wait_s} s: {reason}");
         assert!(reason.contains(&format!("{path}: {code} ")) && reason.contains("(hint "), "{reason}");
     }
     for kind in KINDS {
@@ -137,7 +137,7 @@ async fn a_task_waits_for_wecom_or_for_the_operator_or_is_parked() {
             let (parked, wait_s, reason) = attempt(&acting, "user/get", *code).await;
             assert_eq!(parked, kind.class == Class::Refused, "{code}: {reason}");
             let longest = kind.pause_s.map_or(if parked { 0 } else { 1 }, |it| i64::try_from(it).expect("small"));
-            assert!((longest - 3..=longest).contains(&wait_s), "{code} waits {wait_s} s: {reason}");
+            assert!((longest / 2..=longest).contains(&wait_s), "{code} waits {wait_s} s: {reason}");
             assert!(reason.contains(&format!("user/get: {code} ")) && reason.contains("(hint "), "{reason}");
         }
     }
