@@ -30,6 +30,8 @@ mod stop;
 
 mod tasks;
 
+mod task_laws;
+
 mod welcome;
 
 mod sync;
@@ -44,14 +46,19 @@ mod notify;
 
 mod media;
 
+mod media_s3;
+
 mod work_orders;
 
 mod tokens;
+
+mod proxy;
 
 mod wecom_errors;
 
 mod wecom_transfer;
 
+mod errcodes;
 mod handover_laws;
 
 mod staff_bind;
