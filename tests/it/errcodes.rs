@@ -19,8 +19,10 @@ use wecomd::{
 };
 
 use crate::{
+    handover_codes,
     support::{
         Acting,
+        acting::context,
         reconcile::{PAGES, Scene, steps, to_the_end},
         source::code_of,
         wecom::{another_wecom, app_with_wecom, calls, somebody},
@@ -35,7 +37,7 @@ type Handled = (&'static str, &'static [i64]);
 const SECRETS: Handled = ("src/wecom/token.rs", &[40001, 40013, 40091, 41002, 41004, 45009, 45031, 50003, 301_007]);
 
 const OPERATOR: Handled = (
-    "src/tasks/failure.rs",
+    "src/wecom/error.rs",
     &[
         40001, 40013, 40091, 45031, 48002, 48007, 48009, 48011, 50001, 50003, 60020, 60031, 301_007, 301_042, 301_052,
         301_053, 610_023, 610_024,
@@ -83,6 +85,13 @@ const HANDLED: &[Handled] = &[
     LEAVERS,
     ("src/sync/customers.rs", CURSORS),
     ("src/sync/customers.rs", ABOUT_MEMBERS),
+    // Driven in `handover_codes`.
+    ("src/handover/code.rs", handover_codes::OF_CUSTOMERS),
+    ("src/handover/code.rs", handover_codes::OF_GROUPS),
+    ("src/handover/poll.rs", handover_codes::UNDER_WAY),
+    ("src/handover/poll.rs", handover_codes::NO_GROUP),
+    ("src/handover/submit.rs", handover_codes::TOO_EARLY),
+    ("src/wecom/group_chat.rs", &[-1]),
 ];
 
 /// A company that one group of members serves.
@@ -156,7 +165,7 @@ async fn attempt(acting: &Acting, path: &str, code: i64) -> (bool, i64, String) 
     let admin = &acting.app.app.admin_half;
     // Each with a memory of its own, because some codes end in a pause.
     let (wecom, pool) = another_wecom(db, &admin.vault, &acting.platform).await;
-    let context = Context { pool: db.pool.clone(), wecom, media: admin.media.clone() };
+    let context = Context { wecom, ..context(&acting.app) };
     let mut executor = Executor::new(context, Lane::of(TaskKind::RefreshMember, 1));
     assert_eq!(executor.step().await.expect("the database answers"), wecomd::tasks::Step::Worked);
     pool.close().await;

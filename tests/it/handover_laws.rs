@@ -3,21 +3,14 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use proptest::{
     prelude::*,
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 use wecomd::{
-    changes::{Changes, ContactStatus},
-    handover::{
-        Driver, Next,
-        item::{Fact, ItemState},
-        turn::{By, settle, turn_all},
-    },
+    handover::{Driver, Next, item::ItemState},
     ids::{ExternalUserId, UserId},
     sandbox::{DropAt, Fault},
-    tables::{apply, handover, wechat_contact_record::KnownMonths},
 };
 
 use crate::support::{Acting, HANDOVER, wait};
@@ -125,15 +118,9 @@ fn whatever_happens_no_customer_of_a_leaver_is_lost_or_sent_twice_and_an_end_sta
 async fn company() -> Acting {
     let acting = Acting::start().await;
     for user in SUCCESSORS {
-        acting.member(user, user, &[]);
-        acting.app.db.execute(&bind(&acting, user)).await;
+        acting.successor(user).await;
     }
     acting
-}
-
-fn bind(acting: &Acting, user: &str) -> String {
-    let corpid = &acting.app.corp.corpid;
-    format!("insert into staff_wechat_bind (corpid, staff_id, wechat_userid) values ('{corpid}', 'S-{user}', '{user}')")
 }
 
 /// One leaver's story.
@@ -167,44 +154,20 @@ impl Scene<'_> {
 
     /// The leaver, their customers, and a handover before they leave.
     async fn begin(&self, refuses: &[bool]) -> i64 {
-        let acting = self.acting;
         let customers: Vec<_> = (0..CUSTOMERS).map(|it| self.customer(it)).collect();
-        let names: Vec<_> = customers.iter().map(|it| it.as_str()).collect();
-        acting.member(self.leaver().as_str(), "安", &names);
-        acting.platform.with(|world| {
+        self.acting.platform.with(|world| {
             let refusing = customers.iter().zip(refuses).filter(|(_, refuses)| **refuses);
             world.transfer_rules.refusers.extend(refusing.map(|(customer, _)| customer.clone()));
         });
-        acting.app.db.execute(&bind(acting, self.leaver().as_str())).await;
-        let corpid = acting.app.corp.corpid.clone();
-        let mut changes = Changes::default();
-        let since = acting.platform.clock().now() - TimeDelta::days(1);
-        changes.members.entry((corpid.clone(), self.leaver())).or_default().joined(since);
-        for customer in customers {
-            let contact = changes.contacts.entry((corpid.clone(), customer, self.leaver())).or_default();
-            contact.became(ContactStatus::Contacted, since);
-        }
-        let mut transaction = acting.app.db.pool.begin().await.expect("begins");
-        apply::apply(&mut transaction, changes, &mut KnownMonths::default()).await.expect("applies");
-        transaction.commit().await.expect("commits");
-        let leaver = self.leaver();
-        let new = format!(
-            "insert into handover (corpid, wechat_userid, staff_id, state, cause) values
-             ('{corpid}', '{leaver}', 'S-{leaver}', 'detected', 'resignation')"
-        );
-        acting.app.db.execute(&new).await;
-        let id = acting.app.db.count(&format!("select id from handover where wechat_userid = '{leaver}'")).await;
-        let mut conn = acting.app.db.pool.acquire().await.expect("connects");
-        assert_eq!(handover::collect_contacts(&mut conn, id).await.expect("collects"), CUSTOMERS as u64);
-        id
+        self.acting.leaver(self.leaver().as_str(), &customers).await
     }
 
     async fn happens(&self, id: i64, event: &Event) {
         let platform = &self.acting.platform;
         match event {
             Event::Leaves => drop(platform.leave(&self.leaver()).await),
-            Event::Planned(successor) => self.plan(id, SUCCESSORS[*successor]).await,
-            Event::Submitted => self.let_go(id).await,
+            Event::Planned(successor) => self.acting.plan(id, SUCCESSORS[*successor]).await,
+            Event::Submitted => self.acting.let_go(id).await,
             Event::CalledOff => {
                 let off = "update handover set cancelled_at = now(), cancelled_by = 'chief' where cancelled_at is null and id =";
                 self.acting.app.db.execute(&format!("{off} {id}")).await;
@@ -218,26 +181,6 @@ impl Scene<'_> {
             Event::Unfollowed(which) => drop(platform.unfollow(&self.leaver(), &self.customer(*which)).await),
             Event::Removed(which) => drop(platform.remove(&self.leaver(), &self.customer(*which)).await),
         }
-    }
-
-    /// Whoever has no successor gets this one, as a person decides.
-    async fn plan(&self, id: i64, successor: &str) {
-        let mut transaction = self.acting.app.db.pool.begin().await.expect("begins");
-        apply::lock_alone(&mut transaction, &self.acting.app.corp.corpid).await.expect("locks");
-        let open = handover::in_states(&mut transaction, id, &["open".to_owned()]).await.expect("reads");
-        let chosen =
-            "update handover_item set successor_userid = $1, successor_staff_id = 'S-' || $1 where id = any($2)";
-        let chosen = sqlx::query(chosen).bind(successor).bind(&open);
-        chosen.execute(&mut *transaction).await.expect("writes");
-        let by = By { actor: "chief", cause: "计划" };
-        turn_all(&mut transaction, Fact::Chosen, &open, by).await.expect("turns");
-        settle(&mut transaction, id, by).await.expect("settles");
-        transaction.commit().await.expect("commits");
-    }
-
-    async fn let_go(&self, id: i64) {
-        let go = "update handover set submitted_at = coalesce(submitted_at, now()), submitted_by = 'chief' where id =";
-        self.acting.app.db.execute(&format!("{go} {id}")).await;
     }
 
     async fn drive(&self, id: i64, trouble: Trouble) -> Option<Next> {
@@ -322,8 +265,8 @@ impl Scene<'_> {
     /// All goes well from here: everything gets a successor, and days pass until everything is at its end.
     async fn end(&self, id: i64) {
         for _ in 0..DAYS_MAX {
-            self.plan(id, SUCCESSORS[0]).await;
-            self.let_go(id).await;
+            self.acting.plan(id, SUCCESSORS[0]).await;
+            self.acting.let_go(id).await;
             let next = self.drive(id, Trouble::None).await;
             self.happens(id, &Event::Recorded).await;
             let over = format!("select count(*) from handover where id = {id} and state in ('done', 'cancelled')");

@@ -61,6 +61,8 @@ mod wecom_transfer;
 mod errcodes;
 mod handover_laws;
 
+mod handover_codes;
+
 mod staff_bind;
 
 mod test_connection;

@@ -70,7 +70,7 @@ pub(crate) const KINDS: &[Kind] = &[
     refused(&[84074], "may not serve customers"),
     refused(&[84083, 84084], "see who serves"),
     refused(&[40096], "an app of the same corp"),
-    refused(&[40131], "scope of 客户联系"),
+    refused(&[40131], "who hands over"),
     // Our own mistakes.
     refused(&[40008, 40032, 40033, 40035, 40039, 40056, 40058, 40063, 40206, 44004, 45002], "report the hint"),
     refused(&[41009, 41010, 41011, 41035, 82001, 82002, 82003], "report the hint"),
@@ -96,6 +96,24 @@ pub(crate) const KINDS: &[Kind] = &[
     refused(&[50100], "cursor"),
     refused(&[81013], "none of the receivers"),
     refused(&[301_002], "different apps"),
+    // Of single customers and groups that are handed over.
+    refused(&[40097], "has not left"),
+    refused(&[40098], "real name"),
+    refused(&[40099], "more customers"),
+    refused(&[40128], "90 days"),
+    refused(&[40130], "who hands over"),
+    refused(&[40132], "team"),
+    refused(&[40143], "banned"),
+    refused(&[40205], "year"),
+    refused(&[90500], "in-service flow"),
+    refused(&[90502], "flow for leavers"),
+    refused(&[90501, 90509], "no customer group"),
+    refused(&[90503], "full"),
+    refused(&[90504], "this owner already"),
+    refused(&[90507], "being handed over"),
+    refused(&[90508], "handed over already"),
+    refused(&[49008], "dissolved"),
+    refused(&[40050, 86003], "no such group"),
 ];
 
 #[tokio::test]

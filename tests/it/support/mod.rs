@@ -14,6 +14,8 @@ pub(crate) mod database;
 
 pub(crate) mod folder;
 
+mod handing;
+
 pub(crate) mod http;
 
 pub(crate) mod link;
