@@ -59,6 +59,8 @@ mod wecom_errors;
 mod wecom_transfer;
 
 mod errcodes;
+mod handover;
+
 mod handover_laws;
 
 mod handover_codes;
