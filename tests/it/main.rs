@@ -52,4 +52,12 @@ mod wecom_errors;
 
 mod staff_bind;
 
+mod handover_plan;
+
+mod handover_admin;
+
+mod resignation;
+
+mod transfer;
+
 mod test_connection;

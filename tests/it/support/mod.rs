@@ -14,6 +14,8 @@ pub(crate) mod folder;
 
 pub(crate) mod http;
 
+pub(crate) mod leaver;
+
 pub(crate) mod link;
 
 pub(crate) mod plaintext;
