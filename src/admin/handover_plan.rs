@@ -135,7 +135,7 @@ pub(super) async fn ask(call: &mut Call<'_>) -> Result<Wanted, Problem> {
     let users: Vec<_> = candidates.into_iter().map(|it| it.user).collect();
     let mut verdicts = successors::ask(api.as_ref(), &users).await?;
     let groups = match &api {
-        Some(api) if handover.cause != "transfer" => {
+        Some(api) if handover.cause != "transfer" && wish.plans(Kind::Group) => {
             groups(api, &handover.wechat_userid, &mut verdicts.warnings).await?
         }
         _ => Vec::new(),
@@ -287,9 +287,11 @@ async fn save(
     handover::take_back(conn, &dropped).await?;
     handover::follow_plan(conn, id).await?;
     handover::replanned(conn, id, message).await?;
-    // Whoever gets another successor stays planned, so the items' own turns do not tell of it.
-    handover::log(conn, id, Some(&handover.state), &handover.state, who, &cause).await?;
-    settle(conn, id, by).await?;
+    let state = settle(conn, id, by).await?;
+    if state.is_some_and(|it| it.as_str() == handover.state) {
+        // Whoever gets another successor stays planned, and so does the whole: no turn tells of it.
+        handover::log(conn, id, Some(&handover.state), &handover.state, who, &cause).await?;
+    }
     Ok(())
 }
 
@@ -372,8 +374,11 @@ impl Wish {
     }
 
     fn kinds(&self) -> Vec<String> {
-        let all = self.kinds.is_empty();
-        Kind::ALL.into_iter().filter(|it| all || self.kinds.contains(it)).map(|it| it.as_str().to_owned()).collect()
+        Kind::ALL.into_iter().filter(|it| self.plans(*it)).map(|it| it.as_str().to_owned()).collect()
+    }
+
+    fn plans(&self, kind: Kind) -> bool {
+        self.kinds.is_empty() || self.kinds.contains(&kind)
     }
 }
 

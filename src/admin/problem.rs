@@ -122,7 +122,7 @@ pub struct Problem {
     field: Option<String>,
     header: Option<(&'static str, String)>,
     cause: Option<Box<dyn Error + Send + Sync>>,
-    errors: Vec<Value>,
+    errors: Option<Box<Value>>,
 }
 
 impl Code {
@@ -270,7 +270,7 @@ impl Code {
 impl Problem {
     /// A problem, with a detail that says what to do about it.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), field: None, header: None, cause: None, errors: Vec::new() }
+        Self { code, detail: detail.into(), field: None, header: None, cause: None, errors: None }
     }
 
     /// A field of the body is wrong; the detail says what it must be.
@@ -319,7 +319,7 @@ impl Problem {
 
     /// Lists what is wrong, where it is several things.
     pub(super) fn listing(mut self, errors: Vec<Value>) -> Self {
-        self.errors = errors;
+        self.errors = Some(Box::new(errors.into()));
         self
     }
 
@@ -352,8 +352,8 @@ impl Problem {
         if let (Some(field), Some(object)) = (self.field, body.as_object_mut()) {
             object.insert("field".to_owned(), field.into());
         }
-        if let (false, Some(object)) = (self.errors.is_empty(), body.as_object_mut()) {
-            object.insert("errors".to_owned(), self.errors.into());
+        if let (Some(errors), Some(object)) = (self.errors, body.as_object_mut()) {
+            object.insert("errors".to_owned(), *errors);
         }
         Reply { status, body: Body::Problem(body), headers: Vec::from_iter(self.header) }
     }

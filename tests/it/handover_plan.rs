@@ -129,7 +129,7 @@ async fn whatever_stands_against_successors_is_listed_at_once_and_nothing_is_kep
         ))
         .await;
 
-    let body = json!({ "version": 1, "rules": [
+    let body = json!({ "version": 1, "kinds": ["customer"], "rules": [
         { "rule": "round_robin", "staff_ids": ["S1", "S2", "S3", "S4", "S5", "S0", "S9"] },
     ]});
     let refused = put_plan(app, id, "", body.clone()).await;
@@ -154,7 +154,7 @@ async fn whatever_stands_against_successors_is_listed_at_once_and_nothing_is_kep
 
     let shown = put_plan(app, id, "?preview=true", body).await;
     assert_eq!((shown.status, list(&shown.json()["broken_rules"])), (200, broken.map(str::to_owned).to_vec()));
-    let kept = put_plan(app, id, "", json!({ "version": 1, "successor": "S5" })).await;
+    let kept = put_plan(app, id, "", json!({ "version": 1, "successor": "S5", "kinds": ["customer"] })).await;
     assert_eq!((kept.status, &kept.json()["verified"]), (200, &json!(true)), "{}", kept.text());
     acting.finish().await;
 }
