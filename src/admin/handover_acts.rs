@@ -23,7 +23,7 @@ use crate::{
     tables::{
         apply, enterprise_wechat_config,
         handover::{self, Handover, Heard, Part},
-        task,
+        member, task,
     },
 };
 
@@ -88,11 +88,15 @@ pub(super) async fn notify(call: &mut Call<'_>, conn: &mut PgConnection) -> Resu
     // Who was told of this very plan is not told again.
     let parts: Vec<_> = parts.into_iter().filter(|it| !it.notified).collect();
     if !parts.is_empty() {
+        let user = &handover.wechat_userid;
+        let held = member::held(conn, &handover.corpid, std::slice::from_ref(&user.0)).await?;
+        let name = held.get(user).and_then(|it| it.name.as_deref()).filter(|it| !it.is_empty());
+        let from = name.or(handover.staff_id.as_deref()).unwrap_or(user.as_str());
         let url = call.admin.settings.handover_url.replace("{id}", &handover.id.to_string());
         let tasks = parts.iter().map(|part| {
             let subject = format!("handover:{}:{}:{}", handover.id, handover.version, part.wechat_userid);
             let key = (handover.corpid.clone(), TaskKind::NotifyStaff, subject);
-            (key, card(&handover, part, url.clone()).task(app, Utc::now()))
+            (key, card(&handover, from, part, url.clone()).task(app, Utc::now()))
         });
         task::upsert(conn, &tasks.collect::<BTreeMap<_, _>>()).await?;
         let users: Vec<_> = parts.iter().map(|it| it.wechat_userid.0.clone()).collect();
@@ -228,8 +232,7 @@ pub(super) fn note(field: &str, text: Option<&str>) -> Result<(), Problem> {
     text.map_or(Ok(()), |it| check::prose(field, it, NOTE_BYTES_MAX))
 }
 
-fn card(handover: &Handover, part: &Part, url: String) -> Notice {
-    let from = handover.staff_id.as_deref().unwrap_or(handover.wechat_userid.as_str());
+fn card(handover: &Handover, from: &str, part: &Part, url: String) -> Notice {
     let count = |items: i64, unit: &str| (items > 0).then(|| format!("{items} {unit}"));
     let customers = count(part.customers, "位").map(|it| match part.names.is_empty() {
         true => it,

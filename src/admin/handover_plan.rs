@@ -38,7 +38,7 @@ const RULES_MAX: usize = 50;
 const NAMED_MAX: usize = 100;
 
 /// How many others a rule that names nobody looks at, those with the fewest contacts first.
-const POOL_MAX: i64 = 100;
+const POOL_MAX: i64 = 40;
 
 /// How many items without a successor an answer names.
 const UNASSIGNED_MAX: usize = 100;

@@ -2,12 +2,18 @@
 
 use chrono::Utc;
 use serde_json::{Value, json};
-use wecomd::{admin::auth::Role, tables::api_token, vault::ApiToken};
+use wecomd::{
+    admin::auth::Role,
+    sandbox::{AppKind, Push},
+    tables::api_token,
+    vault::ApiToken,
+};
 
 use crate::support::{
     TestApp,
     http::Answer,
     leaver::{BASE, act, all_to, bind, code, is_gone, items, knows, order, own_token, planned, post_once, state},
+    plaintext::member,
 };
 
 /// Somebody with two customers and an order, who is going to leave, and a colleague.
@@ -184,6 +190,26 @@ async fn whoever_leaves_can_do_nothing_here_from_that_moment() {
     assert_eq!(app.ask_as(&colleague, "GET", &target, None).await.status, 200);
     assert_eq!(app.db.texts("select staff_id from login_state").await, ["S1"]);
     assert_eq!(app.db.texts(&format!("select state from resignation where id = {asked}")).await, ["left"]);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_resignation_follows_a_member_who_is_renamed() {
+    let app = company().await;
+    let id = resigned(&app).await;
+    let handover = decide(&app, id, "approve").await.json()["handover_id"].as_i64().expect("a handover");
+    let renamed = member(Utc::now().timestamp(), "update_user", "lao", &[("NewUserID", "lao2")]);
+    app.deliver(vec![Push::genuine(AppKind::Directory, renamed)]).await;
+    app.drain().await;
+    let shown = app.ask("GET", &format!("{BASE}/resignations/{id}"), None).await.json();
+    assert_eq!((&shown["wechat_userid"], &shown["handover_id"]), (&json!("lao2"), &json!(handover)));
+
+    let gone = member(Utc::now().timestamp() + 1, "delete_user", "lao2", &[]);
+    app.deliver(vec![Push::genuine(AppKind::Directory, gone)]).await;
+    app.drain().await;
+    let shown = app.ask("GET", &format!("{BASE}/resignations/{id}"), None).await.json();
+    assert_eq!(shown["state"], "left");
+    assert_eq!(app.db.texts("select wechat_userid || ' ' || (left_at is not null) from handover").await, ["lao2 true"]);
     app.finish().await;
 }
 

@@ -72,6 +72,20 @@ async fn a_transfer_is_planned_and_let_go_at_once_and_sent_again_it_is_the_same_
 }
 
 #[tokio::test]
+async fn of_two_who_transfer_the_same_customers_at_once_one_does() {
+    let app = company().await;
+    let everybody = ["wm1", "wm2", "wm3"];
+    let (one, two) = tokio::join!(transfer(&app, wish("S1", &everybody)), transfer(&app, wish("S2", &everybody)));
+    let mut statuses = [one.status, two.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [202, 422], "{} {}", one.text(), two.text());
+    let late = if one.status == 422 { one } else { two };
+    assert!(late.json()["errors"].as_array().is_some_and(|all| all.iter().all(|it| it["code"] == "under_way")));
+    assert_eq!(app.db.count("select count(*) from handover_item").await, 3);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn a_transfer_that_can_move_nobody_is_refused_with_every_reason() {
     let app = company().await;
     let nobody = transfer(&app, wish("S1", &["wm8", "wm9"])).await;

@@ -128,8 +128,8 @@ pub async fn moved_lately(conn: &mut PgConnection, corpid: &CorpId, customers: &
     .await
 }
 
-/// Who may take over, of those that are bound: whoever is named, and of the others up to `limit` with the fewest
-/// contacts.
+/// Who may take over, of those that are bound: whoever is named, and of the others up to `limit`, those who are here and
+/// have the fewest contacts first.
 pub async fn candidates(
     conn: &mut PgConnection,
     corpid: &CorpId,
@@ -162,7 +162,7 @@ pub async fn candidates(
                     and work_order.state not in ('done', 'cancelled')
             ) as "orders!"
         from found
-        order by named desc, contacts, staff_id collate "C"
+        order by named desc, active desc, contacts, staff_id collate "C"
         limit $5::bigint + cardinality($2::text[]))
         "#,
         corpid.as_str(),
