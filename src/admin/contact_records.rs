@@ -113,7 +113,7 @@ pub(super) async fn add(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<
 }
 
 /// Takes a time with its offset. A `+` that was not encoded has become a blank on the way, and is taken for one.
-fn take_time(params: &mut Params, name: &str) -> Result<Option<DateTime<Utc>>, Problem> {
+pub(super) fn take_time(params: &mut Params, name: &str) -> Result<Option<DateTime<Utc>>, Problem> {
     let Some(text) = params.take(name) else { return Ok(None) };
     match DateTime::parse_from_rfc3339(&text.replace(' ', "+")) {
         Ok(time) => Ok(Some(time.to_utc())),

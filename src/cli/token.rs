@@ -2,9 +2,16 @@
 
 use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
+use sqlx::{Connection, PgConnection};
 
 use super::{database::with_pool, say};
-use crate::{admin::auth::Role, config::Config, tables::api_token, vault::ApiToken};
+use crate::{
+    admin::auth::Role,
+    config::Config,
+    ids::CorpId,
+    tables::{api_token, enterprise_wechat_config},
+    vault::ApiToken,
+};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -22,6 +29,12 @@ enum Command {
         /// Whose it is
         #[arg(long)]
         name: String,
+        /// The staff member whose own it is: it ends when they leave
+        #[arg(long)]
+        staff: Option<String>,
+        /// Their corp; may be left out where there is only one
+        #[arg(long, requires = "staff")]
+        corpid: Option<String>,
     },
     /// List the tokens that were made
     List,
@@ -36,9 +49,16 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
     with_pool(config, async |pool| {
         let mut conn = pool.acquire().await?;
         match arguments.command {
-            Command::Create { role, name } => {
+            Command::Create { role, name, staff, corpid } => {
                 let token = ApiToken::new();
-                api_token::create(&mut conn, &name, role.as_str(), &token.hash, &token.prefix).await?;
+                let mut transaction = conn.begin().await?;
+                let hash = &token.hash;
+                let id = api_token::create(&mut transaction, &name, role.as_str(), hash, &token.prefix).await?;
+                if let Some(staff) = staff {
+                    let corpid = corp(&mut transaction, corpid.as_deref()).await?;
+                    api_token::belong(&mut transaction, id, &corpid, &staff).await?;
+                }
+                transaction.commit().await?;
                 say(token.secret.expose_secret());
             }
             Command::List => {
@@ -55,4 +75,17 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
         Ok(())
     })
     .await
+}
+
+/// The corp that is meant: the given one, or the only one there is.
+async fn corp(conn: &mut PgConnection, given: Option<&str>) -> anyhow::Result<CorpId> {
+    let mut corps = enterprise_wechat_config::corps(conn).await?;
+    match given {
+        Some(given) => {
+            let found = corps.into_iter().find(|it| it.as_str() == given);
+            found.ok_or_else(|| anyhow::anyhow!("--corpid {given} is the corpid of no app"))
+        }
+        None if corps.len() > 1 => anyhow::bail!("--corpid is required, because there are apps of several corps"),
+        None => corps.pop().ok_or_else(|| anyhow::anyhow!("there is no app yet, so no corp to be a staff member of")),
+    }
 }

@@ -164,7 +164,10 @@ impl<'a> Driver<'a> {
     async fn hand_orders(&self, handover: &Handover) -> Result<(), Trouble> {
         let mut tried = Vec::new();
         loop {
-            let Some((mut transaction, _)) = self.begin().await? else { return Ok(()) };
+            let Some((mut transaction, current)) = self.begin().await? else { return Ok(()) };
+            if current.cancelled_at.is_some() || current.submitted_at.is_none() {
+                return Ok(());
+            }
             let conn = &mut *transaction;
             let items = handover::planned(conn, self.id, "order", &tried, ORDERS_MAX).await?;
             if items.is_empty() {

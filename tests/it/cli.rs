@@ -136,6 +136,26 @@ async fn a_token_is_printed_alone_and_works_until_it_is_revoked() {
 }
 
 #[tokio::test]
+async fn a_token_may_be_a_staff_member_s_own() {
+    let app = TestApp::start().await;
+    let shell = Shell::with(&app.db);
+    shell.ok(&["token", "create", "--role", "viewer", "--name", "ann", "--staff", "S1"]).await;
+    let corpid = app.corp.corpid.as_str();
+    shell.ok(&["token", "create", "--role", "viewer", "--name", "bob", "--staff", "S2", "--corpid", corpid]).await;
+    let owned = "select staff_id || ' ' || corpid from api_token where staff_id is not null order by 1";
+    assert_eq!(app.db.texts(owned).await, [format!("S1 {corpid}"), format!("S2 {corpid}")]);
+
+    let foreign =
+        shell.run(&["token", "create", "--role", "viewer", "--name", "x", "--staff", "S3", "--corpid", "ww9"]).await;
+    assert_eq!((foreign.code, foreign.stdout.as_str()), (FAILED, ""));
+    assert!(foreign.stderr.contains("ww9"), "{}", foreign.stderr);
+    let lonely = shell.run(&["token", "create", "--role", "viewer", "--name", "x", "--corpid", corpid]).await;
+    assert_eq!(lonely.code, WRONG);
+    assert_eq!(app.db.count("select count(*) from api_token where name = 'x'").await, 0);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn check_finds_a_good_set_up_good_and_says_what_to_do_about_a_bad_one() {
     let (db, company) = (TestDb::new().await, Company::new());
     company.save(&db.pool).await;

@@ -67,4 +67,12 @@ mod handover_codes;
 
 mod staff_bind;
 
+mod handover_plan;
+
+mod handover_admin;
+
+mod resignation;
+
+mod transfer;
+
 mod test_connection;

@@ -42,6 +42,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "config",
             "crypto",
             "flow",
+            "handover",
             "ids",
             "inbox",
             "media",

@@ -18,6 +18,8 @@ mod handing;
 
 pub(crate) mod http;
 
+pub(crate) mod leaver;
+
 pub(crate) mod link;
 
 pub(crate) mod plaintext;
