@@ -110,7 +110,8 @@ impl<'a> Driver<'a> {
     async fn fold_events(&self, conn: &mut PgConnection) -> sqlx::Result<()> {
         for fail in handover::fails(conn, self.id).await? {
             let Some(fact) = code::of_event(&fail.reason) else { continue };
-            let heard = Heard { item: fail.item, reason: Some(fail.reason.clone()), ..Heard::default() };
+            let reason = code::reason(fact).map(str::to_owned);
+            let heard = Heard { item: fail.item, reason, ..Heard::default() };
             turn(conn, fact, &[heard], By { actor: WECOM, cause: "transfer_fail" }).await?;
         }
         Ok(())

@@ -46,7 +46,6 @@ struct Scene {
     db: TestDb,
     platform: Platform,
     wecomd: Daemon,
-    corpid: CorpId,
     bearer: String,
 }
 
@@ -134,7 +133,7 @@ impl Scene {
         ];
         let wecomd = Daemon::start(&company.key, &settings, &[]).await;
         platform.push_to(company.sender(wecomd.public));
-        Self { db, platform, wecomd, corpid, bearer: format!("Bearer {}", token.secret.expose_secret()) }
+        Self { db, platform, wecomd, bearer: format!("Bearer {}", token.secret.expose_secret()) }
     }
 
     fn groups(&self) -> Vec<String> {

@@ -61,6 +61,8 @@ mod wecom_transfer;
 mod errcodes;
 mod handover;
 
+mod handover_driver;
+
 mod handover_laws;
 
 mod handover_codes;

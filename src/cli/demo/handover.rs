@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Context;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::office::{Office, text};
 use crate::{cli::say, ids::ExternalUserId, sandbox::Platform};
