@@ -1,7 +1,10 @@
 //! Plans of handovers over real sockets: looked at before they are kept, and refused as a whole with every reason.
 
 use serde_json::{Value, json};
-use wecomd::{ids::UserId, sandbox::world::MemberStatus};
+use wecomd::{
+    ids::UserId,
+    sandbox::{DropAt, Fault, world::MemberStatus},
+};
 
 use crate::support::{
     Acting, TestApp,
@@ -266,4 +269,46 @@ async fn what_was_refused_gets_another_round_and_waits_for_another_submission() 
     let body = json!({ "version": shown["version"], "successor": "S1", "again": true });
     assert_eq!(code(&put_plan(&app, id, "", body).await), (409, "already_open".to_owned()));
     app.finish().await;
+}
+
+#[tokio::test]
+async fn the_leaver_s_groups_are_planned_too_unless_the_app_may_not_see_them() {
+    let acting = Acting::start().await;
+    let app = &acting.app;
+    for user in ["lao", "ann"] {
+        acting.member(user, user, &[]);
+    }
+    bind(app, "S1", "ann").await;
+    let mut groups: Vec<_> = acting.platform.with(|world| {
+        let group = |name| world.add_group(&UserId::from("lao"), name).expect("a member");
+        ["业主一群", "业主二群"].map(group).into()
+    });
+    groups.sort();
+    let id = leaves(app, &[]).await;
+
+    let forbidden = Fault { errcode: Some(48002), times: Some(1), ..Fault::default() };
+    acting.platform.faults().set("externalcontact/groupchat/list", forbidden);
+    let without = put_plan(app, id, "?preview=true", all_to("S1")).await;
+    assert_eq!(without.status, 200, "{}", without.text());
+    let without = without.json();
+    assert_eq!(without["totals"]["items"], 0);
+    let warning = without["warnings"][0].as_str().expect("a warning");
+    assert!(warning.contains("未包含客户群") && warning.contains("48002"), "{warning}");
+
+    let unasked = put_plan(app, id, "?preview=true", json!({ "successor": "S1", "kinds": ["customer"] })).await;
+    assert_eq!((unasked.status, unasked.json()["totals"]["items"].as_i64()), (200, Some(0)));
+    let calls = acting.platform.calls_of("externalcontact/groupchat/list").len();
+    let kept = planned(app, id, all_to("S1")).await;
+    assert_eq!((&kept["totals"]["given"]["groups"], &kept["warnings"]), (&json!(2), &json!([])), "{kept:#}");
+    assert_eq!(acting.platform.calls_of("externalcontact/groupchat/list").len(), calls + 1);
+    let expected: Vec<_> = groups.iter().map(|it| format!("group {it} planned S1 ann")).collect();
+    assert_eq!(items(app).await, expected);
+
+    // A WeCom that says nothing is no reason to leave groups out in silence.
+    acting
+        .platform
+        .faults()
+        .set("externalcontact/groupchat/list", Fault { drop: Some(DropAt::Before), ..Fault::default() });
+    assert_eq!(code(&put_plan(app, id, "?preview=true", all_to("S1")).await), (503, "wecom_unavailable".to_owned()));
+    acting.finish().await;
 }
