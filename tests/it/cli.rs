@@ -313,9 +313,13 @@ async fn the_demo_s_line_of_figures_adds_up_and_nothing_is_lost() {
     let said = Shell::bare().ok(&[&["demo", "--exit", "--json", "--count", "600"][..], &listen].concat()).await;
     let figures: Value = serde_json::from_str(&said).expect("one JSON object and nothing else");
     let keys: Vec<_> = figures.as_object().expect("an object").keys().map(String::as_str).collect();
-    let expected =
-        ["ack_ms", "duplicates", "ignored", "lost", "order", "parked", "received", "recorded", "refused", "stored"];
-    assert_eq!(keys, expected);
+    let expected = "ack_ms duplicates handover ignored lost order parked received recorded refused stored".split(' ');
+    assert_eq!(keys, expected.collect::<Vec<_>>());
+    let handover = &figures["handover"];
+    let states = json!(["detected", "planned", "notified", "submitted", "waiting", "done"]);
+    assert_eq!(handover["states"], states, "{handover}");
+    assert!(handover["ended"]["customer done"].as_u64() > Some(0), "{handover}");
+    assert_eq!(handover["ended"]["customer refused"], 2, "{handover}");
     let order = &figures["order"];
     assert_eq!(order["order_state"], "contacted", "{order}");
     assert!(order["welcome"].as_str().is_some_and(|it| it.contains("您好")), "{order}");
