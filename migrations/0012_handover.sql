@@ -16,6 +16,8 @@ create table resignation (
     decided_by    text,
     decided_at    timestamptz,
     decision_note text,
+    -- When WeCom was last asked whether they have gone, after the last day.
+    verified_at   timestamptz,
     -- left: the member is gone, whether or not it had been approved.
     constraint resignation_state_check check (state in ('requested', 'approved', 'refused', 'cancelled', 'left'))
 );

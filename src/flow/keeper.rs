@@ -1,4 +1,5 @@
-//! What the flow does by itself: orders that stand still, codes that nobody needs any more.
+//! What the flow does by itself: orders that stand still, codes that nobody needs any more, resignations whose last day
+//! is over.
 //!
 //! Any number of processes may do it: an order is looked after with its corp's lock held, a code is claimed first.
 
@@ -11,7 +12,7 @@ use tokio::sync::watch;
 use super::assignment::{self, Rules};
 use crate::{
     ids::CorpId,
-    tables::{apply, contact_way, idempotency_key, work_order},
+    tables::{apply, contact_way, idempotency_key, resignation, work_order},
     wecom::Wecom,
 };
 
@@ -78,7 +79,9 @@ impl Keeper {
             while self.look_after(corp).await? {}
         }
         self.delete_codes().await?;
-        idempotency_key::forget(&mut *self.pool.acquire().await?).await
+        let mut conn = self.pool.acquire().await?;
+        resignation::verify_overdue(&mut conn).await?;
+        idempotency_key::forget(&mut conn).await
     }
 
     /// Whether there may be more.

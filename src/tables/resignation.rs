@@ -4,7 +4,11 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use crate::ids::{CorpId, UserId};
+use super::{enterprise_wechat_config, now, task};
+use crate::{
+    changes::{Task, TaskKind},
+    ids::{CorpId, UserId},
+};
 
 /// A resignation to enter.
 #[derive(Debug)]
@@ -123,6 +127,27 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
     )
     .fetch_all(conn)
     .await
+}
+
+/// Whose last day is over by the company's calendar, and of whom nobody heard that they left: WeCom is asked about them,
+/// once an hour. How many there are now.
+pub async fn verify_overdue(conn: &mut PgConnection) -> sqlx::Result<usize> {
+    let overdue = sqlx::query!(
+        r#"
+        update resignation set verified_at = now()
+        where state = 'approved' and last_day < (now() at time zone 'Asia/Shanghai')::date
+            and (verified_at is null or verified_at < now() - interval '1 hour')
+        returning corpid as "corpid: CorpId", wechat_userid
+        "#,
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    for it in &overdue {
+        let Some(app_id) = enterprise_wechat_config::speaker(conn, &it.corpid).await? else { continue };
+        let task = Task { app_id, payload: None, due_at: now(conn).await?, deadline: None, marks: 1 };
+        task::enqueue(conn, &it.corpid, TaskKind::RefreshMember, &it.wechat_userid, task).await?;
+    }
+    Ok(overdue.len())
 }
 
 /// Somebody approves, refuses or withdraws it; whether they may is the caller's to know.

@@ -232,3 +232,38 @@ async fn an_old_word_of_a_leaving_takes_nothing_from_who_is_back() {
     assert_eq!(act(&app, 1, "poll", json!({})).await.status, 202, "the handover is there, called off");
     app.finish().await;
 }
+
+#[tokio::test]
+async fn whoever_is_still_there_after_their_last_day_is_asked_about_once_an_hour() {
+    let acting = crate::support::Acting::start().await;
+    bind(&acting.app, "S0", "lao").await;
+    knows(&acting.app, "lao", &["wm1"]).await;
+    let entered = resign(&acting.app, json!({ "staff_id": "S0", "last_day": "2026-01-31" })).await;
+    let id = entered.json()["id"].as_i64().expect("a number");
+    let admin = &acting.app.app.admin_half;
+    let keeper = wecomd::flow::Keeper::new(acting.app.db.pool.clone(), admin.wecom.clone(), &admin.flow);
+    let asked = "select count(*) from task where kind = 'refresh_member'";
+    acting.app.db.execute("delete from task").await;
+    keeper.round().await.expect("looked");
+    assert_eq!(acting.app.db.count(asked).await, 0, "nobody has approved it");
+    assert_eq!(decide(&acting.app, id, "approve").await.status, 200);
+    for _ in 0..2 {
+        keeper.round().await.expect("looked");
+        assert_eq!(
+            acting
+                .app
+                .db
+                .count("select coalesce(sum(version), 0)::bigint from task where kind = 'refresh_member'")
+                .await,
+            1
+        );
+    }
+    // They are gone at WeCom, with a customer left behind, and nobody pushed it.
+    acting.member("lao", "劳", &["wm1"]);
+    acting.platform.leave(&wecomd::ids::UserId::from("lao")).await.expect("left");
+    acting.act(wecomd::changes::TaskKind::RefreshMember).await;
+    acting.act(wecomd::changes::TaskKind::FindLeavers).await;
+    assert_eq!(acting.app.db.texts("select state from resignation").await, ["left"]);
+    assert_eq!(acting.app.db.texts("select status from staff_wechat_bind").await, ["unbound"]);
+    acting.finish().await;
+}
