@@ -52,6 +52,8 @@ pub enum Code {
     CustomerMatchUnknown,
     /// There is no such run of reconciling.
     SyncUnknown,
+    /// There is no such report.
+    ReportUnknown,
     /// The path exists, but not for this method.
     MethodNotAllowed,
     /// The body took too long.
@@ -126,6 +128,7 @@ impl Code {
         Self::ContactWayUnknown,
         Self::CustomerMatchUnknown,
         Self::SyncUnknown,
+        Self::ReportUnknown,
         Self::MethodNotAllowed,
         Self::BodyTimeout,
         Self::AlreadyBound,
@@ -176,6 +179,7 @@ impl Code {
                 (404, "customer_match_unknown", "There is nothing to decide", "未找到待确认的客户匹配")
             }
             Self::SyncUnknown => (404, "sync_unknown", "There is no such run", "未找到该对账任务"),
+            Self::ReportUnknown => (404, "report_unknown", "There is no such report", "未找到该报表"),
             Self::MethodNotAllowed => (405, "method_not_allowed", "The path has no such method", "不支持该请求方法"),
             Self::BodyTimeout => (408, "body_timeout", "The body took too long", "接收请求体超时"),
             Self::AlreadyBound => (409, "already_bound", "Bound already", "已存在绑定关系"),

@@ -178,6 +178,7 @@ impl Scene<'_> {
             query: query.to_owned(),
             bearer: Some(self.token.expose_secret().to_owned()),
             body: body.map(|it| it.to_string().into()).unwrap_or_default(),
+            accept: None,
             range: None,
             idempotency_key: None,
             address: "127.0.0.1".to_owned(),
