@@ -159,25 +159,31 @@ from generate_series(timestamp '2013-01-01', now() at time zone 'Asia/Shanghai',
 cross join lateral (
     select
         turn.corpid, turn.wechat_userid,
-        count(*) filter (where turn.kind = 'add_external_contact') as added,
-        count(*) filter (where turn.kind = 'add_half_external_contact') as half_added,
-        count(*) filter (where turn.kind = 'del_external_contact') as deleted_by_member,
-        count(*) filter (where turn.kind = 'del_follow_user') as lost,
+        count(*) filter (where turn.kind = 'added') as added,
+        count(*) filter (where turn.kind = 'half_added') as half_added,
+        count(*) filter (where turn.kind = 'deleted_by_member') as deleted_by_member,
+        count(*) filter (where turn.kind = 'lost') as lost,
         count(*) filter (where turn.kind = 'transferred_out') as transferred_out,
         count(*) filter (where turn.kind = 'gone') as gone
     from (
         select
             corpid, wechat_userid,
-            -- WeCom has one name for both; the summary that recording gave them differs.
-            case when event = 'del_external_contact' and content = '客户已转接给其他员工' then 'transferred_out' else event end
-                as kind
+            case
+                when event = 'change_external_contact/add_external_contact' then 'added'
+                when event = 'change_external_contact/add_half_external_contact' then 'half_added'
+                when event = 'change_external_contact/del_follow_user' then 'lost'
+                -- WeCom has one name for both; the summary that recording gave them differs.
+                when content = '客户已转接给其他员工' then 'transferred_out'
+                else 'deleted_by_member'
+            end as kind
         from wechat_contact_record
         where contact_time >= began.at at time zone 'Asia/Shanghai'
             and contact_time < (began.at + interval '1 day') at time zone 'Asia/Shanghai'
             and contact_type = 'event'
             and wechat_userid is not null
             and event in (
-                'add_external_contact', 'add_half_external_contact', 'del_external_contact', 'del_follow_user'
+                'change_external_contact/add_external_contact', 'change_external_contact/add_half_external_contact',
+                'change_external_contact/del_external_contact', 'change_external_contact/del_follow_user'
             )
         union all
         select corpid, wechat_userid, 'gone'

@@ -55,3 +55,5 @@ mod wecom_transfer;
 mod staff_bind;
 
 mod test_connection;
+
+mod reporting;

@@ -20,12 +20,12 @@ turns as (
     )
     select
         first_contact_time, gen_random_uuid(), corpid, external_userid, wechat_userid, 'sys', 'event',
-        'add_external_contact', '成为联系人', 'app'
+        'change_external_contact/add_external_contact', '成为联系人', 'app'
     from met
     union all
     select
         first_contact_time + interval '1 hour', gen_random_uuid(), corpid, external_userid, wechat_userid, 'sys', 'event',
-        'del_follow_user', '客户删除了员工', 'app'
+        'change_external_contact/del_follow_user', '客户删除了员工', 'app'
     from met where status = 'lost'
 ),
 orders as (
