@@ -252,10 +252,8 @@ async fn the_table_and_the_pages_of_a_report_agree() {
 async fn a_question_about_a_day_reads_nothing_of_other_months() {
     let app = story().await;
     for view in ["contacts_by_staff_day", "first_response_time", "additions_and_losses", "message_volumes"] {
-        let plan = app.db.texts(&format!(
-            "explain (analyze, costs off, timing off) select * from reporting.{view} where day = '2024-03-02'"
-        ));
-        let plan = plan.await;
+        let asked = format!("select * from reporting.{view} where day = '2024-03-02'");
+        let plan = app.db.texts(&format!("explain (analyze, costs off, timing off) {asked}")).await;
         let of = |month: &str| {
             plan.iter().filter(|it| it.contains(&format!(" on wechat_contact_record_{month}"))).collect::<Vec<_>>()
         };
