@@ -122,7 +122,8 @@ cross join lateral (
                 cross join lateral (
                     select record.contact_time, record.wechat_userid from wechat_contact_record record
                     where record.corpid = asked.corpid
-                        and record.customer_id = named.customer_id
+                        -- The contact's is collated "C", and an index finds a text in its own collation alone.
+                        and record.customer_id = named.customer_id collate "default"
                         and record.contact_time > asked.at
                         and record.contact_time < asked.at + interval '7 days'
                     order by record.contact_time, record.id
