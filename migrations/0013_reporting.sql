@@ -423,6 +423,10 @@ begin
         raise exception 'a role''s name has small letters, digits and underscores, and does not begin with pg_'
             using errcode = 'invalid_name';
     end if;
+    if not exists (select from pg_roles where rolname = current_user and (rolsuper or rolcreaterole)) then
+        raise exception 'database user % may not make roles: `alter role % createrole`, or use another --database-url',
+            current_user, current_user using errcode = 'insufficient_privilege';
+    end if;
     if made then
         execute format('create role %I login password %L', name, password);
     elsif exists (

@@ -15,8 +15,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Let a database role read the views and nothing else; makes it if it is missing, and prints its password, alone, on
-    /// stdout, this once
+    /// Let a database role read the views and nothing else; one that is missing is made, and its password printed once
     Grant {
         /// Its name: small letters, digits and underscores
         #[arg(long)]
