@@ -13,7 +13,8 @@ Options after `--`:
   --rounds N       how many rounds; of each figure the median is shown
   --seconds S      how long one measurement takes
   --connections N  only with so many connections (benchmark `accept`)
-  --grow N         how many deliveries and records are there beforehand (benchmark `growth`)";
+  --grow N         how many deliveries and records are there beforehand (benchmark `growth`), or how many contacts, with
+                   ten times as many records (benchmark `report`)";
 
 /// How long and how often to measure.
 #[derive(Debug, Clone)]

@@ -60,6 +60,8 @@ mod customer_matches;
 
 mod sync;
 
+mod reports;
+
 pub mod problem;
 
 use std::sync::Arc;
@@ -126,6 +128,8 @@ pub struct Request {
     pub bearer: Option<String>,
     /// The body; empty if there is none.
     pub body: Bytes,
+    /// `Accept`, if the caller says which form they want.
+    pub accept: Option<String>,
     /// `Range`, if only a part is wanted.
     pub range: Option<String>,
     /// `Idempotency-Key`, if a repetition shall not do it twice.
@@ -368,6 +372,7 @@ async fn run(
         Endpoint::SyncShow => sync::show(call, conn).await,
         Endpoint::SyncStart => sync::start(call, conn).await,
         Endpoint::SyncCancel => sync::cancel(call, conn).await,
+        Endpoint::ReportShow => reports::show(call, conn).await,
     }
 }
 

@@ -31,11 +31,16 @@ pub(super) struct Page<T> {
 impl Paging {
     /// Takes `limit` and `cursor` out of a query.
     pub(super) fn take(params: &mut Params) -> Result<Self, Problem> {
+        Self::take_up_to(params, LIMIT_DEFAULT, LIMIT_MAX)
+    }
+
+    /// The same, for a list with other limits.
+    pub(super) fn take_up_to(params: &mut Params, default: usize, max: usize) -> Result<Self, Problem> {
         let after = match params.take("cursor") {
             Some(cursor) => Some(open(&cursor).ok_or_else(not_ours)?),
             None => None,
         };
-        Ok(Self { limit: take_limit(params)?, after })
+        Ok(Self { limit: take_limit(params, default, max)?, after })
     }
 
     /// The key of the last row that was seen, as the resource reads it.
@@ -57,11 +62,11 @@ impl Paging {
     }
 }
 
-/// Takes `limit` alone, for a list without a cursor.
-pub(super) fn take_limit(params: &mut Params) -> Result<usize, Problem> {
-    let Some(text) = params.take("limit") else { return Ok(LIMIT_DEFAULT) };
-    let limit = text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
-    limit.ok_or_else(|| Problem::parameter("limit", format!("must be a number from 1 to {LIMIT_MAX}")))
+/// Takes `limit`.
+fn take_limit(params: &mut Params, default: usize, max: usize) -> Result<usize, Problem> {
+    let Some(text) = params.take("limit") else { return Ok(default) };
+    let limit = text.parse().ok().filter(|limit| (1..=max).contains(limit));
+    limit.ok_or_else(|| Problem::parameter("limit", format!("must be a number from 1 to {max}")))
 }
 
 /// One more than `limit`, as SQL takes it.

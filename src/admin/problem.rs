@@ -58,6 +58,8 @@ pub enum Code {
     ResignationUnknown,
     /// The handover's plan gives that staff member nothing.
     SuccessorUnknown,
+    /// There is no such report.
+    ReportUnknown,
     /// The path exists, but not for this method.
     MethodNotAllowed,
     /// The body took too long.
@@ -150,6 +152,7 @@ impl Code {
         Self::HandoverUnknown,
         Self::ResignationUnknown,
         Self::SuccessorUnknown,
+        Self::ReportUnknown,
         Self::MethodNotAllowed,
         Self::BodyTimeout,
         Self::AlreadyBound,
@@ -231,6 +234,7 @@ impl Code {
             Self::NothingToTransfer => {
                 (422, "nothing_to_transfer", "None of the customers can be transferred", "没有可转接的客户")
             }
+            Self::ReportUnknown => (404, "report_unknown", "There is no such report", "未找到该报表"),
             Self::MethodNotAllowed => (405, "method_not_allowed", "The path has no such method", "不支持该请求方法"),
             Self::BodyTimeout => (408, "body_timeout", "The body took too long", "接收请求体超时"),
             Self::AlreadyBound => (409, "already_bound", "Bound already", "已存在绑定关系"),

@@ -116,6 +116,8 @@ pub enum Endpoint {
     SyncStart,
     /// Ends a run before its end.
     SyncCancel,
+    /// Shows what a reporting view says of some days.
+    ReportShow,
 }
 
 /// Who may.
@@ -196,6 +198,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/api/enterprise-wechat/sync", Role::Operator, Endpoint::SyncStart),
     route("GET", "/api/enterprise-wechat/sync/{id}", Role::Viewer, Endpoint::SyncShow),
     route("POST", "/api/enterprise-wechat/sync/{id}/cancel", Role::Operator, Endpoint::SyncCancel),
+    route("GET", "/api/enterprise-wechat/reports/{name}", Role::Viewer, Endpoint::ReportShow),
 ];
 
 /// A route that a request goes to.
@@ -278,6 +281,7 @@ mod tests {
         for route in ROUTES {
             assert!(met.insert((route.method, route.path)), "{} {} stands twice", route.method, route.path);
             let path = route.path.replace("{customerId}", "C%2F7").replace("{id}", "C%2F7").replace("{state}", "C%2F7");
+            let path = path.replace("{name}", "C%2F7");
             let found = find(route.method, &path).expect(route.path);
             assert_eq!(found.route.endpoint, route.endpoint);
             assert_eq!(found.id, if route.path.contains('{') { "C/7" } else { "" });

@@ -18,6 +18,8 @@ mod inbox;
 
 mod sync;
 
+mod reporting;
+
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
@@ -101,6 +103,8 @@ enum Command {
     Inbox(inbox::Arguments),
     /// Reconcile with WeCom: read members, customers and leavers, and report what was otherwise
     Sync(sync::Arguments),
+    /// Let analysts read the reporting views, and list them
+    Reporting(reporting::Arguments),
     /// Print a completion script
     Completions {
         /// For which shell
@@ -146,6 +150,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Token(arguments) => token::run(&config, arguments).await,
         Command::Inbox(arguments) => inbox::run(&config, arguments).await,
         Command::Sync(arguments) => Box::pin(sync::run(&config, arguments)).await,
+        Command::Reporting(arguments) => reporting::run(&config, arguments).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "wecomd", &mut std::io::stdout());
             Ok(())

@@ -7,7 +7,7 @@ use http_body_util::Full;
 use hyper::{
     Request, Response, StatusCode,
     body::Incoming,
-    header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RANGE},
+    header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RANGE},
 };
 use uuid::Uuid;
 
@@ -43,6 +43,7 @@ impl AdminDoor {
             query: request.uri().query().unwrap_or_default().to_owned(),
             bearer,
             body: Bytes::new(),
+            accept: header(ACCEPT.as_str()).map(str::to_owned),
             range: header(RANGE.as_str()).map(str::to_owned),
             idempotency_key: header(IDEMPOTENCY_KEY).map(str::to_owned),
             address: peer.ip().to_string(),

@@ -52,6 +52,10 @@ pub mod sync_shard;
 
 pub mod sync_drift;
 
+pub mod report;
+
+pub mod reporting;
+
 pub mod partitions;
 
 pub mod wecom_token;

@@ -78,3 +78,5 @@ mod resignation;
 mod transfer;
 
 mod test_connection;
+
+mod reporting;

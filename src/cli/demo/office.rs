@@ -60,6 +60,7 @@ impl Office<'_> {
             body: body.map(|it| it.to_string().into()).unwrap_or_default(),
             range: None,
             idempotency_key: None,
+            accept: None,
             address: "127.0.0.1".to_owned(),
             request_id: Uuid::now_v7(),
         };

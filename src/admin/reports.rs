@@ -1,0 +1,234 @@
+//! `reports/{name}`: what the views of schema `reporting` show of some days, as JSON in pages or as a table for
+//! spreadsheets.
+//!
+//! The name of a report chooses among the views that are known here; it never comes into a statement.
+
+use bytes::Bytes;
+use chrono::{Days, NaiveDate};
+use sqlx::PgConnection;
+
+use super::{
+    call::{Answer, Call},
+    page::{Page, Paging},
+    params::Params,
+    problem::{Code, Problem},
+};
+use crate::tables::report::{self, Filter, Place, Row};
+
+/// How many days a report covers unless the caller says otherwise: today and the six before.
+const DAYS_DEFAULT: u64 = 6;
+
+/// How many days a report covers at most.
+const DAYS_MAX: i64 = 366;
+
+/// How many rows a table for spreadsheets has at most, and unless the caller says otherwise. They are held in memory.
+const TABLE_ROWS_MAX: usize = 50_000;
+
+/// A table's media type.
+const CSV: &str = "text/csv";
+
+/// By this Excel knows that a text is UTF-8.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+/// The header that says where a table goes on which has more rows than were asked for.
+const NEXT_CURSOR: &str = "x-next-cursor";
+
+/// PostgreSQL's name for a statement that took too long.
+const QUERY_CANCELED: &str = "57014";
+
+/// Every report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Report {
+    ContactsByStaffDay,
+    FirstResponseTime,
+    AdditionsAndLosses,
+    WorkOrderFunnel,
+    HandoverOutcomes,
+    MessageVolumes,
+    UnmatchedCustomers,
+}
+
+const REPORTS: [(&str, Report); 7] = [
+    ("contacts_by_staff_day", Report::ContactsByStaffDay),
+    ("first_response_time", Report::FirstResponseTime),
+    ("additions_and_losses", Report::AdditionsAndLosses),
+    ("work_order_funnel", Report::WorkOrderFunnel),
+    ("handover_outcomes", Report::HandoverOutcomes),
+    ("message_volumes", Report::MessageVolumes),
+    ("unmatched_customers", Report::UnmatchedCustomers),
+];
+
+/// What is asked of a report.
+struct Wanted {
+    filter: Filter,
+    paging: Paging,
+    table: bool,
+}
+
+pub(super) async fn show(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    let report = REPORTS.iter().find(|(name, _)| *name == call.id).map(|(_, report)| *report).ok_or_else(|| {
+        let names = REPORTS.map(|(name, _)| name).join(", ");
+        Problem::new(Code::ReportUnknown, format!("the reports are {names}"))
+    })?;
+    let wanted = Wanted::read(call, report, report::today(conn).await?)?;
+    report::prepare(conn).await?;
+    let (filter, fetch) = (&wanted.filter, wanted.paging.fetch());
+    match report {
+        Report::ContactsByStaffDay => wanted.answer(report::contacts_by_staff_day(conn, filter, fetch).await),
+        Report::FirstResponseTime => wanted.answer(report::first_response_time(conn, filter, fetch).await),
+        Report::AdditionsAndLosses => wanted.answer(report::additions_and_losses(conn, filter, fetch).await),
+        Report::WorkOrderFunnel => wanted.answer(report::work_order_funnel(conn, filter, fetch).await),
+        Report::HandoverOutcomes => wanted.answer(report::handover_outcomes(conn, filter, fetch).await),
+        Report::MessageVolumes => wanted.answer(report::message_volumes(conn, filter, fetch).await),
+        Report::UnmatchedCustomers => wanted.answer(report::unmatched_customers(conn, filter, fetch).await),
+    }
+}
+
+impl Wanted {
+    fn read(call: &Call<'_>, report: Report, today: NaiveDate) -> Result<Self, Problem> {
+        let mut params = call.params()?;
+        let until = take_day(&mut params, "until")?;
+        let since = take_day(&mut params, "since")?;
+        let until = until.unwrap_or(today);
+        let since = since.unwrap_or_else(|| until.checked_sub_days(Days::new(DAYS_DEFAULT)).unwrap_or(until));
+        if !(0..DAYS_MAX).contains(&until.signed_duration_since(since).num_days()) {
+            return Err(Problem::parameter("since", format!("must lie before `until`, by less than {DAYS_MAX} days")));
+        }
+        let table = match params.take("format").as_deref() {
+            None => call.request.accept.as_deref().is_some_and(prefers_csv),
+            Some("json") => false,
+            Some("csv") => true,
+            Some(_) => return Err(Problem::parameter("format", "must be json or csv")),
+        };
+        // Messages by type are nobody's own.
+        let staff_id = if report == Report::MessageVolumes { None } else { params.take("staff_id") };
+        let paging = match table {
+            true => Paging::take_up_to(&mut params, TABLE_ROWS_MAX, TABLE_ROWS_MAX)?,
+            false => Paging::take(&mut params)?,
+        };
+        params.finish()?;
+        let after = paging.after(read_place)?;
+        Ok(Self { filter: Filter { since, until, staff_id, after }, paging, table })
+    }
+
+    /// What was found, as a page or as a table.
+    fn answer<R: Row>(&self, rows: sqlx::Result<Vec<R>>) -> Result<Answer, Problem> {
+        let page = self.paging.page(rows.map_err(too_long)?, |row| write_place(&row.place()));
+        if self.table { table(page) } else { Answer::ok(page) }
+    }
+}
+
+/// Takes a day as a report counts them, `2026-01-31`.
+fn take_day(params: &mut Params, name: &str) -> Result<Option<NaiveDate>, Problem> {
+    let Some(text) = params.take(name) else { return Ok(None) };
+    let day = NaiveDate::parse_from_str(&text, "%Y-%m-%d").ok().filter(|_| text.len() == "2026-01-31".len());
+    day.map(Some).ok_or_else(|| Problem::parameter(name, "must be a day of Asia/Shanghai, such as 2026-01-31"))
+}
+
+/// Whether a caller's `Accept` names a table, and no other form before it.
+fn prefers_csv(accept: &str) -> bool {
+    let mut forms = accept.split(',').filter_map(|it| it.split(';').next()).map(str::trim);
+    forms.find(|it| ["*/*", "application/*", "application/json", CSV].contains(it)) == Some(CSV)
+}
+
+fn too_long(error: sqlx::Error) -> Problem {
+    let canceled = error.as_database_error().is_some_and(|it| it.code().as_deref() == Some(QUERY_CANCELED));
+    if canceled {
+        Problem::parameter("since", "asks for more than can be counted in a minute: ask for fewer days")
+    } else {
+        error.into()
+    }
+}
+
+/// The rows as a table that spreadsheets open: with a line of names, also where there are no rows.
+fn table<R: Row>(page: Page<R>) -> Result<Answer, Problem> {
+    let bytes = write_table(&page.items).map_err(Problem::internal)?;
+    let mut answer = Answer::file(200, format!("{CSV}; charset=utf-8"), Bytes::from(bytes));
+    answer.headers.extend(page.next_cursor.map(|cursor| (NEXT_CURSOR, cursor)));
+    Ok(answer)
+}
+
+fn write_table<R: Row>(rows: &[R]) -> Result<Vec<u8>, csv::Error> {
+    // The writer takes the names from the first row: one that stands for none comes first, and goes again.
+    let mut plain = csv::Writer::from_writer(Vec::new());
+    plain.serialize(R::default())?;
+    for row in rows {
+        plain.serialize(row)?;
+    }
+    let plain = plain.into_inner().map_err(|it| it.into_error())?;
+    let mut guarded =
+        csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(BYTE_ORDER_MARK.as_bytes().to_vec());
+    let mut plain = csv::ReaderBuilder::new().has_headers(false).from_reader(plain.as_slice());
+    for (at, record) in plain.byte_records().enumerate() {
+        if at != 1 {
+            guarded.write_record(record?.iter().map(guard))?;
+        }
+    }
+    Ok(guarded.into_inner().map_err(|it| it.into_error())?)
+}
+
+/// A cell that a spreadsheet would carry out as a formula gets an apostrophe, which makes it a text. Numbers stay.
+fn guard(cell: &[u8]) -> Vec<u8> {
+    let number = matches!(cell, [b'-', digits @ ..] if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit));
+    match cell.first() {
+        Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n') if !number => [b"'", cell].concat(),
+        _ => cell.to_vec(),
+    }
+}
+
+fn write_place((day, first, second): &Place) -> String {
+    format!("{day}\n{first}\n{second}")
+}
+
+fn read_place(key: &str) -> Option<Place> {
+    let mut parts = key.splitn(3, '\n');
+    let day = parts.next()?.parse().ok()?;
+    Some((day, parts.next()?.to_owned(), parts.next().filter(|it| !it.contains('\0'))?.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_that_would_be_a_formula_becomes_a_text_and_a_number_stays_one() {
+        for formula in ["=1+1", "+1", "-1+1", "-", "@sum(a1)", "\t=1", "\r=1", "\n=1", "--1"] {
+            assert_eq!(guard(formula.as_bytes()), format!("'{formula}").as_bytes(), "{formula}");
+        }
+        for harmless in ["", "1", "-3", "a=1", "2026-01-31", "张三"] {
+            assert_eq!(guard(harmless.as_bytes()), harmless.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_table_without_rows_still_says_what_its_columns_are() {
+        let empty = write_table::<report::MessageVolumes>(&[]).expect("written");
+        assert_eq!(
+            String::from_utf8(empty).expect("a text"),
+            "\u{feff}day,corpid,contact_type,messages,from_customers,from_members,by_hand,customers\r\n"
+        );
+    }
+
+    #[test]
+    fn whoever_names_a_table_first_gets_one() {
+        for (accept, expected) in [
+            ("text/csv", true),
+            ("text/csv;q=0.9, */*", true),
+            ("text/html, text/csv", true),
+            ("application/json, text/csv", false),
+            ("*/*", false),
+            ("", false),
+        ] {
+            assert_eq!(prefers_csv(accept), expected, "{accept}");
+        }
+    }
+
+    #[test]
+    fn a_place_in_a_report_reads_back_and_a_foreign_one_does_not() {
+        let place = (NaiveDate::from_ymd_opt(2026, 1, 31).expect("a day"), "ww1".to_owned(), "wm 1".to_owned());
+        assert_eq!(read_place(&write_place(&place)), Some(place));
+        for foreign in ["", "2026-01-31", "2026-01-31\nww1", "31.1.\na\nb", "2026-01-31\na\nb\0"] {
+            assert_eq!(read_place(foreign), None, "{foreign}");
+        }
+    }
+}

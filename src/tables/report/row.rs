@@ -1,0 +1,255 @@
+//! What the views of schema `reporting` show: a row type for each, so that a report has a shape, and where a row stands.
+//!
+//! Names and types are the columns', and so is their meaning: the database's comments say it in Chinese as well.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
+
+/// Where a row stands in its report: the day, and two texts that tell apart the rows of a day.
+pub type Place = (NaiveDate, String, String);
+
+/// A row of a report. They come in the order of their places.
+pub trait Row: Serialize + Default {
+    /// Where it stands.
+    fn place(&self) -> Place;
+}
+
+/// How many customers each staff member was in contact with, by day.
+#[derive(Debug, Default, Serialize)]
+pub struct ContactsByStaffDay {
+    /// The day, in Asia/Shanghai.
+    pub day: NaiveDate,
+    /// The corp.
+    pub corpid: String,
+    /// The staff member, as WeCom names them; a customer's message names nobody and counts for the member whose contact
+    /// they are, null if there is none.
+    pub wechat_userid: Option<String>,
+    /// The staff member last bound to it; null if nobody was.
+    pub staff_id: Option<String>,
+    /// Customers, each counted once.
+    pub customers: i64,
+    /// Contact records.
+    pub records: i64,
+    /// Of these, messages and what was written by hand.
+    pub messages: i64,
+    /// Of these, turns in the relation: added, deleted and the like.
+    pub events: i64,
+    /// The first record of the day.
+    pub first_at: DateTime<Utc>,
+    /// The last record of the day.
+    pub last_at: DateTime<Utc>,
+}
+
+/// From a customer's first message of a day to the first answer.
+#[derive(Debug, Default, Serialize)]
+pub struct FirstResponseTime {
+    /// The day on which the customer wrote, in Asia/Shanghai.
+    pub day: NaiveDate,
+    /// The corp.
+    pub corpid: String,
+    /// Who answered; if nobody has, the member whose contact the customer is.
+    pub wechat_userid: Option<String>,
+    /// The staff member last bound to it; null if nobody was.
+    pub staff_id: Option<String>,
+    /// Customers who wrote on that day.
+    pub conversations: i64,
+    /// Of these, answered within seven days.
+    pub answered: i64,
+    /// The median of the time to the answer, in seconds, of those answered.
+    pub median_s: Option<i64>,
+    /// Its 90th percentile, in seconds.
+    pub p90_s: Option<i64>,
+    /// The longest, in seconds.
+    pub longest_s: Option<i64>,
+}
+
+/// Customers won and lost, by staff member and day.
+#[derive(Debug, Default, Serialize)]
+pub struct AdditionsAndLosses {
+    /// The day, in Asia/Shanghai.
+    pub day: NaiveDate,
+    /// The corp.
+    pub corpid: String,
+    /// The staff member, as WeCom names them.
+    pub wechat_userid: String,
+    /// The staff member last bound to it; null if nobody was.
+    pub staff_id: Option<String>,
+    /// Became contacts.
+    pub added: i64,
+    /// Added the member, who has not confirmed it yet; not part of net.
+    pub half_added: i64,
+    /// Deleted by the member.
+    pub deleted_by_member: i64,
+    /// Deleted the member.
+    pub lost: i64,
+    /// Handed over to somebody else.
+    pub transferred_out: i64,
+    /// Ended without a callback, found by reconciling.
+    pub gone: i64,
+    /// Net: added, less all that ended.
+    pub net: i64,
+}
+
+/// How far the work orders made on a day have come by now; a stage that was skipped counts as passed.
+#[derive(Debug, Default, Serialize)]
+pub struct WorkOrderFunnel {
+    /// The day of making, in Asia/Shanghai.
+    pub day: NaiveDate,
+    /// The corp.
+    pub corpid: String,
+    /// The staff member now in charge; null if there is none.
+    pub staff_id: Option<String>,
+    /// Work orders made.
+    pub created: i64,
+    /// Assigned.
+    pub assigned: i64,
+    /// Contacted.
+    pub contacted: i64,
+    /// Quoted.
+    pub quoted: i64,
+    /// Confirmed.
+    pub confirmed: i64,
+    /// Done.
+    pub done: i64,
+    /// Cancelled.
+    pub cancelled: i64,
+    /// Neither done nor cancelled.
+    pub open: i64,
+    /// The median time from making to contact, in seconds.
+    pub to_contact_median_s: Option<i64>,
+}
+
+/// What became of each handover, by what was handed over; of each item the last round counts.
+#[derive(Debug, Default, Serialize)]
+pub struct HandoverOutcomes {
+    /// The day on which it began, in Asia/Shanghai.
+    pub day: NaiveDate,
+    /// The corp.
+    pub corpid: String,
+    /// The handover's number.
+    pub handover_id: i64,
+    /// Who hands over, as WeCom names them.
+    pub wechat_userid: String,
+    /// Their staff id.
+    pub staff_id: Option<String>,
+    /// Why: left, resignation, or transfer between people who stay.
+    pub cause: String,
+    /// How far the handover is.
+    pub state: String,
+    /// What: customer, order or group; null if there is nothing in it.
+    pub kind: Option<String>,
+    /// How many.
+    pub items: i64,
+    /// The successor has them.
+    pub done: i64,
+    /// The customer refused.
+    pub refused: i64,
+    /// The successor may have no more customers.
+    pub full_up: i64,
+    /// No longer the leaver's to hand over.
+    pub gone: i64,
+    /// Cannot be handed over.
+    pub failed: i64,
+    /// Called off.
+    pub cancelled: i64,
+    /// Still to end.
+    pub under_way: i64,
+    /// When they left.
+    pub left_at: Option<DateTime<Utc>>,
+    /// When it was submitted to WeCom.
+    pub submitted_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// Messages by type and day.
+#[derive(Debug, Default, Serialize)]
+pub struct MessageVolumes {
+    /// The day, in Asia/Shanghai.
+    pub day: NaiveDate,
+    /// The corp.
+    pub corpid: String,
+    /// The type: text, image, voice, video, location, link or file.
+    pub contact_type: String,
+    /// Messages.
+    pub messages: i64,
+    /// Of these, from customers.
+    pub from_customers: i64,
+    /// Of these, from staff members, to an app included.
+    pub from_members: i64,
+    /// Of these, written down by hand.
+    pub by_hand: i64,
+    /// Customers in them, each counted once; those of records by hand are left out.
+    pub customers: i64,
+}
+
+/// Contacts not matched to a customer of the business, a row for each customer and member.
+#[derive(Debug, Default, Serialize)]
+pub struct UnmatchedCustomers {
+    /// The day on which they became known, in Asia/Shanghai.
+    pub day: NaiveDate,
+    /// The corp.
+    pub corpid: String,
+    /// The customer, as WeCom names them.
+    pub external_userid: String,
+    /// The customer's nickname.
+    pub nickname: Option<String>,
+    /// The staff member, as WeCom names them.
+    pub wechat_userid: String,
+    /// The staff member last bound to it; null if nobody was.
+    pub staff_id: Option<String>,
+    /// Contacted, or assumed from an edit.
+    pub status: String,
+    /// The channel through which they came.
+    pub state: Option<String>,
+    /// How they were added, as WeCom numbers it.
+    pub add_way: Option<i32>,
+    /// The first contact, or when we learnt of it.
+    pub known_since: DateTime<Utc>,
+    /// The last contact.
+    pub last_contact_time: Option<DateTime<Utc>>,
+    /// How many customers of the business it may be; 0 if nothing leads to any.
+    pub candidates: i32,
+}
+
+impl Row for ContactsByStaffDay {
+    fn place(&self) -> Place {
+        (self.day, self.corpid.clone(), self.wechat_userid.clone().unwrap_or_default())
+    }
+}
+
+impl Row for FirstResponseTime {
+    fn place(&self) -> Place {
+        (self.day, self.corpid.clone(), self.wechat_userid.clone().unwrap_or_default())
+    }
+}
+
+impl Row for AdditionsAndLosses {
+    fn place(&self) -> Place {
+        (self.day, self.corpid.clone(), self.wechat_userid.clone())
+    }
+}
+
+impl Row for WorkOrderFunnel {
+    fn place(&self) -> Place {
+        (self.day, self.corpid.clone(), self.staff_id.clone().unwrap_or_default())
+    }
+}
+
+impl Row for HandoverOutcomes {
+    fn place(&self) -> Place {
+        (self.day, format!("{:019}", self.handover_id), self.kind.clone().unwrap_or_default())
+    }
+}
+
+impl Row for MessageVolumes {
+    fn place(&self) -> Place {
+        (self.day, self.corpid.clone(), self.contact_type.clone())
+    }
+}
+
+impl Row for UnmatchedCustomers {
+    fn place(&self) -> Place {
+        (self.day, self.corpid.clone(), format!("{} {}", self.external_userid, self.wechat_userid))
+    }
+}
