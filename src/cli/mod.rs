@@ -18,6 +18,12 @@ mod inbox;
 
 mod sync;
 
+mod backup;
+
+mod restore;
+
+mod key;
+
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
@@ -101,6 +107,12 @@ enum Command {
     Inbox(inbox::Arguments),
     /// Reconcile with WeCom: read members, customers and leavers, and report what was otherwise
     Sync(sync::Arguments),
+    /// Make a backup now, or list those that were made
+    Backup(backup::Arguments),
+    /// See whether a backup can be trusted, or bring it back
+    Restore(restore::Arguments),
+    /// See which master keys are in use, and replace the old ones
+    Key(key::Arguments),
     /// Print a completion script
     Completions {
         /// For which shell
@@ -146,6 +158,9 @@ async fn run(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Token(arguments) => token::run(&config, arguments).await,
         Command::Inbox(arguments) => inbox::run(&config, arguments).await,
         Command::Sync(arguments) => Box::pin(sync::run(&config, arguments)).await,
+        Command::Backup(arguments) => Box::pin(backup::run(&config, arguments)).await,
+        Command::Restore(arguments) => Box::pin(restore::run(&config, arguments)).await,
+        Command::Key(arguments) => key::run(&config, arguments).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "wecomd", &mut std::io::stdout());
             Ok(())

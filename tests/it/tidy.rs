@@ -33,6 +33,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("flow", &["ids", "tables", "wecom"]),
     ("handover", &["changes", "ids", "tables", "wecom"]),
     ("sync", &["changes", "ids", "tables", "wecom"]),
+    ("backup", &["embedded", "media", "tables", "vault"]),
     // For people.
     (
         "admin",
@@ -58,6 +59,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         &[
             "admin",
             "apps",
+            "backup",
             "config",
             "flow",
             "handover",
@@ -75,7 +77,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("cli", ANYTHING),
-    ("config", &["embedded", "telemetry"]),
+    ("config", &["backup::Schedule", "embedded", "telemetry"]),
     ("vault", &[]),
     ("telemetry", &[]),
     ("embedded", &[]),
