@@ -350,7 +350,8 @@ mod tests {
         let derived = |id, context, salt: &[u8]| *vault.derived(id, context, salt).expect("a key");
         let first = derived(1, "backup", b"salt");
         assert_eq!(first, derived(1, "backup", b"salt"));
-        let others = [derived(2, "backup", b"salt"), derived(1, "other", b"salt"), derived(1, "backup", b"other"), [1; 32]];
+        let others =
+            [derived(2, "backup", b"salt"), derived(1, "other", b"salt"), derived(1, "backup", b"other"), [1; 32]];
         assert!(others.iter().all(|it| *it != first));
         assert!(matches!(vault.derived(3, "backup", b""), Err(VaultError::UnknownKey { needed: 3, .. })));
     }

@@ -164,7 +164,8 @@ mod tests {
 
     #[test]
     fn a_url_becomes_the_variables_that_say_the_same() {
-        let found = variables("postgres://li:p%40s+s@db.example.com:6432/shop?sslmode=require&statement-cache-capacity=9");
+        let found =
+            variables("postgres://li:p%40s+s@db.example.com:6432/shop?sslmode=require&statement-cache-capacity=9");
         let expected = [
             ("PGDATABASE", "shop"),
             ("PGHOST", "db.example.com"),

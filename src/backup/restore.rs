@@ -5,11 +5,7 @@
 //! again and compared with the manifest. Files go back to the media store one by one, and one that is not what it was
 //! is named and left out.
 
-use std::{
-    path::PathBuf,
-    process::Stdio,
-    sync::Arc,
-};
+use std::{path::PathBuf, process::Stdio, sync::Arc};
 
 use secrecy::SecretString;
 use sqlx::{Connection, PgConnection};
@@ -74,7 +70,8 @@ impl Restore {
         // Opened first: a file that is not whole needs no database.
         let records = self.open(seen).await?;
 
-        let scratch = format!("{SCRATCH}{}", uuid::Uuid::now_v7().simple());
+        // Named so that a left-over is known for what it is, within the 63 bytes that a name may have.
+        let scratch = format!("{beside:.40}_verify_{:08x}", rand::random::<u32>());
         let target = Target::of_url(server)?;
         let run = async |name, arguments: &[&str]| {
             let mut command = programs::program(name, self.programs.as_deref(), version, &target).await?;
@@ -82,7 +79,8 @@ impl Restore {
             programs::run(name, command).await
         };
         run("createdb", &["--template=template0", "--encoding=UTF8"]).await?;
-        let into = Filling { target: &target.with_database(&scratch), database: &scratch, privileges: false, media: None };
+        let into =
+            Filling { target: &target.with_database(&scratch), database: &scratch, privileges: false, media: None };
         let restored = self.fill(records, into, server, seen).await;
         run("dropdb", &["--force", "--if-exists"]).await?;
         restored
@@ -240,9 +238,6 @@ const RESTORE: &str = "pg_restore";
 
 /// All or nothing; and whoever restores owns it.
 const RESTORE_OPTIONS: [&str; 3] = ["--single-transaction", "--exit-on-error", "--no-owner"];
-
-/// How scratch databases are called, so that a left-over is known for what it is.
-const SCRATCH: &str = "wecomd_verify_";
 
 /// A file has come to its end.
 async fn note(file: Option<Incoming>, restored: &mut Restored) -> Result<(), BackupError> {

@@ -88,8 +88,16 @@ impl Writer {
         let head: [u8; NAMED_BYTES] = head.try_into().map_err(|_| foreign(path))?;
         let cipher = cipher(path, vault, vault.current(), &salt)?;
         let file = File::options().write(true).create_new(true).mode(0o600).open(path).await.map_err(at(path))?;
-        let mut writer =
-            Self { path: path.to_owned(), file, cipher, head, waiting: Vec::new(), chunks: 0, hash: Sha256::new(), bytes: 0 };
+        let mut writer = Self {
+            path: path.to_owned(),
+            file,
+            cipher,
+            head,
+            waiting: Vec::new(),
+            chunks: 0,
+            hash: Sha256::new(),
+            bytes: 0,
+        };
         let check = writer.sealed(Place::Check, &[])?;
         writer.put(&head).await?;
         writer.put(&check).await?;

@@ -93,7 +93,8 @@ mod tests {
     #[test]
     fn the_last_attempt_decides_whether_it_failed() {
         let now = at("2026-05-30T19:00:00Z");
-        let of = |outcome: &str| Standing { done_at: Some(now), outcome: Some(outcome.to_owned()), ..Standing::default() };
+        let of =
+            |outcome: &str| Standing { done_at: Some(now), outcome: Some(outcome.to_owned()), ..Standing::default() };
         assert_eq!((state(&of("failed"), None, now), state(&of("running"), None, now)), ("failed", "ok"));
         assert_eq!(state(&Standing { incomplete: true, ..of("done") }, None, now), "incomplete");
     }

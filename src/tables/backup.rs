@@ -283,11 +283,7 @@ pub async fn is_empty(conn: &mut PgConnection) -> sqlx::Result<bool> {
 }
 
 /// Up to `limit` files that the media store should have, after the one with these names.
-pub async fn media(
-    conn: &mut PgConnection,
-    after: (&str, &str),
-    limit: i64,
-) -> sqlx::Result<Vec<Medium>> {
+pub async fn media(conn: &mut PgConnection, after: (&str, &str), limit: i64) -> sqlx::Result<Vec<Medium>> {
     sqlx::query_as!(
         Medium,
         r#"

@@ -33,12 +33,7 @@ const APPS: &str = "enterprise_wechat_config";
 const TOKENS: &str = "wecom_token";
 
 /// Up to `limit` values whose place comes after this one, but none that opens with the master key `except`.
-pub async fn values(
-    conn: &mut PgConnection,
-    after: &str,
-    except: Option<u32>,
-    limit: i64,
-) -> sqlx::Result<Vec<Value>> {
+pub async fn values(conn: &mut PgConnection, after: &str, except: Option<u32>, limit: i64) -> sqlx::Result<Vec<Value>> {
     sqlx::query_as!(
         Value,
         r#"

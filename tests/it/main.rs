@@ -55,3 +55,7 @@ mod wecom_transfer;
 mod staff_bind;
 
 mod test_connection;
+
+mod backup;
+
+mod key;
