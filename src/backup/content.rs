@@ -20,8 +20,8 @@ pub struct Manifest {
     pub made_at: DateTime<Utc>,
     /// The version of wecomd that made it.
     pub wecomd: String,
-    /// PostgreSQL's main version.
-    pub postgresql: u32,
+    /// pg_dump's main version: an older pg_restore cannot read what it wrote.
+    pub pg_dump: u32,
     /// The migrations that the database had.
     pub migrations: Vec<i64>,
     /// How many rows each table had.

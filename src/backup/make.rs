@@ -121,10 +121,10 @@ impl Backups {
         let mut conn = self.connect().await?;
         let server = conn.server_version_num().unwrap_or_default() / 10_000;
         let target = Target::of_url(&self.database)?;
-        let pg_dump = programs::program(DUMP, self.settings.programs.as_deref(), server, &target).await?;
+        let (pg_dump, version) = programs::program(DUMP, self.settings.programs.as_deref(), server, &target).await?;
         let mut moment = conn.begin().await?;
         let snapshot = backup::hold_moment(&mut moment).await?;
-        let manifest = manifest(&mut moment, server).await?;
+        let manifest = manifest(&mut moment, version).await?;
         let rows = manifest.tables.values().sum();
         content::write(&mut writer, &Record::Manifest(Box::new(manifest))).await?;
         dump(pg_dump, &snapshot, &mut writer, seen).await?;
@@ -193,11 +193,11 @@ fn part_of(file: &Path) -> PathBuf {
     file.with_extension("backup.part")
 }
 
-async fn manifest(conn: &mut PgConnection, postgresql: u32) -> Result<Manifest, BackupError> {
+async fn manifest(conn: &mut PgConnection, pg_dump: u32) -> Result<Manifest, BackupError> {
     Ok(Manifest {
         made_at: crate::tables::now(conn).await?,
         wecomd: env!("CARGO_PKG_VERSION").to_owned(),
-        postgresql,
+        pg_dump,
         migrations: backup::migrations(conn).await?,
         tables: backup::row_counts(conn).await?,
         roles: backup::roles(conn).await?,

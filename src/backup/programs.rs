@@ -64,26 +64,28 @@ impl Target {
     }
 }
 
-/// One of PostgreSQL's programs, of a version that fits `server`, ready to talk to `target`. `folder` is where it is
-/// looked for first. It ends with us.
+/// One of PostgreSQL's programs, of the first version that is not older than `needed`, ready to talk to `target`; and
+/// that version. `folder` is where it is looked for first. It ends with us.
+///
+/// A version that is much newer would do its work, but what it writes and says may be too new for the server.
 pub(super) async fn program(
     name: &'static str,
     folder: Option<&Path>,
-    server: u32,
+    needed: u32,
     target: &Target,
-) -> Result<Command, BackupError> {
+) -> Result<(Command, u32), BackupError> {
     let told = folder.map(|folder| folder.join(name)).filter(|it| it.is_file());
     let mut found = Vec::new();
     for path in told.into_iter().chain(programs(name)) {
         let Some(version) = version(&path).await else { continue };
-        if version >= server {
-            return Ok(ready(&path, target));
+        if version >= needed {
+            return Ok((ready(&path, target), version));
         }
         found.push(version.to_string());
     }
     found.dedup();
     let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
-    Err(BackupError::NoProgram { name, needed: server, found })
+    Err(BackupError::NoProgram { name, needed, found })
 }
 
 /// Runs a program to its end.
@@ -179,6 +181,14 @@ mod tests {
         assert!(private.contains(&("PGHOST", "/var/lib/pg".to_owned())), "{private:?}");
         assert!(variables("postgresql://[::1]:5433/a").contains(&("PGHOST", "::1".to_owned())));
         assert!(matches!(Target::of_url(&"mysql://a".into()), Err(BackupError::Url)));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_older_than_the_server_is_refused_with_what_there_is() {
+        let target = Target::of_url(&"postgres://localhost/a".into()).expect("a URL");
+        assert!(program("pg_dump", None, 15, &target).await.is_ok(), "tests need PostgreSQL's programs");
+        let error = program("pg_dump", None, 999, &target).await.expect_err("from the future").to_string();
+        assert!(error.starts_with("no pg_dump of PostgreSQL 999 or newer is installed (found: 1"), "{error}");
     }
 
     #[test]

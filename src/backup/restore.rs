@@ -74,7 +74,7 @@ impl Restore {
         let scratch = format!("{beside:.40}_verify_{:08x}", rand::random::<u32>());
         let target = Target::of_url(server)?;
         let run = async |name, arguments: &[&str]| {
-            let mut command = programs::program(name, self.programs.as_deref(), version, &target).await?;
+            let (mut command, _) = programs::program(name, self.programs.as_deref(), version, &target).await?;
             command.args(arguments).arg(format!("--maintenance-db={beside}")).arg(&scratch);
             programs::run(name, command).await
         };
@@ -128,8 +128,8 @@ impl Restore {
                 return Err(BackupError::MissingRoles(missing.join(", ")));
             }
         }
-        let mut command =
-            programs::program(RESTORE, self.programs.as_deref(), manifest.postgresql, into.target).await?;
+        let (mut command, _) =
+            programs::program(RESTORE, self.programs.as_deref(), manifest.pg_dump, into.target).await?;
         command.args(RESTORE_OPTIONS).arg(format!("--dbname={}", into.database));
         if !into.privileges {
             command.arg("--no-privileges");

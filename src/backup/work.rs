@@ -35,7 +35,6 @@ pub async fn run_due(backups: &Backups, schedule: &Schedule, now: DateTime<Utc>)
     let standing = backup::standing(&mut conn).await?;
     sqlx::Connection::close(conn).await?;
     let done = standing.done_at.is_some_and(|at| at >= turn);
-    // What seems to run may be the remains of a process that was killed: whoever gets the lock knows.
     let rests =
         standing.outcome.as_deref() == Some("failed") && standing.tried_at.is_some_and(|at| now - at < RETRY_AFTER);
     if done || rests {

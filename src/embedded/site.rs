@@ -227,13 +227,13 @@ fn find_bin(made_by: Option<u32>) -> Result<PathBuf, EmbeddedError> {
 }
 
 /// Every place where one of PostgreSQL's programs is: where `WECOMD_PG_BIN` says, where systems install them with the
-/// newest first, and on the `PATH`.
+/// oldest first, and on the `PATH`.
 pub(crate) fn programs(name: &str) -> Vec<PathBuf> {
     let mut found: Vec<(u32, PathBuf)> = installed().collect();
     found.sort();
     let told = env::var_os("WECOMD_PG_BIN").map(PathBuf::from);
     let path = env::var_os("PATH").unwrap_or_default();
-    let folders = told.into_iter().chain(found.into_iter().rev().map(|(_, bin)| bin)).chain(env::split_paths(&path));
+    let folders = told.into_iter().chain(found.into_iter().map(|(_, bin)| bin)).chain(env::split_paths(&path));
     folders.map(|folder| folder.join(name)).filter(|program| program.is_file()).collect()
 }
 

@@ -13,7 +13,7 @@ pub struct Standing {
     pub done_at: Option<DateTime<Utc>>,
     /// When the last attempt was begun.
     pub tried_at: Option<DateTime<Utc>>,
-    /// What became of it: running, done or failed.
+    /// What became of it: running, done or failed; whoever ended without a word has failed.
     pub outcome: Option<String>,
     /// Whether the last one that is whole lacks files of the media store.
     pub incomplete: bool,
@@ -156,13 +156,23 @@ pub async fn standing(conn: &mut PgConnection) -> sqlx::Result<Standing> {
     let found = sqlx::query_as!(
         Standing,
         r#"
-        select last.started_at as "tried_at?", last.outcome as "outcome?", whole.started_at as "done_at?",
+        select last.started_at as "tried_at?",
+            case
+                when last.outcome = 'running' and not exists (
+                    select from pg_locks
+                    where locktype = 'advisory' and objid::bigint = $1 and classid::bigint = 0
+                        and database = (select oid from pg_database where datname = current_database())
+                ) then 'failed'
+                else last.outcome
+            end as "outcome?",
+            whole.started_at as "done_at?",
             coalesce(whole.reason is not null, false) as "incomplete!"
         from (select started_at, outcome from backup order by started_at desc, id desc limit 1) last
         left join (
             select started_at, reason from backup where outcome = 'done' order by started_at desc, id desc limit 1
         ) whole on true
         "#,
+        BACKUP_LOCK,
     )
     .fetch_optional(conn)
     .await?;

@@ -176,6 +176,7 @@ async fn a_backup_under_load_holds_every_callback_that_was_answered_before_it_be
     }
     assert!(restored.count(records).await > 0);
 
+    wecomd::app::migrate(&restored.options()).await.expect("it is at home there");
     // Recorded to its end, it says what these callbacks say when nothing happens to them.
     let mut worker = Worker::new(restored.options(), worker::Settings { batch_max: 500, attempts_max: 1 });
     while worker.step().await.expect("records") != Step::Idle {}
@@ -251,6 +252,18 @@ async fn a_database_that_somebody_lives_in_is_not_restored_over() {
     let file = site.make().await;
     let error = site.restore(&file).restore_into(&site.db.url, None, true, &|_| ()).await.expect_err("not empty");
     assert!(error.to_string().starts_with("the database is not empty"), "{error}");
+    site.db.close().await;
+}
+
+#[tokio::test]
+async fn a_backup_of_a_later_version_is_refused_before_anything_is_written() {
+    let site = Site::new().await;
+    site.db.execute("insert into _sqlx_migrations values (9999, 'later', now(), true, '', 0)").await;
+    let file = site.make().await;
+    let empty = TestDb::empty().await;
+    let error = site.restore(&file).restore_into(&empty.url, None, true, &|_| ()).await.expect_err("too new");
+    assert!(error.to_string().starts_with("the backup has migration 9999, which this wecomd does not know"), "{error}");
+    empty.close().await;
     site.db.close().await;
 }
 
@@ -331,6 +344,8 @@ async fn only_one_process_at_a_time_makes_a_backup_and_what_a_killed_one_left_go
     let file = left.to_str().expect("UTF-8");
     backup::begin(&mut other, at("2026-05-01T02:30:00Z"), file, 1).await.expect("begun");
     fs::write(left.with_extension("backup.part"), "half").expect("written");
+    let standing = backup::standing(&mut other).await.expect("one");
+    assert_eq!(wecomd::backup::said(&standing, None, Utc::now())["state"], "failed", "nobody is at it any more");
     site.make().await;
     assert_eq!(site.files().len(), 1, "{:?}", site.files());
     let rows = site.db.texts("select outcome || coalesce(': ' || reason, '') from backup order by started_at").await;
