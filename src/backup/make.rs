@@ -81,9 +81,12 @@ impl Backups {
         }
         let made = self.make_alone(&mut conn, now, seen).await;
         // It would go with the connection as well, but a moment later: the next one may begin at once.
-        backup::unlock(&mut conn).await?;
+        let unlocked = backup::unlock(&mut conn).await;
+        // What went wrong first says more.
+        let made = made?;
+        unlocked?;
         conn.close().await?;
-        made
+        Ok(made)
     }
 
     async fn make_alone(
@@ -164,10 +167,14 @@ impl Backups {
 /// A connection to the database that a URL names, or to another one beside it.
 pub(super) async fn connect(url: &SecretString, database: Option<&str>) -> Result<PgConnection, BackupError> {
     let options = PgConnectOptions::from_str(url.expose_secret()).map_err(|_| BackupError::Url)?;
-    let options = options.application_name("wecomd backup");
+    let options = options.application_name("wecomd backup").options(PATIENCE);
     let options = database.map_or(options.clone(), |name| options.database(name));
     Ok(PgConnection::connect_with(&options).await?)
 }
+
+/// Whatever the role's own limits are: tables are counted to their end, and who holds the lock says nothing for hours.
+const PATIENCE: [(&str, &str); 3] =
+    [("statement_timeout", "0"), ("idle_session_timeout", "0"), ("idle_in_transaction_session_timeout", "0")];
 
 /// PostgreSQL's program that writes a database.
 const DUMP: &str = "pg_dump";
