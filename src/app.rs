@@ -14,6 +14,7 @@ use tokio::{sync::watch, task::JoinHandle};
 use crate::{
     admin::{Admin, AdminSettings},
     apps::Apps,
+    backup::{self, Backups},
     config::{self, Config},
     flow::{self, Keeper, assignment::Rules},
     handover,
@@ -145,13 +146,15 @@ impl App {
         contact_flow_setting::save(&mut conn, &config.matching.order, &config.assignment.order_url).await?;
         drop(conn);
         let sync = Sync { pool: pool.clone(), wecom: wecom.clone() };
+        let backups = backups(config, database, &vault, &media);
         let keeper = Keeper::new(pool.clone(), wecom.clone(), &flow);
         let admin_half =
             Arc::new(Admin { pool: pool.clone(), vault, apps: apps.clone(), wecom, media, settings, flow });
 
         let limits = limits(config);
         let (said, tasks_said) = watch::channel(serde_json::Value::Null);
-        let health = Health::new(pool, metrics.clone(), inbox.standing(), tasks_said);
+        let (backups_said, backup) = watch::channel(serde_json::Value::Null);
+        let health = Health::new(pool.clone(), metrics.clone(), inbox.standing(), tasks_said, backup);
         let admin_door = Arc::new(AdminDoor::new(admin_half.clone(), health, limits.clone()));
         let mut doors = vec![tokio::spawn(server::serve(inner, admin_door, limits.clone(), stopping.clone()))];
         if let Some(listener) = public {
@@ -166,6 +169,10 @@ impl App {
         if config.sync.enabled {
             workers.push(tokio::spawn(sync::work(sync, sync_settings(config), stopping.clone())));
         }
+        let backup_schedule = backup_schedule(config)?;
+        if let Some(schedule) = backup_schedule.clone() {
+            workers.push(tokio::spawn(backup::work(backups, schedule, stopping.clone())));
+        }
         if config.tasks.enabled {
             let context = tasks::Context {
                 pool: tasks_pool.clone(),
@@ -177,6 +184,7 @@ impl App {
         }
         let followers = vec![
             tokio::spawn(tasks::watch(tasks_pool.clone(), said)),
+            tokio::spawn(backup::watch(pool, backup_schedule, backups_said)),
             tokio::spawn(apps.follow()),
             tokio::spawn(wake.listen(options)),
             tokio::spawn(telemetry::upkeep(metrics)),
@@ -245,6 +253,19 @@ fn handover_settings(config: &Config) -> handover::Settings {
 fn sync_settings(config: &Config) -> sync::Settings {
     let schedule = sync::Schedule { every_hours: config.sync.every_hours, at_hour: config.sync.at_hour };
     sync::Settings { schedule }
+}
+
+/// What backups are made of, as it is configured.
+pub fn backups(config: &Config, database: &SecretString, vault: &Arc<Vault>, media: &MediaStore) -> Backups {
+    let config::Backup { keep, media: with_media, .. } = config.backup;
+    let settings = backup::Settings { location: config.backup_location(), keep, media: with_media, programs: None };
+    Backups { database: database.clone(), vault: vault.clone(), media: media.clone(), settings }
+}
+
+/// When they are made, if they are.
+fn backup_schedule(config: &Config) -> anyhow::Result<Option<backup::Schedule>> {
+    let schedule = config.backup.enabled.then(|| backup::Schedule::parse(&config.backup.schedule));
+    schedule.transpose().map_err(anyhow::Error::msg).context("backup.schedule")
 }
 
 /// How WeCom is reached, as it is configured.

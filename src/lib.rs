@@ -34,6 +34,8 @@ pub mod handover;
 
 pub mod sync;
 
+pub mod backup;
+
 pub mod admin;
 
 pub mod app;

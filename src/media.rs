@@ -87,6 +87,13 @@ impl Name {
         }
     }
 
+    /// The name of what is to be kept at a location, as [`Kept`] says it.
+    pub fn at(location: &str) -> Result<Self, StoreError> {
+        let whole = Key::parse(location).map_err(|error| StoreError::Broken(error.into()))?;
+        let parts = Key::from_iter(["parts", &hex::encode(Sha256::digest(location))]);
+        Ok(Self { whole, parts })
+    }
+
     fn part(&self, number: u64) -> Key {
         self.parts.clone().join(number.to_string())
     }
@@ -100,6 +107,11 @@ impl MediaStore {
             None => Place::Folder(location.to_owned()),
         };
         Ok(Self(Arc::new(Inner { place, opened: OnceCell::new(), bytes_max })))
+    }
+
+    /// Whether it is a folder of this machine.
+    pub fn is_folder(&self) -> bool {
+        matches!(self.0.place, Place::Folder(_))
     }
 
     /// How large a file may be.

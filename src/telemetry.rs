@@ -95,6 +95,11 @@ const GAUGES: &[(&str, &str)] = &[
         "wecomd_handover_stuck_items",
         "Customers and groups that WeCom took on more than 26 hours ago and has not handed over",
     ),
+    ("wecomd_backup_age_seconds", "How long ago the last backup that is whole was begun"),
+    (
+        "wecomd_backup_failed",
+        "1 if the last backup failed or lacks files, or if none is as young as it should be; else 0",
+    ),
     ("wecomd_task_age_seconds", "How long the oldest due task of a kind has been due"),
     ("wecomd_wecom_budget_left", "How many calls of a path could follow at once, as of the latest"),
 ];

@@ -16,6 +16,7 @@ use base64::{
     alphabet::STANDARD as ALPHABET,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::URL_SAFE_NO_PAD},
 };
+use hkdf::Hkdf;
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 use sha2::{Digest, Sha256};
 use std::{
@@ -167,6 +168,24 @@ impl Vault {
         Ok(String::from_utf8(plain).map_err(|_| VaultError::Format)?.into())
     }
 
+    /// The id of the key that seals.
+    pub fn current(&self) -> u32 {
+        self.current
+    }
+
+    /// The ids of all keys.
+    pub fn ids(&self) -> impl Iterator<Item = u32> {
+        self.keys.keys().copied()
+    }
+
+    /// A key for one other purpose, which opens nothing else and tells nothing about the master key `id`.
+    pub fn derived(&self, id: u32, context: &str, salt: &[u8]) -> Result<Zeroizing<[u8; KEY_BYTES]>, VaultError> {
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        let expanded = Hkdf::<Sha256>::new(Some(salt), self.key(id)?).expand(context.as_bytes(), &mut *key);
+        expanded.map_err(|_| VaultError::Refused { key: id })?;
+        Ok(key)
+    }
+
     fn of(id: u32, key: [u8; KEY_BYTES]) -> Vault {
         Vault { current: id, keys: BTreeMap::from([(id, SecretBox::new(Box::new(key)))]) }
     }
@@ -215,8 +234,12 @@ impl Vault {
     }
 
     fn cipher(&self, id: u32) -> Result<Aes256Gcm, VaultError> {
-        let unknown = || VaultError::UnknownKey { needed: id, present: self.keys.keys().copied().collect() };
-        Ok(cipher(self.keys.get(&id).ok_or_else(unknown)?.expose_secret()))
+        Ok(cipher(self.key(id)?))
+    }
+
+    fn key(&self, id: u32) -> Result<&[u8; KEY_BYTES], VaultError> {
+        let unknown = || VaultError::UnknownKey { needed: id, present: self.ids().collect() };
+        Ok(self.keys.get(&id).ok_or_else(unknown)?.expose_secret())
     }
 }
 
@@ -318,6 +341,19 @@ mod tests {
         let sealed_after = after.seal(ROW, &"b".to_owned().into()).expect("sealed");
         let error = before.open(ROW, &sealed_after).expect_err("it has no key 2");
         assert!(error.to_string().starts_with("sealed with master key 2, which is missing (there is [1])"), "{error}");
+    }
+
+    #[test]
+    fn a_derived_key_differs_with_its_context_its_salt_and_its_master_key() {
+        let vault = Vault::parse("test", &format!("1:{},2:{}", BASE64.encode([1; 32]), BASE64.encode([2; 32])));
+        let vault = vault.expect("two keys");
+        let derived = |id, context, salt: &[u8]| *vault.derived(id, context, salt).expect("a key");
+        let first = derived(1, "backup", b"salt");
+        assert_eq!(first, derived(1, "backup", b"salt"));
+        let others =
+            [derived(2, "backup", b"salt"), derived(1, "other", b"salt"), derived(1, "backup", b"other"), [1; 32]];
+        assert!(others.iter().all(|it| *it != first));
+        assert!(matches!(vault.derived(3, "backup", b""), Err(VaultError::UnknownKey { needed: 3, .. })));
     }
 
     #[test]

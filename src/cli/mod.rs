@@ -20,6 +20,12 @@ mod sync;
 
 mod reporting;
 
+mod backup;
+
+mod restore;
+
+mod key;
+
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
@@ -105,6 +111,12 @@ enum Command {
     Sync(sync::Arguments),
     /// Let analysts read the reporting views, and list them
     Reporting(reporting::Arguments),
+    /// Make a backup now, or list those that were made
+    Backup(backup::Arguments),
+    /// See whether a backup can be trusted, or bring it back
+    Restore(restore::Arguments),
+    /// See which master keys are in use, and replace the old ones
+    Key(key::Arguments),
     /// Print a completion script
     Completions {
         /// For which shell
@@ -151,6 +163,9 @@ async fn run(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Inbox(arguments) => inbox::run(&config, arguments).await,
         Command::Sync(arguments) => Box::pin(sync::run(&config, arguments)).await,
         Command::Reporting(arguments) => reporting::run(&config, arguments).await,
+        Command::Backup(arguments) => Box::pin(backup::run(&config, arguments)).await,
+        Command::Restore(arguments) => Box::pin(restore::run(&config, arguments)).await,
+        Command::Key(arguments) => key::run(&config, arguments).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "wecomd", &mut std::io::stdout());
             Ok(())

@@ -4,6 +4,8 @@
 //! underscores for a section: `WECOMD_HTTP__BODY_BYTES_MAX`. An unknown key or variable is an error, because a typing
 //! error must not silently mean the default. It refuses to know what the settings do beyond the range that makes sense.
 
+mod backup;
+
 mod environment;
 
 mod media;
@@ -14,6 +16,7 @@ mod handover;
 
 mod wecom;
 
+pub use backup::Backup;
 pub use environment::environment;
 pub use flow::{Assignment, Matching};
 pub use handover::Handover;
@@ -75,6 +78,8 @@ pub struct Config {
     pub handover: Handover,
     /// Reconciling with WeCom.
     pub sync: Sync,
+    /// Copies of everything.
+    pub backup: Backup,
 }
 
 /// Limits of both listeners.
@@ -219,6 +224,7 @@ impl Config {
         self.assignment.check()?;
         self.matching.check()?;
         self.handover.check()?;
+        self.backup.check()?;
         if self.public_listen == self.admin_listen && self.public_listen.port() != 0 {
             return Err(setting(
                 "admin_listen",
@@ -255,6 +261,7 @@ impl Default for Config {
             matching: Matching::default(),
             handover: Handover::default(),
             sync: Sync::default(),
+            backup: Backup::default(),
         }
     }
 }

@@ -6,9 +6,9 @@
 
 mod site;
 
-pub(crate) use site::is_root;
+pub(crate) use site::{is_root, last_lines, programs};
 
-use site::{PAUSE, PORT, ROLE, SOCKET_BYTES_MAX, Site, VERSION_MIN, at, last_lines, run};
+use site::{PAUSE, PORT, ROLE, SOCKET_BYTES_MAX, Site, VERSION_MIN, at, run};
 use std::{
     fs, io,
     os::unix::{net::UnixStream, process::CommandExt},

@@ -172,7 +172,7 @@ pub(super) fn run(tool: &'static str, command: &mut Command, input: &str) -> Res
 }
 
 /// The end of what a program said, for an error to quote.
-pub(super) fn last_lines(text: &[u8]) -> String {
+pub(crate) fn last_lines(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     lines.get(lines.len().saturating_sub(QUOTED_LINES_MAX)..).unwrap_or_default().join("\n")
@@ -218,19 +218,33 @@ fn find_bin(made_by: Option<u32>) -> Result<PathBuf, EmbeddedError> {
         return if whole(&bin) { Ok(bin) } else { Err(EmbeddedError::WrongBin(bin)) };
     }
     let mut found: Vec<(bool, u32, PathBuf)> = Vec::new();
-    for root in ["/usr/lib/postgresql", "/usr/local/opt", "/opt/homebrew/opt", "/usr"] {
-        for entry in fs::read_dir(root).into_iter().flatten().flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let Some(version) = version_in(&name).filter(|&it| it >= VERSION_MIN) else { continue };
-            let bin = entry.path().join("bin");
-            if whole(&bin) {
-                found.push((made_by == Some(version), version, bin));
-            }
-        }
+    for (version, bin) in installed().filter(|(_, bin)| whole(bin)) {
+        found.push((made_by == Some(version), version, bin));
     }
     found.sort();
     let on_path = || env::split_paths(&env::var_os("PATH")?).find(|bin| whole(bin));
     found.pop().map(|(_, _, bin)| bin).or_else(on_path).ok_or(EmbeddedError::NotInstalled)
+}
+
+/// Every place where one of PostgreSQL's programs is: where `WECOMD_PG_BIN` says, where systems install them with the
+/// oldest first, and on the `PATH`.
+pub(crate) fn programs(name: &str) -> Vec<PathBuf> {
+    let mut found: Vec<(u32, PathBuf)> = installed().collect();
+    found.sort();
+    let told = env::var_os("WECOMD_PG_BIN").map(PathBuf::from);
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = told.into_iter().chain(found.into_iter().map(|(_, bin)| bin)).chain(env::split_paths(&path));
+    folders.map(|folder| folder.join(name)).filter(|program| program.is_file()).collect()
+}
+
+/// The folders of programs that systems make, by version.
+fn installed() -> impl Iterator<Item = (u32, PathBuf)> {
+    let roots = ["/usr/lib/postgresql", "/usr/local/opt", "/opt/homebrew/opt", "/usr"];
+    let entries = roots.into_iter().flat_map(|root| fs::read_dir(root).into_iter().flatten().flatten());
+    entries.filter_map(|entry| {
+        let version = version_in(&entry.file_name().to_string_lossy()).filter(|&it| it >= VERSION_MIN)?;
+        Some((version, entry.path().join("bin")))
+    })
 }
 
 /// The first number in `15`, `postgresql@17`, `pgsql-16`.

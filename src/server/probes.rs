@@ -23,12 +23,20 @@ pub struct Health {
     metrics: PrometheusHandle,
     standing: Standing,
     tasks: watch::Receiver<Value>,
+    backup: watch::Receiver<Value>,
 }
 
 impl Health {
-    /// Probes this database and renders these metrics. `tasks` is what the acting half says of itself.
-    pub fn new(pool: PgPool, metrics: PrometheusHandle, standing: Standing, tasks: watch::Receiver<Value>) -> Self {
-        Self { pool, metrics, standing, tasks }
+    /// Probes this database and renders these metrics. `tasks` is what the acting half says of itself, and `backup`
+    /// how the backups stand.
+    pub fn new(
+        pool: PgPool,
+        metrics: PrometheusHandle,
+        standing: Standing,
+        tasks: watch::Receiver<Value>,
+        backup: watch::Receiver<Value>,
+    ) -> Self {
+        Self { pool, metrics, standing, tasks, backup }
     }
 
     /// Whether callbacks can be stored, as far as the database and the last of them tell. Status 200 or 503.
@@ -45,7 +53,8 @@ impl Health {
                 let skew = (Utc::now() - now).num_milliseconds();
                 let clock = if skew.abs() > SKEW_MAX.num_milliseconds() { "skewed" } else { "ok" };
                 let found = json!({ "status": "ready", "database": "ok", "pending": pending, "parked": parked,
-                    "clock": clock, "clock_skew_ms": skew, "tasks": *self.tasks.borrow() });
+                    "clock": clock, "clock_skew_ms": skew, "tasks": *self.tasks.borrow(),
+                    "backup": *self.backup.borrow() });
                 (200, found)
             }
             Ok(Err(error)) => {

@@ -62,6 +62,10 @@ pub mod wecom_token;
 
 pub mod login_state;
 
+pub mod sealed;
+
+pub mod backup;
+
 /// The database's shape, from `migrations/`.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 

@@ -93,7 +93,20 @@ impl Shell {
 async fn the_help_names_every_command_and_every_command_has_help() {
     let shell = Shell::bare();
     let help = shell.ok(&["--help"]).await;
-    let commands = ["serve", "demo", "sandbox", "migrate", "check", "config", "token", "inbox", "completions"];
+    let commands = [
+        "serve",
+        "demo",
+        "sandbox",
+        "migrate",
+        "check",
+        "config",
+        "token",
+        "inbox",
+        "backup",
+        "restore",
+        "key",
+        "completions",
+    ];
     for command in commands {
         assert!(help.contains(&format!("\n  {command} ")), "{command} is missing in\n{help}");
         assert!(shell.ok(&[command, "--help"]).await.contains("Usage: wecomd "), "{command}");

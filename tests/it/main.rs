@@ -80,3 +80,7 @@ mod transfer;
 mod test_connection;
 
 mod reporting;
+
+mod backup;
+
+mod key;

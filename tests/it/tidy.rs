@@ -33,6 +33,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("flow", &["ids", "tables", "wecom"]),
     ("handover", &["changes", "ids", "tables", "wecom"]),
     ("sync", &["changes", "ids", "tables", "wecom"]),
+    ("backup", &["embedded", "media", "tables", "vault"]),
     // For people.
     (
         "admin",
@@ -59,6 +60,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         &[
             "admin",
             "apps",
+            "backup",
             "config",
             "flow",
             "handover",
@@ -76,7 +78,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("cli", ANYTHING),
-    ("config", &["embedded", "telemetry"]),
+    ("config", &["backup::Schedule", "embedded", "telemetry"]),
     ("vault", &[]),
     ("telemetry", &[]),
     ("embedded", &[]),

@@ -63,7 +63,7 @@ pub(crate) async fn assert_survived(pool: &PgPool, company: &Company, pushes: &[
 }
 
 /// What the tables say when each of these callbacks is stored once and one worker records them in order.
-async fn recorded_in_peace(company: &Company, pushes: &[Push]) -> Vec<String> {
+pub(crate) async fn recorded_in_peace(company: &Company, pushes: &[Push]) -> Vec<String> {
     let db = TestDb::new().await;
     company.save(&db.pool).await;
     let (inbox, committer) = Inbox::start(db.options(), Wake::default());

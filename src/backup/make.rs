@@ -1,0 +1,260 @@
+//! Making a backup: one at a time, whole or not at all.
+//!
+//! A connection of its own holds the lock and the row that says what becomes of it. Another holds one moment of the
+//! database, of which rows are counted and which pg_dump writes. The file gets its name when it is on disk; until then
+//! it is `….part`, which goes if anything fails, and at the next attempt if this process does not live to see to it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+    str::FromStr,
+    sync::Arc,
+};
+
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+use tokio::{
+    io::AsyncReadExt,
+    process::{ChildStderr, ChildStdout, Command},
+};
+
+use super::{
+    BackupError, Manifest,
+    content::{self, PART_BYTES, Record},
+    files::Files,
+    programs::{self, Target},
+    seal::{Writer, at},
+};
+use crate::{media::MediaStore, tables::backup, vault::Vault};
+
+/// What backups are made of, and where they go. Cheap to clone.
+#[derive(Clone)]
+pub struct Backups {
+    /// The database's URL.
+    pub database: SecretString,
+    /// What seals them.
+    pub vault: Arc<Vault>,
+    /// Where the bytes of files are.
+    pub media: MediaStore,
+    /// What the operator decided.
+    pub settings: Settings,
+}
+
+/// What the operator decided.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The folder they go to.
+    pub location: PathBuf,
+    /// How many are kept.
+    pub keep: u32,
+    /// Whether the media store's files are in them, if it is a folder.
+    pub media: bool,
+    /// Where PostgreSQL's own programs are looked for first.
+    pub programs: Option<PathBuf>,
+}
+
+/// A backup that is whole and on disk.
+#[derive(Debug, Clone)]
+pub struct Made {
+    /// Where it is.
+    pub file: PathBuf,
+    /// How long it is.
+    pub bytes: u64,
+    /// What its bytes are.
+    pub sha256: [u8; 32],
+    /// How many rows it holds, of all tables.
+    pub rows: i64,
+    /// How many files of the media store it holds.
+    pub media: u64,
+    /// What is missing in it, in words.
+    pub lacking: Option<String>,
+}
+
+impl Backups {
+    /// Makes a backup, and removes those that are too many by then. `seen` is told how many bytes were read.
+    pub async fn make(&self, now: DateTime<Utc>, seen: &(dyn Fn(u64) + Sync)) -> Result<Made, BackupError> {
+        let mut conn = self.connect().await?;
+        if !backup::try_lock(&mut conn).await? {
+            return Err(BackupError::Busy);
+        }
+        let made = self.make_alone(&mut conn, now, seen).await;
+        // It would go with the connection as well, but a moment later: the next one may begin at once.
+        let unlocked = backup::unlock(&mut conn).await;
+        // What went wrong first says more.
+        let made = made?;
+        unlocked?;
+        conn.close().await?;
+        Ok(made)
+    }
+
+    async fn make_alone(
+        &self,
+        conn: &mut PgConnection,
+        now: DateTime<Utc>,
+        seen: &(dyn Fn(u64) + Sync),
+    ) -> Result<Made, BackupError> {
+        for file in backup::abandon(conn).await? {
+            // Most likely it is gone.
+            let _ = fs::remove_file(part_of(Path::new(&file)));
+        }
+        let file = self.settings.location.join(format!("wecomd-{}.backup", now.format("%Y%m%dT%H%M%S%3fZ")));
+        let id = backup::begin(conn, now, &file.to_string_lossy(), self.vault.current()).await?;
+        match self.write(&file, seen).await {
+            Ok(made) => {
+                backup::finish(conn, id, made.bytes, &made.sha256, made.lacking.as_deref()).await?;
+                self.remove_surplus(conn).await?;
+                Ok(made)
+            }
+            Err(error) => {
+                backup::fail(conn, id, &error.to_string()).await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn write(&self, file: &Path, seen: &(dyn Fn(u64) + Sync)) -> Result<Made, BackupError> {
+        let location = &self.settings.location;
+        fs::create_dir_all(location).map_err(at(location))?;
+        let part = part_of(file);
+        let mut writer = Writer::create(&part, &self.vault).await?;
+        let part = Part(part);
+
+        let mut conn = self.connect().await?;
+        let server = conn.server_version_num().unwrap_or_default() / 10_000;
+        let target = Target::of_url(&self.database)?;
+        let (pg_dump, version) = programs::program(DUMP, self.settings.programs.as_deref(), server, &target).await?;
+        let mut moment = conn.begin().await?;
+        let snapshot = backup::hold_moment(&mut moment).await?;
+        let manifest = manifest(&mut moment, version).await?;
+        let rows = manifest.tables.values().sum();
+        content::write(&mut writer, &Record::Manifest(Box::new(manifest))).await?;
+        dump(pg_dump, &snapshot, &mut writer, seen).await?;
+        moment.rollback().await?;
+
+        // Files that came since are in it as well: nobody misses a file that is there.
+        let mut files = Files::new(self.media.clone(), self.settings.media);
+        let listed = files.write(&mut conn, &mut writer, seen).await?;
+        content::write(&mut writer, &Record::End(listed)).await?;
+        let (bytes, sha256) = writer.finish().await?;
+        conn.close().await?;
+
+        fs::rename(&part.0, file).map_err(at(file))?;
+        fs::File::open(location).and_then(|it| it.sync_all()).map_err(at(location))?;
+        Ok(Made { file: file.to_owned(), bytes, sha256, rows, media: files.kept, lacking: files.lacking() })
+    }
+
+    /// Removes the oldest ones, as far as this database's own rows name them.
+    async fn remove_surplus(&self, conn: &mut PgConnection) -> Result<(), BackupError> {
+        for (id, file) in backup::surplus(conn, self.settings.keep.into()).await? {
+            match fs::remove_file(&file) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    tracing::warn!(file, error = %error, "an old backup cannot be removed");
+                }
+                _ => backup::removed(conn, id).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A connection that no pool takes back: it may be busy for hours.
+    pub(super) async fn connect(&self) -> Result<PgConnection, BackupError> {
+        connect(&self.database, None).await
+    }
+}
+
+/// A connection to the database that a URL names, or to another one beside it.
+pub(super) async fn connect(url: &SecretString, database: Option<&str>) -> Result<PgConnection, BackupError> {
+    let options = PgConnectOptions::from_str(url.expose_secret()).map_err(|_| BackupError::Url)?;
+    let options = options.application_name("wecomd backup").options(PATIENCE);
+    let options = database.map_or(options.clone(), |name| options.database(name));
+    Ok(PgConnection::connect_with(&options).await?)
+}
+
+/// Whatever the role's own limits are: tables are counted to their end, and who holds the lock says nothing for hours.
+const PATIENCE: [(&str, &str); 3] =
+    [("statement_timeout", "0"), ("idle_session_timeout", "0"), ("idle_in_transaction_session_timeout", "0")];
+
+/// PostgreSQL's program that writes a database.
+const DUMP: &str = "pg_dump";
+
+/// How the dump is made. Little compression, because those who answer callbacks need the processor; a table that
+/// somebody changes holds it up for a minute at most; and the attempts at backups stay out of it.
+const DUMP_OPTIONS: [&str; 4] =
+    ["--format=custom", "--compress=1", "--lock-wait-timeout=60s", "--exclude-table-data=backup"];
+
+/// How much of a program's complaints is kept.
+const WORDS_BYTES_MAX: u64 = 64 << 10;
+
+/// A file that is not whole yet. It goes unless it was renamed.
+struct Part(PathBuf);
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn part_of(file: &Path) -> PathBuf {
+    file.with_extension("backup.part")
+}
+
+async fn manifest(conn: &mut PgConnection, pg_dump: u32) -> Result<Manifest, BackupError> {
+    Ok(Manifest {
+        made_at: crate::tables::now(conn).await?,
+        wecomd: env!("CARGO_PKG_VERSION").to_owned(),
+        pg_dump,
+        migrations: backup::migrations(conn).await?,
+        tables: backup::row_counts(conn).await?,
+        roles: backup::roles(conn).await?,
+    })
+}
+
+/// Puts the dump of one moment behind what is written.
+async fn dump(
+    mut pg_dump: Command,
+    snapshot: &str,
+    writer: &mut Writer,
+    seen: &(dyn Fn(u64) + Sync),
+) -> Result<(), BackupError> {
+    pg_dump.args(DUMP_OPTIONS).arg(format!("--snapshot={snapshot}"));
+    pg_dump.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let broken = |error: std::io::Error| programs::failed(DUMP, error.to_string().as_bytes());
+    let mut child = pg_dump.spawn().map_err(broken)?;
+    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err(programs::failed(DUMP, b"it has no output"));
+    };
+    let (copied, words) = tokio::join!(copy(stdout, writer, seen), words(stderr));
+    let status = child.wait().await.map_err(broken)?;
+    copied?;
+    if !status.success() {
+        return Err(programs::failed(DUMP, &words));
+    }
+    content::write(writer, &Record::DumpEnds).await
+}
+
+/// Takes what the program writes. If it cannot be kept, the pipe is closed, and the program ends by that.
+async fn copy(mut stdout: ChildStdout, writer: &mut Writer, seen: &(dyn Fn(u64) + Sync)) -> Result<(), BackupError> {
+    loop {
+        let mut part = Vec::with_capacity(PART_BYTES);
+        let limit = PART_BYTES as u64;
+        let taken = (&mut stdout).take(limit).read_to_end(&mut part).await;
+        if taken.map_err(|error| programs::failed(DUMP, error.to_string().as_bytes()))? == 0 {
+            return Ok(());
+        }
+        seen(part.len() as u64);
+        content::write(writer, &Record::Bytes(part)).await?;
+    }
+}
+
+/// What a program says, to its end: it must never wait for somebody to listen.
+pub(super) async fn words(mut stderr: ChildStderr) -> Vec<u8> {
+    let mut words = Vec::new();
+    let mut rest = Vec::new();
+    let _ = (&mut stderr).take(WORDS_BYTES_MAX).read_to_end(&mut words).await;
+    while stderr.read_buf(&mut rest).await.is_ok_and(|length| length > 0) {
+        rest.clear();
+    }
+    words
+}

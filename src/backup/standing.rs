@@ -1,0 +1,101 @@
+//! How the backups stand, told to whoever watches over us. A backup that failed or is missing stops nothing: it is
+//! said, in `/readyz` and in two numbers.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use tokio::sync::watch as channel;
+
+use super::Schedule;
+use crate::tables::backup::{self, Standing};
+
+/// How often we look: it is one small row.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Looks again and again, until nobody listens any more. Without a schedule nothing is ever missing.
+pub async fn watch(pool: PgPool, schedule: Option<Schedule>, listeners: channel::Sender<Value>) {
+    while !listeners.is_closed() {
+        let looked = async { backup::standing(&mut *pool.acquire().await?).await };
+        match looked.await {
+            Ok(standing) => {
+                let now = Utc::now();
+                gauges(&standing, schedule.as_ref(), now);
+                listeners.send_replace(said(&standing, schedule.as_ref(), now));
+            }
+            Err(error) => tracing::debug!(error = %error, "the backups cannot be looked at"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = listeners.closed() => {}
+        }
+    }
+}
+
+/// What `/readyz` says: `ok`, `failed`, `missing`, `incomplete`, or `off` where nobody asked for backups.
+pub fn said(standing: &Standing, schedule: Option<&Schedule>, now: DateTime<Utc>) -> Value {
+    json!({
+        "state": state(standing, schedule, now),
+        "running": standing.outcome.as_deref() == Some("running"),
+        "last_at": standing.done_at,
+        "age_seconds": standing.done_at.map(|at| (now - at).num_seconds()),
+    })
+}
+
+fn state(standing: &Standing, schedule: Option<&Schedule>, now: DateTime<Utc>) -> &'static str {
+    let age_max = schedule.and_then(|it| it.age_max(now));
+    let late = age_max.is_some_and(|most| standing.done_at.is_none_or(|at| now - at > most));
+    match standing.outcome.as_deref() {
+        Some("failed") => "failed",
+        _ if late => "missing",
+        _ if standing.incomplete => "incomplete",
+        _ if standing.done_at.is_none() => "off",
+        _ => "ok",
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "gauges")]
+fn gauges(standing: &Standing, schedule: Option<&Schedule>, now: DateTime<Utc>) {
+    if let Some(at) = standing.done_at {
+        metrics::gauge!("wecomd_backup_age_seconds").set((now - at).num_milliseconds() as f64 / 1e3);
+    }
+    let failed = !matches!(state(standing, schedule, now), "ok" | "off");
+    metrics::gauge!("wecomd_backup_failed").set(f64::from(u8::from(failed)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().expect("a time")
+    }
+
+    #[test]
+    fn a_backup_is_missing_once_it_is_older_than_two_turns() {
+        let schedule = Schedule::parse("0 3 * * *").expect("a schedule");
+        let done_at = Some(at("2026-05-28T19:00:00Z"));
+        let standing = Standing { done_at, tried_at: done_at, outcome: Some("done".to_owned()), incomplete: false };
+        let state_at = |now: &str| state(&standing, Some(&schedule), at(now));
+        assert_eq!(state_at("2026-05-30T19:00:00Z"), "ok");
+        assert_eq!(state_at("2026-05-30T19:00:01Z"), "missing");
+        assert_eq!(state(&standing, None, at("2027-01-01T00:00:00Z")), "ok", "nobody asked for another");
+    }
+
+    #[test]
+    fn none_at_all_is_missing_only_where_there_is_a_schedule() {
+        let (none, schedule) = (Standing::default(), Schedule::parse("0 3 * * *").expect("a schedule"));
+        let now = at("2026-05-30T19:00:00Z");
+        assert_eq!((state(&none, Some(&schedule), now), state(&none, None, now)), ("missing", "off"));
+    }
+
+    #[test]
+    fn the_last_attempt_decides_whether_it_failed() {
+        let now = at("2026-05-30T19:00:00Z");
+        let of =
+            |outcome: &str| Standing { done_at: Some(now), outcome: Some(outcome.to_owned()), ..Standing::default() };
+        assert_eq!((state(&of("failed"), None, now), state(&of("running"), None, now)), ("failed", "ok"));
+        assert_eq!(state(&Standing { incomplete: true, ..of("done") }, None, now), "incomplete");
+    }
+}

@@ -1,0 +1,126 @@
+//! `wecomd key`: which master keys are in use, and replacing the old ones.
+//!
+//! A rotation seals each value anew with the highest key, one after the other, while everything else goes on: both keys
+//! open meanwhile. Each value is written by itself and only if it is still the one that was read, so that a rotation
+//! may end anywhere, run twice at once, and go on later: what is under the new key already is not looked at again.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use indicatif::ProgressBar;
+use sqlx::PgPool;
+
+use super::{database::with_pool, say};
+use crate::{
+    config::Config,
+    tables::{
+        backup,
+        sealed::{self, Value},
+    },
+    vault::Vault,
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Count the sealed values and the backups under each master key
+    Status,
+    /// Seal everything with the highest of the master keys; may be interrupted, and run again
+    Rotate,
+}
+
+/// How many values are read at once.
+const BATCH: i64 = 50;
+
+/// How often everything is looked through for what others wrote under an old key meanwhile.
+const ROUNDS_MAX: usize = 5;
+
+pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result<()> {
+    let vault = Vault::from_env_or_file(config.master_key_file())?;
+    with_pool(config, async |pool| match arguments.command {
+        Command::Status => status(pool, &vault).await,
+        Command::Rotate => rotate(pool, &vault).await,
+    })
+    .await
+}
+
+async fn status(pool: &PgPool, vault: &Vault) -> anyhow::Result<()> {
+    let mut counts: BTreeMap<i64, BTreeMap<String, u64>> = vault.ids().map(|id| (id.into(), BTreeMap::new())).collect();
+    let mut conn = pool.acquire().await?;
+    let mut after = String::new();
+    loop {
+        let values = sealed::values(&mut conn, &after, None, BATCH).await?;
+        let Some(last) = values.last() else { break };
+        after.clone_from(&last.place);
+        for value in values {
+            *counts.entry(value.key_id).or_default().entry(value.table).or_default() += 1;
+        }
+    }
+    let backups = backup::key_counts(&mut conn).await?;
+    for id in backups.keys() {
+        counts.entry(*id).or_default();
+    }
+    for (id, tables) in counts {
+        let known = vault.ids().any(|it| i64::from(it) == id);
+        let role = match known {
+            true if i64::from(vault.current()) == id => "seals and opens",
+            true => "opens",
+            false => "MISSING",
+        };
+        let total: u64 = tables.values().sum();
+        let backups = backups.get(&id).copied().unwrap_or_default();
+        let of: Vec<_> = tables.iter().map(|(table, count)| format!("{table} {count}")).collect();
+        let of = if of.is_empty() { String::new() } else { format!(" ({})", of.join(", ")) };
+        say(&format!("key {id}: {role}; {total} values{of}, {backups} backups"));
+    }
+    Ok(())
+}
+
+async fn rotate(pool: &PgPool, vault: &Vault) -> anyhow::Result<()> {
+    let current = vault.current();
+    let bar = ProgressBar::new_spinner();
+    let mut done = 0;
+    for _ in 0..ROUNDS_MAX {
+        let found = round(pool, vault, &bar, &mut done).await?;
+        if found == 0 {
+            bar.finish_and_clear();
+            say(&format!("{done} values were sealed anew: everything is under master key {current}"));
+            if vault.ids().count() == 1 {
+                say(&format!("there is no other key; add a line `{}:…` with a new one to rotate to it", current + 1));
+            }
+            return Ok(());
+        }
+    }
+    bar.finish_and_clear();
+    anyhow::bail!("others go on sealing with an old key: give every process the new one, then run this again")
+}
+
+/// Goes through everything that is not under the current key; returns how much that was.
+async fn round(pool: &PgPool, vault: &Vault, bar: &ProgressBar, done: &mut u64) -> anyhow::Result<u64> {
+    let (mut found, mut after) = (0, String::new());
+    loop {
+        let mut conn = pool.acquire().await?;
+        let values = sealed::values(&mut conn, &after, Some(vault.current()), BATCH).await?;
+        let Some(last) = values.last() else { return Ok(found) };
+        after.clone_from(&last.place);
+        for value in &values {
+            found += 1;
+            let sealed = anew(vault, value).with_context(|| value.place.clone())?;
+            // Whoever wrote another value meanwhile may have used the old key: the next round sees.
+            if sealed::replace(&mut conn, value, &sealed).await? {
+                *done += 1;
+            }
+            bar.set_message(format!("{done} values sealed anew"));
+        }
+    }
+}
+
+fn anew(vault: &Vault, value: &Value) -> anyhow::Result<Vec<u8>> {
+    Ok(vault.seal(&value.place, &vault.open(&value.place, &value.sealed)?)?)
+}

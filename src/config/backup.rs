@@ -1,0 +1,68 @@
+//! `[backup]`: when copies of everything are made, where they go, and how many are kept.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Config, ConfigError, setting, within};
+use crate::backup::Schedule;
+
+/// Copies of everything.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Backup {
+    /// Whether this process makes backups that are due.
+    pub enabled: bool,
+    /// When they are due, as in a crontab, in Shanghai's time.
+    pub schedule: String,
+    /// The folder they go to; empty for the folder `backups` in `data_dir`.
+    pub location: String,
+    /// How many are kept.
+    pub keep: u32,
+    /// Whether the files of the media store are in them, if it is a folder.
+    pub media: bool,
+}
+
+impl Default for Backup {
+    fn default() -> Self {
+        let schedule = "30 2 * * *".to_owned();
+        Self { enabled: false, schedule, location: String::new(), keep: 7, media: true }
+    }
+}
+
+impl Backup {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        within("backup.keep", self.keep.into(), 1..=1_000)?;
+        if !self.location.is_empty() && !Path::new(&self.location).is_absolute() {
+            return Err(setting("backup.location", "must be a folder's whole path"));
+        }
+        Schedule::parse(&self.schedule).map_err(|error| {
+            let example = "such as \"30 2 * * *\" for half past two each night";
+            setting("backup.schedule", &format!("is no crontab line ({error}): write five fields, {example}"))
+        })?;
+        Ok(())
+    }
+}
+
+impl Config {
+    /// The folder that backups go to.
+    pub fn backup_location(&self) -> PathBuf {
+        let location = &self.backup.location;
+        if location.is_empty() { self.data_dir.join("backups") } else { PathBuf::from(location) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedule_that_nobody_can_read_is_refused_by_its_name() {
+        let check = |schedule: &str| Backup { schedule: schedule.to_owned(), ..Backup::default() }.check();
+        assert!(check("*/15 8-18 * * 1-5").is_ok());
+        let error = check("at night").expect_err("no schedule").to_string();
+        assert!(error.starts_with("backup.schedule: is no crontab line"), "{error}");
+        let relative = Backup { location: "backups".to_owned(), ..Backup::default() };
+        assert!(relative.check().is_err());
+    }
+}
