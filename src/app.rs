@@ -12,7 +12,7 @@ use sqlx::{
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
-    admin::{Admin, AdminSettings},
+    admin::{self, Admin, AdminSettings, guard::Guard},
     apps::Apps,
     config::{self, Config},
     flow::{self, Keeper, assignment::Rules},
@@ -144,8 +144,16 @@ impl App {
         drop(conn);
         let sync = Sync { pool: pool.clone(), wecom: wecom.clone() };
         let keeper = Keeper::new(pool.clone(), wecom.clone(), &flow);
-        let admin_half =
-            Arc::new(Admin { pool: pool.clone(), vault, apps: apps.clone(), wecom, media, settings, flow });
+        let admin_half = Arc::new(Admin {
+            pool: pool.clone(),
+            vault,
+            apps: apps.clone(),
+            wecom,
+            media,
+            settings,
+            guard: Guard::default(),
+            flow,
+        });
 
         let limits = limits(config);
         let (said, tasks_said) = watch::channel(serde_json::Value::Null);
@@ -176,6 +184,7 @@ impl App {
         let followers = vec![
             tokio::spawn(tasks::watch(tasks_pool.clone(), said)),
             tokio::spawn(apps.follow()),
+            tokio::spawn(admin::note(admin_half.clone())),
             tokio::spawn(wake.listen(options)),
             tokio::spawn(telemetry::upkeep(metrics)),
         ];
@@ -202,6 +211,7 @@ impl App {
         for follower in &self.followers {
             follower.abort();
         }
+        admin::note_refused(&self.admin_half).await;
         self.tasks_pool.close().await;
         self.admin_half.pool.close().await;
     }

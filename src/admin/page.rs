@@ -38,6 +38,16 @@ impl Paging {
         Ok(Self { limit: take_limit(params)?, after })
     }
 
+    /// Takes them for an export, which has `limit_max` rows unless the caller says less.
+    pub(super) fn take_up_to(params: &mut Params, limit_max: usize) -> Result<Self, Problem> {
+        let limit = match params.take("limit") {
+            Some(text) => text.parse().ok().filter(|limit| (1..=limit_max).contains(limit)),
+            None => Some(limit_max),
+        };
+        let wrong = || Problem::parameter("limit", format!("must be a number from 1 to {limit_max}"));
+        Ok(Self { limit: limit.ok_or_else(wrong)?, ..Self::take(params)? })
+    }
+
     /// The key of the last row that was seen, as the resource reads it.
     pub(super) fn after<T>(&self, read: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, Problem> {
         self.after.as_deref().map(|key| read(key).ok_or_else(not_ours)).transpose()
