@@ -19,10 +19,10 @@ use uuid::Uuid;
 pub const WINDOW: Duration = Duration::from_secs(60);
 
 /// How many requests an address may make in that time: a proxy with everybody behind it needs not be more.
-pub const REQUESTS_PER_ADDRESS: u32 = 6_000;
+pub const REQUESTS_PER_ADDRESS: u32 = 12_000;
 
 /// How many requests may be made with a token in that time.
-pub const REQUESTS_PER_TOKEN: u32 = 3_000;
+pub const REQUESTS_PER_TOKEN: u32 = 6_000;
 
 /// How many tokens an address may try in that time which were not known to count before.
 pub const GUESSES_PER_ADDRESS: usize = 20;

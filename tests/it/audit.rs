@@ -3,12 +3,18 @@
 use std::collections::BTreeSet;
 
 use secrecy::ExposeSecret;
-use wecomd::admin::audit::{Break, End, Verdict, What, verify};
+use wecomd::{
+    admin::audit::{Break, End, Verdict, What, verify},
+    tables::MIGRATOR,
+};
 
 use crate::support::{TestApp, TestDb, http::request};
 
 /// Writers at once.
 const WRITERS: usize = 16;
+
+/// The migration that made the chains.
+const CHAINS_CAME: i64 = 15;
 
 /// How many requests each makes.
 const EACH: usize = 25;
@@ -120,6 +126,23 @@ async fn a_log_that_was_written_anew_is_found_by_what_was_noted() {
     .await;
     assert_eq!(ends(verify(&db.pool, &[]).await.expect("it reads"))[0].lines, 4);
     assert_eq!(verify(&db.pool, &noted).await.expect("it reads"), at(5, What::Missing));
+    db.close().await;
+}
+
+#[tokio::test]
+async fn lines_that_were_written_before_there_were_chains_are_chained() {
+    let db = TestDb::empty().await;
+    let migrate = async |wanted: std::ops::RangeInclusive<i64>| {
+        for migration in MIGRATOR.iter().filter(|it| wanted.contains(&it.version)) {
+            db.execute(migration.sql.as_str()).await;
+        }
+    };
+    migrate(1..=CHAINS_CAME - 1).await;
+    lines(&db, 5).await;
+    migrate(CHAINS_CAME..=CHAINS_CAME).await;
+    assert_eq!(ends(verify(&db.pool, &[]).await.expect("it reads"))[0].lines, 5);
+    lines(&db, 2).await;
+    assert_eq!(ends(verify(&db.pool, &[]).await.expect("it reads"))[0].lines, 7, "they go on");
     db.close().await;
 }
 
