@@ -134,6 +134,8 @@ impl App {
         let (inbox, committer) = Inbox::start(options.clone(), wake.clone());
         let settings = AdminSettings {
             key_overlap: TimeDelta::hours(config.callback.key_overlap_hours.into()),
+            acceptance: config.handover.acceptance,
+            handover_url: config.handover.page_url.clone(),
             public_url: config.wecom.public_url.trim_end_matches('/').to_owned(),
         };
         let wecom = Wecom::new(&wecom_settings(config), pool.clone(), vault.clone())?;

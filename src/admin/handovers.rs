@@ -1,13 +1,58 @@
-//! `handovers`: who left or leaves, and how far the handover of what they leave behind is.
+//! `handovers`: who left or leaves, what they leave behind, and how far the handover of it is.
 
+use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::{
     call::{Answer, Call},
     page::Paging,
-    problem::Problem,
+    problem::{Code, Problem},
 };
-use crate::tables::handover::{self, Filter};
+use crate::{
+    handover::{item::ItemState, plan::Kind},
+    tables::handover::{self, Filter, Handover, Item, ItemFilter, Turned},
+};
+
+/// How many rows of each part the checklist shows; the lists have the rest.
+const SHOWN_MAX: i64 = 50;
+
+/// How many records it shows.
+const RECORDS_MAX: i64 = 10;
+
+/// How many calls it shows.
+const CALLS_MAX: i64 = 20;
+
+/// How many items a file may have: more than any member has customers.
+const CSV_ROWS_MAX: usize = 100_000;
+
+/// How many items are read at once for a file.
+const CSV_PAGE: i64 = 5_000;
+
+/// A handover with what matters of its items.
+#[derive(Debug, Serialize)]
+pub(super) struct Standing {
+    #[serde(flatten)]
+    handover: Handover,
+    counts: Vec<handover::Counted>,
+    successors: Vec<handover::Successor>,
+}
+
+/// What a leaver leaves behind.
+#[derive(Debug, Serialize)]
+struct Checklist {
+    #[serde(flatten)]
+    standing: Standing,
+    orders: handover::Page<handover::OpenOrder>,
+    customers: handover::Page<handover::Customer>,
+    groups: handover::Page<handover::Group>,
+    records: handover::Page<handover::Record>,
+    tasks: handover::Page<handover::Pending>,
+    calls: Vec<handover::Call>,
+    /// What was read with their tokens.
+    reads: handover::Page<handover::Read>,
+    /// How many days back records and reads are counted.
+    recent_days: i32,
+}
 
 pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let mut params = call.params()?;
@@ -18,4 +63,157 @@ pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
     let filter = Filter { state, staff_id, wechat_userid, before: paging.after(|key| key.parse().ok())? };
     let rows = handover::list(conn, &filter, paging.fetch()).await?;
     Answer::ok(paging.page(rows, |row| row.id.to_string()))
+}
+
+pub(super) async fn show(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    call.no_params()?;
+    let standing = standing(conn, number(call.id)?).await?;
+    let of = &standing.handover;
+    let orders = handover::open_orders(conn, of, SHOWN_MAX).await?;
+    let customers = handover::customers(conn, of, SHOWN_MAX).await?;
+    let groups = handover::groups(conn, of, SHOWN_MAX).await?;
+    let records = handover::records(conn, of, RECORDS_MAX).await?;
+    let tasks = handover::pending(conn, of, SHOWN_MAX).await?;
+    let calls = handover::calls(conn, of.id, CALLS_MAX).await?;
+    let reads = handover::reads(conn, of, SHOWN_MAX).await?;
+    let recent_days = handover::RECENT_DAYS;
+    Answer::ok(Checklist { standing, orders, customers, groups, records, tasks, calls, reads, recent_days })
+}
+
+pub(super) async fn items(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    let mut params = call.params()?;
+    let (kind, state, successor) = (params.take("kind"), params.take("state"), params.take("successor"));
+    let paging = Paging::take(&mut params)?;
+    params.finish()?;
+    if kind.as_deref().is_some_and(|it| Kind::named(it).is_none()) {
+        return Err(Problem::parameter("kind", "must be customer, order or group"));
+    }
+    check_state(state.as_deref())?;
+    let filter = ItemFilter { kind, state, successor };
+    let after = paging.after(|key| key.parse().ok())?.unwrap_or(0);
+    let id = known(call, conn).await?;
+    let rows = handover::items(conn, id, &filter, after, paging.fetch()).await?;
+    Answer::ok(paging.page(rows, |row| row.id.to_string()))
+}
+
+pub(super) async fn items_csv(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    call.no_params()?;
+    let id = known(call, conn).await?;
+    // Excel takes a file for UTF-8 only if it begins with this mark.
+    let mut text = String::from("\u{feff}");
+    row(&mut text, CSV_HEAD.iter().map(|it| (*it).to_owned()));
+    let (mut after, mut rows) = (0, 0);
+    loop {
+        let page = handover::items(conn, id, &ItemFilter::default(), after, CSV_PAGE).await?;
+        let Some(last) = page.last().map(|it| it.id) else { break };
+        (after, rows) = (last, rows + page.len());
+        if rows > CSV_ROWS_MAX {
+            let detail = format!("a file holds {CSV_ROWS_MAX} items: read them with `GET handovers/{id}/items`");
+            return Err(Problem::new(Code::HandoverState, detail));
+        }
+        for item in page {
+            row(&mut text, cells(item));
+        }
+    }
+    let mut answer = Answer::file(200, "text/csv; charset=utf-8".to_owned(), text.into());
+    answer.headers.push(("content-disposition", format!("attachment; filename=\"handover-{id}.csv\"")));
+    Ok(answer)
+}
+
+pub(super) async fn log(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    let mut params = call.params()?;
+    let paging = Paging::take(&mut params)?;
+    params.finish()?;
+    let after = paging.after(|key| key.parse().ok())?;
+    let id = known(call, conn).await?;
+    let rows = Turned::list(conn, id, after, paging.fetch()).await?;
+    Answer::ok(paging.page(rows, |row| row.id.to_string()))
+}
+
+/// How a handover stands.
+pub(super) async fn standing(conn: &mut PgConnection, id: i64) -> Result<Standing, Problem> {
+    let handover = handover::find(conn, id).await?.ok_or_else(unknown)?;
+    let counts = handover::counts(conn, id).await?;
+    let successors = handover::successors(conn, id).await?;
+    Ok(Standing { handover, counts, successors })
+}
+
+/// A path's id as a number: what is none belongs to no handover.
+pub(super) fn number(id: &str) -> Result<i64, Problem> {
+    id.parse().map_err(|_| unknown())
+}
+
+pub(super) fn unknown() -> Problem {
+    Problem::new(Code::HandoverUnknown, "list them with `GET handovers` to see which there are")
+}
+
+pub(super) fn check_state(state: Option<&str>) -> Result<(), Problem> {
+    let Some(state) = state else { return Ok(()) };
+    state.parse::<ItemState>().map(drop).map_err(|error| Problem::parameter("state", error.to_string()))
+}
+
+async fn known(call: &Call<'_>, conn: &mut PgConnection) -> Result<i64, Problem> {
+    let id = number(call.id)?;
+    handover::find(conn, id).await?.map(|it| it.id).ok_or_else(unknown)
+}
+
+/// The columns of a file.
+const CSV_HEAD: [&str; 12] = [
+    "kind",
+    "subject",
+    "round",
+    "state",
+    "successor_staff_id",
+    "successor_userid",
+    "attempts",
+    "errcode",
+    "reason",
+    "takeover_at",
+    "submitted_at",
+    "finished_at",
+];
+
+fn cells(item: Item) -> [String; 12] {
+    let time = |at: Option<chrono::DateTime<chrono::Utc>>| at.map(|it| it.to_rfc3339()).unwrap_or_default();
+    [
+        item.kind,
+        item.subject,
+        item.round.to_string(),
+        item.state,
+        item.successor_staff_id.unwrap_or_default(),
+        item.successor_userid.unwrap_or_default(),
+        item.attempts.to_string(),
+        item.errcode.map(|it| it.to_string()).unwrap_or_default(),
+        item.reason.unwrap_or_default(),
+        time(item.takeover_at),
+        time(item.submitted_at),
+        time(item.finished_at),
+    ]
+}
+
+/// Adds a line, as RFC 4180 says. A spreadsheet takes a cell that begins like a formula for one, whoever wrote it.
+fn row(text: &mut String, cells: impl IntoIterator<Item = String>) {
+    for (number, cell) in cells.into_iter().enumerate() {
+        if number > 0 {
+            text.push(',');
+        }
+        let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) && cell.parse::<i64>().is_err();
+        text.push('"');
+        text.push_str(if formula { "'" } else { "" });
+        text.push_str(&cell.replace('"', "\"\""));
+        text.push('"');
+    }
+    text.push_str("\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_quoted_and_never_a_formula() {
+        let mut text = String::new();
+        row(&mut text, ["a,\"b\"", "=1+1", "-1", "@cmd", "客户\n拒绝"].map(str::to_owned));
+        assert_eq!(text, "\"a,\"\"b\"\"\",\"'=1+1\",\"-1\",\"'@cmd\",\"客户\n拒绝\"\r\n");
+    }
 }

@@ -48,6 +48,16 @@ mod deliveries;
 
 mod handovers;
 
+mod handover_plan;
+
+mod handover_acts;
+
+mod successors;
+
+mod resignations;
+
+mod transfer;
+
 mod media;
 
 mod range;
@@ -110,6 +120,10 @@ pub struct Admin {
 pub struct AdminSettings {
     /// How long an old callback key stays valid after it was replaced.
     pub key_overlap: TimeDelta,
+    /// Whether each successor must agree before a handover is submitted.
+    pub acceptance: bool,
+    /// The page that a successor's notice opens; {id} stands for the handover's number. Empty for none.
+    pub handover_url: String,
     /// Where staff reach the login's redirect, with no slash at its end; empty for nowhere.
     pub public_url: String,
 }
@@ -279,6 +293,10 @@ enum Asked {
     Connection(Box<test_connection::Tested>),
     /// For a contact way.
     ContactWay(Box<ContactWay>),
+    /// For a plan: the successors, and the groups.
+    Plan(Box<handover_plan::Wanted>),
+    /// For a transfer: the successor.
+    Transfer(Box<transfer::Wanted>),
 }
 
 async fn ask(endpoint: Endpoint, call: &mut Call<'_>) -> Result<Asked, Problem> {
@@ -289,6 +307,8 @@ async fn ask(endpoint: Endpoint, call: &mut Call<'_>) -> Result<Asked, Problem> 
         Endpoint::StaffBindLoginCallback => Asked::Visit(Box::new(staff_login::ask_visit(call).await?)),
         Endpoint::TestConnection => Asked::Connection(Box::new(test_connection::ask(call).await?)),
         Endpoint::CustomerContactMake => Asked::ContactWay(Box::new(Box::pin(customer_contact::make(call)).await?)),
+        Endpoint::HandoverPlan => Asked::Plan(Box::new(Box::pin(handover_plan::ask(call)).await?)),
+        Endpoint::TransferMake => Asked::Transfer(Box::new(Box::pin(transfer::ask(call)).await?)),
         _ => Asked::Nothing,
     })
 }
@@ -307,6 +327,8 @@ async fn run(
         Asked::Visit(visit) => return staff_login::finish(*visit, conn).await,
         Asked::Connection(tested) => return test_connection::show(*tested, conn).await,
         Asked::ContactWay(way) => return customer_contact::made(*way),
+        Asked::Plan(wanted) => return Box::pin(handover_plan::put(call, *wanted, conn)).await,
+        Asked::Transfer(wanted) => return Box::pin(transfer::make(call, *wanted, conn)).await,
     }
     match endpoint {
         Endpoint::ConfigList => config::list(call, conn).await,
@@ -323,6 +345,23 @@ async fn run(
         Endpoint::ApiTokenAdd => api_tokens::add(call, conn).await,
         Endpoint::ApiTokenRevoke => api_tokens::revoke(call, conn).await,
         Endpoint::HandoverList => handovers::list(call, conn).await,
+        Endpoint::HandoverShow => Box::pin(handovers::show(call, conn)).await,
+        Endpoint::HandoverItems => handovers::items(call, conn).await,
+        Endpoint::HandoverItemsCsv => handovers::items_csv(call, conn).await,
+        Endpoint::HandoverLog => handovers::log(call, conn).await,
+        Endpoint::HandoverNotify => handover_acts::notify(call, conn).await,
+        Endpoint::HandoverAccept => handover_acts::accept(call, conn).await,
+        Endpoint::HandoverSubmit => handover_acts::submit(call, conn).await,
+        Endpoint::HandoverCancel => handover_acts::cancel(call, conn).await,
+        Endpoint::HandoverPoll => handover_acts::poll(call, conn).await,
+        Endpoint::HandoverClose => handover_acts::close(call, conn).await,
+        Endpoint::ResignationList => resignations::list(call, conn).await,
+        Endpoint::ResignationAdd => resignations::add(call, conn).await,
+        Endpoint::ResignationShow => resignations::show(call, conn).await,
+        Endpoint::ResignationApprove => resignations::approve(call, conn).await,
+        Endpoint::ResignationRefuse => resignations::refuse(call, conn).await,
+        Endpoint::ResignationCancel => resignations::cancel(call, conn).await,
+        Endpoint::TransferHistory => transfer::history(call, conn).await,
         Endpoint::TaskList => tasks::list(call, conn).await,
         Endpoint::TaskReplay => tasks::replay(call, conn).await,
         Endpoint::TaskCancel => tasks::cancel(call, conn).await,
@@ -331,6 +370,8 @@ async fn run(
         | Endpoint::StaffBindLoginCallback
         | Endpoint::TestConnection
         | Endpoint::CustomerContactMake
+        | Endpoint::HandoverPlan
+        | Endpoint::TransferMake
         | Endpoint::MediaShow => Err(Problem::internal("what must be asked first was not asked")),
         Endpoint::WorkOrderList => work_orders::list(call, conn).await,
         Endpoint::WorkOrderAdd => work_orders::add(call, conn).await,

@@ -5,7 +5,7 @@
 
 use std::{error::Error, fmt};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Body, Reply};
@@ -50,6 +50,12 @@ pub enum Code {
     SyncUnknown,
     /// There is no such token, or it has ended.
     TokenUnknown,
+    /// There is no such handover.
+    HandoverUnknown,
+    /// There is no such resignation.
+    ResignationUnknown,
+    /// The handover's plan gives that staff member nothing.
+    SuccessorUnknown,
     /// The path exists, but not for this method.
     MethodNotAllowed,
     /// The body took too long.
@@ -58,6 +64,16 @@ pub enum Code {
     AlreadyBound,
     /// A work order's state does not allow it.
     MoveNotAllowed,
+    /// How far the handover is does not allow it.
+    HandoverState,
+    /// Nobody has been chosen for some items.
+    HandoverItemsOpen,
+    /// A successor has not agreed.
+    AcceptanceMissing,
+    /// Another handover of that member, or a resignation, is open.
+    AlreadyOpen,
+    /// How far the resignation is does not allow it.
+    ResignationState,
     /// Somebody else changed it first.
     VersionConflict,
     /// The idempotency key belongs to another request.
@@ -66,6 +82,10 @@ pub enum Code {
     PreconditionFailed,
     /// The body is too long.
     BodyTooLarge,
+    /// Something stands against the successors.
+    PlanBroken,
+    /// None of the customers can be transferred.
+    NothingToTransfer,
     /// WeCom was asked and said no.
     WecomRefused,
     /// WeCom knows no such member, or does not show them to the app.
@@ -104,6 +124,7 @@ pub struct Problem {
     field: Option<String>,
     header: Option<(&'static str, String)>,
     cause: Option<Box<dyn Error + Send + Sync>>,
+    errors: Option<Box<Value>>,
 }
 
 impl Code {
@@ -129,15 +150,25 @@ impl Code {
         Self::CustomerMatchUnknown,
         Self::SyncUnknown,
         Self::TokenUnknown,
+        Self::HandoverUnknown,
+        Self::ResignationUnknown,
+        Self::SuccessorUnknown,
         Self::MethodNotAllowed,
         Self::BodyTimeout,
         Self::AlreadyBound,
         Self::MoveNotAllowed,
+        Self::HandoverState,
+        Self::HandoverItemsOpen,
+        Self::AcceptanceMissing,
+        Self::AlreadyOpen,
+        Self::ResignationState,
         Self::VersionConflict,
         Self::IdempotencyKeyReused,
         Self::PreconditionFailed,
         Self::BodyTooLarge,
         Self::RangeNotSatisfiable,
+        Self::PlanBroken,
+        Self::NothingToTransfer,
         Self::WecomRefused,
         Self::MemberUnknown,
         Self::MemberInactive,
@@ -182,6 +213,30 @@ impl Code {
             }
             Self::SyncUnknown => (404, "sync_unknown", "There is no such run", "未找到该对账任务"),
             Self::TokenUnknown => (404, "token_unknown", "There is no such token", "未找到该令牌"),
+            Self::HandoverUnknown => (404, "handover_unknown", "There is no such handover", "未找到该交接"),
+            Self::ResignationUnknown => {
+                (404, "resignation_unknown", "There is no such resignation", "未找到该离职申请")
+            }
+            Self::SuccessorUnknown => {
+                (404, "successor_unknown", "Not a successor in this handover", "该员工不是本次交接的接替员工")
+            }
+            Self::HandoverState => {
+                (409, "handover_state", "How far the handover is forbids it", "交接状态不允许该操作")
+            }
+            Self::HandoverItemsOpen => {
+                (409, "handover_items_open", "Nobody was chosen for some items", "仍有未分配的交接项")
+            }
+            Self::AcceptanceMissing => {
+                (409, "acceptance_missing", "A successor has not agreed", "接替员工尚未确认接收")
+            }
+            Self::AlreadyOpen => (409, "already_open", "There is an open one already", "已有进行中的记录"),
+            Self::ResignationState => {
+                (409, "resignation_state", "How far the resignation is forbids it", "离职申请状态不允许该操作")
+            }
+            Self::PlanBroken => (422, "plan_broken", "The plan breaks rules", "交接计划不符合规则"),
+            Self::NothingToTransfer => {
+                (422, "nothing_to_transfer", "None of the customers can be transferred", "没有可转接的客户")
+            }
             Self::MethodNotAllowed => (405, "method_not_allowed", "The path has no such method", "不支持该请求方法"),
             Self::BodyTimeout => (408, "body_timeout", "The body took too long", "接收请求体超时"),
             Self::AlreadyBound => (409, "already_bound", "Bound already", "已存在绑定关系"),
@@ -223,7 +278,7 @@ impl Code {
 impl Problem {
     /// A problem, with a detail that says what to do about it.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), field: None, header: None, cause: None }
+        Self { code, detail: detail.into(), field: None, header: None, cause: None, errors: None }
     }
 
     /// A field of the body is wrong; the detail says what it must be.
@@ -270,6 +325,12 @@ impl Problem {
         self
     }
 
+    /// Lists what is wrong, where it is several things.
+    pub(super) fn listing(mut self, errors: Vec<Value>) -> Self {
+        self.errors = Some(Box::new(errors.into()));
+        self
+    }
+
     /// Adds a header that HTTP asks for beside the status.
     pub(super) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.header = Some((name, value.into()));
@@ -298,6 +359,9 @@ impl Problem {
         });
         if let (Some(field), Some(object)) = (self.field, body.as_object_mut()) {
             object.insert("field".to_owned(), field.into());
+        }
+        if let (Some(errors), Some(object)) = (self.errors, body.as_object_mut()) {
+            object.insert("errors".to_owned(), *errors);
         }
         Reply { status, body: Body::Problem(body), headers: Vec::from_iter(self.header) }
     }

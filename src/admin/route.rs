@@ -42,6 +42,44 @@ pub enum Endpoint {
     ApiTokenRevoke,
     /// Lists handovers.
     HandoverList,
+    /// Shows a handover and what is left behind.
+    HandoverShow,
+    /// Lists a handover's items.
+    HandoverItems,
+    /// The same as a file.
+    HandoverItemsCsv,
+    /// Lists the turns that a handover took.
+    HandoverLog,
+    /// Plans a handover, or shows what a plan would be.
+    HandoverPlan,
+    /// Tells the successors.
+    HandoverNotify,
+    /// Writes down what a successor answered.
+    HandoverAccept,
+    /// Lets a handover go.
+    HandoverSubmit,
+    /// Calls a handover off.
+    HandoverCancel,
+    /// Has WeCom asked for results now.
+    HandoverPoll,
+    /// Gives items up.
+    HandoverClose,
+    /// Lists resignations.
+    ResignationList,
+    /// Enters a resignation.
+    ResignationAdd,
+    /// Shows a resignation.
+    ResignationShow,
+    /// Approves a resignation.
+    ResignationApprove,
+    /// Refuses a resignation.
+    ResignationRefuse,
+    /// Withdraws a resignation.
+    ResignationCancel,
+    /// Hands customers from one staff member to another.
+    TransferMake,
+    /// Lists which customers went from whom to whom.
+    TransferHistory,
     /// Hands out a message's picture, sound, film or file.
     MediaShow,
     /// Lists tasks.
@@ -123,6 +161,25 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/enterprise-wechat/deliveries/{id}", Role::Operator, Endpoint::DeliveryShow),
     route("POST", "/api/enterprise-wechat/deliveries/{id}/replay", Role::Operator, Endpoint::DeliveryReplay),
     route("GET", "/api/enterprise-wechat/handovers", Role::Viewer, Endpoint::HandoverList),
+    route("GET", "/api/enterprise-wechat/handovers/{id}", Role::Viewer, Endpoint::HandoverShow),
+    route("GET", "/api/enterprise-wechat/handovers/{id}/items", Role::Viewer, Endpoint::HandoverItems),
+    route("GET", "/api/enterprise-wechat/handovers/{id}/items.csv", Role::Viewer, Endpoint::HandoverItemsCsv),
+    route("GET", "/api/enterprise-wechat/handovers/{id}/log", Role::Viewer, Endpoint::HandoverLog),
+    route("PUT", "/api/enterprise-wechat/handovers/{id}/plan", Role::Operator, Endpoint::HandoverPlan),
+    route("POST", "/api/enterprise-wechat/handovers/{id}/notify", Role::Operator, Endpoint::HandoverNotify),
+    route("POST", "/api/enterprise-wechat/handovers/{id}/acceptances", Role::Operator, Endpoint::HandoverAccept),
+    route("POST", "/api/enterprise-wechat/handovers/{id}/submit", Role::Operator, Endpoint::HandoverSubmit),
+    route("POST", "/api/enterprise-wechat/handovers/{id}/cancel", Role::Operator, Endpoint::HandoverCancel),
+    route("POST", "/api/enterprise-wechat/handovers/{id}/poll", Role::Operator, Endpoint::HandoverPoll),
+    route("POST", "/api/enterprise-wechat/handovers/{id}/close", Role::Operator, Endpoint::HandoverClose),
+    route("GET", "/api/enterprise-wechat/resignations", Role::Viewer, Endpoint::ResignationList),
+    route("POST", "/api/enterprise-wechat/resignations", Role::Operator, Endpoint::ResignationAdd),
+    route("GET", "/api/enterprise-wechat/resignations/{id}", Role::Viewer, Endpoint::ResignationShow),
+    route("POST", "/api/enterprise-wechat/resignations/{id}/approve", Role::Admin, Endpoint::ResignationApprove),
+    route("POST", "/api/enterprise-wechat/resignations/{id}/refuse", Role::Admin, Endpoint::ResignationRefuse),
+    route("POST", "/api/enterprise-wechat/resignations/{id}/cancel", Role::Operator, Endpoint::ResignationCancel),
+    route("POST", "/api/enterprise-wechat/transfer", Role::Operator, Endpoint::TransferMake),
+    route("GET", "/api/enterprise-wechat/transfer-history", Role::Viewer, Endpoint::TransferHistory),
     route("GET", "/api/enterprise-wechat/media/{id}", Role::Viewer, Endpoint::MediaShow),
     route("GET", "/api/enterprise-wechat/tasks", Role::Viewer, Endpoint::TaskList),
     route("POST", "/api/enterprise-wechat/tasks/{id}/replay", Role::Operator, Endpoint::TaskReplay),

@@ -5,6 +5,10 @@
 
 mod flow;
 
+mod handover;
+
+mod office;
+
 mod summary;
 
 use std::{net::Ipv4Addr, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
@@ -16,6 +20,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgConnection;
 
+use self::office::Office;
 use super::{say, serve::Stop};
 use crate::{
     admin::{Admin, auth::Role, config::NewConfig},
@@ -84,6 +89,8 @@ pub(super) async fn run(mut config: Config, arguments: Arguments) -> anyhow::Res
     config.media.location = folder.0.join("media").display().to_string();
     config.assignment.automatic = true;
     config.assignment.order_url = format!("http://{}/api/enterprise-wechat/work-orders/{{id}}", config.admin_listen);
+    // A day passes within a moment: what became of a transfer is asked for as often.
+    (config.handover.poll_first_seconds, config.handover.poll_max_seconds) = (1, 1);
     config.sync.every_hours = 0;
     // A day's cards and pictures are asked for within seconds, of a WeCom that nobody else asks.
     (config.wecom.corp_per_second, config.wecom.path_per_second) = (CALLS_PER_SECOND, CALLS_PER_SECOND);
@@ -156,15 +163,19 @@ async fn play(
     let summary = summary::Summary::read(&mut conn, &corp, &report, acked.collect()).await?;
     platform.with(|world| world.end(&day));
     platform.push_to(sender.clone());
-    let story = flow::Scene { admin: &admin, token: &token, platform, sender: &sender }.play().await?;
+    let office = Office { admin: &admin, token: &token };
+    let story = flow::Scene { office: &office, platform, sender: &sender }.play().await?;
+    let leaving = handover::play(&office, platform).await?;
     if arguments.json {
         let mut line = serde_json::to_value(&summary.figures)?;
         line["order"] = serde_json::to_value(&story)?;
+        line["handover"] = serde_json::to_value(&leaving)?;
         say(&line.to_string());
     } else {
         summary.print();
         summary::print_rows(&mut conn).await?;
         story.print();
+        leaving.print();
         links(&app, server, token.expose_secret(), flow::CUSTOMER);
     }
     drop(conn);

@@ -3,7 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
-use sqlx::Connection;
+use sqlx::{Connection, PgConnection};
 
 use super::{database::with_pool, say};
 use crate::{
@@ -12,7 +12,11 @@ use crate::{
         auth::Role,
     },
     config::Config,
-    tables::api_token::{self, Listed},
+    ids::CorpId,
+    tables::{
+        api_token::{self, Listed},
+        enterprise_wechat_config,
+    },
     vault::ApiToken,
 };
 
@@ -35,6 +39,12 @@ enum Command {
         /// After how many days it ends by itself; never, if this is left out
         #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=i64::from(EXPIRES_DAYS_MAX)))]
         expires: Option<u32>,
+        /// The staff member whose own it is: it ends when they leave
+        #[arg(long)]
+        staff: Option<String>,
+        /// Their corp; may be left out where there is only one
+        #[arg(long, requires = "staff")]
+        corpid: Option<String>,
     },
     /// List the tokens that were made
     List,
@@ -49,13 +59,17 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
     with_pool(config, async |pool| {
         let mut conn = pool.acquire().await?;
         match arguments.command {
-            Command::Create { role, name, expires } => {
+            Command::Create { role, name, expires, staff, corpid } => {
                 let token = ApiToken::new();
                 let mut transaction = conn.begin().await?;
                 let hash = &token.hash;
                 let id = api_token::create(&mut transaction, &name, role.as_str(), hash, &token.prefix).await?;
                 if let Some(days) = expires {
                     api_token::expire_in(&mut transaction, id, i32::try_from(days)?).await?;
+                }
+                if let Some(staff) = staff {
+                    let corpid = corp(&mut transaction, corpid.as_deref()).await?;
+                    api_token::belong(&mut transaction, id, &corpid, &staff).await?;
                 }
                 transaction.commit().await?;
                 say(token.secret.expose_secret());
@@ -89,4 +103,17 @@ fn line(token: &Listed) -> String {
 
 fn time(at: &DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// The corp that is meant: the given one, or the only one there is.
+async fn corp(conn: &mut PgConnection, given: Option<&str>) -> anyhow::Result<CorpId> {
+    let mut corps = enterprise_wechat_config::corps(conn).await?;
+    match given {
+        Some(given) => {
+            let found = corps.into_iter().find(|it| it.as_str() == given);
+            found.ok_or_else(|| anyhow::anyhow!("--corpid {given} is the corpid of no app"))
+        }
+        None if corps.len() > 1 => anyhow::bail!("--corpid is required, because there are apps of several corps"),
+        None => corps.pop().ok_or_else(|| anyhow::anyhow!("there is no app yet, so no corp to be a staff member of")),
+    }
 }

@@ -53,6 +53,15 @@ pub(super) fn of_result(status: i64) -> Option<Fact> {
     }
 }
 
+/// An end in words, for people: WeCom's results have none.
+pub(super) fn reason(fact: Fact) -> Option<&'static str> {
+    match fact {
+        Fact::CustomerRefused => Some("客户拒绝转接"),
+        Fact::SuccessorFull => Some("接替员工的客户数已达上限"),
+        _ => None,
+    }
+}
+
 /// What a `transfer_fail` event's reason means.
 pub(super) fn of_event(reason: &str) -> Option<Fact> {
     match reason {

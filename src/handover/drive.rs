@@ -110,7 +110,8 @@ impl<'a> Driver<'a> {
     async fn fold_events(&self, conn: &mut PgConnection) -> sqlx::Result<()> {
         for fail in handover::fails(conn, self.id).await? {
             let Some(fact) = code::of_event(&fail.reason) else { continue };
-            let heard = Heard { item: fail.item, reason: Some(fail.reason.clone()), ..Heard::default() };
+            let reason = code::reason(fact).map(str::to_owned);
+            let heard = Heard { item: fail.item, reason, ..Heard::default() };
             turn(conn, fact, &[heard], By { actor: WECOM, cause: "transfer_fail" }).await?;
         }
         Ok(())
@@ -164,7 +165,10 @@ impl<'a> Driver<'a> {
     async fn hand_orders(&self, handover: &Handover) -> Result<(), Trouble> {
         let mut tried = Vec::new();
         loop {
-            let Some((mut transaction, _)) = self.begin().await? else { return Ok(()) };
+            let Some((mut transaction, current)) = self.begin().await? else { return Ok(()) };
+            if current.cancelled_at.is_some() || current.submitted_at.is_none() {
+                return Ok(());
+            }
             let conn = &mut *transaction;
             let items = handover::planned(conn, self.id, "order", &tried, ORDERS_MAX).await?;
             if items.is_empty() {

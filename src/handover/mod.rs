@@ -11,6 +11,8 @@ mod drive;
 
 pub mod item;
 
+pub mod plan;
+
 mod poll;
 
 mod schedule;

@@ -122,7 +122,8 @@ impl Driver<'_> {
             };
             let takeover_at =
                 result.and_then(|it| DateTime::from_timestamp(it.takeover_time, 0)).filter(|it| it.timestamp() > 0);
-            heard.entry(fact).or_default().push(Heard { item: item.id, takeover_at, ..Heard::default() });
+            let reason = code::reason(fact).map(str::to_owned);
+            heard.entry(fact).or_default().push(Heard { item: item.id, takeover_at, reason, ..Heard::default() });
         }
         let by = By { actor: WECOM, cause: "transfer_result" };
         for (fact, heard) in heard {

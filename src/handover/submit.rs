@@ -88,7 +88,8 @@ impl Driver<'_> {
     /// Commits that the next chunk is being asked about; none if there is none left, beside those that were tried.
     async fn begin_chunk(&self, kind: &str, max: usize, tried: &[i64]) -> Result<Option<Chunk>, Trouble> {
         let Some((mut transaction, handover)) = self.begin().await? else { return Ok(None) };
-        if handover.cancelled_at.is_some() {
+        // A plan that was changed meanwhile waits until somebody lets it go.
+        if handover.cancelled_at.is_some() || handover.submitted_at.is_none() {
             return Ok(None);
         }
         let conn = &mut *transaction;

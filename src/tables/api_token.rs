@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
+use crate::ids::CorpId;
+
 /// A token that still counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Live {
@@ -141,4 +143,28 @@ pub async fn revoke(conn: &mut PgConnection, id: i32) -> sqlx::Result<bool> {
         .execute(conn)
         .await?;
     Ok(result.rows_affected() > 0)
+}
+
+/// A token becomes a staff member's own: it ends when they leave.
+pub async fn belong(conn: &mut PgConnection, id: i32, corpid: &CorpId, staff_id: &str) -> sqlx::Result<()> {
+    sqlx::query!("update api_token set corpid = $2, staff_id = $3 where id = $1", id, corpid.as_str(), staff_id)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Ends the tokens of these staff members.
+pub async fn revoke_of(conn: &mut PgConnection, corps: &[String], staff: &[String]) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update api_token set revoked_at = now()
+        from unnest($1::text[], $2::text[]) gone (corpid, staff_id)
+        where api_token.staff_id = gone.staff_id and api_token.corpid = gone.corpid and revoked_at is null
+        "#,
+        corps,
+        staff,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }

@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 use sqlx::PgConnection;
 
 use super::{
-    contact_way, contact_way_scan, customer_activity, customer_wechat_contact, handover,
+    api_token, contact_way, contact_way_scan, customer_activity, customer_wechat_contact, handover, login_state,
     matching::{self, People},
-    member, member_alias, staff_wechat_bind, task,
+    member, member_alias, resignation, staff_wechat_bind, task,
     wechat_contact_record::{self, KnownMonths},
     work_order,
 };
@@ -49,6 +49,12 @@ pub async fn apply(conn: &mut PgConnection, mut changes: Changes, months: &mut K
     if !described.is_empty() {
         let (corps, users) = columns(&described);
         staff_wechat_bind::settle(conn, &corps, &users).await?;
+    }
+    let gone = changes.members.iter().filter(|(_, it)| it.left_at.is_some()).map(|(key, _)| key.clone());
+    let gone = gone.collect::<BTreeSet<_>>();
+    if !gone.is_empty() {
+        let (corps, users) = columns(&gone);
+        turn_out(conn, &corps, &users).await?;
     }
     // Only a rename brings other bindings to a userid; a member may have thousands of contacts to walk through.
     if !renamed.is_empty() {
@@ -137,10 +143,21 @@ async fn apply_renames(conn: &mut PgConnection, changes: &mut Changes) -> sqlx::
             wechat_contact_record::rename(conn, corp, from, &moved.to).await?;
             staff_wechat_bind::rename(conn, corp, from, &moved.to).await?;
             handover::rename(conn, corp, from, &moved.to).await?;
+            resignation::rename(conn, corp, from, &moved.to).await?;
         }
         renamed.insert((corp.clone(), moved.to));
     }
     Ok(renamed)
+}
+
+/// Ends what a leaver could still do here: their tokens and links, and what they had asked for.
+async fn turn_out(conn: &mut PgConnection, corps: &[String], users: &[String]) -> sqlx::Result<()> {
+    let (corps_of, staff) = staff_wechat_bind::left(conn, corps, users).await?;
+    if !staff.is_empty() {
+        api_token::revoke_of(conn, &corps_of, &staff).await?;
+        login_state::forget_of(conn, &corps_of, &staff).await?;
+    }
+    resignation::left(conn, corps, users).await
 }
 
 fn columns(keys: &BTreeSet<(CorpId, UserId)>) -> (Vec<String>, Vec<String>) {

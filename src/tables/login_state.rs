@@ -35,6 +35,22 @@ pub async fn make(conn: &mut PgConnection, hash: &[u8], made: &Made, life_s: f64
     .await
 }
 
+/// Forgets the links of these staff members.
+pub async fn forget_of(conn: &mut PgConnection, corps: &[String], staff: &[String]) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        delete from login_state
+        using unnest($1::text[], $2::text[]) gone (corpid, staff_id)
+        where login_state.corpid = gone.corpid and login_state.staff_id = gone.staff_id
+        "#,
+        corps,
+        staff,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Takes a link, which then is none any more; `None` if there is no such one, it was used, or its time is over.
 pub async fn redeem(conn: &mut PgConnection, hash: &[u8]) -> sqlx::Result<Option<Made>> {
     sqlx::query_as!(

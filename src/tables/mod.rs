@@ -18,6 +18,8 @@ pub mod staff_wechat_bind;
 
 pub mod handover;
 
+pub mod resignation;
+
 pub mod task;
 
 pub mod media;

@@ -217,6 +217,47 @@ pub async fn settle(conn: &mut PgConnection, corps: &[String], users: &[String])
     Ok(())
 }
 
+/// The corps and staff members who were last bound to one of these members, and are nobody's now that the member left.
+///
+/// Whether the member's leaving ended the binding, or somebody had unbound them before, makes no difference.
+pub async fn left(
+    conn: &mut PgConnection,
+    corps: &[String],
+    users: &[String],
+) -> sqlx::Result<(Vec<String>, Vec<String>)> {
+    let rows = sqlx::query!(
+        r#"
+        select distinct bind.corpid as "corpid!", bind.staff_id as "staff_id!"
+        from unnest($1::text[], $2::text[]) gone (corpid, wechat_userid)
+        join member using (corpid, wechat_userid)
+        join staff_wechat_bind bind using (corpid, wechat_userid)
+        where bind.status = 'unbound' and member.left_at >= coalesce(member.joined_at, '-infinity')
+            and not exists (
+                select from staff_wechat_bind other
+                where other.staff_id = bind.staff_id and other.corpid = bind.corpid and other.id <> bind.id
+                    and (other.status = 'bound' or other.bound_at > bind.bound_at)
+            )
+        order by 1, 2
+        "#,
+        corps,
+        users,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|it| (it.corpid, it.staff_id)).unzip())
+}
+
+/// The staff member whom a WeCom user is bound to now.
+pub async fn staff_of(conn: &mut PgConnection, corpid: &CorpId, user: &UserId) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!(
+        "select staff_id from staff_wechat_bind where corpid = $1 and wechat_userid = $2 and status = 'bound'",
+        corpid.as_str(),
+        user.as_str(),
+    )
+    .fetch_optional(conn)
+    .await
+}
+
 /// The WeCom user that a staff member is bound to now.
 pub async fn user_of(conn: &mut PgConnection, corpid: &CorpId, staff: &StaffId) -> sqlx::Result<Option<UserId>> {
     sqlx::query_scalar!(

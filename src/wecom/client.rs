@@ -7,7 +7,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{
-    Client, Method, RequestBuilder, Response, Url,
+    Client, Method, Proxy, RequestBuilder, Response, Url,
     header::{CONTENT_DISPOSITION, DATE},
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -34,6 +34,9 @@ const IDLE_LIMIT: Duration = Duration::from_secs(60);
 
 /// The largest JSON answer that is read: a thousand customers take a tenth of it.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// What a proxy may speak. Of any other the library would make nothing, and go straight.
+const PROXY_SCHEMES: &[&str] = &["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 
 /// How WeCom is reached.
 #[derive(Debug, Clone)]
@@ -126,7 +129,7 @@ impl Wecom {
             .no_proxy()
             .user_agent(concat!("wecomd/", env!("CARGO_PKG_VERSION")));
         if let Some(proxy) = &settings.proxy {
-            http = http.proxy(reqwest::Proxy::all(proxy.expose_secret()).map_err(|_| SetupError::Proxy)?);
+            http = http.proxy(through(proxy)?);
         }
         let http = http.build().map_err(|error| SetupError::Client(error.to_string()))?;
         let tokens = Tokens::new(&pool);
@@ -370,6 +373,16 @@ async fn understand<A: DeserializeOwned>(path: &'static str, mut response: Respo
         tracing::error!(path, errmsg = head.errmsg, "WeCom may have read only a part of the request");
     }
     serde_json::from_slice(&body).map_err(wrong)
+}
+
+fn through(proxy: &SecretString) -> Result<Proxy, SetupError> {
+    let proxy = proxy.expose_secret();
+    // One without a scheme speaks HTTP.
+    let (scheme, _) = proxy.split_once("://").unwrap_or(("http", proxy));
+    if !PROXY_SCHEMES.contains(&scheme) {
+        return Err(SetupError::Proxy);
+    }
+    Proxy::all(proxy).map_err(|_| SetupError::Proxy)
 }
 
 /// What went wrong on the way. The library's words hold the URL, and the URL holds the token.

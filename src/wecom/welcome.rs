@@ -16,9 +16,6 @@ pub const GREETED_ALREADY: i64 = 41051;
 /// The code is wrong or older than 20 s.
 pub const TOO_LATE: i64 = 41050;
 
-/// Another app is greeting at this moment and may still fail.
-pub const ANOTHER_GREETS: i64 = 41096;
-
 /// What may be attached to a welcome message, at most nine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "msgtype", rename_all = "snake_case", deny_unknown_fields)]

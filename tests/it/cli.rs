@@ -162,6 +162,26 @@ async fn an_audit_says_that_the_access_log_is_whole_or_where_it_is_not() {
 }
 
 #[tokio::test]
+async fn a_token_may_be_a_staff_member_s_own() {
+    let app = TestApp::start().await;
+    let shell = Shell::with(&app.db);
+    shell.ok(&["token", "create", "--role", "viewer", "--name", "ann", "--staff", "S1"]).await;
+    let corpid = app.corp.corpid.as_str();
+    shell.ok(&["token", "create", "--role", "viewer", "--name", "bob", "--staff", "S2", "--corpid", corpid]).await;
+    let owned = "select staff_id || ' ' || corpid from api_token where staff_id is not null order by 1";
+    assert_eq!(app.db.texts(owned).await, [format!("S1 {corpid}"), format!("S2 {corpid}")]);
+
+    let foreign =
+        shell.run(&["token", "create", "--role", "viewer", "--name", "x", "--staff", "S3", "--corpid", "ww9"]).await;
+    assert_eq!((foreign.code, foreign.stdout.as_str()), (FAILED, ""));
+    assert!(foreign.stderr.contains("ww9"), "{}", foreign.stderr);
+    let lonely = shell.run(&["token", "create", "--role", "viewer", "--name", "x", "--corpid", corpid]).await;
+    assert_eq!(lonely.code, WRONG);
+    assert_eq!(app.db.count("select count(*) from api_token where name = 'x'").await, 0);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn a_token_may_end_by_itself() {
     let db = TestDb::new().await;
     let shell = Shell::with(&db);
@@ -337,9 +357,13 @@ async fn the_demo_s_line_of_figures_adds_up_and_nothing_is_lost() {
     let said = Shell::bare().ok(&[&["demo", "--exit", "--json", "--count", "600"][..], &listen].concat()).await;
     let figures: Value = serde_json::from_str(&said).expect("one JSON object and nothing else");
     let keys: Vec<_> = figures.as_object().expect("an object").keys().map(String::as_str).collect();
-    let expected =
-        ["ack_ms", "duplicates", "ignored", "lost", "order", "parked", "received", "recorded", "refused", "stored"];
-    assert_eq!(keys, expected);
+    let expected = "ack_ms duplicates handover ignored lost order parked received recorded refused stored".split(' ');
+    assert_eq!(keys, expected.collect::<Vec<_>>());
+    let handover = &figures["handover"];
+    let states = json!(["detected", "planned", "notified", "submitted", "waiting", "done"]);
+    assert_eq!(handover["states"], states, "{handover}");
+    assert!(handover["ended"]["customer done"].as_u64() > Some(0), "{handover}");
+    assert_eq!(handover["ended"]["customer refused"], 2, "{handover}");
     let order = &figures["order"];
     assert_eq!(order["order_state"], "contacted", "{order}");
     assert!(order["welcome"].as_str().is_some_and(|it| it.contains("您好")), "{order}");

@@ -34,6 +34,8 @@ mod stop;
 
 mod tasks;
 
+mod task_laws;
+
 mod welcome;
 
 mod sync;
@@ -48,14 +50,35 @@ mod notify;
 
 mod media;
 
+mod media_s3;
+
 mod work_orders;
 
 mod tokens;
+
+mod proxy;
 
 mod wecom_errors;
 
 mod wecom_transfer;
 
+mod errcodes;
+mod handover;
+
+mod handover_driver;
+
+mod handover_laws;
+
+mod handover_codes;
+
 mod staff_bind;
+
+mod handover_plan;
+
+mod handover_admin;
+
+mod resignation;
+
+mod transfer;
 
 mod test_connection;

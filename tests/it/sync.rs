@@ -72,6 +72,9 @@ async fn a_whole_run_holds_what_wecom_names_and_a_second_one_finds_nothing() {
     let calls = scene.db.count(&format!("select calls from sync_run where id = {run}")).await;
     assert!(calls <= i64::try_from(pages + 5 + 3 + EXTRA_CALLS).expect("few"), "{calls} calls");
 
+    // However much it finds, it asks nobody to read it once more: the queue of tasks does not grow with the company.
+    assert_eq!(scene.db.count("select count(*) from task").await, 0);
+
     let before = tables(&scene.db.pool, &scene.corp.corpid.0).await;
     let again = scene.reconcile().await;
     assert_eq!(scene.drift(again).await, [""; 0]);

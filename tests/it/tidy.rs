@@ -42,6 +42,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "config",
             "crypto",
             "flow",
+            "handover",
             "ids",
             "inbox",
             "media",
@@ -292,8 +293,14 @@ fn module(path: &str) -> Option<(String, usize)> {
     (!["lib", "main", "build"].contains(&first)).then(|| (first.to_owned(), inside.split('/').count()))
 }
 
+/// Whether a source of `src/` may call WeCom, or belongs to those who do.
+pub(crate) fn may_call_wecom(path: &str) -> bool {
+    let named = module(path).and_then(|(module, _)| IMPORTS.iter().find(|(name, _)| *name == module));
+    named.is_some_and(|(name, allowed)| *name == "wecom" || *allowed == ANYTHING || allowed.contains(&"wecom"))
+}
+
 /// Every Rust source in these folders by its path from the root, in order.
-fn sources(folders: &[&str]) -> Vec<(String, String)> {
+pub(crate) fn sources(folders: &[&str]) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for folder in folders {
         walk(Path::new(folder), &mut found);

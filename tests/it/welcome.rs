@@ -11,11 +11,11 @@ use wecomd::{
     changes::TaskKind,
     ids::{ExternalUserId, UserId},
     sandbox::{AppKind, Corp, DropAt, Fault, Platform, Push, Size, World},
-    tasks::{Context, Executor, Lane, Step},
+    tasks::{Executor, Lane, Step},
     vault::Vault,
 };
 
-use crate::support::{Company, Daemon, TestApp, TestDb, plaintext::contact, wait::until};
+use crate::support::{Company, Daemon, TestApp, TestDb, acting::context, plaintext::contact, wait::until};
 
 const PATH: &str = "externalcontact/send_welcome_msg";
 
@@ -48,14 +48,7 @@ impl Shop {
     /// Tries every greeting once, whenever it is due.
     async fn greet(&self) {
         self.app.db.execute("update task set due_at = now() where kind = 'welcome'").await;
-        let admin = &self.app.app.admin_half;
-        let context = Context {
-            pool: self.app.db.pool.clone(),
-            wecom: admin.wecom.clone(),
-            media: admin.media.clone(),
-            handover: crate::support::HANDOVER,
-        };
-        let mut executor = Executor::new(context, Lane::of(TaskKind::Welcome, 3));
+        let mut executor = Executor::new(context(&self.app), Lane::of(TaskKind::Welcome, 3));
         while executor.step().await.expect("the database answers") != Step::Idle {}
     }
 

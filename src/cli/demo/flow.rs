@@ -3,17 +3,13 @@
 //! Every step is a request that the company's own system would send, or something that WeCom does; what is told is
 //! what came back.
 
-use std::time::Duration;
-
 use anyhow::{Context, ensure};
 use bytes::Bytes;
-use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
+use super::office::{LOOK, Office, STEP_LIMIT, so, text};
 use crate::{
-    admin::{self, Admin, Request},
     cli::say,
     ids::UserId,
     sandbox::{AppKind, Platform, Push, Sender},
@@ -21,12 +17,6 @@ use crate::{
 
 /// The customer, as the company's own system names them.
 pub(super) const CUSTOMER: &str = "C-9001";
-
-/// How long each step may take.
-const STEP_LIMIT: Duration = Duration::from_secs(30);
-
-/// Between two looks at whether it is so.
-const LOOK: Duration = Duration::from_millis(50);
 
 /// What happened, step by step.
 #[derive(Debug, Serialize)]
@@ -46,8 +36,7 @@ pub(super) struct Story {
 
 /// Who asks, and whom.
 pub(super) struct Scene<'a> {
-    pub(super) admin: &'a Admin,
-    pub(super) token: &'a SecretString,
+    pub(super) office: &'a Office<'a>,
     pub(super) platform: &'a Platform,
     pub(super) sender: &'a Sender,
 }
@@ -59,27 +48,28 @@ impl Scene<'_> {
             "customer_id": CUSTOMER, "customer_name": "周先生", "phone": "13800000000",
             "address": "深圳市南山区科苑路 8 号", "description": "空调不制冷,希望今天上门", "source": "小程序",
         });
-        let order = self.ask("POST", "/work-orders", Some(order)).await?;
+        let order = self.office.ask("POST", "/work-orders", Some(order)).await?;
         let number = order["id"].as_i64().context("the order has a number")?;
         let staff_id = text(&order, "staff_id").context("nobody was free to take the order")?;
         let user = self.user_of(&staff_id).await?;
-        let notice = self.so("the staff member was told", || self.notice_to(&user)).await?;
+        let notice = so("the staff member was told", || self.notice_to(&user)).await?;
 
         let wanted = json!({ "customer_id": CUSTOMER, "work_order_id": number });
-        let way = self.ask("POST", "/customer-contact", Some(wanted)).await?;
+        let way = self.office.ask("POST", "/customer-contact", Some(wanted)).await?;
         let config_id = text(&way, "config_id")?;
         let customer = self.platform.with(|world| world.somebody_new());
         self.platform.scan(&config_id, &customer).await.context("the code was scanned")?;
         self.platform.pushed().await;
 
         let is_linked = |story: &Value| story["items"].as_array().is_some_and(|it| !it.is_empty());
-        self.until("the contact is linked", &format!("/customer-contact/{CUSTOMER}"), is_linked).await?;
+        self.office.until("the contact is linked", &format!("/customer-contact/{CUSTOMER}"), is_linked).await?;
         let order = self
+            .office
             .until("the order is contacted", &format!("/work-orders/{number}"), |it| it["state"] == "contacted")
             .await?;
         let welcomed =
             || self.platform.with(|world| world.welcomes.iter().find(|it| it.external_userid == customer).cloned());
-        let welcome = self.so("the customer was welcomed", welcomed).await?;
+        let welcome = so("the customer was welcomed", welcomed).await?;
         Ok(Story {
             order: number,
             staff_id,
@@ -112,7 +102,7 @@ impl Scene<'_> {
         let target = format!("/media/{media_id}");
         let stored = async {
             loop {
-                let reply = self.request("GET", &target, None).await;
+                let reply = self.office.request("GET", &target, None).await;
                 if reply.status == 200 {
                     return reply.body.into_bytes().len();
                 }
@@ -131,63 +121,10 @@ impl Scene<'_> {
     }
 
     async fn user_of(&self, staff_id: &str) -> anyhow::Result<UserId> {
-        let bound = self.ask("GET", "/staff-bind?status=bound&limit=200", None).await?;
+        let bound = self.office.ask("GET", "/staff-bind?status=bound&limit=200", None).await?;
         let rows = bound["items"].as_array().context("the bindings are a list")?;
         let row = rows.iter().find(|it| it["staff_id"] == staff_id).context("the staff member is bound")?;
         Ok(UserId(text(row, "wechat_userid")?))
-    }
-
-    /// Asks until the answer is as it should be.
-    async fn until(&self, what: &str, target: &str, is_so: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
-        let asking = async {
-            loop {
-                let answer = self.ask("GET", target, None).await?;
-                if is_so(&answer) {
-                    return anyhow::Ok(answer);
-                }
-                tokio::time::sleep(LOOK).await;
-            }
-        };
-        tokio::time::timeout(STEP_LIMIT, asking).await.with_context(|| format!("waited in vain until {what}"))?
-    }
-
-    async fn so<T>(&self, what: &str, look: impl Fn() -> Option<T>) -> anyhow::Result<T> {
-        let looking = async {
-            loop {
-                if let Some(found) = look() {
-                    return found;
-                }
-                tokio::time::sleep(LOOK).await;
-            }
-        };
-        tokio::time::timeout(STEP_LIMIT, looking).await.with_context(|| format!("waited in vain until {what}"))
-    }
-
-    async fn ask(&self, method: &str, target: &str, body: Option<Value>) -> anyhow::Result<Value> {
-        let reply = self.request(method, target, body).await;
-        let (status, bytes) = (reply.status, reply.body.into_bytes());
-        ensure!((200..300).contains(&status), "{method} {target}: {}", String::from_utf8_lossy(&bytes));
-        Ok(serde_json::from_slice(&bytes)?)
-    }
-
-    async fn request(&self, method: &str, target: &str, body: Option<Value>) -> admin::Reply {
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let request = Request {
-            method: method.to_owned(),
-            path: format!("/api/enterprise-wechat{path}"),
-            query: query.to_owned(),
-            bearer: Some(self.token.expose_secret().to_owned()),
-            body: body.map(|it| it.to_string().into()).unwrap_or_default(),
-            range: None,
-            idempotency_key: None,
-            if_match: None,
-            address: "127.0.0.1".to_owned(),
-            request_id: Uuid::now_v7(),
-        };
-        match admin::admit(self.admin, request) {
-            Ok(admitted) => admin::handle(self.admin, admitted).await,
-            Err(refused) => refused,
-        }
     }
 }
 
@@ -202,8 +139,4 @@ impl Story {
         say(&format!("  welcome     {} ({} s after the scan)", self.welcome, self.welcome_after_s));
         say(&format!("  photo       {} bytes fetched from WeCom and kept", self.photo_bytes));
     }
-}
-
-fn text(value: &Value, name: &str) -> anyhow::Result<String> {
-    Ok(value[name].as_str().with_context(|| format!("{name} is missing"))?.to_owned())
 }

@@ -99,6 +99,9 @@ fn give(world: &mut World, ask: &Ask, caller: &Credential, resigned: bool) -> Re
     let userid = fields.required("new_owner", NO_USERID)?;
     let new_owner = successor(world, caller, userid)?;
     let mut given = |chat_id: &str| {
+        if let Some(errcode) = world.transfer_rules.group_errcodes.get(chat_id) {
+            return (chat_id.to_owned(), *errcode);
+        }
         let outcome = if resigned { world.bequeath(chat_id, new_owner) } else { world.give(chat_id, new_owner) };
         (chat_id.to_owned(), outcome.err().map_or(OK, code))
     };

@@ -322,7 +322,7 @@ pub async fn taken_over(conn: &mut PgConnection, handover: i64) -> sqlx::Result<
         where item.handover_id = $1 and item.kind = 'customer' and item.state in ('calling', 'waiting')
             and contact.status = 'contacted'
             and contact.status_at >= date_trunc('second', call.attempted_at)
-            and contact.card_at >= contact.status_at
+            and contact.card_at >= call.attempted_at
             -- Assigned by the company.
             and contact.card->>'add_way' = '202'
         order by item.id

@@ -6,25 +6,48 @@
 
 mod call;
 
+mod change;
+
+mod checklist;
+
 mod collect;
 
 mod derive;
 
 mod hint;
 
+mod history;
+
 mod item;
 
 mod log;
 
+mod plan;
+
+mod successor;
+
 pub use call::{Call, NewCall, answer, begin_call, calls, found_calls};
+pub use change::{
+    NewHandover, Transferable, add_customers, call_off, create, link, named, open_of, replanned, revive, submit,
+    transferable, wake_now,
+};
+pub use checklist::{
+    Counted as Page, Customer, Group, OpenOrder, Pending, RECENT_DAYS, Read, Record, customers, groups, open_orders,
+    pending, reads, records,
+};
 pub use collect::{collect_contacts, collect_groups, collect_orders, no_longer_theirs};
 pub use derive::{derive, rename};
 pub use hint::{Failed, fails, hinted, note_fails, wake};
+pub use history::{ItemFilter, Transfer, TransferFilter, items, transfers};
 pub use item::{
     Counted, Heard, Item, Moved, Standing, Taken, calling, counts, expect, in_states, moved, next_takeover, planned,
     standing, stuck, submitted_since, successor_staff, taken_over, turn, waiting,
 };
 pub use log::{Turned, log};
+pub use plan::{
+    Candidate, ToPlan, Wanted, candidates, departments, give, moved_lately, placed, reopen, take_back, to_plan,
+};
+pub use successor::{Part, Successor, answered, follow_plan, not_agreed, parts, planned_for, successors, told};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

@@ -80,14 +80,7 @@ impl Acting {
     /// Tries each task of a kind once, whenever it is due.
     pub(crate) async fn act(&self, kind: TaskKind) {
         self.app.db.execute("update task set due_at = now() where parked_at is null").await;
-        let admin = &self.app.app.admin_half;
-        let context = Context {
-            pool: self.app.db.pool.clone(),
-            wecom: admin.wecom.clone(),
-            media: admin.media.clone(),
-            handover: crate::support::HANDOVER,
-        };
-        let mut executor = Executor::new(context, Lane::of(kind, 1));
+        let mut executor = Executor::new(context(&self.app), Lane::of(kind, 1));
         while executor.step().await.expect("the database answers") != Step::Idle {}
     }
 
@@ -104,5 +97,16 @@ impl Acting {
     pub(crate) async fn finish(self) {
         self.app.finish().await;
         self.platform.stop().await;
+    }
+}
+
+/// What tasks work with, in this wecomd.
+pub(crate) fn context(app: &TestApp) -> Context {
+    let admin = &app.app.admin_half;
+    Context {
+        pool: app.db.pool.clone(),
+        wecom: admin.wecom.clone(),
+        media: admin.media.clone(),
+        handover: super::HANDOVER,
     }
 }

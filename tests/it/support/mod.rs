@@ -4,6 +4,8 @@ pub(crate) mod acting;
 
 pub(crate) mod app;
 
+pub(crate) mod bucket;
+
 pub(crate) mod daemon;
 
 pub(crate) mod company;
@@ -12,13 +14,19 @@ pub(crate) mod database;
 
 pub(crate) mod folder;
 
+mod handing;
+
 pub(crate) mod http;
+
+pub(crate) mod leaver;
 
 pub(crate) mod link;
 
 pub(crate) mod plaintext;
 
 pub(crate) mod proof;
+
+pub(crate) mod proxy;
 
 pub(crate) mod reconcile;
 

@@ -1,0 +1,90 @@
+//! The company's own system, which asks the admin API as it would over the network.
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::admin::{self, Admin, Request};
+
+/// How long each step may take.
+pub(super) const STEP_LIMIT: Duration = Duration::from_secs(30);
+
+/// Between two looks at whether it is so.
+pub(super) const LOOK: Duration = Duration::from_millis(50);
+
+/// Who asks, and whom.
+pub(super) struct Office<'a> {
+    pub(super) admin: &'a Admin,
+    pub(super) token: &'a SecretString,
+}
+
+impl Office<'_> {
+    /// Asks until the answer is as it should be.
+    pub(super) async fn until(
+        &self,
+        what: &str,
+        target: &str,
+        is_so: impl Fn(&Value) -> bool,
+    ) -> anyhow::Result<Value> {
+        let asking = async {
+            loop {
+                let answer = self.ask("GET", target, None).await?;
+                if is_so(&answer) {
+                    return anyhow::Ok(answer);
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::time::timeout(STEP_LIMIT, asking).await.with_context(|| format!("waited in vain until {what}"))?
+    }
+
+    /// The answer to a request that must succeed.
+    pub(super) async fn ask(&self, method: &str, target: &str, body: Option<Value>) -> anyhow::Result<Value> {
+        let reply = self.request(method, target, body).await;
+        let (status, bytes) = (reply.status, reply.body.into_bytes());
+        ensure!((200..300).contains(&status), "{method} {target}: {}", String::from_utf8_lossy(&bytes));
+        Ok(serde_json::from_slice(&bytes)?)
+    }
+
+    /// Sends a request as the company's own system would.
+    pub(super) async fn request(&self, method: &str, target: &str, body: Option<Value>) -> admin::Reply {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let request = Request {
+            method: method.to_owned(),
+            path: format!("/api/enterprise-wechat{path}"),
+            query: query.to_owned(),
+            bearer: Some(self.token.expose_secret().to_owned()),
+            body: body.map(|it| it.to_string().into()).unwrap_or_default(),
+            range: None,
+            idempotency_key: None,
+            if_match: None,
+            address: "127.0.0.1".to_owned(),
+            request_id: Uuid::now_v7(),
+        };
+        match admin::admit(self.admin, request) {
+            Ok(admitted) => admin::handle(self.admin, admitted).await,
+            Err(refused) => refused,
+        }
+    }
+}
+
+/// Looks until there is something.
+pub(super) async fn so<T>(what: &str, look: impl Fn() -> Option<T>) -> anyhow::Result<T> {
+    let looking = async {
+        loop {
+            if let Some(found) = look() {
+                return found;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    tokio::time::timeout(STEP_LIMIT, looking).await.with_context(|| format!("waited in vain until {what}"))
+}
+
+/// A text in an answer.
+pub(super) fn text(value: &Value, name: &str) -> anyhow::Result<String> {
+    Ok(value[name].as_str().with_context(|| format!("{name} is missing"))?.to_owned())
+}

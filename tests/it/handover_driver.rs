@@ -1,0 +1,126 @@
+//! How a handover is driven on: what callbacks hint at, what a day may hold, what is stuck, and what nobody may edit.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use wecomd::{
+    changes::TaskKind,
+    handover::Next,
+    ids::{ExternalUserId, UserId},
+    tables::handover,
+};
+
+use crate::support::Acting;
+
+const ITEMS: &str = "select concat_ws(' ', subject, state, reason) from handover_item order by subject";
+
+fn customers(count: usize) -> Vec<ExternalUserId> {
+    (0..count).map(|n| ExternalUserId(format!("wmDRIVER{n}"))).collect()
+}
+
+#[tokio::test]
+async fn callbacks_end_what_waits_before_anybody_asks_for_results() {
+    let acting = Acting::start().await;
+    acting.successor("bob").await;
+    let customers = customers(3);
+    let id = acting.leaver("ann", &customers).await;
+    acting.platform.with(|world| {
+        world.transfer_rules.refusers.insert(customers[0].clone());
+        world.member_mut(&UserId::from("bob")).expect("a member").customers_max = Some(1);
+    });
+    acting.plan(id, "bob").await;
+    acting.let_go(id).await;
+    acting.drive(id).await.expect("driven");
+    // From here on WeCom gives no results.
+    let silent = wecomd::sandbox::Fault { errcode: Some(-1), ..Default::default() };
+    acting.platform.faults().set("externalcontact/transfer_result", silent);
+    acting.platform.advance(Duration::from_secs(25 * 3600));
+    acting.platform.pushed().await;
+    acting.app.drain().await;
+    let hinted = "select count(*) from task where kind = 'handover' and due_at < now() + interval '3 s'";
+    assert_eq!(acting.app.db.count(hinted).await, 1, "the callbacks wake the driver");
+    acting.act(TaskKind::RefreshContact).await;
+    drop(acting.drive(id).await);
+    let expected = ["wmDRIVER0 refused 客户拒绝转接", "wmDRIVER1 done", "wmDRIVER2 full 接替员工的客户数已达上限"];
+    assert_eq!(acting.app.db.texts(ITEMS).await, expected);
+    assert_eq!(acting.app.db.texts("select state from handover").await, ["done"]);
+    acting.finish().await;
+}
+
+#[tokio::test]
+async fn a_member_is_given_three_hundred_groups_a_day_and_the_rest_the_next() {
+    let calls = NonZeroU32::new(1_000).expect("it is written here");
+    let acting = Acting::start_with(|config| {
+        (config.wecom.corp_per_second, config.wecom.path_per_second) = (calls, calls);
+    })
+    .await;
+    acting.successor("bob").await;
+    let id = acting.leaver("ann", &[]).await;
+    for n in 0..302 {
+        acting.group_in(id, "ann", &format!("群{n}")).await;
+    }
+    acting.plan(id, "bob").await;
+    acting.let_go(id).await;
+    assert_eq!(acting.drive(id).await.expect("driven"), Next::Again(Duration::from_secs(60)));
+    let states = "select concat_ws(' ', state, count(*)) from handover_item group by state order by 1";
+    assert_eq!(acting.app.db.texts(states).await, ["done 300", "planned 2"]);
+    assert_eq!(acting.platform.with(|world| world.groups_of(&UserId::from("bob")).len()), 300);
+
+    acting.platform.advance(Duration::from_secs(24 * 3600));
+    acting.app.db.execute("update handover_item set submitted_at = submitted_at - interval '1 day'").await;
+    assert_eq!(acting.drive(id).await.expect("driven"), Next::Over);
+    assert_eq!(acting.app.db.texts(states).await, ["done 302"]);
+    acting.finish().await;
+}
+
+#[tokio::test]
+async fn what_wecom_asked_of_a_member_in_service_is_asked_anew_once_they_have_left() {
+    let acting = Acting::start().await;
+    acting.successor("bob").await;
+    let id = acting.leaver("ann", &customers(1)).await;
+    acting.plan(id, "bob").await;
+    acting.let_go(id).await;
+    acting.drive(id).await.expect("driven");
+    acting.platform.leave(&UserId::from("ann")).await.expect("left");
+    acting.platform.pushed().await;
+    acting.app.drain().await;
+    for _ in 0..3 {
+        acting.platform.advance(Duration::from_secs(25 * 3600));
+        drop(acting.drive(id).await);
+    }
+    assert_eq!(acting.app.db.texts(ITEMS).await, ["wmDRIVER0 done"]);
+    assert_eq!(acting.platform.with(|world| world.followers_of(&customers(1)[0])), [UserId::from("bob")]);
+    acting.finish().await;
+}
+
+#[tokio::test]
+async fn what_waits_for_longer_than_a_day_and_two_hours_counts_as_stuck() {
+    let acting = Acting::start().await;
+    acting.successor("bob").await;
+    let id = acting.leaver("ann", &customers(2)).await;
+    acting.plan(id, "bob").await;
+    acting.let_go(id).await;
+    acting.drive(id).await.expect("driven");
+    let late = "update handover_item set submitted_at = now() - interval '27 hours' where subject = 'wmDRIVER0'";
+    acting.app.db.execute(late).await;
+    let mut conn = acting.app.db.pool.acquire().await.expect("connects");
+    let before = chrono::Utc::now() - wecomd::handover::STUCK_AFTER;
+    assert_eq!(handover::stuck(&mut conn, before).await.expect("counted"), 1);
+    drop(conn);
+    acting.finish().await;
+}
+
+#[tokio::test]
+async fn nobody_edits_the_log_of_a_handover() {
+    let acting = Acting::start().await;
+    acting.successor("bob").await;
+    let id = acting.leaver("ann", &customers(1)).await;
+    acting.plan(id, "bob").await;
+    let lines = acting.app.db.count("select count(*) from handover_log").await;
+    assert!(lines > 0);
+    for edit in ["update handover_log set actor = 'nobody'", "delete from handover_log", "truncate handover_log"] {
+        let refused = sqlx::query(edit).execute(&acting.app.db.pool).await.expect_err(edit);
+        assert!(refused.to_string().contains("only ever appended to"), "{refused}");
+    }
+    assert_eq!(acting.app.db.count("select count(*) from handover_log").await, lines);
+    acting.finish().await;
+}
