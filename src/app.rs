@@ -12,7 +12,7 @@ use sqlx::{
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
-    admin::{Admin, AdminSettings},
+    admin::{self, Admin, AdminSettings, guard::Guard},
     apps::Apps,
     backup::{self, Backups},
     config::{self, Config},
@@ -148,8 +148,16 @@ impl App {
         let sync = Sync { pool: pool.clone(), wecom: wecom.clone() };
         let backups = backups(config, database, &vault, &media);
         let keeper = Keeper::new(pool.clone(), wecom.clone(), &flow);
-        let admin_half =
-            Arc::new(Admin { pool: pool.clone(), vault, apps: apps.clone(), wecom, media, settings, flow });
+        let admin_half = Arc::new(Admin {
+            pool: pool.clone(),
+            vault,
+            apps: apps.clone(),
+            wecom,
+            media,
+            settings,
+            guard: Guard::default(),
+            flow,
+        });
 
         let limits = limits(config);
         let (said, tasks_said) = watch::channel(serde_json::Value::Null);
@@ -186,6 +194,7 @@ impl App {
             tokio::spawn(tasks::watch(tasks_pool.clone(), said)),
             tokio::spawn(backup::watch(pool, backup_schedule, backups_said)),
             tokio::spawn(apps.follow()),
+            tokio::spawn(admin::note(admin_half.clone())),
             tokio::spawn(wake.listen(options)),
             tokio::spawn(telemetry::upkeep(metrics)),
         ];
@@ -212,6 +221,7 @@ impl App {
         for follower in &self.followers {
             follower.abort();
         }
+        admin::note_refused(&self.admin_half).await;
         self.tasks_pool.close().await;
         self.admin_half.pool.close().await;
     }

@@ -265,6 +265,12 @@ pub fn token_hash(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
+/// Whether a text looks like an API token at all; what does not need not be looked up.
+pub fn is_token(text: &str) -> bool {
+    let allowed = |it: u8| it.is_ascii_alphanumeric() || it == b'-' || it == b'_';
+    text.strip_prefix("wcd_").is_some_and(|it| it.len() == TOKEN_CHARS && it.bytes().all(allowed))
+}
+
 /// The layout's version. A new layout gets a new number; old values stay readable.
 const VERSION: u8 = 1;
 
@@ -282,6 +288,9 @@ const WRAPPED_BYTES: usize = KEY_BYTES + 16;
 
 /// The randomness of an API token.
 const TOKEN_BYTES: usize = 24;
+
+/// That randomness in base64.
+const TOKEN_CHARS: usize = TOKEN_BYTES / 3 * 4;
 
 /// How much of a token lists show: `wcd_` and six characters, which leaves 156 bits unknown.
 const PREFIX_CHARS: usize = 10;
@@ -416,6 +425,7 @@ mod tests {
         assert_eq!(secret.len(), 36);
         assert!(secret.starts_with(&token.prefix) && token.prefix.len() == 10, "{}", token.prefix);
         assert_eq!(token_hash(secret), token.hash);
+        assert!(is_token(secret) && !is_token(&secret[1..]) && !is_token(&format!("{secret}x")) && !is_token("wcd_"));
         assert_ne!(token.hash, other.hash);
     }
 

@@ -1,15 +1,13 @@
-//! Who is calling, and how far their role reaches. A token arrives as a bearer and is known by its hash alone.
+//! Who is calling, and how far their role reaches. It refuses to know how a token is looked up.
 
 use std::{fmt, str::FromStr};
 
-use serde::Serialize;
-use sqlx::PgConnection;
+use serde::{Deserialize, Serialize};
 
 use super::problem::{Code, Problem};
-use crate::{tables::api_token, vault};
 
 /// How far a token reaches; each role may do what the ones before it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Reads.
@@ -71,22 +69,6 @@ impl Caller {
         let detail = format!("this needs the role {needed}, and the token has the role {}", self.role);
         Err(Problem::new(Code::Forbidden, detail))
     }
-}
-
-/// Finds out who is calling.
-pub(super) async fn authenticate(conn: &mut PgConnection, bearer: Option<&str>) -> Result<Caller, Problem> {
-    let Some(token) = bearer else {
-        return Err(unauthenticated("send a token of the admin API: `Authorization: Bearer wcd_…`"));
-    };
-    let Some(live) = api_token::find_live(conn, &vault::token_hash(token)).await? else {
-        return Err(unauthenticated("the token is not known here, or it was revoked: ask for a new one"));
-    };
-    let role = live.role.parse().map_err(|error: NotARole| Problem::internal(error))?;
-    Ok(Caller { token_id: live.id, name: live.name, role })
-}
-
-fn unauthenticated(detail: &str) -> Problem {
-    Problem::new(Code::Unauthenticated, detail).with_header("www-authenticate", "Bearer")
 }
 
 #[cfg(test)]

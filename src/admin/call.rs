@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Admin, Body, Request, auth::Caller, params::Params, problem::Problem};
+use super::{Admin, Body, Request, auth::Caller, line::About, params::Params, problem::Problem};
 
 /// A request that may be carried out.
 pub(super) struct Call<'a> {
@@ -17,6 +17,8 @@ pub(super) struct Call<'a> {
     pub(super) id: &'a str,
     /// Whom or what it is about, for the access log. An endpoint that reads it from the body says so here.
     pub(super) subject: String,
+    /// The customer whose data it is about, likewise; empty if it is about no single one.
+    pub(super) customer: String,
 }
 
 /// What goes back once everything is committed.
@@ -35,6 +37,11 @@ impl Call<'_> {
     /// Who asks, by the name of their token.
     pub(super) fn who(&self) -> &str {
         self.caller.map_or("-", |it| &it.name)
+    }
+
+    /// What the access log says it is about.
+    pub(super) fn about(&self) -> About<'_> {
+        About { subject: &self.subject, customer: &self.customer }
     }
 
     /// The query's parameters.

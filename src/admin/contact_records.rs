@@ -56,6 +56,7 @@ pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
     if contact_type.as_deref().is_some_and(|it| !TYPES.contains(&it)) {
         return Err(Problem::parameter("type", format!("must be one of {}", TYPES.join(", "))));
     }
+    call.customer = call.id.to_owned();
     let filter = Filter { customer: call.id.to_owned(), contact_type, from, to, after: paging.after(read_key)? };
     let rows = wechat_contact_record::of_customer(conn, &filter, paging.fetch()).await?;
     let page = paging.page(rows, |row| write_key(row.contact_time, row.id, &row.corpid));
@@ -83,6 +84,7 @@ pub(super) async fn add(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<
     }
     let wanted: Wanted = body::parse(&call.request.body)?;
     call.subject.clone_from(&wanted.customer_id);
+    call.customer.clone_from(&wanted.customer_id);
     check::id("customer_id", &wanted.customer_id)?;
     check::prose("content", &wanted.content, CONTENT_BYTES_MAX)?;
     let contact_time = wanted.contact_time.unwrap_or_else(Utc::now);

@@ -71,6 +71,7 @@ struct Made {
 
 pub(super) async fn show(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     call.no_params()?;
+    call.customer = call.id.to_owned();
     let mut items = customer_wechat_contact::of_customer(conn, call.id, fetch(LIMIT_MAX)).await?;
     // Asked for by WeCom's id, the customer's own id comes with the contact.
     let customer_id = items.iter().find_map(|it| it.customer_id.clone());
@@ -94,6 +95,7 @@ pub(super) async fn make(call: &mut Call<'_>) -> Result<ContactWay, Problem> {
     call.no_params()?;
     let wanted: Wanted = body::parse(&call.request.body)?;
     call.subject.clone_from(&wanted.customer_id);
+    call.customer.clone_from(&wanted.customer_id);
     check::id("customer_id", &wanted.customer_id)?;
     let admin = call.admin;
     let purpose = purpose(&mut *admin.pool.acquire().await?, wanted).await?;
@@ -116,6 +118,7 @@ pub(super) fn made(way: ContactWay) -> Result<Answer, Problem> {
 pub(super) async fn picture(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     call.no_params()?;
     let way = contact_way::find(conn, call.id).await?.ok_or_else(no_code)?;
+    call.customer.clone_from(&way.customer_id.0);
     let file = qr::png(address(&way)?).map_err(Problem::internal)?;
     Ok(Answer::file(200, "image/png".to_owned(), file.into()))
 }

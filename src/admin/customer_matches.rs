@@ -40,6 +40,7 @@ pub(super) async fn decide(call: &mut Call<'_>, conn: &mut PgConnection) -> Resu
     call.no_params()?;
     let decision: Decision = body::parse(&call.request.body)?;
     check::id("customer_id", &decision.customer_id)?;
+    call.customer.clone_from(&decision.customer_id);
     let id = call.id.parse().map_err(|_| unknown())?;
     let (corpid, person) = customer_match::person(conn, id).await?.ok_or_else(unknown)?;
     apply::lock_alone(conn, &corpid).await?;

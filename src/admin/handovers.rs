@@ -7,6 +7,7 @@ use super::{
     call::{Answer, Call},
     page::Paging,
     problem::{Code, Problem},
+    sheet::Sheet,
 };
 use crate::{
     handover::{item::ItemState, plan::Kind},
@@ -99,9 +100,7 @@ pub(super) async fn items(call: &mut Call<'_>, conn: &mut PgConnection) -> Resul
 pub(super) async fn items_csv(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     call.no_params()?;
     let id = known(call, conn).await?;
-    // Excel takes a file for UTF-8 only if it begins with this mark.
-    let mut text = String::from("\u{feff}");
-    row(&mut text, CSV_HEAD.iter().map(|it| (*it).to_owned()));
+    let mut sheet = Sheet::new(&CSV_HEAD)?;
     let (mut after, mut rows) = (0, 0);
     loop {
         let page = handover::items(conn, id, &ItemFilter::default(), after, CSV_PAGE).await?;
@@ -112,12 +111,10 @@ pub(super) async fn items_csv(call: &mut Call<'_>, conn: &mut PgConnection) -> R
             return Err(Problem::new(Code::HandoverState, detail));
         }
         for item in page {
-            row(&mut text, cells(item));
+            sheet.row(cells(item))?;
         }
     }
-    let mut answer = Answer::file(200, "text/csv; charset=utf-8".to_owned(), text.into());
-    answer.headers.push(("content-disposition", format!("attachment; filename=\"handover-{id}.csv\"")));
-    Ok(answer)
+    sheet.answer(&format!("handover-{id}"), None)
 }
 
 pub(super) async fn log(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
@@ -189,31 +186,4 @@ fn cells(item: Item) -> [String; 12] {
         time(item.submitted_at),
         time(item.finished_at),
     ]
-}
-
-/// Adds a line, as RFC 4180 says. A spreadsheet takes a cell that begins like a formula for one, whoever wrote it.
-fn row(text: &mut String, cells: impl IntoIterator<Item = String>) {
-    for (number, cell) in cells.into_iter().enumerate() {
-        if number > 0 {
-            text.push(',');
-        }
-        let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) && cell.parse::<i64>().is_err();
-        text.push('"');
-        text.push_str(if formula { "'" } else { "" });
-        text.push_str(&cell.replace('"', "\"\""));
-        text.push('"');
-    }
-    text.push_str("\r\n");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cell_is_quoted_and_never_a_formula() {
-        let mut text = String::new();
-        row(&mut text, ["a,\"b\"", "=1+1", "-1", "@cmd", "客户\n拒绝"].map(str::to_owned));
-        assert_eq!(text, "\"a,\"\"b\"\"\",\"'=1+1\",\"-1\",\"'@cmd\",\"客户\n拒绝\"\r\n");
-    }
 }

@@ -8,6 +8,14 @@ pub mod route;
 
 pub mod auth;
 
+pub mod guard;
+
+mod admit;
+
+mod line;
+
+mod language;
+
 mod call;
 
 mod params;
@@ -29,6 +37,12 @@ mod test_connection;
 mod customer_contact;
 
 mod contact_records;
+
+mod access_log;
+
+pub mod api_tokens;
+
+pub mod audit;
 
 mod deliveries;
 
@@ -62,26 +76,26 @@ mod sync;
 
 mod reports;
 
+mod sheet;
+
 pub mod problem;
+
+mod cause;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::TimeDelta;
 use serde_json::Value;
-use sqlx::{Acquire, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
-use crate::{
-    apps::Apps,
-    flow,
-    media::MediaStore,
-    tables::{access_log, contact_way::ContactWay},
-    vault::Vault,
-    wecom::Wecom,
-};
-use auth::Caller;
+use crate::{apps::Apps, flow, media::MediaStore, tables::contact_way::ContactWay, vault::Vault, wecom::Wecom};
+pub use admit::{Admitted, admit};
 use call::{Answer, Call};
+use guard::Guard;
+use line::{About, Line};
+pub use line::{note, note_refused};
 use problem::{Code, Problem};
 use route::{Access, Endpoint};
 
@@ -99,6 +113,8 @@ pub struct Admin {
     pub media: MediaStore,
     /// What the operator decided.
     pub settings: AdminSettings,
+    /// Who asks too often.
+    pub guard: Guard,
     /// What the operator decided about work orders and contact ways.
     pub flow: flow::Settings,
 }
@@ -134,6 +150,8 @@ pub struct Request {
     pub range: Option<String>,
     /// `Idempotency-Key`, if a repetition shall not do it twice.
     pub idempotency_key: Option<String>,
+    /// `If-Match`, if it shall be carried out only while something is as the caller read it.
+    pub if_match: Option<String>,
     /// Where it came from.
     pub address: String,
     /// The id that the caller, the access log and our own log know it by.
@@ -187,19 +205,17 @@ impl Body {
     }
 }
 
-/// How much of a subject the access log keeps.
-const SUBJECT_CHARS_MAX: usize = 128;
-
 /// Carries a request out, if its caller may, and writes it to the access log.
 ///
 /// Never fails: what is wrong becomes the reply. A request that no route takes is answered before anybody asks who is
-/// calling, and is not in the access log; a caller who is turned away is.
-pub async fn handle(admin: &Admin, request: Request) -> Reply {
-    match answer(admin, &request).await {
+/// calling, and is not in the access log; a caller who is turned away is, and strangers are by their number.
+pub async fn handle(admin: &Admin, admitted: Admitted) -> Reply {
+    let request_id = admitted.request.request_id;
+    match answer(admin, &admitted).await {
         Ok(answer) => Reply { status: answer.status, body: answer.body, headers: answer.headers },
         Err(problem) => {
-            problem.log(request.request_id);
-            problem.reply(request.request_id)
+            problem.log(request_id);
+            problem.reply(request_id)
         }
     }
 }
@@ -214,26 +230,27 @@ pub fn unread(status: u16, request_id: Uuid) -> Reply {
     problem.reply(request_id)
 }
 
-async fn answer(admin: &Admin, request: &Request) -> Result<Answer, Problem> {
-    let found = route::find(&request.method, &request.path)?;
+async fn answer(admin: &Admin, admitted: &Admitted) -> Result<Answer, Problem> {
+    let Admitted { request, found, .. } = admitted;
+    let line = Line { guard: &admin.guard, request, route: found.route.path };
     let mut conn = admin.pool.acquire().await?;
-    let line = Line { request, route: found.route.path };
-
-    let caller = match found.route.access {
-        Access::Public => None,
-        Access::Role(needed) => {
-            let caller = match auth::authenticate(&mut conn, request.bearer.as_deref()).await {
+    let caller = match (found.route.access, &admitted.token) {
+        (Access::Role(needed), Some(token)) => {
+            let caller = admit::authenticate(&mut conn, &admin.guard, &request.address, token).await;
+            let caller = match caller {
                 Ok(caller) => caller,
-                Err(problem) => return Err(line.turned_away(&mut conn, None, &found.id, problem).await),
+                Err(problem) => return Err(line.refused(problem)),
             };
             if let Err(problem) = caller.may(needed) {
-                return Err(line.turned_away(&mut conn, Some(&caller), &found.id, problem).await);
+                return Err(line.turned_away(&mut conn, Some(&caller), About::subject(&found.id), problem).await);
             }
             Some(caller)
         }
+        (Access::Role(_), None) => return Err(Problem::internal("a caller without a token was admitted")),
+        (Access::Public, _) => None,
     };
     let caller = caller.as_ref();
-    let mut call = Call { admin, request, caller, id: &found.id, subject: found.id.clone() };
+    let mut call = Call { admin, request, caller, id: &found.id, subject: found.id.clone(), customer: String::new() };
 
     // What WeCom must be asked comes first: no transaction, and no connection, ever waits for WeCom.
     drop(conn);
@@ -241,7 +258,7 @@ async fn answer(admin: &Admin, request: &Request) -> Result<Answer, Problem> {
     let mut conn = admin.pool.acquire().await?;
     let asked = match asked {
         Ok(asked) => asked,
-        Err(problem) => return Err(line.turned_away(&mut conn, caller, &call.subject, problem).await),
+        Err(problem) => return Err(line.turned_away(&mut conn, caller, call.about(), problem).await),
     };
 
     let mut transaction = conn.begin().await?;
@@ -250,10 +267,10 @@ async fn answer(admin: &Admin, request: &Request) -> Result<Answer, Problem> {
         Ok(answer) => answer,
         Err(problem) => {
             transaction.rollback().await?;
-            return Err(line.turned_away(&mut conn, caller, &call.subject, problem).await);
+            return Err(line.turned_away(&mut conn, caller, call.about(), problem).await);
         }
     };
-    line.append(&mut transaction, caller, &call.subject, answer.status).await?;
+    line.append(&mut transaction, caller, call.about(), answer.status).await?;
     transaction.commit().await?;
 
     // Reading the apps again takes a connection of its own.
@@ -329,6 +346,10 @@ async fn run(
         Endpoint::DeliveryList => deliveries::list(call, conn).await,
         Endpoint::DeliveryShow => deliveries::show(call, conn).await,
         Endpoint::DeliveryReplay => deliveries::replay(call, conn).await,
+        Endpoint::AccessLogList => access_log::list(call, conn).await,
+        Endpoint::ApiTokenList => api_tokens::list(call, conn).await,
+        Endpoint::ApiTokenAdd => api_tokens::add(call, conn).await,
+        Endpoint::ApiTokenRevoke => api_tokens::revoke(call, conn).await,
         Endpoint::HandoverList => handovers::list(call, conn).await,
         Endpoint::HandoverShow => Box::pin(handovers::show(call, conn)).await,
         Endpoint::HandoverItems => handovers::items(call, conn).await,
@@ -373,51 +394,5 @@ async fn run(
         Endpoint::SyncStart => sync::start(call, conn).await,
         Endpoint::SyncCancel => sync::cancel(call, conn).await,
         Endpoint::ReportShow => reports::show(call, conn).await,
-    }
-}
-
-/// A request's line in the access log, as far as it is known before its outcome.
-struct Line<'a> {
-    request: &'a Request,
-    route: &'static str,
-}
-
-impl Line<'_> {
-    async fn append(
-        &self,
-        conn: &mut PgConnection,
-        caller: Option<&Caller>,
-        subject: &str,
-        status: u16,
-    ) -> sqlx::Result<()> {
-        let subject: String = subject.chars().filter(|it| *it != '\0').take(SUBJECT_CHARS_MAX).collect();
-        let entry = access_log::Entry {
-            token_id: caller.map(|it| it.token_id),
-            who: caller.map_or("-", |it| &it.name),
-            role: caller.map_or("-", |it| it.role.as_str()),
-            method: &self.request.method,
-            route: self.route,
-            subject: &subject,
-            status: i16::try_from(status).unwrap_or(i16::MAX),
-            request_id: self.request.request_id,
-            address: &self.request.address,
-        };
-        access_log::append(conn, &entry).await
-    }
-
-    /// Writes down that a request was not carried out. If even that fails, the caller still learns the first reason.
-    async fn turned_away(
-        &self,
-        conn: &mut PgConnection,
-        caller: Option<&Caller>,
-        subject: &str,
-        problem: Problem,
-    ) -> Problem {
-        let status = problem.code().status();
-        if let Err(error) = self.append(conn, caller, subject, status).await {
-            let id = self.request.request_id;
-            tracing::error!(request.id = %id, status, error = %error, "a refused request is missing in the access log");
-        }
-        problem
     }
 }

@@ -9,10 +9,6 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Body, Reply};
-use crate::{
-    vault::VaultError,
-    wecom::{ApiError, Class},
-};
 
 /// The media type of every error.
 pub(super) const CONTENT_TYPE: &str = "application/problem+json";
@@ -52,6 +48,8 @@ pub enum Code {
     CustomerMatchUnknown,
     /// There is no such run of reconciling.
     SyncUnknown,
+    /// There is no such token, or it has ended.
+    TokenUnknown,
     /// There is no such handover.
     HandoverUnknown,
     /// There is no such resignation.
@@ -82,6 +80,8 @@ pub enum Code {
     VersionConflict,
     /// The idempotency key belongs to another request.
     IdempotencyKeyReused,
+    /// It was changed since it was read.
+    PreconditionFailed,
     /// The body is too long.
     BodyTooLarge,
     /// Something stands against the successors.
@@ -94,6 +94,8 @@ pub enum Code {
     MemberUnknown,
     /// The member does not use WeCom at present.
     MemberInactive,
+    /// Too much is asked at once.
+    TooManyRequests,
     /// A setting is missing that this needs.
     SettingMissing,
     /// A stored secret does not open.
@@ -149,6 +151,7 @@ impl Code {
         Self::ContactWayUnknown,
         Self::CustomerMatchUnknown,
         Self::SyncUnknown,
+        Self::TokenUnknown,
         Self::HandoverUnknown,
         Self::ResignationUnknown,
         Self::SuccessorUnknown,
@@ -164,6 +167,7 @@ impl Code {
         Self::ResignationState,
         Self::VersionConflict,
         Self::IdempotencyKeyReused,
+        Self::PreconditionFailed,
         Self::BodyTooLarge,
         Self::RangeNotSatisfiable,
         Self::PlanBroken,
@@ -172,6 +176,7 @@ impl Code {
         Self::MemberUnknown,
         Self::MemberInactive,
         Self::SettingMissing,
+        Self::TooManyRequests,
         Self::SecretUnreadable,
         Self::Internal,
         Self::DatabaseUnavailable,
@@ -210,6 +215,7 @@ impl Code {
                 (404, "customer_match_unknown", "There is nothing to decide", "未找到待确认的客户匹配")
             }
             Self::SyncUnknown => (404, "sync_unknown", "There is no such run", "未找到该对账任务"),
+            Self::TokenUnknown => (404, "token_unknown", "There is no such token", "未找到该令牌"),
             Self::HandoverUnknown => (404, "handover_unknown", "There is no such handover", "未找到该交接"),
             Self::ResignationUnknown => {
                 (404, "resignation_unknown", "There is no such resignation", "未找到该离职申请")
@@ -245,6 +251,7 @@ impl Code {
             Self::IdempotencyKeyReused => {
                 (409, "idempotency_key_reused", "The key belongs to another request", "幂等键已用于其他请求")
             }
+            Self::PreconditionFailed => (412, "precondition_failed", "It was changed since", "数据已变更，请重新读取"),
             Self::BodyTooLarge => (413, "body_too_large", "The body is too long", "请求体过大"),
             Self::WecomRefused => (422, "wecom_refused", "WeCom said no", "企业微信拒绝了请求"),
             Self::MemberUnknown => {
@@ -254,6 +261,7 @@ impl Code {
                 (422, "member_inactive", "The member does not use WeCom at present", "该成员未在用")
             }
             Self::SettingMissing => (422, "setting_missing", "A setting is missing", "缺少配置项"),
+            Self::TooManyRequests => (429, "too_many_requests", "Too many requests", "请求过于频繁"),
             Self::SecretUnreadable => (500, "secret_unreadable", "A stored secret does not open", "已存密钥无法解密"),
             Self::Internal => (500, "internal", "Something went wrong on our side", "服务器内部错误"),
             Self::DatabaseUnavailable => {
@@ -376,63 +384,6 @@ impl Error for Problem {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         let cause: &(dyn Error + 'static) = self.cause.as_deref()?;
         Some(cause)
-    }
-}
-
-impl From<sqlx::Error> for Problem {
-    fn from(error: sqlx::Error) -> Self {
-        let state = error.as_database_error().and_then(|it| it.code()).unwrap_or_default().into_owned();
-        // A value that no column can hold (class 22: a year that PostgreSQL does not have) came from the caller.
-        if state.starts_with("22") {
-            return Self::new(Code::InvalidParameter, "a given value is not one that the database can hold");
-        }
-        // Connection trouble, a server that is going down or full, or two transactions that stood in each other's way.
-        let passing = ["08", "40", "53", "57"].iter().any(|class| state.starts_with(class));
-        let unreachable = matches!(
-            error,
-            sqlx::Error::Io(_)
-                | sqlx::Error::Tls(_)
-                | sqlx::Error::Protocol(_)
-                | sqlx::Error::PoolTimedOut
-                | sqlx::Error::PoolClosed
-                | sqlx::Error::WorkerCrashed
-        );
-        if !passing && !unreachable {
-            return Self::internal(error);
-        }
-        let detail = "try again in a moment; /readyz says when it is back";
-        Self { cause: Some(error.into()), ..Self::new(Code::DatabaseUnavailable, detail) }
-    }
-}
-
-impl From<VaultError> for Problem {
-    fn from(error: VaultError) -> Self {
-        let detail = "give this process the master keys that it was sealed with; the log says which";
-        Self { cause: Some(error.into()), ..Self::new(Code::SecretUnreadable, detail) }
-    }
-}
-
-impl From<ApiError> for Problem {
-    fn from(error: ApiError) -> Self {
-        let code = match error.class {
-            Class::Transient | Class::Unknown => Code::WecomUnavailable,
-            Class::Token | Class::Refused => Code::WecomRefused,
-        };
-        let detail = explained(&error);
-        Self { cause: Some(error.into()), ..Self::new(code, detail) }
-    }
-}
-
-/// What WeCom said, in words if we know some: what it means and what to do, in English and Chinese, then the code, its
-/// words, the hint, and the address it saw us come from.
-fn explained(error: &ApiError) -> String {
-    let mut said = error.to_string();
-    if let Some(address) = &error.from_ip {
-        said.push_str(&format!(" (WeCom saw us come from {address})"));
-    }
-    match error.meaning() {
-        Some(it) => format!("{}: {}. {}：{}。 [{said}]", it.en, it.remedy_en, it.zh, it.remedy_zh),
-        None => said,
     }
 }
 

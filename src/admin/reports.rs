@@ -3,15 +3,15 @@
 //!
 //! The name of a report chooses among the views that are known here; it never comes into a statement.
 
-use bytes::Bytes;
 use chrono::{Days, NaiveDate};
 use sqlx::PgConnection;
 
 use super::{
     call::{Answer, Call},
-    page::{Page, Paging},
+    page::Paging,
     params::Params,
     problem::{Code, Problem},
+    sheet::{self, CSV},
 };
 use crate::tables::report::{self, Filter, Place, Row};
 
@@ -23,15 +23,6 @@ const DAYS_MAX: i64 = 366;
 
 /// How many rows a table for spreadsheets has at most, and unless the caller says otherwise. They are held in memory.
 const TABLE_ROWS_MAX: usize = 50_000;
-
-/// A table's media type.
-const CSV: &str = "text/csv";
-
-/// By this Excel knows that a text is UTF-8.
-const BYTE_ORDER_MARK: &str = "\u{feff}";
-
-/// The header that says where a table goes on which has more rows than were asked for.
-const NEXT_CURSOR: &str = "x-next-cursor";
 
 /// PostgreSQL's name for a statement that took too long.
 const QUERY_CANCELED: &str = "57014";
@@ -60,6 +51,8 @@ const REPORTS: [(&str, Report); 7] = [
 
 /// What is asked of a report.
 struct Wanted {
+    /// The report's name, for a file.
+    name: String,
     filter: Filter,
     paging: Paging,
     table: bool,
@@ -108,13 +101,16 @@ impl Wanted {
         };
         params.finish()?;
         let after = paging.after(read_place)?;
-        Ok(Self { filter: Filter { since, until, staff_id, after }, paging, table })
+        Ok(Self { name: call.id.to_owned(), filter: Filter { since, until, staff_id, after }, paging, table })
     }
 
     /// What was found, as a page or as a table.
     fn answer<R: Row>(&self, rows: sqlx::Result<Vec<R>>) -> Result<Answer, Problem> {
         let page = self.paging.page(rows.map_err(too_long)?, |row| write_place(&row.place()));
-        if self.table { table(page) } else { Answer::ok(page) }
+        match self.table {
+            true => sheet::of_rows(&page.items)?.answer(&self.name, page.next_cursor),
+            false => Answer::ok(page),
+        }
     }
 }
 
@@ -140,42 +136,6 @@ fn too_long(error: sqlx::Error) -> Problem {
     }
 }
 
-/// The rows as a table that spreadsheets open: with a line of names, also where there are no rows.
-fn table<R: Row>(page: Page<R>) -> Result<Answer, Problem> {
-    let bytes = write_table(&page.items).map_err(Problem::internal)?;
-    let mut answer = Answer::file(200, format!("{CSV}; charset=utf-8"), Bytes::from(bytes));
-    answer.headers.extend(page.next_cursor.map(|cursor| (NEXT_CURSOR, cursor)));
-    Ok(answer)
-}
-
-fn write_table<R: Row>(rows: &[R]) -> Result<Vec<u8>, csv::Error> {
-    // The writer takes the names from the first row: one that stands for none comes first, and goes again.
-    let mut plain = csv::Writer::from_writer(Vec::new());
-    plain.serialize(R::default())?;
-    for row in rows {
-        plain.serialize(row)?;
-    }
-    let plain = plain.into_inner().map_err(|it| it.into_error())?;
-    let mut guarded =
-        csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(BYTE_ORDER_MARK.as_bytes().to_vec());
-    let mut plain = csv::ReaderBuilder::new().has_headers(false).from_reader(plain.as_slice());
-    for (at, record) in plain.byte_records().enumerate() {
-        if at != 1 {
-            guarded.write_record(record?.iter().map(guard))?;
-        }
-    }
-    Ok(guarded.into_inner().map_err(|it| it.into_error())?)
-}
-
-/// A cell that a spreadsheet would carry out as a formula gets an apostrophe, which makes it a text. Numbers stay.
-fn guard(cell: &[u8]) -> Vec<u8> {
-    let number = matches!(cell, [b'-', digits @ ..] if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit));
-    match cell.first() {
-        Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n') if !number => [b"'", cell].concat(),
-        _ => cell.to_vec(),
-    }
-}
-
 fn write_place((day, first, second): &Place) -> String {
     format!("{day}\n{first}\n{second}")
 }
@@ -189,25 +149,6 @@ fn read_place(key: &str) -> Option<Place> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_cell_that_would_be_a_formula_becomes_a_text_and_a_number_stays_one() {
-        for formula in ["=1+1", "+1", "-1+1", "-", "@sum(a1)", "\t=1", "\r=1", "\n=1", "--1"] {
-            assert_eq!(guard(formula.as_bytes()), format!("'{formula}").as_bytes(), "{formula}");
-        }
-        for harmless in ["", "1", "-3", "a=1", "2026-01-31", "张三"] {
-            assert_eq!(guard(harmless.as_bytes()), harmless.as_bytes());
-        }
-    }
-
-    #[test]
-    fn a_table_without_rows_still_says_what_its_columns_are() {
-        let empty = write_table::<report::MessageVolumes>(&[]).expect("written");
-        assert_eq!(
-            String::from_utf8(empty).expect("a text"),
-            "\u{feff}day,corpid,contact_type,messages,from_customers,from_members,by_hand,customers\r\n"
-        );
-    }
 
     #[test]
     fn whoever_names_a_table_first_gets_one() {

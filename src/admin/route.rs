@@ -32,6 +32,14 @@ pub enum Endpoint {
     DeliveryShow,
     /// Queues a delivery again.
     DeliveryReplay,
+    /// Lists who did what.
+    AccessLogList,
+    /// Lists tokens.
+    ApiTokenList,
+    /// Makes a token.
+    ApiTokenAdd,
+    /// Ends a token.
+    ApiTokenRevoke,
     /// Lists handovers.
     HandoverList,
     /// Shows a handover and what is left behind.
@@ -194,6 +202,10 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/enterprise-wechat/customer-matches", Role::Viewer, Endpoint::CustomerMatchList),
     route("POST", "/api/enterprise-wechat/customer-matches/{id}", Role::Operator, Endpoint::CustomerMatchDecide),
     route("POST", "/api/enterprise-wechat/contact-records", Role::Operator, Endpoint::ContactRecordAdd),
+    route("GET", "/api/enterprise-wechat/access-log", Role::Admin, Endpoint::AccessLogList),
+    route("GET", "/api/enterprise-wechat/api-tokens", Role::Admin, Endpoint::ApiTokenList),
+    route("POST", "/api/enterprise-wechat/api-tokens", Role::Admin, Endpoint::ApiTokenAdd),
+    route("DELETE", "/api/enterprise-wechat/api-tokens/{id}", Role::Admin, Endpoint::ApiTokenRevoke),
     route("GET", "/api/enterprise-wechat/sync", Role::Viewer, Endpoint::SyncList),
     route("POST", "/api/enterprise-wechat/sync", Role::Operator, Endpoint::SyncStart),
     route("GET", "/api/enterprise-wechat/sync/{id}", Role::Viewer, Endpoint::SyncShow),

@@ -22,6 +22,7 @@ pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
     let subject = params.take("subject");
     let paging = Paging::take(&mut params)?;
     params.finish()?;
+    call.subject = subject.clone().unwrap_or_default();
     let filter = Filter { kind, state, subject, before: paging.after(|id| id.parse().ok())? };
     let rows = task::list(conn, &filter, paging.fetch()).await?;
     Answer::ok(paging.page(rows, |row| row.id.to_string()))

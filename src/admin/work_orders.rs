@@ -71,6 +71,7 @@ pub(super) async fn add(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<
     }
     let wanted: Wanted = body::parse(&call.request.body)?;
     call.subject.clone_from(&wanted.customer_id);
+    call.customer.clone_from(&wanted.customer_id);
     wanted.check()?;
     let corpid = corp(conn, wanted.corpid.as_deref()).await?.map_err(|why| Problem::field("corpid", why))?;
 
@@ -107,6 +108,8 @@ pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
     if let Some(state) = &state {
         state.parse::<OrderState>().map_err(|error| Problem::parameter("state", error.to_string()))?;
     }
+    call.subject = customer_id.as_ref().or(staff_id.as_ref()).cloned().unwrap_or_default();
+    call.customer = customer_id.clone().unwrap_or_default();
     let filter = Filter { state, staff_id, customer_id, before: paging.after(|key| key.parse().ok())? };
     let rows = work_order::list(conn, &filter, paging.fetch()).await?;
     Answer::ok(paging.page(rows, |row| row.id.to_string()))
@@ -115,6 +118,7 @@ pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
 pub(super) async fn show(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     call.no_params()?;
     let order = find(conn, number(call.id)?).await?;
+    call.customer.clone_from(&order.customer_id.0);
     Answer::ok(story(conn, order).await?)
 }
 
@@ -125,7 +129,8 @@ pub(super) async fn change(call: &mut Call<'_>, conn: &mut PgConnection) -> Resu
     if let Some(note) = &edit.note {
         check::prose("note", note, TEXT_BYTES_MAX)?;
     }
-    let corpid = find(conn, id).await?.corpid;
+    let Order { corpid, customer_id, .. } = find(conn, id).await?;
+    call.customer = customer_id.0;
     apply::lock_alone(conn, &corpid).await?;
     // Whoever had the lock before may have changed it.
     let order = find(conn, id).await?;

@@ -14,6 +14,8 @@ mod config;
 
 mod token;
 
+mod audit;
+
 mod inbox;
 
 mod sync;
@@ -105,6 +107,8 @@ enum Command {
     Config(config::Arguments),
     /// Make, list and revoke tokens for the admin API
     Token(token::Arguments),
+    /// Look whether the access log is as it was written
+    Audit(audit::Arguments),
     /// List, show and replay deliveries
     Inbox(inbox::Arguments),
     /// Reconcile with WeCom: read members, customers and leavers, and report what was otherwise
@@ -160,6 +164,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Check => check::run(&config).await,
         Command::Config(arguments) => config::run(&config, arguments).await,
         Command::Token(arguments) => token::run(&config, arguments).await,
+        Command::Audit(arguments) => audit::run(&config, arguments).await,
         Command::Inbox(arguments) => inbox::run(&config, arguments).await,
         Command::Sync(arguments) => Box::pin(sync::run(&config, arguments)).await,
         Command::Reporting(arguments) => reporting::run(&config, arguments).await,

@@ -1,15 +1,22 @@
 //! `wecomd token`: who may use the admin API.
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
 use sqlx::{Connection, PgConnection};
 
 use super::{database::with_pool, say};
 use crate::{
-    admin::auth::Role,
+    admin::{
+        api_tokens::{EXPIRES_DAYS_MAX, state},
+        auth::Role,
+    },
     config::Config,
     ids::CorpId,
-    tables::{api_token, enterprise_wechat_config},
+    tables::{
+        api_token::{self, Listed},
+        enterprise_wechat_config,
+    },
     vault::ApiToken,
 };
 
@@ -29,6 +36,9 @@ enum Command {
         /// Whose it is
         #[arg(long)]
         name: String,
+        /// After how many days it ends by itself; never, if this is left out
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=i64::from(EXPIRES_DAYS_MAX)))]
+        expires: Option<u32>,
         /// The staff member whose own it is: it ends when they leave
         #[arg(long)]
         staff: Option<String>,
@@ -49,11 +59,14 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
     with_pool(config, async |pool| {
         let mut conn = pool.acquire().await?;
         match arguments.command {
-            Command::Create { role, name, staff, corpid } => {
+            Command::Create { role, name, expires, staff, corpid } => {
                 let token = ApiToken::new();
                 let mut transaction = conn.begin().await?;
                 let hash = &token.hash;
                 let id = api_token::create(&mut transaction, &name, role.as_str(), hash, &token.prefix).await?;
+                if let Some(days) = expires {
+                    api_token::expire_in(&mut transaction, id, i32::try_from(days)?).await?;
+                }
                 if let Some(staff) = staff {
                     let corpid = corp(&mut transaction, corpid.as_deref()).await?;
                     api_token::belong(&mut transaction, id, &corpid, &staff).await?;
@@ -63,8 +76,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
             }
             Command::List => {
                 for token in api_token::list(&mut conn).await? {
-                    let end = token.revoked_at.map_or("live".to_owned(), |at| format!("revoked {at:.0}"));
-                    say(&format!("{:>4}  {:<8}  {}…  {}  {}", token.id, token.role, token.prefix, token.name, end));
+                    say(&line(&token));
                 }
             }
             Command::Revoke { id } => {
@@ -75,6 +87,22 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
         Ok(())
     })
     .await
+}
+
+/// A token in a list: its number, role, beginning, name, when it was last used, and how it stands.
+fn line(token: &Listed) -> String {
+    let end = match (state(token), token.revoked_at, token.expires_at) {
+        ("revoked", Some(at), _) => format!("revoked {}", time(&at)),
+        ("expired", _, Some(at)) => format!("expired {}", time(&at)),
+        (_, _, Some(at)) => format!("live until {}", time(&at)),
+        (..) => "live".to_owned(),
+    };
+    let used = token.last_used_at.map_or("never used".to_owned(), |at| format!("last used {}", time(&at)));
+    format!("{:>4}  {:<8}  {}…  {}  {used}  {end}", token.id, token.role, token.prefix, token.name)
+}
+
+fn time(at: &DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// The corp that is meant: the given one, or the only one there is.

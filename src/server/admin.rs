@@ -7,7 +7,10 @@ use http_body_util::Full;
 use hyper::{
     Request, Response, StatusCode,
     body::Incoming,
-    header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RANGE},
+    header::{
+        ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName,
+        HeaderValue, IF_MATCH, RANGE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    },
 };
 use uuid::Uuid;
 
@@ -19,6 +22,16 @@ const REQUEST_ID: &str = "x-request-id";
 
 /// The header by which a repeated request is known.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// What browsers are told with every answer.
+const BROWSER_RULES: [(HeaderName, &str); 6] = [
+    (CACHE_CONTROL, "no-store"),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (REFERRER_POLICY, "no-referrer"),
+    (X_FRAME_OPTIONS, "DENY"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
 
 /// The door that administrators and other systems use.
 pub struct AdminDoor {
@@ -34,10 +47,12 @@ impl AdminDoor {
     }
 
     async fn api(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
+        let language = request.headers().get(ACCEPT_LANGUAGE).cloned();
+        let language = language.as_ref().and_then(|it| it.to_str().ok());
         let header = |name| request.headers().get(name).and_then(|it: &HeaderValue| it.to_str().ok());
         let request_id = header(REQUEST_ID).and_then(|it| it.parse().ok()).unwrap_or_else(Uuid::now_v7);
         let bearer = header(AUTHORIZATION.as_str()).and_then(|it| it.strip_prefix("Bearer ")).map(str::to_owned);
-        let mut wanted = admin::Request {
+        let wanted = admin::Request {
             method: request.method().to_string(),
             path: request.uri().path().to_owned(),
             query: request.uri().query().unwrap_or_default().to_owned(),
@@ -45,23 +60,27 @@ impl AdminDoor {
             body: Bytes::new(),
             accept: header(ACCEPT.as_str()).map(str::to_owned),
             range: header(RANGE.as_str()).map(str::to_owned),
+            if_match: header(IF_MATCH.as_str()).map(str::to_owned),
             idempotency_key: header(IDEMPOTENCY_KEY).map(str::to_owned),
             address: peer.ip().to_string(),
             request_id,
         };
-        match body::read(request.into_body(), &self.limits).await {
-            Ok(body) => {
-                wanted.body = body;
-                reply(admin::handle(&self.admin, wanted).await, request_id)
-            }
-            Err(error) => reply(admin::unread(error.status(), request_id), request_id),
-        }
+        // A stranger's body is not even read.
+        let admitted = match admin::admit(&self.admin, wanted) {
+            Ok(admitted) => admitted,
+            Err(refused) => return reply(refused.in_language(language), request_id),
+        };
+        let answer = match body::read(request.into_body(), &self.limits).await {
+            Ok(body) => admin::handle(&self.admin, admitted.with_body(body)).await,
+            Err(error) => admin::unread(error.status(), request_id),
+        };
+        reply(answer.in_language(language), request_id)
     }
 }
 
 impl Door for AdminDoor {
     async fn serve(&self, request: Request<Incoming>, peer: SocketAddr) -> Served {
-        Ok(match request.uri().path() {
+        Ok(guarded(match request.uri().path() {
             "/livez" => plain(200, "text/plain; charset=utf-8", "ok\n".to_owned()),
             "/readyz" => {
                 let (status, found) = self.health.ready().await;
@@ -69,7 +88,7 @@ impl Door for AdminDoor {
             }
             "/metrics" => plain(200, "text/plain; version=0.0.4; charset=utf-8", self.health.metrics().await),
             _ => self.api(request, peer).await,
-        })
+        }))
     }
 }
 
@@ -80,7 +99,6 @@ fn reply(reply: Reply, request_id: Uuid) -> Response<Full<Bytes>> {
     if let Ok(content_type) = content_type {
         headers.insert(CONTENT_TYPE, content_type);
     }
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     for (name, value) in reply.headers {
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(name, value);
@@ -88,6 +106,15 @@ fn reply(reply: Reply, request_id: Uuid) -> Response<Full<Bytes>> {
     }
     if let Ok(id) = HeaderValue::from_str(&request_id.to_string()) {
         headers.insert(REQUEST_ID, id);
+    }
+    response
+}
+
+/// Adds what keeps a browser from doing more with an answer than showing it, unless the answer says so itself. No
+/// answer ever allows another site's pages to read it (CORS).
+fn guarded(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    for (name, value) in BROWSER_RULES {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }

@@ -15,6 +15,8 @@ pub struct Live {
     pub name: String,
     /// viewer, operator or admin.
     pub role: String,
+    /// Whether it was not used in the last minute, as far as is written down.
+    pub unused_lately: bool,
 }
 
 /// A token in a list.
@@ -30,8 +32,14 @@ pub struct Listed {
     pub prefix: String,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+    /// When it ends by itself; never, if it has no such time.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<DateTime<Utc>>,
     /// Since when it no longer counts.
     pub revoked_at: Option<DateTime<Utc>>,
+    /// The staff member whose own it is.
+    pub staff_id: Option<String>,
 }
 
 /// Keeps a new token's hash; returns its number.
@@ -53,18 +61,80 @@ pub async fn create(
     .await
 }
 
-/// The token with that hash, unless it was revoked.
+/// A new token ends by itself so many days after it was made.
+pub async fn expire_in(conn: &mut PgConnection, id: i32, days: i32) -> sqlx::Result<()> {
+    sqlx::query!("update api_token set expires_at = created_at + make_interval(days => $2) where id = $1", id, days)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// The token with that hash, unless it was revoked or has ended.
 pub async fn find_live(conn: &mut PgConnection, hash: &[u8; 32]) -> sqlx::Result<Option<Live>> {
-    sqlx::query_as!(Live, "select id, name, role from api_token where hash = $1 and revoked_at is null", &hash[..],)
-        .fetch_optional(conn)
-        .await
+    sqlx::query_as!(
+        Live,
+        r#"
+        select id, name, role,
+            coalesce(last_used_at < now() - interval '1 minute', true) as "unused_lately!"
+        from api_token
+        where hash = $1 and revoked_at is null and (expires_at is null or expires_at > now())
+        "#,
+        &hash[..],
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// A token was used. Of many at once, one writes it down.
+pub async fn used(conn: &mut PgConnection, id: i32) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update api_token set last_used_at = now()
+        where id = $1 and coalesce(last_used_at < now() - interval '1 minute', true)
+        "#,
+        id,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Every token that was ever made, in the order of making.
 pub async fn list(conn: &mut PgConnection) -> sqlx::Result<Vec<Listed>> {
-    sqlx::query_as!(Listed, "select id, name, role, prefix, created_at, revoked_at from api_token order by id")
-        .fetch_all(conn)
-        .await
+    page(conn, 0, i64::MAX).await
+}
+
+/// Up to `limit` of them after that number.
+pub async fn page(conn: &mut PgConnection, after: i32, limit: i64) -> sqlx::Result<Vec<Listed>> {
+    sqlx::query_as!(
+        Listed,
+        r#"
+        select id, name, role, prefix, created_at, expires_at, last_used_at, revoked_at, staff_id
+        from api_token
+        where id > $1
+        order by id
+        limit $2
+        "#,
+        after,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The token of that number, whether or not it counts.
+pub async fn find(conn: &mut PgConnection, id: i32) -> sqlx::Result<Option<Listed>> {
+    sqlx::query_as!(
+        Listed,
+        r#"
+        select id, name, role, prefix, created_at, expires_at, last_used_at, revoked_at, staff_id
+        from api_token
+        where id = $1
+        "#,
+        id,
+    )
+    .fetch_optional(conn)
+    .await
 }
 
 /// Ends a token; `false` if there is none of that number, or it had ended before.

@@ -1,15 +1,7 @@
 //! The admin API over real sockets.
 
 use serde_json::{Value, json};
-use wecomd::{
-    admin::{
-        auth::Role,
-        route::{Access, ROUTES},
-    },
-    sandbox::{AppKind, Push},
-    tables::api_token,
-    vault::ApiToken,
-};
+use wecomd::sandbox::{AppKind, Push};
 
 use crate::support::{
     TestApp,
@@ -26,50 +18,9 @@ fn app_push(plaintext: String) -> Push {
     Push::genuine(AppKind::App, plaintext)
 }
 
-/// A token of this role, as a header.
-async fn bearer(app: &TestApp, role: Role) -> String {
-    use secrecy::ExposeSecret;
-    let token = ApiToken::new();
-    let mut conn = app.db.pool.acquire().await.expect("connects");
-    api_token::create(&mut conn, role.as_str(), role.as_str(), &token.hash, &token.prefix).await.expect("a token");
-    format!("Bearer {}", token.secret.expose_secret())
-}
-
 fn code(answer: &Answer) -> (u16, String) {
     assert!(answer.head.contains("application/problem+json"), "{}", answer.head);
     (answer.status, answer.json()["code"].as_str().expect("a code").to_owned())
-}
-
-#[tokio::test]
-async fn every_route_asks_for_a_token_and_for_its_role_and_writes_the_access_log() {
-    let app = TestApp::start().await;
-    for route in ROUTES {
-        let Access::Role(role) = route.access else { continue };
-        let path = route.path.replace("{customerId}", "C-1").replace("{id}", "1-1-00");
-        let stranger = app.ask_as("Bearer wcd_wrong", route.method, &path, None).await;
-        assert_eq!(code(&stranger), (401, "unauthenticated".to_owned()), "{} {path}", route.method);
-        let lower = match role {
-            Role::Viewer => continue,
-            Role::Operator => Role::Viewer,
-            Role::Admin => Role::Operator,
-        };
-        let refused = app.ask_as(&bearer(&app, lower).await, route.method, &path, Some(json!({}))).await;
-        assert_eq!(code(&refused), (403, "forbidden".to_owned()), "{} {path}", route.method);
-    }
-    let turned_away = "select count(*) from access_log where status in (401, 403)";
-    let roles = || ROUTES.iter().filter(|it| it.access != Access::Public);
-    let operators = roles().filter(|it| it.access != Access::Role(Role::Viewer)).count();
-    assert_eq!(app.db.count(turned_away).await, i64::try_from(roles().count() + operators).expect("few"));
-    app.finish().await;
-}
-
-#[tokio::test]
-async fn a_revoked_token_no_longer_counts() {
-    let app = TestApp::start().await;
-    assert_eq!(app.ask("GET", &format!("{BASE}/config"), None).await.status, 200);
-    app.db.execute("update api_token set revoked_at = now()").await;
-    assert_eq!(code(&app.ask("GET", &format!("{BASE}/config"), None).await).0, 401);
-    app.finish().await;
 }
 
 #[tokio::test]

@@ -101,7 +101,10 @@ async fn the_help_names_every_command_and_every_command_has_help() {
         "check",
         "config",
         "token",
+        "audit",
         "inbox",
+        "sync",
+        "reporting",
         "backup",
         "restore",
         "key",
@@ -149,6 +152,32 @@ async fn a_token_is_printed_alone_and_works_until_it_is_revoked() {
 }
 
 #[tokio::test]
+async fn an_audit_says_that_the_access_log_is_whole_or_where_it_is_not() {
+    let app = TestApp::start().await;
+    for customer in ["C-1", "C-2", "C-3"] {
+        app.ask("GET", &format!("/api/enterprise-wechat/customer-contact/{customer}"), None).await;
+    }
+    let shell = Shell::with(&app.db);
+    let said = shell.ok(&["audit", "verify"]).await;
+    assert!(said.starts_with("OK: 3 lines are as they were written\nchain 1: 3 lines, the last is "), "{said}");
+    let noted = shell.folder.path().join("noted");
+    std::fs::write(&noted, &said).expect("written");
+    let noted = noted.to_str().expect("text").to_owned();
+    assert_eq!(shell.ok(&["audit", "verify", "--noted", &noted]).await, said);
+
+    app.db
+        .execute(
+            "begin; set local session_replication_role = replica;
+             delete from access_log where subject = 'C-2'; commit",
+        )
+        .await;
+    let ran = shell.run(&["audit", "verify"]).await;
+    assert_eq!((ran.code, ran.stdout.as_str()), (FAILED, ""));
+    assert!(ran.stderr.contains("chain 1: the line at place 2 is missing"), "{}", ran.stderr);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn a_token_may_be_a_staff_member_s_own() {
     let app = TestApp::start().await;
     let shell = Shell::with(&app.db);
@@ -166,6 +195,24 @@ async fn a_token_may_be_a_staff_member_s_own() {
     assert_eq!(lonely.code, WRONG);
     assert_eq!(app.db.count("select count(*) from api_token where name = 'x'").await, 0);
     app.finish().await;
+}
+
+#[tokio::test]
+async fn a_token_may_end_by_itself() {
+    let db = TestDb::new().await;
+    let shell = Shell::with(&db);
+    shell.ok(&["token", "create", "--role", "viewer", "--name", "crm", "--expires", "30"]).await;
+    let days = "select (expires_at - created_at = interval '30 days')::text from api_token";
+    assert_eq!(db.texts(days).await, ["true"]);
+    let list = shell.ok(&["token", "list"]).await;
+    assert!(list.contains("never used  live until 20"), "{list}");
+    db.execute("update api_token set expires_at = now()").await;
+    assert!(shell.ok(&["token", "list"]).await.contains("  expired 20"));
+    for days in ["0", "3651", "soon"] {
+        let ran = shell.run(&["token", "create", "--role", "viewer", "--name", "x", "--expires", days]).await;
+        assert_eq!(ran.code, WRONG, "{days}");
+    }
+    db.close().await;
 }
 
 #[tokio::test]

@@ -242,8 +242,8 @@ async fn items_and_turns_are_read_page_by_page_and_items_as_a_file() {
     let text = file.text();
     let lines: Vec<_> = text.strip_prefix('\u{feff}').expect("a mark").split("\r\n").collect();
     assert_eq!(lines.len(), 6, "{text}");
-    assert_eq!(lines[1], "\"customer\",\"wm1\",\"1\",\"planned\",\"S1\",\"ann\",\"0\",\"\",\"\",\"\",\"\",\"\"");
-    assert!(lines[3].contains("\"failed\"") && lines[3].contains("\"'=HYPERLINK(\"\"x\"\")\""), "{}", lines[3]);
+    assert_eq!(lines[1], "customer,wm1,1,planned,S1,ann,0,,,,,");
+    assert!(lines[3].contains(",failed,") && lines[3].contains("\"'=HYPERLINK(\"\"x\"\")\""), "{}", lines[3]);
 
     let turns = app.ask("GET", &format!("{BASE}/handovers/{id}/log?limit=2"), None).await.json();
     assert_eq!((turns["items"].as_array().map(Vec::len), turns["next_cursor"].is_string()), (Some(2), true));

@@ -4,6 +4,10 @@ mod support;
 
 mod admin;
 
+mod access;
+
+mod audit;
+
 mod callback;
 
 mod concurrency;

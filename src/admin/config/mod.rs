@@ -65,6 +65,8 @@ pub struct Shown {
     pub created_at: DateTime<Utc>,
     /// When anything about it last changed.
     pub updated_at: DateTime<Utc>,
+    /// What to send as `If-Match` so that a change is made only if nobody else made one.
+    pub etag: String,
 }
 
 /// All that is shown of a secret.
@@ -86,11 +88,26 @@ pub async fn save(
     key_overlap: TimeDelta,
     new: NewConfig,
 ) -> Result<Saved, Problem> {
+    save_if(conn, vault, key_overlap, new, None).await
+}
+
+/// The same, but only if the app is as the caller read it: `if_match` is an `If-Match` header.
+async fn save_if(
+    conn: &mut PgConnection,
+    vault: &Vault,
+    key_overlap: TimeDelta,
+    new: NewConfig,
+    if_match: Option<&str>,
+) -> Result<Saved, Problem> {
     new.check()?;
     let mut transaction = conn.begin().await?;
     enterprise_wechat_config::lock(&mut transaction).await?;
     let known = enterprise_wechat_config::find(&mut transaction, &new.name).await?;
     let created = known.is_none();
+    if if_match.is_some_and(|wanted| !matches(wanted, known.as_ref())) {
+        let detail = "list the apps again, look at what changed, and send the `etag` that is shown";
+        return Err(Problem::new(Code::PreconditionFailed, detail).at("If-Match"));
+    }
     let mut row = match known {
         Some(row) => row,
         None => add(&mut transaction, vault, &new).await?,
@@ -124,9 +141,24 @@ pub(super) async fn post(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
     call.no_params()?;
     let new: NewConfig = body::parse(&call.request.body)?;
     call.subject.clone_from(&new.name);
-    let saved = save(conn, &call.admin.vault, call.admin.settings.key_overlap, new).await?;
+    let (settings, if_match) = (&call.admin.settings, call.request.if_match.as_deref());
+    let saved = save_if(conn, &call.admin.vault, settings.key_overlap, new, if_match).await?;
     let status = if saved.created { 201 } else { 200 };
-    Ok(Answer { apps_changed: true, ..Answer::new(status, saved.shown)? })
+    let headers = vec![("etag", saved.shown.etag.clone())];
+    Ok(Answer { apps_changed: true, headers, ..Answer::new(status, saved.shown)? })
+}
+
+/// Whether an app is as an `If-Match` says: one of the tags in it is the app's, or it is `*` and there is the app.
+fn matches(wanted: &str, known: Option<&Row>) -> bool {
+    known.is_some_and(|row| {
+        let etag = etag(row);
+        wanted.split(',').map(str::trim).any(|it| it == "*" || it == etag)
+    })
+}
+
+/// A tag that changes whenever the app is saved.
+fn etag(row: &Row) -> String {
+    format!("\"{}-{}\"", row.id, row.updated_at.timestamp_micros())
 }
 
 /// Adds the row that the rest is then written into.
@@ -142,6 +174,7 @@ async fn add(conn: &mut PgConnection, vault: &Vault, new: &NewConfig) -> Result<
 fn shown(row: Row, now: DateTime<Utc>) -> Shown {
     let key = || SecretShown { set: true, rotated_at: Some(row.keys_rotated_at) };
     Shown {
+        etag: etag(&row),
         callback_path: format!("/callback/{}", row.name),
         secret: SecretShown { set: row.secret.is_some(), rotated_at: row.secret_rotated_at },
         token: key(),

@@ -61,10 +61,14 @@ impl Office<'_> {
             range: None,
             idempotency_key: None,
             accept: None,
+            if_match: None,
             address: "127.0.0.1".to_owned(),
             request_id: Uuid::now_v7(),
         };
-        admin::handle(self.admin, request).await
+        match admin::admit(self.admin, request) {
+            Ok(admitted) => admin::handle(self.admin, admitted).await,
+            Err(refused) => refused,
+        }
     }
 }
 

@@ -1,11 +1,14 @@
 //! One HTTP request and its answer, over a plain socket.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 
 /// A test that waits longer than this waits in vain.
@@ -37,7 +40,30 @@ pub(crate) async fn request(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Option<Answer> {
-    let mut stream = TcpStream::connect(address).await.expect("connects");
+    send(TcpStream::connect(address).await.expect("connects"), method, target, headers, body).await
+}
+
+/// The same from another address of this machine: all of 127.0.0.0/8 is its own.
+pub(crate) async fn request_from(
+    source: Ipv4Addr,
+    address: SocketAddr,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Option<Answer> {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind((source, 0).into()).expect("an address of this machine");
+    send(socket.connect(address).await.expect("connects"), method, target, headers, body).await
+}
+
+async fn send(
+    mut stream: TcpStream,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Option<Answer> {
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let head = format!(
         "{method} {target} HTTP/1.1\r\nhost: wecomd\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n",

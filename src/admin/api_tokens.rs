@@ -1,0 +1,107 @@
+//! `api-tokens`: who may call. A token is shown once, to whoever made it, and kept as its hash alone.
+
+use chrono::Utc;
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use super::{
+    auth::Role,
+    body,
+    call::{Answer, Call},
+    check,
+    page::Paging,
+    problem::{Code, Problem},
+};
+use crate::{
+    tables::api_token::{self, Listed},
+    vault::ApiToken,
+};
+
+/// How long a token may last that ends by itself: ten years.
+pub const EXPIRES_DAYS_MAX: u32 = 3_650;
+
+/// A token that is wanted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// Whose it is.
+    name: String,
+    role: Role,
+    /// After how many days it ends by itself; never, if this is left out.
+    expires_days: Option<u32>,
+}
+
+/// A new token.
+#[derive(Serialize)]
+struct Made {
+    #[serde(flatten)]
+    listed: Listed,
+    /// The token itself, this once.
+    token: String,
+}
+
+/// A token in a list.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    listed: Listed,
+    /// `live`, `expired` or `revoked`.
+    state: &'static str,
+}
+
+/// How a token stands: `live`, `expired` or `revoked`.
+pub fn state(token: &Listed) -> &'static str {
+    match (token.revoked_at, token.expires_at) {
+        (Some(_), _) => "revoked",
+        (None, Some(end)) if end <= Utc::now() => "expired",
+        (None, _) => "live",
+    }
+}
+
+pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    let mut params = call.params()?;
+    let paging = Paging::take(&mut params)?;
+    params.finish()?;
+    let after = paging.after(|key| key.parse().ok())?.unwrap_or(0);
+    let rows = api_token::page(conn, after, paging.fetch()).await?;
+    let rows = rows.into_iter().map(|listed| Shown { state: state(&listed), listed }).collect();
+    Answer::ok(paging.page(rows, |row| row.listed.id.to_string()))
+}
+
+/// Makes a token. An `Idempotency-Key` is refused: to repeat the answer, the token would have to be kept.
+pub(super) async fn add(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    call.no_params()?;
+    if call.request.idempotency_key.is_some() {
+        let detail = "is not taken here, because a token is not kept: revoke one whose answer was lost";
+        return Err(Problem::parameter("Idempotency-Key", detail));
+    }
+    let wanted: Wanted = body::parse(&call.request.body)?;
+    call.subject.clone_from(&wanted.name);
+    check::id("name", &wanted.name)?;
+    if wanted.expires_days.is_some_and(|days| !(1..=EXPIRES_DAYS_MAX).contains(&days)) {
+        return Err(Problem::field("expires_days", format!("must be a number from 1 to {EXPIRES_DAYS_MAX}")));
+    }
+    let token = ApiToken::new();
+    let id = api_token::create(conn, &wanted.name, wanted.role.as_str(), &token.hash, &token.prefix).await?;
+    if let Some(days) = wanted.expires_days {
+        api_token::expire_in(conn, id, i32::try_from(days).map_err(Problem::internal)?).await?;
+    }
+    let listed = api_token::find(conn, id).await?;
+    let listed = listed.ok_or_else(|| Problem::internal("a token that was just made is not there"))?;
+    Answer::new(201, Made { listed, token: token.secret.expose_secret().to_owned() })
+}
+
+pub(super) async fn revoke(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    call.no_params()?;
+    let id =
+        call.id.parse().map_err(|_| Problem::parameter("id", "must be a number, as the list of tokens shows it"))?;
+    if !api_token::revoke(conn, id).await? {
+        return Err(
+            Problem::new(Code::TokenUnknown, "list them with `GET api-tokens`; it may have ended before").at("id")
+        );
+    }
+    let listed = api_token::find(conn, id).await?;
+    let listed = listed.ok_or_else(|| Problem::internal("a token that was just revoked is not there"))?;
+    Answer::ok(Shown { state: state(&listed), listed })
+}

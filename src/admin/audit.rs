@@ -1,0 +1,229 @@
+//! Whether the access log is as it was written: every chain is walked from its first line to its last.
+//!
+//! A line that was changed, removed, put elsewhere or added by hand does not fit between its neighbours. Somebody who
+//! may rewrite the whole database could make a new chain that fits; so the ends of the chains are shown, to be noted
+//! elsewhere, and a later walk is told what was noted.
+
+use std::{fmt, str::FromStr};
+
+use sqlx::PgPool;
+
+use crate::tables::access_log::chain::{self, BEGINNING, Head, Line};
+
+/// How many lines are read at once.
+const STRETCH: i64 = 5_000;
+
+/// Where a chain ended when somebody looked: `chain 3: 1017 lines, the last is 5f…`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    /// The chain's number.
+    pub chain: i16,
+    /// How many lines it had.
+    pub lines: i64,
+    /// What the last of them hashes to, in hexadecimal digits.
+    pub hash: String,
+}
+
+/// The text is not where a chain ended.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must read `chain 3: 1017 lines, the last is 5f…`, as a former run printed it")]
+pub struct NotAnEnd;
+
+/// What a walk found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Everything fits.
+    Whole {
+        /// Where the chains that have lines end.
+        ends: Vec<End>,
+    },
+    /// Something does not.
+    Broken(Break),
+}
+
+/// The first place that does not fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Break {
+    /// The chain.
+    pub chain: i16,
+    /// The place in it, from 1.
+    pub position: i64,
+    /// What is wrong there.
+    pub what: What,
+}
+
+/// What can be wrong with a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// There is no line, but there was.
+    Missing,
+    /// The line of that number does not say what it said.
+    Changed(i64),
+    /// The line of that number follows another line than the one before it.
+    Misplaced(i64),
+    /// The line of that number lies where the chain is said to have ended: one of the two was changed by hand.
+    Added(i64),
+    /// The line that stood there when somebody looked was another.
+    Rewritten,
+}
+
+impl Verdict {
+    /// How many lines were found in place.
+    pub fn lines(&self) -> i64 {
+        match self {
+            Self::Whole { ends } => ends.iter().map(|it| it.lines).sum(),
+            Self::Broken(_) => 0,
+        }
+    }
+}
+
+/// Walks every chain as of now. `noted` is where chains ended at former times.
+pub async fn verify(pool: &PgPool, noted: &[End]) -> sqlx::Result<Verdict> {
+    let mut conn = chain::as_of_now(pool).await?;
+    let heads = chain::heads(&mut conn).await?;
+    let mut ends = Vec::new();
+    for head in &heads {
+        let mut walk = Walk::new(head, noted);
+        while !walk.ended() {
+            let lines = chain::stretch(&mut conn, head.chain, walk.position, STRETCH).await?;
+            if lines.is_empty() {
+                return Ok(walk.at_the_end());
+            }
+            for line in &lines {
+                if let Err(found) = walk.step(line) {
+                    return Ok(Verdict::Broken(found));
+                }
+            }
+        }
+        if let Some(line) = chain::stretch(&mut conn, head.chain, walk.position, 1).await?.first() {
+            return Ok(broken(head.chain, line.position, What::Added(line.id)));
+        }
+        if let Verdict::Broken(found) = walk.at_the_end() {
+            return Ok(Verdict::Broken(found));
+        }
+        if head.position > 0 {
+            ends.push(End { chain: head.chain, lines: head.position, hash: hex::encode(&head.hash) });
+        }
+    }
+    let known: Vec<_> = heads.iter().map(|it| it.chain).collect();
+    if let Some(astray) = chain::astray(&mut conn, &known).await?
+        && let Some(line) = chain::stretch(&mut conn, astray, i64::MIN, 1).await?.first()
+    {
+        return Ok(broken(astray, line.position, What::Added(line.id)));
+    }
+    if let Some(lost) = noted.iter().find(|it| !known.contains(&it.chain)) {
+        return Ok(broken(lost.chain, lost.lines, What::Missing));
+    }
+    Ok(Verdict::Whole { ends })
+}
+
+/// A walk along one chain.
+struct Walk<'a> {
+    head: &'a Head,
+    noted: Vec<&'a End>,
+    position: i64,
+    hash: Vec<u8>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(head: &'a Head, noted: &'a [End]) -> Self {
+        let noted = noted.iter().filter(|it| it.chain == head.chain).collect();
+        Self { head, noted, position: 0, hash: BEGINNING.to_vec() }
+    }
+
+    fn ended(&self) -> bool {
+        self.position >= self.head.position
+    }
+
+    fn step(&mut self, line: &Line) -> Result<(), Break> {
+        let next = self.position.saturating_add(1);
+        let at = |position, what| Err(Break { chain: self.head.chain, position, what });
+        if line.position > self.head.position {
+            return at(line.position, What::Added(line.id));
+        }
+        if line.position != next {
+            return at(next, What::Missing);
+        }
+        if line.hashed()[..] != line.hash {
+            return at(next, What::Changed(line.id));
+        }
+        if line.previous != self.hash {
+            return at(next, What::Misplaced(line.id));
+        }
+        if self.noted.iter().any(|it| it.lines == next && it.hash != hex::encode(&line.hash)) {
+            return at(next, What::Rewritten);
+        }
+        self.position = next;
+        self.hash.clone_from(&line.hash);
+        Ok(())
+    }
+
+    /// What can be told once no line is left: whether the chain should have gone on, and whether it ended as it should.
+    fn at_the_end(&self) -> Verdict {
+        let chain = self.head.chain;
+        if !self.ended() {
+            return broken(chain, self.position.saturating_add(1), What::Missing);
+        }
+        if self.noted.iter().any(|it| it.lines > self.position) {
+            return broken(chain, self.position.saturating_add(1), What::Missing);
+        }
+        if self.hash != self.head.hash {
+            return broken(chain, self.position, What::Rewritten);
+        }
+        Verdict::Whole { ends: Vec::new() }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "chain {}: {} lines, the last is {}", self.chain, self.lines, self.hash)
+    }
+}
+
+impl FromStr for End {
+    type Err = NotAnEnd;
+
+    fn from_str(text: &str) -> Result<Self, NotAnEnd> {
+        let rest = text.trim().strip_prefix("chain ").ok_or(NotAnEnd)?;
+        let (chain, rest) = rest.split_once(": ").ok_or(NotAnEnd)?;
+        let (lines, hash) = rest.split_once(" lines, the last is ").ok_or(NotAnEnd)?;
+        let is_hash = hash.len() == 2 * BEGINNING.len() && hash.bytes().all(|it| it.is_ascii_hexdigit());
+        let (Ok(chain), Ok(lines), true) = (chain.parse(), lines.parse(), is_hash) else { return Err(NotAnEnd) };
+        Ok(Self { chain, lines, hash: hash.to_ascii_lowercase() })
+    }
+}
+
+impl fmt::Display for Break {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { chain, position, what } = self;
+        match what {
+            What::Missing => write!(f, "chain {chain}: the line at place {position} is missing"),
+            What::Changed(id) => write!(f, "chain {chain}: line {id} at place {position} was changed"),
+            What::Misplaced(id) => {
+                write!(f, "chain {chain}: line {id} at place {position} does not follow the line before it")
+            }
+            What::Added(id) => write!(f, "chain {chain}: line {id} at place {position} lies beyond the chain's end"),
+            What::Rewritten => {
+                write!(f, "chain {chain}: up to place {position} it was written anew: another line stood there before")
+            }
+        }
+    }
+}
+
+fn broken(chain: i16, position: i64, what: What) -> Verdict {
+    Verdict::Broken(Break { chain, position, what })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_reads_back_as_it_is_written() {
+        let end = End { chain: 3, lines: 1017, hash: "5f".repeat(32) };
+        assert_eq!(end.to_string().parse(), Ok(end));
+        for wrong in ["", "chain 3", "chain 3: 17 lines, the last is 5f", "chain x: 1 lines, the last is 00"] {
+            assert_eq!(wrong.parse::<End>(), Err(NotAnEnd), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! A request's line in the access log. Callers have one each; strangers have one a minute, with their number, so that
+//! nobody fills the log by knocking.
+
+use std::time::Duration;
+
+use sqlx::PgConnection;
+
+use super::{
+    Admin, Request,
+    auth::Caller,
+    guard::{Guard, Refused, Tally, WINDOW},
+    problem::Problem,
+};
+use crate::tables::access_log;
+
+/// How much of a subject the access log keeps.
+const SUBJECT_CHARS_MAX: usize = 128;
+
+/// How often strangers are written down.
+const NOTE_EVERY: Duration = WINDOW;
+
+/// What stands for what is not known of a stranger.
+const NOBODY: &str = "-";
+
+/// What a request was about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct About<'a> {
+    /// Whom or what.
+    pub(super) subject: &'a str,
+    /// The customer whose data it was, if it was one's.
+    pub(super) customer: &'a str,
+}
+
+/// A request's line, as far as it is known before its outcome.
+pub(super) struct Line<'a> {
+    pub(super) guard: &'a Guard,
+    pub(super) request: &'a Request,
+    pub(super) route: &'static str,
+}
+
+impl<'a> About<'a> {
+    /// About this, and no customer that is known yet.
+    pub(super) fn subject(subject: &'a str) -> Self {
+        Self { subject, customer: "" }
+    }
+}
+
+impl Line<'_> {
+    /// Writes down what was carried out. This has to be the last thing in its transaction.
+    pub(super) async fn append(
+        &self,
+        conn: &mut PgConnection,
+        caller: Option<&Caller>,
+        about: About<'_>,
+        status: u16,
+    ) -> sqlx::Result<()> {
+        if caller.is_none() && about.subject.is_empty() && status >= 400 {
+            // An answer about nobody, for nobody: a stranger's guess at somebody else's link.
+            self.count(status);
+            return Ok(());
+        }
+        let entry = access_log::Entry {
+            token_id: caller.map(|it| it.token_id),
+            who: caller.map_or(NOBODY, |it| &it.name),
+            role: caller.map_or(NOBODY, |it| it.role.as_str()),
+            method: &self.request.method,
+            route: self.route,
+            subject: &kept(about.subject),
+            customer: &kept(about.customer),
+            status: i16::try_from(status).unwrap_or(i16::MAX),
+            times: 1,
+            request_id: self.request.request_id,
+            address: &self.request.address,
+        };
+        access_log::append(conn, &entry).await
+    }
+
+    /// Writes down that a request was not carried out. If even that fails, the caller still learns the first reason.
+    pub(super) async fn turned_away(
+        &self,
+        conn: &mut PgConnection,
+        caller: Option<&Caller>,
+        about: About<'_>,
+        problem: Problem,
+    ) -> Problem {
+        let status = problem.code().status();
+        if let Err(error) = self.append(conn, caller, about, status).await {
+            let id = self.request.request_id;
+            tracing::error!(request.id = %id, status, error = %error, "a refused request is missing in the access log");
+        }
+        problem
+    }
+
+    /// Counts a stranger who was refused.
+    pub(super) fn refused(&self, problem: Problem) -> Problem {
+        self.count(problem.code().status());
+        problem
+    }
+
+    fn count(&self, status: u16) {
+        let Request { method, address, request_id, .. } = self.request;
+        let refused = Refused { method: method.clone(), route: self.route, status, address: address.clone() };
+        self.guard.refuse(refused, *request_id);
+    }
+}
+
+/// Writes down every minute which strangers were refused, for as long as the program runs.
+pub async fn note(admin: std::sync::Arc<Admin>) {
+    loop {
+        tokio::time::sleep(NOTE_EVERY).await;
+        note_refused(&admin).await;
+    }
+}
+
+/// Writes down which strangers were refused since the last time; what cannot be written is kept for the next.
+pub async fn note_refused(admin: &Admin) {
+    let refused = admin.guard.take_refused();
+    if refused.is_empty() {
+        return;
+    }
+    let mut conn = match admin.pool.acquire().await {
+        Ok(conn) => conn,
+        Err(error) => {
+            tracing::warn!(error = %error, "refused strangers cannot be written to the access log yet");
+            return refused.into_iter().for_each(|(refused, tally)| admin.guard.add(refused, tally));
+        }
+    };
+    for (refused, tally) in refused {
+        if let Err(error) = append_sum(&mut conn, &refused, &tally).await {
+            tracing::warn!(error = %error, "refused strangers cannot be written to the access log yet");
+            admin.guard.add(refused, tally);
+        }
+    }
+}
+
+async fn append_sum(conn: &mut PgConnection, refused: &Refused, tally: &Tally) -> sqlx::Result<()> {
+    let entry = access_log::Entry {
+        token_id: None,
+        who: NOBODY,
+        role: NOBODY,
+        method: &refused.method,
+        route: refused.route,
+        subject: "",
+        customer: "",
+        status: i16::try_from(refused.status).unwrap_or(i16::MAX),
+        times: i32::try_from(tally.times).unwrap_or(i32::MAX),
+        request_id: tally.request_id,
+        address: &refused.address,
+    };
+    access_log::append(conn, &entry).await
+}
+
+fn kept(text: &str) -> String {
+    text.chars().filter(|it| *it != '\0').take(SUBJECT_CHARS_MAX).collect()
+}

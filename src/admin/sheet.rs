@@ -1,0 +1,102 @@
+//! Tables as files for spreadsheets: CSV that Excel reads as UTF-8, in which no cell is a formula.
+
+use serde::Serialize;
+
+use super::{call::Answer, problem::Problem};
+
+/// A table's media type.
+pub(super) const CSV: &str = "text/csv";
+
+/// By this Excel knows that a text is UTF-8.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+/// The header that says where a table goes on which has more rows than were asked for.
+const NEXT_CURSOR: &str = "x-next-cursor";
+
+/// A table that is being written.
+pub(super) struct Sheet(csv::Writer<Vec<u8>>);
+
+impl Sheet {
+    /// One with this first line.
+    pub(super) fn new(columns: &[&str]) -> Result<Self, Problem> {
+        let begun = BYTE_ORDER_MARK.as_bytes().to_vec();
+        let mut sheet = Self(csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(begun));
+        sheet.row(columns)?;
+        Ok(sheet)
+    }
+
+    /// Adds a line.
+    pub(super) fn row<C: AsRef<[u8]>>(&mut self, cells: impl IntoIterator<Item = C>) -> Result<(), Problem> {
+        self.0.write_record(cells.into_iter().map(|cell| guard(cell.as_ref()))).map_err(Problem::internal)
+    }
+
+    /// The file of that name; `next_cursor` says where it goes on.
+    pub(super) fn answer(self, name: &str, next_cursor: Option<String>) -> Result<Answer, Problem> {
+        let bytes = self.0.into_inner().map_err(|it| Problem::internal(it.into_error()))?;
+        let mut answer = Answer::file(200, format!("{CSV}; charset=utf-8"), bytes.into());
+        answer.headers.push(("content-disposition", format!("attachment; filename=\"{name}.csv\"")));
+        answer.headers.extend(next_cursor.map(|cursor| (NEXT_CURSOR, cursor)));
+        Ok(answer)
+    }
+}
+
+/// A table of rows that know their columns; the line of names is there also where there are no rows.
+pub(super) fn of_rows<R: Serialize + Default>(rows: &[R]) -> Result<Sheet, Problem> {
+    // The writer takes the names from the first row: one that stands for none comes first, and goes again.
+    let mut plain = csv::Writer::from_writer(Vec::new());
+    plain.serialize(R::default()).map_err(Problem::internal)?;
+    for row in rows {
+        plain.serialize(row).map_err(Problem::internal)?;
+    }
+    let plain = plain.into_inner().map_err(|it| Problem::internal(it.into_error()))?;
+    let mut plain = csv::Reader::from_reader(plain.as_slice());
+    let columns = plain.headers().map_err(Problem::internal)?.clone();
+    let mut sheet = Sheet::new(&Vec::from_iter(columns.iter()))?;
+    for record in plain.byte_records().skip(1) {
+        sheet.row(record.map_err(Problem::internal)?.iter())?;
+    }
+    Ok(sheet)
+}
+
+/// A cell that a spreadsheet would carry out as a formula gets an apostrophe, which makes it a text: whoever wrote it,
+/// an administrator opens the file. Numbers and a lone dash stay.
+fn guard(cell: &[u8]) -> Vec<u8> {
+    let number = matches!(cell, [b'-', digits @ ..] if digits.iter().all(u8::is_ascii_digit));
+    match cell.first() {
+        Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n') if !number => [b"'", cell].concat(),
+        _ => cell.to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_that_would_be_a_formula_becomes_a_text_and_a_number_stays_one() {
+        for formula in ["=1+1", "+1", "-1+1", "@sum(a1)", "\t=1", "\r=1", "\n=1", "--1", "+8613800000000"] {
+            assert_eq!(guard(formula.as_bytes()), format!("'{formula}").as_bytes(), "{formula}");
+        }
+        for harmless in ["", "-", "1", "-3", "a=1", "2026-01-31", "张三"] {
+            assert_eq!(guard(harmless.as_bytes()), harmless.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_table_without_rows_still_says_what_its_columns_are() {
+        let sheet = of_rows::<crate::tables::report::MessageVolumes>(&[]).expect("written");
+        assert_eq!(
+            String::from_utf8(sheet.0.into_inner().expect("whole")).expect("a text"),
+            "\u{feff}day,corpid,contact_type,messages,from_customers,from_members,by_hand,customers\r\n"
+        );
+    }
+
+    #[test]
+    fn a_cell_is_quoted_where_it_must_be() {
+        let mut sheet = Sheet::new(&["a", "b"]).expect("begun");
+        sheet.row(["a,\"b\"\nc", "=HYPERLINK(\"x\",1)"]).expect("written");
+        let bytes = sheet.0.into_inner().expect("whole");
+        let expected = "\u{feff}a,b\r\n\"a,\"\"b\"\"\nc\",\"'=HYPERLINK(\"\"x\"\",1)\"\r\n";
+        assert_eq!(String::from_utf8(bytes).expect("text"), expected);
+    }
+}

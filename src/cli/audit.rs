@@ -1,0 +1,56 @@
+//! `wecomd audit`: whether the access log is as it was written.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+
+use super::{database::with_pool, say};
+use crate::{
+    admin::audit::{self, End, Verdict},
+    config::Config,
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Walk the access log's chains; name the first place that does not fit
+    Verify {
+        /// What a former run printed, kept elsewhere: shows also whether the whole log was written anew since
+        #[arg(long, value_name = "FILE")]
+        noted: Option<PathBuf>,
+    },
+}
+
+pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result<()> {
+    let Command::Verify { noted } = arguments.command;
+    let noted = match noted {
+        Some(path) => read(&path)?,
+        None => Vec::new(),
+    };
+    with_pool(config, async |pool| match audit::verify(pool, &noted).await? {
+        Verdict::Broken(found) => anyhow::bail!("the access log is not as it was written: {found}"),
+        verdict @ Verdict::Whole { .. } => {
+            say(&format!("OK: {} lines are as they were written", verdict.lines()));
+            if let Verdict::Whole { ends } = verdict {
+                for end in ends {
+                    say(&end.to_string());
+                }
+            }
+            Ok(())
+        }
+    })
+    .await
+}
+
+/// The ends in what a former run printed.
+fn read(path: &PathBuf) -> anyhow::Result<Vec<End>> {
+    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let lines = (1..).zip(text.lines()).filter(|(_, line)| line.starts_with("chain"));
+    lines.map(|(number, line)| line.parse().with_context(|| format!("{}:{number}", path.display()))).collect()
+}
