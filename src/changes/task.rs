@@ -59,6 +59,11 @@ impl TaskKind {
         }
     }
 
+    /// Whether it is tried for as long as it takes: nobody else would bring it to its end.
+    pub fn is_lasting(self) -> bool {
+        self == Self::Handover
+    }
+
     /// Whether somebody waits for it, so that executors are told at once. The others are found by looking.
     pub fn is_urgent(self) -> bool {
         matches!(self, Self::Welcome | Self::NotifyStaff)

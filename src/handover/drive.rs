@@ -31,6 +31,12 @@ pub const STUCK_AFTER: TimeDelta = TimeDelta::hours(26);
 /// How long an item rests that WeCom could not take on just now.
 const LATER: Duration = Duration::from_secs(60);
 
+/// How many orders change hands in one transaction.
+const ORDERS_MAX: i64 = 50;
+
+/// Contacts that ended, orders that are over or somebody else's.
+const GONE: By<'_> = By { actor: WECOMD, cause: "已不属于原员工" };
+
 /// What follows for the task that drives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
@@ -68,15 +74,20 @@ impl<'a> Driver<'a> {
     /// Does everything that can be done now.
     pub async fn run(&self) -> Result<Next, Trouble> {
         let Some(handover) = self.look().await? else { return Ok(Next::Over) };
-        self.find_outcomes(&handover).await?;
-        let mut left = false;
+        // What cannot be done with one kind keeps nobody from the others: an app may have no right to groups.
+        let found = self.find_outcomes(&handover).await;
+        let (mut customers, mut groups) = (Ok(false), Ok(false));
         if handover.submitted_at.is_some() && handover.cancelled_at.is_none() {
             self.hand_orders(&handover).await?;
-            left |= self.submit_customers(&handover).await?;
-            left |= self.submit_groups(&handover).await?;
+            customers = self.submit_customers(&handover).await;
+            groups = self.submit_groups(&handover).await;
         }
-        self.poll(&handover).await?;
-        self.finish(left).await
+        let polled = self.poll(&handover).await;
+        let next = self.finish(matches!((&customers, &groups), (Ok(true), _) | (_, Ok(true)))).await?;
+        for done in [found, customers.map(drop), groups.map(drop), polled] {
+            done?;
+        }
+        Ok(next)
     }
 
     /// Takes in what changed since the last look: contacts and orders, events, a handover that was called off.
@@ -84,7 +95,7 @@ impl<'a> Driver<'a> {
         let Some((mut transaction, handover)) = self.begin().await? else { return Ok(None) };
         let conn = &mut *transaction;
         let off = handover.cancelled_at.is_some();
-        if handover.cause != "transfer" && !off {
+        if handover.cause != "transfer" && !off && !self.is_followed(conn, &handover).await? {
             handover::collect_contacts(conn, self.id).await?;
             handover::collect_orders(conn, self.id).await?;
         }
@@ -95,7 +106,7 @@ impl<'a> Driver<'a> {
             turn_all(conn, Fact::CalledOff, &items, By { actor, cause: "交接已取消" }).await?;
         }
         let gone = handover::no_longer_theirs(conn, self.id).await?;
-        turn_all(conn, Fact::NoLongerTheirs, &gone, By { actor: WECOMD, cause: "已不属于原员工" }).await?;
+        turn_all(conn, Fact::NoLongerTheirs, &gone, GONE).await?;
         self.fold_events(conn).await?;
         let came = handover::taken_over(conn, self.id).await?;
         let by = By { actor: WECOM, cause: "客户已添加接替员工(企业分配)" };
@@ -104,6 +115,12 @@ impl<'a> Driver<'a> {
         settle(conn, self.id, By { actor: WECOMD, cause: "状态更新" }).await?;
         transaction.commit().await?;
         Ok(Some(handover))
+    }
+
+    /// Whether it is over and the member has a later one, which takes in what is still heard of.
+    async fn is_followed(&self, conn: &mut PgConnection, handover: &Handover) -> sqlx::Result<bool> {
+        let open = handover::open_of(conn, &handover.corpid, &handover.wechat_userid).await?;
+        Ok(open.is_some_and(|(open, _)| open != self.id))
     }
 
     /// What `transfer_fail` events say.
@@ -170,9 +187,12 @@ impl<'a> Driver<'a> {
                 return Ok(());
             }
             let conn = &mut *transaction;
+            // Somebody else may have taken an order since the look.
+            let gone = handover::no_longer_theirs(conn, self.id).await?;
+            turn_all(conn, Fact::NoLongerTheirs, &gone, GONE).await?;
             let items = handover::planned(conn, self.id, "order", &tried, ORDERS_MAX).await?;
             if items.is_empty() {
-                return Ok(());
+                return Ok(transaction.commit().await?);
             }
             for item in &items {
                 tried.push(item.id);
@@ -223,9 +243,6 @@ impl<'a> Driver<'a> {
         Ok(handover.map(|it| (transaction, it)))
     }
 }
-
-/// How many orders change hands in one transaction.
-const ORDERS_MAX: i64 = 50;
 
 /// Which of WeCom's endpoints fits now: a member who has left has customers of one kind, one who is here of another.
 pub(super) async fn flow(conn: &mut PgConnection, handover: &Handover) -> sqlx::Result<Flow> {

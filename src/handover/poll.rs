@@ -147,13 +147,22 @@ impl Driver<'_> {
         }
         let api = self.wecom.corp(&handover.corpid).await?;
         let mut facts: BTreeMap<Fact, Vec<i64>> = BTreeMap::new();
+        let mut trouble = None;
         for item in groups {
             let fact = match api.group(&item.subject).await {
                 Ok(group) if group.owner == item.successor_userid => Fact::HandedOver,
                 Ok(_) if asked == Asked::Unanswered => Fact::NotDone,
                 Ok(_) => continue,
                 Err(error) if error.errcode.is_some_and(|code| NO_GROUP.contains(&code)) => Fact::NoLongerTheirs,
-                Err(error) => return Err(error.into()),
+                // One that cannot be read keeps no other from its end; where none can be, the rest is not tried.
+                Err(error) => {
+                    let all_alike = error.class != Class::Refused || error.needs_operator();
+                    trouble.get_or_insert(error);
+                    if all_alike {
+                        break;
+                    }
+                    continue;
+                }
             };
             facts.entry(fact).or_default().push(item.id);
         }
@@ -164,7 +173,8 @@ impl Driver<'_> {
             turn_all(conn, fact, &items, by).await?;
         }
         settle(conn, self.id, by).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        trouble.map_or(Ok(()), |error| Err(error.into()))
     }
 }
 

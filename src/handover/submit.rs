@@ -20,14 +20,20 @@ use crate::{
     wecom::{ApiError, Class, Meaning, group_chat, transfer, transfer::Flow},
 };
 
-/// How often WeCom is asked about one item before it is given up; a person may plan it anew.
-const ATTEMPTS_MAX: i32 = 10;
+/// How often WeCom is asked about one item before it is given up, a minute apart: its directory may notice a leaving
+/// late. A person may plan it anew.
+const ATTEMPTS_MAX: i32 = 100;
 
 /// How many groups WeCom lets one member be given in a day.
 const GROUPS_A_DAY: i64 = 300;
 
+/// Kinds of items that WeCom is asked about.
+const CUSTOMER: &str = "customer";
+const GROUP: &str = "group";
+
 /// A chunk, as it was committed.
 struct Chunk {
+    kind: &'static str,
     call: i64,
     flow: Flow,
     items: Vec<Taken>,
@@ -38,7 +44,7 @@ impl Driver<'_> {
     pub(super) async fn submit_customers(&self, handover: &Handover) -> Result<bool, Trouble> {
         let mut tried = Vec::new();
         let mut left = false;
-        while let Some(chunk) = self.begin_chunk("customer", transfer::CUSTOMERS_MAX, &tried).await? {
+        while let Some(chunk) = self.begin_chunk(CUSTOMER, transfer::CUSTOMERS_MAX, &tried).await? {
             tried.extend(chunk.items.iter().map(|it| it.id));
             let Some(to) = chunk.items.first().map(|it| it.successor_userid.clone()) else { break };
             let customers: Vec<_> = chunk.items.iter().map(|it| ExternalUserId(it.subject.clone())).collect();
@@ -63,7 +69,7 @@ impl Driver<'_> {
     pub(super) async fn submit_groups(&self, handover: &Handover) -> Result<bool, Trouble> {
         let mut tried = Vec::new();
         let mut left = false;
-        while let Some(chunk) = self.begin_chunk("group", group_chat::GROUPS_MAX, &tried).await? {
+        while let Some(chunk) = self.begin_chunk(GROUP, group_chat::GROUPS_MAX, &tried).await? {
             tried.extend(chunk.items.iter().map(|it| it.id));
             let Some(to) = chunk.items.first().map(|it| it.successor_userid.clone()) else { break };
             let groups: Vec<_> = chunk.items.iter().map(|it| it.subject.clone()).collect();
@@ -81,12 +87,12 @@ impl Driver<'_> {
             }
         }
         let Some((mut transaction, _)) = self.begin().await? else { return Ok(false) };
-        let waits = !handover::planned(&mut transaction, self.id, "group", &[], 1).await?.is_empty();
+        let waits = !handover::planned(&mut transaction, self.id, GROUP, &[], 1).await?.is_empty();
         Ok(left || waits)
     }
 
     /// Commits that the next chunk is being asked about; none if there is none left, beside those that were tried.
-    async fn begin_chunk(&self, kind: &str, max: usize, tried: &[i64]) -> Result<Option<Chunk>, Trouble> {
+    async fn begin_chunk(&self, kind: &'static str, max: usize, tried: &[i64]) -> Result<Option<Chunk>, Trouble> {
         let Some((mut transaction, handover)) = self.begin().await? else { return Ok(None) };
         // A plan that was changed meanwhile waits until somebody lets it go.
         if handover.cancelled_at.is_some() || handover.submitted_at.is_none() {
@@ -98,7 +104,7 @@ impl Driver<'_> {
             let max = i64::try_from(max).unwrap_or(i64::MAX);
             let mut items = handover::planned(conn, self.id, kind, &tried, max).await?;
             let Some(first) = items.first() else { return Ok(None) };
-            if kind == "group" {
+            if kind == GROUP {
                 let room = GROUPS_A_DAY - given_today(conn, &handover, first).await?;
                 let skipped = items.split_off(items.len().min(usize::try_from(room).unwrap_or(0)));
                 tried.extend(skipped.iter().map(|it| it.id));
@@ -124,7 +130,7 @@ impl Driver<'_> {
         handover::poll_afresh(conn, self.id).await?;
         settle(conn, self.id, by).await?;
         transaction.commit().await?;
-        Ok(Some(Chunk { call, flow, items }))
+        Ok(Some(Chunk { kind, call, flow, items }))
     }
 
     /// WeCom answered for each item, or for some; the rest had `otherwise`, or nobody knows. Whether some are left for
@@ -165,7 +171,7 @@ impl Driver<'_> {
         for (fact, heard) in heard {
             turn(conn, fact, &heard, by).await?;
         }
-        if chunk.items.first().is_some_and(|it| said.contains_key(&it.subject)) || otherwise.is_none() {
+        if chunk.kind == CUSTOMER {
             self.let_go(conn, handover, &gone).await?;
         }
         handover::answer(conn, chunk.call, "answered", Some(0)).await?;

@@ -224,7 +224,7 @@ async fn write_down(context: &Context, task: &Taken, outcome: &Result<Went, Fail
             Finished::MarkedAgain => (true, "again"),
             Finished::Lost => (false, "done"),
         },
-        Err(Failure::Retry { why, .. }) if attempts >= ATTEMPTS_MAX => {
+        Err(Failure::Retry { why, .. }) if attempts >= ATTEMPTS_MAX && !task.kind.is_lasting() => {
             tracing::error!(
                 task.id = id,
                 task.kind = kind,
@@ -245,7 +245,9 @@ async fn write_down(context: &Context, task: &Taken, outcome: &Result<Went, Fail
                 error = format!("{why:#}"),
                 "a task is postponed"
             );
-            (task::postpone(conn, task, wait, &reason(why)).await?, "postponed")
+            // One that lasts keeps an attempt in hand, so that only a killed process ever uses up the last.
+            let uncounted = task.kind.is_lasting() && attempts >= ATTEMPTS_MAX;
+            (task::postpone(conn, task, wait, &reason(why), uncounted).await?, "postponed")
         }
         Err(Failure::Park { why }) => {
             tracing::error!(task.id = id, task.kind = kind, attempts, error = format!("{why:#}"), "a task is parked");

@@ -94,6 +94,7 @@ async fn each_code_of_a_group_has_its_end() {
         let (state, _) = expected(code);
         assert_eq!(acting.app.db.texts(ITEM).await, [format!("{state} {code} 1")]);
     }
+    assert_eq!(acting.app.db.count("select count(*) from customer_wechat_contact").await, 0, "a group is no customer");
     acting.finish().await;
 }
 

@@ -6,12 +6,16 @@ use wecomd::{
     changes::TaskKind,
     handover::Next,
     ids::{ExternalUserId, UserId},
+    sandbox::Fault,
     tables::handover,
 };
 
 use crate::support::Acting;
 
 const ITEMS: &str = "select concat_ws(' ', subject, state, reason) from handover_item order by subject";
+
+/// WeCom hands over after a day.
+const DAY: Duration = Duration::from_secs(25 * 3600);
 
 fn customers(count: usize) -> Vec<ExternalUserId> {
     (0..count).map(|n| ExternalUserId(format!("wmDRIVER{n}"))).collect()
@@ -31,9 +35,9 @@ async fn callbacks_end_what_waits_before_anybody_asks_for_results() {
     acting.let_go(id).await;
     acting.drive(id).await.expect("driven");
     // From here on WeCom gives no results.
-    let silent = wecomd::sandbox::Fault { errcode: Some(-1), ..Default::default() };
+    let silent = Fault { errcode: Some(-1), ..Fault::default() };
     acting.platform.faults().set("externalcontact/transfer_result", silent);
-    acting.platform.advance(Duration::from_secs(25 * 3600));
+    acting.platform.advance(DAY);
     acting.platform.pushed().await;
     acting.app.drain().await;
     let hinted = "select count(*) from task where kind = 'handover' and due_at < now() + interval '3 s'";
@@ -84,7 +88,7 @@ async fn what_wecom_asked_of_a_member_in_service_is_asked_anew_once_they_have_le
     acting.platform.pushed().await;
     acting.app.drain().await;
     for _ in 0..3 {
-        acting.platform.advance(Duration::from_secs(25 * 3600));
+        acting.platform.advance(DAY);
         drop(acting.drive(id).await);
     }
     assert_eq!(acting.app.db.texts(ITEMS).await, ["wmDRIVER0 done"]);
@@ -106,6 +110,86 @@ async fn what_waits_for_longer_than_a_day_and_two_hours_counts_as_stuck() {
     let before = chrono::Utc::now() - wecomd::handover::STUCK_AFTER;
     assert_eq!(handover::stuck(&mut conn, before).await.expect("counted"), 1);
     drop(conn);
+    acting.finish().await;
+}
+
+#[tokio::test]
+async fn an_app_without_a_right_to_groups_keeps_no_customer_from_their_end() {
+    let acting = Acting::start().await;
+    acting.successor("bob").await;
+    let id = acting.leaver("ann", &customers(1)).await;
+    acting.group_in(id, "ann", "群").await;
+    acting.plan(id, "bob").await;
+    acting.let_go(id).await;
+    let forbidden = Fault { errcode: Some(48002), ..Fault::default() };
+    acting.platform.faults().set("externalcontact/groupchat/onjob_transfer", forbidden);
+    acting.drive(id).await.expect_err("groups are forbidden");
+    acting.platform.advance(DAY);
+    acting.drive(id).await.expect_err("groups are forbidden");
+    let states = "select concat_ws(' ', kind, state) from handover_item order by kind";
+    assert_eq!(acting.app.db.texts(states).await, ["customer done", "group planned"]);
+    acting.finish().await;
+}
+
+#[tokio::test]
+async fn a_group_that_cannot_be_read_keeps_no_other_from_its_end() {
+    let acting = Acting::start().await;
+    acting.successor("bob").await;
+    let id = acting.leaver("ann", &[]).await;
+    for name in ["一群", "二群"] {
+        acting.group_in(id, "ann", name).await;
+    }
+    acting.plan(id, "bob").await;
+    acting.let_go(id).await;
+    let hidden = Fault { errcode: Some(60011), times: Some(1), ..Fault::default() };
+    acting.platform.faults().set("externalcontact/groupchat/get", hidden);
+    acting.drive(id).await.expect_err("one is out of sight");
+    let states = "select state from handover_item order by state";
+    assert_eq!(acting.app.db.texts(states).await, ["done", "waiting"]);
+    acting.finish().await;
+}
+
+#[tokio::test]
+async fn a_handover_is_driven_for_as_long_as_wecom_is_away() {
+    let acting = Acting::start().await;
+    acting.successor("bob").await;
+    let id = acting.leaver("ann", &customers(1)).await;
+    acting.plan(id, "bob").await;
+    acting.let_go(id).await;
+    acting.enqueue(TaskKind::Handover, &id.to_string(), None).await;
+    acting.platform.faults().set("externalcontact/transfer_customer", Fault { errcode: Some(-1), ..Fault::default() });
+    for _ in 0..25 {
+        acting.act(TaskKind::Handover).await;
+        let left = acting.left(TaskKind::Handover).await;
+        assert!(left.len() == 1 && left[0].starts_with(&format!("{id} due: ")), "{left:?}");
+    }
+    acting.platform.faults().clear();
+    acting.act(TaskKind::Handover).await;
+    assert_eq!(acting.app.db.texts("select state from handover_item").await, ["waiting"]);
+    acting.finish().await;
+}
+
+#[tokio::test]
+async fn a_handover_that_is_over_leaves_what_is_heard_later_to_the_next_one() {
+    let acting = Acting::start().await;
+    acting.successor("bob").await;
+    let id = acting.leaver("ann", &customers(1)).await;
+    acting.plan(id, "bob").await;
+    acting.let_go(id).await;
+    acting.drive(id).await.expect("driven");
+    acting.platform.advance(DAY);
+    acting.drive(id).await.expect("driven");
+    assert_eq!(acting.app.db.texts("select state from handover").await, ["done"]);
+    // The member has another one, and a customer of whom nobody knew.
+    acting.platform.leave(&UserId::from("ann")).await.expect("left");
+    acting.platform.pushed().await;
+    acting.app.drain().await;
+    let new = "insert into customer_wechat_contact (corpid, external_userid, wechat_userid, status, status_at)
+         select corpid, 'wmLATE', wechat_userid, 'contacted', now() from handover order by id limit 1";
+    acting.app.db.execute(new).await;
+    assert_eq!(acting.drive(id).await.expect("driven"), Next::Over);
+    let states = "select state from handover order by id";
+    assert_eq!(acting.app.db.texts(states).await, ["done", "detected"]);
     acting.finish().await;
 }
 

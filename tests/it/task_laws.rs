@@ -268,7 +268,9 @@ impl Model {
                 prop_assert!(finished != Finished::Done || !news, "what was marked meanwhile is done already");
                 finished != Finished::Lost
             }
-            Happens::Postpone { later, .. } => task::postpone(conn, task, wait(later), "busy").await.expect("asked"),
+            Happens::Postpone { later, .. } => {
+                task::postpone(conn, task, wait(later), "busy", false).await.expect("asked")
+            }
             Happens::Park { .. } => task::park(conn, task, "broken").await.expect("asked"),
             Happens::Release { later, .. } => task::release(conn, task, wait(later)).await.expect("asked"),
             _ => ours,

@@ -116,7 +116,7 @@ async fn a_postponed_task_waits_as_long_as_it_was_told_and_one_given_back_loses_
     let mut conn = db.pool.acquire().await.expect("connects");
     enqueue(&db, "wmAlice", None).await;
     let task = claim_one(&db).await;
-    assert!(task::postpone(&mut conn, &task, Duration::from_secs(60), "45009").await.expect("postponed"));
+    assert!(task::postpone(&mut conn, &task, Duration::from_secs(60), "45009", false).await.expect("postponed"));
     assert_eq!(claim(&db, 9).await, []);
     let wait = "select extract(epoch from due_at - now())::bigint from task where reason = '45009'";
     assert!((55..=60).contains(&db.count(wait).await));

@@ -188,17 +188,27 @@ pub async fn again(conn: &mut PgConnection, task: &Taken, wait: Duration) -> sql
     Ok(result.rows_affected() > 0)
 }
 
-/// It is tried again after `wait`, for this reason. `false` if it is no longer ours.
-pub async fn postpone(conn: &mut PgConnection, task: &Taken, wait: Duration, reason: &str) -> sqlx::Result<bool> {
+/// It is tried again after `wait`, for this reason; if `uncounted`, this attempt is none. `false` if it is no longer
+/// ours.
+pub async fn postpone(
+    conn: &mut PgConnection,
+    task: &Taken,
+    wait: Duration,
+    reason: &str,
+    uncounted: bool,
+) -> sqlx::Result<bool> {
     let result = sqlx::query!(
         r#"
-        update task set lease = null, leased_until = null, due_at = greatest(due_at, now() + $3), reason = $4
+        update task
+        set lease = null, leased_until = null, due_at = greatest(due_at, now() + $3), reason = $4,
+            attempts = attempts - case when $5 then 1 else 0 end
         where id = $1 and lease = $2
         "#,
         task.id,
         task.lease,
         interval(wait),
         reason,
+        uncounted,
     )
     .execute(conn)
     .await?;
