@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{tables::api_token, vault};
 
-/// What stands in the access log for the route of somebody who was turned away before it was looked for.
+/// What stands in the access log for the method and route of somebody who was turned away before it was looked for.
 const NO_ROUTE: &str = "-";
 
 /// A request that may be read to its end: there is such a route, and its token is worth looking up.
@@ -38,6 +38,8 @@ impl Admitted {
 pub fn admit(admin: &Admin, request: Request) -> Result<Admitted, Reply> {
     let (guard, now, id) = (&admin.guard, Instant::now(), request.request_id);
     if let Err(wait) = guard.admit_address(&request.address, now) {
+        // The route was not looked for, so the method may be anything at all.
+        let request = Request { method: NO_ROUTE.to_owned(), ..request };
         let line = Line { guard, request: &request, route: NO_ROUTE };
         return Err(line.refused(too_many(wait, "this address makes too many requests")).reply(id));
     }

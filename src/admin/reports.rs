@@ -5,6 +5,7 @@
 
 use chrono::{Days, NaiveDate};
 use sqlx::PgConnection;
+use tokio::sync::Semaphore;
 
 use super::{
     call::{Answer, Call},
@@ -23,6 +24,12 @@ const DAYS_MAX: i64 = 366;
 
 /// How many rows a table for spreadsheets has at most, and unless the caller says otherwise. They are held in memory.
 const TABLE_ROWS_MAX: usize = 50_000;
+
+/// How many reports a process makes at once. Each may take a minute, and holds a connection that others wait for.
+static TURNS: Semaphore = Semaphore::const_new(2);
+
+/// When it is worth asking again, in seconds.
+const RETRY_AFTER_S: u32 = 5;
 
 /// PostgreSQL's name for a statement that took too long.
 const QUERY_CANCELED: &str = "57014";
@@ -64,6 +71,10 @@ pub(super) async fn show(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
         Problem::new(Code::ReportUnknown, format!("the reports are {names}"))
     })?;
     let wanted = Wanted::read(call, report, report::today(conn).await?)?;
+    let Ok(_turn) = TURNS.try_acquire() else {
+        let detail = "two reports are being made already: ask again in a moment. 正在生成其他报表,请稍后再试。";
+        return Err(Problem::new(Code::TooManyRequests, detail).with_header("retry-after", RETRY_AFTER_S.to_string()));
+    };
     report::prepare(conn).await?;
     let (filter, fetch) = (&wanted.filter, wanted.paging.fetch());
     match report {

@@ -96,15 +96,23 @@ impl Backups {
         seen: &(dyn Fn(u64) + Sync),
     ) -> Result<Made, BackupError> {
         for file in backup::abandon(conn).await? {
-            // Most likely it is gone.
+            // Whole or not, nobody counts it among the backups, so nobody else would remove it. Most likely it is gone.
             let _ = fs::remove_file(part_of(Path::new(&file)));
+            let _ = fs::remove_file(&file);
         }
         let file = self.settings.location.join(format!("wecomd-{}.backup", now.format("%Y%m%dT%H%M%S%3fZ")));
         let id = backup::begin(conn, now, &file.to_string_lossy(), self.vault.current()).await?;
         match self.write(&file, seen).await {
             Ok(made) => {
-                backup::finish(conn, id, made.bytes, &made.sha256, made.lacking.as_deref()).await?;
-                self.remove_surplus(conn).await?;
+                // The connection that holds the lock said nothing for hours, and may be gone.
+                let mut fresh = self.connect().await?;
+                let noted = backup::finish(&mut fresh, id, made.bytes, &made.sha256, made.lacking.as_deref()).await;
+                if let Err(error) = noted {
+                    // Nobody would count it among the backups, nor ever remove it.
+                    let _ = fs::remove_file(&made.file);
+                    return Err(error.into());
+                }
+                self.remove_surplus(&mut fresh).await?;
                 Ok(made)
             }
             Err(error) => {
@@ -118,8 +126,8 @@ impl Backups {
         let location = &self.settings.location;
         fs::create_dir_all(location).map_err(at(location))?;
         let part = part_of(file);
-        let mut writer = Writer::create(&part, &self.vault).await?;
         let part = Part(part);
+        let mut writer = Writer::create(&part.0, &self.vault).await?;
 
         let mut conn = self.connect().await?;
         let server = conn.server_version_num().unwrap_or_default() / 10_000;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use chrono::Utc;
 use serde::{Deserialize, Serialize};
 
 use super::{Config, ConfigError, setting, within};
@@ -36,10 +37,13 @@ impl Backup {
         if !self.location.is_empty() && !Path::new(&self.location).is_absolute() {
             return Err(setting("backup.location", "must be a folder's whole path"));
         }
-        Schedule::parse(&self.schedule).map_err(|error| {
+        let schedule = Schedule::parse(&self.schedule).map_err(|error| {
             let example = "such as \"30 2 * * *\" for half past two each night";
             setting("backup.schedule", &format!("is no crontab line ({error}): write five fields, {example}"))
         })?;
+        if schedule.age_max(Utc::now()).is_none() {
+            return Err(setting("backup.schedule", "never comes round: name a day that there is"));
+        }
         Ok(())
     }
 }
@@ -62,6 +66,8 @@ mod tests {
         assert!(check("*/15 8-18 * * 1-5").is_ok());
         let error = check("at night").expect_err("no schedule").to_string();
         assert!(error.starts_with("backup.schedule: is no crontab line"), "{error}");
+        let never = check("0 3 30 2 *").expect_err("there is no 30th of February").to_string();
+        assert!(never.starts_with("backup.schedule: never comes round"), "{never}");
         let relative = Backup { location: "backups".to_owned(), ..Backup::default() };
         assert!(relative.check().is_err());
     }

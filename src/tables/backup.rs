@@ -241,22 +241,22 @@ pub async fn database_name(conn: &mut PgConnection) -> sqlx::Result<String> {
     sqlx::query_scalar!(r#"select current_database() as "name!""#).fetch_one(conn).await
 }
 
-/// The roles that the database's permissions name.
+/// The roles that the database's permissions name, beside the owners: whoever restores it owns everything.
 pub async fn roles(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!(
         r#"
         select distinct pg_get_userbyid(named) as "role!"
         from (
-            select relnamespace as space, relacl as acl from pg_class
+            select relnamespace as space, relacl as acl, relowner as owner from pg_class
             union all
-            select oid, nspacl from pg_namespace
+            select oid, nspacl, nspowner from pg_namespace
             union all
-            select pronamespace, proacl from pg_proc
+            select pronamespace, proacl, proowner from pg_proc
         ) object
         join pg_namespace on pg_namespace.oid = space,
         aclexplode(acl) it,
         unnest(array[it.grantor, it.grantee]) named
-        where named <> 0 and nspname not in ('pg_catalog', 'information_schema') and nspname not like 'pg\_%'
+        where named not in (0, owner) and nspname not in ('pg_catalog', 'information_schema') and nspname not like 'pg\_%'
         order by 1
         "#,
     )
