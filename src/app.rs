@@ -223,6 +223,9 @@ impl App {
             follower.abort();
         }
         admin::note_refused(&self.admin_half).await;
+        if let Err(error) = self.admin_half.apps.write_previous().await {
+            tracing::warn!(error = %error, "how often previous callback keys were used in the last seconds is not known");
+        }
         self.tasks_pool.close().await;
         self.admin_half.pool.close().await;
     }

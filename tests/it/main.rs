@@ -63,6 +63,7 @@ mod wecom_errors;
 mod wecom_transfer;
 
 mod errcodes;
+
 mod handover;
 
 mod handover_driver;
@@ -88,3 +89,7 @@ mod reporting;
 mod backup;
 
 mod key;
+
+mod secrets;
+
+mod repetition;
