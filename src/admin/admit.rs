@@ -8,13 +8,17 @@ use sqlx::PgConnection;
 
 use super::{
     Admin, Reply, Request,
-    auth::{Caller, NotARole},
-    guard::{Guard, Shown},
+    auth::{Caller, NotARole, Role},
+    browser::{self, Cookie},
+    guard::{self, Guard},
     line::Line,
     problem::{Code, Problem},
     route::{self, Access, Found},
 };
-use crate::{tables::api_token, vault};
+use crate::{
+    tables::{api_token, console_session},
+    vault,
+};
 
 /// What stands in the access log for the method and route of somebody who was turned away before it was looked for.
 const NO_ROUTE: &str = "-";
@@ -23,8 +27,17 @@ const NO_ROUTE: &str = "-";
 pub struct Admitted {
     pub(super) request: Request,
     pub(super) found: Found,
-    /// The token's hash; none on a route that needs no token.
-    pub(super) token: Option<[u8; 32]>,
+    /// What the caller shows; none on a route that needs nothing.
+    pub(super) shows: Option<Shows>,
+}
+
+/// What a caller shows to be let in: the hash of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Shows {
+    /// A token.
+    Token([u8; 32]),
+    /// The cookie of a session.
+    Session([u8; 32]),
 }
 
 impl Admitted {
@@ -45,61 +58,104 @@ pub fn admit(admin: &Admin, request: Request) -> Result<Admitted, Reply> {
         return Err(line.refused(too_many(wait, "this address makes too many requests")).reply(id));
     }
     let found = route::find(&request.method, &request.path).map_err(|problem| problem.reply(id))?;
-    let token = match found.route.access {
+    let shows = match found.route.access {
         Access::Public => None,
         Access::Role(_) => {
             let line = Line { guard, request: &request, route: found.route.path };
-            let token = shown(guard, &request, now);
-            Some(token.map_err(|problem| line.refused(problem).reply(id))?)
+            let shows = shown(guard, &request, &admin.settings.public_url, now);
+            Some(shows.map_err(|problem| line.refused(problem).reply(id))?)
         }
     };
-    Ok(Admitted { request, found, token })
+    Ok(Admitted { request, found, shows })
 }
 
-/// Finds out who is calling, and remembers whether the token counts.
+/// Finds out who is calling, and remembers whether what they show counts.
 ///
-/// A token is looked up by its SHA-256, so how long the search takes tells at most about hashes, which nobody can
-/// choose: it is as good as a comparison in constant time. It is looked up for every request; so a token that was
-/// revoked has ended in every process at once.
+/// Tokens and sessions are looked up by their SHA-256, so how long the search takes tells at most about hashes, which
+/// nobody can choose: it is as good as a comparison in constant time. They are looked up for every request; so one that
+/// was revoked has ended in every process at once.
 pub(super) async fn authenticate(
     conn: &mut PgConnection,
     guard: &Guard,
     address: &str,
-    token: &[u8; 32],
+    shows: &Shows,
 ) -> Result<Caller, Problem> {
-    let Some(live) = api_token::find_live(conn, token).await? else {
-        guard.unknown(address, token);
-        return Err(not_known());
+    let (hash, caller) = match shows {
+        Shows::Token(hash) => (hash, by_token(conn, hash).await?),
+        Shows::Session(hash) => (hash, by_session(conn, hash).await?),
     };
-    guard.known(address, token, Instant::now());
+    match caller {
+        Some(caller) => {
+            guard.known(address, hash, Instant::now());
+            Ok(caller)
+        }
+        None => {
+            guard.unknown(address, hash);
+            Err(not_known(shows))
+        }
+    }
+}
+
+async fn by_token(conn: &mut PgConnection, hash: &[u8; 32]) -> Result<Option<Caller>, Problem> {
+    let Some(live) = api_token::find_live(conn, hash).await? else { return Ok(None) };
     if live.unused_lately {
         api_token::used(conn, live.id).await?;
     }
-    let role = live.role.parse().map_err(|error: NotARole| Problem::internal(error))?;
-    Ok(Caller { token_id: live.id, name: live.name, role })
+    Ok(Some(Caller { token_id: Some(live.id), session_id: None, name: live.name, role: role(&live.role)? }))
 }
 
-/// The hash of the token that a request shows, if it is worth looking up.
-fn shown(guard: &Guard, request: &Request, now: Instant) -> Result<[u8; 32], Problem> {
-    let Some(token) = request.bearer.as_ref().map(ExposeSecret::expose_secret) else {
-        return Err(unauthenticated("send a token of the admin API: `Authorization: Bearer wcd_…`"));
-    };
-    if !vault::is_token(token) {
-        return Err(not_known());
+async fn by_session(conn: &mut PgConnection, hash: &[u8; 32]) -> Result<Option<Caller>, Problem> {
+    let Some(live) = console_session::find_live(conn, hash).await? else { return Ok(None) };
+    if live.unused_lately {
+        console_session::used(conn, live.id).await?;
     }
-    let hash = vault::token_hash(token);
+    Ok(Some(Caller { token_id: live.token_id, session_id: Some(live.id), name: live.name, role: role(&live.role)? }))
+}
+
+fn role(name: &str) -> Result<Role, Problem> {
+    name.parse().map_err(|error: NotARole| Problem::internal(error))
+}
+
+/// The hash of what a request shows, if it is worth looking up. A token counts before a cookie.
+fn shown(guard: &Guard, request: &Request, public_url: &str, now: Instant) -> Result<Shows, Problem> {
+    let cookie = request.browser.cookie(Cookie::Session, browser::secure(public_url));
+    let (shows, hash) = match (request.bearer.as_ref().map(ExposeSecret::expose_secret), cookie) {
+        (Some(token), _) => {
+            let hash = vault::token_hash(token);
+            if !vault::is_token(token) {
+                return Err(not_known(&Shows::Token(hash)));
+            }
+            (Shows::Token(hash), hash)
+        }
+        (None, Some(session)) => {
+            let hash = vault::token_hash(session);
+            if !browser::is_random(session) {
+                return Err(not_known(&Shows::Session(hash)));
+            }
+            if request.method != "GET" {
+                request.browser.check_own(session, public_url)?;
+            }
+            (Shows::Session(hash), hash)
+        }
+        (None, None) => {
+            return Err(unauthenticated("send a token of the admin API: `Authorization: Bearer wcd_…`, or log in"));
+        }
+    };
     match guard.show(&request.address, &hash, now) {
-        Shown::Maybe => {}
-        Shown::Refused => return Err(not_known()),
-        Shown::TooMany(wait) => return Err(too_many(wait, "too many tokens from this address do not count")),
+        guard::Shown::Maybe => {}
+        guard::Shown::Refused => return Err(not_known(&shows)),
+        guard::Shown::TooMany(wait) => return Err(too_many(wait, "too many tokens from this address do not count")),
     }
     let admitted = guard.admit_token(&hash, now);
     admitted.map_err(|wait| too_many(wait, "too many requests are made with this token"))?;
-    Ok(hash)
+    Ok(shows)
 }
 
-fn not_known() -> Problem {
-    unauthenticated("the token is not known here, or it ended or was revoked: ask for a new one")
+fn not_known(shows: &Shows) -> Problem {
+    unauthenticated(match shows {
+        Shows::Token(_) => "the token is not known here, or it ended or was revoked: ask for a new one",
+        Shows::Session(_) => "the session has ended: log in again. 登录已失效,请重新登录。",
+    })
 }
 
 fn unauthenticated(detail: &str) -> Problem {

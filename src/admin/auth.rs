@@ -23,12 +23,14 @@ pub enum Role {
 #[error("a role is admin, operator or viewer")]
 pub struct NotARole;
 
-/// A caller whose token counts.
+/// A caller whose token, or session, counts.
 #[derive(Debug)]
 pub(super) struct Caller {
-    /// The token's number.
-    pub(super) token_id: i32,
-    /// Who the token was made for.
+    /// The token's number, if they came with one or logged in with one.
+    pub(super) token_id: Option<i32>,
+    /// The session's number, if they are logged in.
+    pub(super) session_id: Option<i64>,
+    /// Who the token was made for, or the member who logged in.
     pub(super) name: String,
     /// How far it reaches.
     pub(super) role: Role,
@@ -61,12 +63,20 @@ impl FromStr for Role {
 }
 
 impl Caller {
+    /// What tells callers apart whose requests may have the same `Idempotency-Key`.
+    pub(super) fn key(&self) -> String {
+        match (self.session_id, self.token_id) {
+            (Some(id), _) => format!("session {id}"),
+            (None, id) => format!("token {}", id.unwrap_or_default()),
+        }
+    }
+
     /// Whether the caller's role reaches as far as `needed`.
     pub(super) fn may(&self, needed: Role) -> Result<(), Problem> {
         if self.role >= needed {
             return Ok(());
         }
-        let detail = format!("this needs the role {needed}, and the token has the role {}", self.role);
+        let detail = format!("this needs the role {needed}, and you have the role {}", self.role);
         Err(Problem::new(Code::Forbidden, detail))
     }
 }
@@ -77,12 +87,12 @@ mod tests {
 
     #[test]
     fn a_role_may_do_what_lower_roles_may_and_no_more() {
-        let operator = Caller { token_id: 1, name: "crm".to_owned(), role: Role::Operator };
+        let operator = Caller { token_id: Some(1), session_id: None, name: "crm".to_owned(), role: Role::Operator };
         assert!(operator.may(Role::Viewer).is_ok());
         assert!(operator.may(Role::Operator).is_ok());
         let refused = operator.may(Role::Admin).expect_err("an operator is no admin");
         assert_eq!(refused.code(), Code::Forbidden);
-        assert_eq!(refused.to_string(), "this needs the role admin, and the token has the role operator");
+        assert_eq!(refused.to_string(), "this needs the role admin, and you have the role operator");
     }
 
     #[test]

@@ -3,7 +3,14 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Admin, Body, Request, auth::Caller, line::About, params::Params, problem::Problem};
+use super::{
+    Admin, Body, Request,
+    auth::Caller,
+    browser::{self, Cookie},
+    line::About,
+    params::Params,
+    problem::Problem,
+};
 
 /// A request that may be carried out.
 pub(super) struct Call<'a> {
@@ -34,7 +41,17 @@ pub(super) struct Answer {
 }
 
 impl Call<'_> {
-    /// Who asks, by the name of their token.
+    /// The value of the session's cookie, if there is one.
+    pub(super) fn session_cookie(&self) -> Option<&str> {
+        self.request.browser.cookie(Cookie::Session, self.secure())
+    }
+
+    /// Whether cookies are for TLS alone.
+    pub(super) fn secure(&self) -> bool {
+        browser::secure(&self.admin.settings.public_url)
+    }
+
+    /// Who asks, by the name of their token, or by their userid.
     pub(super) fn who(&self) -> &str {
         self.caller.map_or("-", |it| &it.name)
     }

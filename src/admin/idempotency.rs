@@ -33,7 +33,7 @@ impl Key {
         if route.method != "POST" {
             return Ok(None);
         }
-        if matches!(route.endpoint, Endpoint::ApiTokenAdd | Endpoint::StaffBindLogin) {
+        if matches!(route.endpoint, Endpoint::ApiTokenAdd | Endpoint::StaffBindLogin | Endpoint::SessionMake) {
             let detail = "is not taken here, because the answer is a secret and not kept: ask for another one";
             return Err(Problem::parameter(FIELD, detail));
         }
@@ -43,7 +43,7 @@ impl Key {
             hash.update(part.len().to_le_bytes());
             hash.update(part);
         }
-        let request = Request { token_id: caller.token_id, key: key.clone(), hash: hash.finalize().into() };
+        let request = Request { caller: caller.key(), key: key.clone(), hash: hash.finalize().into() };
         Ok(Some(Self { request }))
     }
 

@@ -54,13 +54,16 @@ impl Line<'_> {
         about: About<'_>,
         status: u16,
     ) -> sqlx::Result<()> {
-        if caller.is_none() && about.subject.is_empty() && status >= 400 {
-            // An answer about nobody, for nobody: a stranger's guess at somebody else's link.
-            self.count(status);
+        if caller.is_none() && about.subject.is_empty() {
+            // An answer about nobody, for nobody: a stranger's guess at somebody else's link, or somebody who sets out
+            // to log in, of whom nothing is known yet.
+            if status >= 400 {
+                self.count(status);
+            }
             return Ok(());
         }
         let entry = access_log::Entry {
-            token_id: caller.map(|it| it.token_id),
+            token_id: caller.and_then(|it| it.token_id),
             who: caller.map_or(NOBODY, |it| &it.name),
             role: caller.map_or(NOBODY, |it| it.role.as_str()),
             method: &self.request.method,

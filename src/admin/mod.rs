@@ -10,6 +10,8 @@ pub mod auth;
 
 pub mod guard;
 
+pub mod browser;
+
 mod admit;
 
 mod line;
@@ -31,6 +33,12 @@ pub mod config;
 mod staff_bind;
 
 mod staff_login;
+
+mod visit;
+
+pub mod session;
+
+mod console_users;
 
 mod test_connection;
 
@@ -93,6 +101,7 @@ use uuid::Uuid;
 
 use crate::{apps::Apps, flow, media::MediaStore, tables::contact_way::ContactWay, vault::Vault, wecom::Wecom};
 pub use admit::{Admitted, admit};
+use browser::Browser;
 use call::{Answer, Call};
 use guard::Guard;
 use idempotency::Key;
@@ -144,6 +153,8 @@ pub struct Request {
     pub query: String,
     /// The token, if one was given.
     pub bearer: Option<SecretString>,
+    /// What else a browser shows.
+    pub browser: Browser,
     /// The body; empty if there is none.
     pub body: Bytes,
     /// `Accept`, if the caller says which form they want.
@@ -236,10 +247,9 @@ async fn answer(admin: &Admin, admitted: &Admitted) -> Result<Answer, Problem> {
     let Admitted { request, found, .. } = admitted;
     let line = Line { guard: &admin.guard, request, route: found.route.path };
     let mut conn = admin.pool.acquire().await?;
-    let caller = match (found.route.access, &admitted.token) {
-        (Access::Role(needed), Some(token)) => {
-            let caller = admit::authenticate(&mut conn, &admin.guard, &request.address, token).await;
-            let caller = match caller {
+    let caller = match (found.route.access, &admitted.shows) {
+        (Access::Role(needed), Some(shows)) => {
+            let caller = match admit::authenticate(&mut conn, &admin.guard, &request.address, shows).await {
                 Ok(caller) => caller,
                 Err(problem) => return Err(line.refused(problem)),
             };
@@ -248,7 +258,7 @@ async fn answer(admin: &Admin, admitted: &Admitted) -> Result<Answer, Problem> {
             }
             Some(caller)
         }
-        (Access::Role(_), None) => return Err(Problem::internal("a caller without a token was admitted")),
+        (Access::Role(_), None) => return Err(Problem::internal("a caller who shows nothing was admitted")),
         (Access::Public, _) => None,
     };
     let caller = caller.as_ref();
@@ -310,8 +320,12 @@ enum Asked {
     Member(Box<staff_bind::Found>),
     /// Through which app a login goes.
     Login(Box<staff_login::Way>),
-    /// Who has logged in.
+    /// Who has logged in to be bound.
     Visit(Box<staff_login::Visit>),
+    /// Where somebody is sent to log in.
+    SetOut(Box<Answer>),
+    /// Who has logged in to the console.
+    ConsoleVisit(Box<session::Visit>),
     /// What works between an app and WeCom.
     Connection(Box<test_connection::Tested>),
     /// For a contact way.
@@ -328,6 +342,8 @@ async fn ask(endpoint: Endpoint, call: &mut Call<'_>) -> Result<Asked, Problem> 
         Endpoint::StaffBindAdd => Asked::Member(Box::new(staff_bind::ask(call).await?)),
         Endpoint::StaffBindLogin => Asked::Login(Box::new(staff_login::ask_way(call).await?)),
         Endpoint::StaffBindLoginCallback => Asked::Visit(Box::new(staff_login::ask_visit(call).await?)),
+        Endpoint::SessionLogin => Asked::SetOut(Box::new(session::set_out(call).await?)),
+        Endpoint::SessionLoginCallback => Asked::ConsoleVisit(Box::new(session::ask_visit(call).await?)),
         Endpoint::TestConnection => Asked::Connection(Box::new(test_connection::ask(call).await?)),
         Endpoint::CustomerContactMake => Asked::ContactWay(Box::new(Box::pin(customer_contact::make(call)).await?)),
         Endpoint::HandoverPlan => Asked::Plan(Box::new(Box::pin(handover_plan::ask(call)).await?)),
@@ -368,6 +384,8 @@ async fn run(
         Asked::Member(found) => return staff_bind::add(*found, conn).await,
         Asked::Login(way) => return staff_login::make(call, *way, conn).await,
         Asked::Visit(visit) => return staff_login::finish(*visit, conn).await,
+        Asked::SetOut(answer) => return Ok(*answer),
+        Asked::ConsoleVisit(visit) => return session::finish(call, *visit, conn).await,
         Asked::Connection(tested) => return test_connection::show(*tested, conn).await,
         Asked::ContactWay(way) => return customer_contact::made(*way),
         Asked::Plan(wanted) => return Box::pin(handover_plan::put(call, *wanted, conn)).await,
@@ -411,6 +429,8 @@ async fn run(
         Endpoint::StaffBindAdd
         | Endpoint::StaffBindLogin
         | Endpoint::StaffBindLoginCallback
+        | Endpoint::SessionLogin
+        | Endpoint::SessionLoginCallback
         | Endpoint::TestConnection
         | Endpoint::CustomerContactMake
         | Endpoint::HandoverPlan
@@ -431,5 +451,13 @@ async fn run(
         Endpoint::SyncStart => sync::start(call, conn).await,
         Endpoint::SyncCancel => sync::cancel(call, conn).await,
         Endpoint::ReportShow => reports::show(call, conn).await,
+        Endpoint::SessionShow => session::show(call, conn).await,
+        Endpoint::SessionMake => session::make(call, conn).await,
+        Endpoint::SessionEnd => session::end(call, conn).await,
+        Endpoint::SessionList => session::list(call, conn).await,
+        Endpoint::SessionEndOther => session::end_other(call, conn).await,
+        Endpoint::ConsoleUserList => console_users::list(call, conn).await,
+        Endpoint::ConsoleUserPut => console_users::put(call, conn).await,
+        Endpoint::ConsoleUserRemove => console_users::remove(call, conn).await,
     }
 }

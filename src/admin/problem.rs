@@ -28,6 +28,12 @@ pub enum Code {
     Unauthenticated,
     /// The token's role does not reach so far.
     Forbidden,
+    /// A session's request does not show that our own page sent it.
+    Csrf,
+    /// There is no such session, or it has ended.
+    SessionUnknown,
+    /// Nobody of that userid may log in.
+    ConsoleUserUnknown,
     /// There is no such path.
     NotFound,
     /// There is no such app.
@@ -138,6 +144,9 @@ impl Code {
         Self::BodyBroken,
         Self::Unauthenticated,
         Self::Forbidden,
+        Self::Csrf,
+        Self::SessionUnknown,
+        Self::ConsoleUserUnknown,
         Self::NotFound,
         Self::ConfigUnknown,
         Self::CustomerUnknown,
@@ -203,6 +212,11 @@ impl Code {
             Self::BodyBroken => (400, "body_broken", "The body did not arrive whole", "请求体不完整"),
             Self::Unauthenticated => (401, "unauthenticated", "Who is calling?", "未通过身份验证"),
             Self::Forbidden => (403, "forbidden", "The token's role does not allow this", "权限不足"),
+            Self::Csrf => (403, "csrf", "Not sent by our own page", "请求不是由本控制台页面发出"),
+            Self::SessionUnknown => (404, "session_unknown", "There is no such session", "未找到该登录会话"),
+            Self::ConsoleUserUnknown => {
+                (404, "console_user_unknown", "They may not log in anyway", "该成员没有登录权限")
+            }
             Self::NotFound => (404, "not_found", "There is no such path", "路径不存在"),
             Self::ConfigUnknown => (404, "config_unknown", "There is no app of this name", "应用配置不存在"),
             Self::CustomerUnknown => (404, "customer_unknown", "The customer is not known", "未找到该客户"),

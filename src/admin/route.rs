@@ -126,6 +126,26 @@ pub enum Endpoint {
     SyncCancel,
     /// Shows what a reporting view says of some days.
     ReportShow,
+    /// Shows who is calling.
+    SessionShow,
+    /// Logs a browser in with a token.
+    SessionMake,
+    /// Logs out.
+    SessionEnd,
+    /// Sends a browser to WeCom to log in.
+    SessionLogin,
+    /// Where that login leads back to.
+    SessionLoginCallback,
+    /// Lists who is logged in.
+    SessionList,
+    /// Logs somebody out.
+    SessionEndOther,
+    /// Lists who may log in.
+    ConsoleUserList,
+    /// Lets somebody log in.
+    ConsoleUserPut,
+    /// Lets somebody log in no longer.
+    ConsoleUserRemove,
 }
 
 /// Who may.
@@ -206,6 +226,17 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/enterprise-wechat/api-tokens", Role::Admin, Endpoint::ApiTokenList),
     route("POST", "/api/enterprise-wechat/api-tokens", Role::Admin, Endpoint::ApiTokenAdd),
     route("DELETE", "/api/enterprise-wechat/api-tokens/{id}", Role::Admin, Endpoint::ApiTokenRevoke),
+    route("GET", "/api/enterprise-wechat/session", Role::Viewer, Endpoint::SessionShow),
+    route("POST", "/api/enterprise-wechat/session", Role::Viewer, Endpoint::SessionMake),
+    route("DELETE", "/api/enterprise-wechat/session", Role::Viewer, Endpoint::SessionEnd),
+    // A browser that is not logged in yet has nothing to show but what the redirect gave it.
+    public("GET", "/api/enterprise-wechat/session/login", Endpoint::SessionLogin),
+    public("GET", "/api/enterprise-wechat/session/login/callback", Endpoint::SessionLoginCallback),
+    route("GET", "/api/enterprise-wechat/sessions", Role::Admin, Endpoint::SessionList),
+    route("DELETE", "/api/enterprise-wechat/sessions/{id}", Role::Admin, Endpoint::SessionEndOther),
+    route("GET", "/api/enterprise-wechat/console-users", Role::Admin, Endpoint::ConsoleUserList),
+    route("PUT", "/api/enterprise-wechat/console-users/{userid}", Role::Admin, Endpoint::ConsoleUserPut),
+    route("DELETE", "/api/enterprise-wechat/console-users/{userid}", Role::Admin, Endpoint::ConsoleUserRemove),
     route("GET", "/api/enterprise-wechat/sync", Role::Viewer, Endpoint::SyncList),
     route("POST", "/api/enterprise-wechat/sync", Role::Operator, Endpoint::SyncStart),
     route("GET", "/api/enterprise-wechat/sync/{id}", Role::Viewer, Endpoint::SyncShow),
@@ -293,7 +324,7 @@ mod tests {
         for route in ROUTES {
             assert!(met.insert((route.method, route.path)), "{} {} stands twice", route.method, route.path);
             let path = route.path.replace("{customerId}", "C%2F7").replace("{id}", "C%2F7").replace("{state}", "C%2F7");
-            let path = path.replace("{name}", "C%2F7");
+            let path = path.replace("{name}", "C%2F7").replace("{userid}", "C%2F7");
             let found = find(route.method, &path).expect(route.path);
             assert_eq!(found.route.endpoint, route.endpoint);
             assert_eq!(found.id, if route.path.contains('{') { "C/7" } else { "" });
@@ -302,16 +333,19 @@ mod tests {
 
     #[test]
     fn changing_anything_asks_for_more_than_a_viewer() {
-        for route in ROUTES.iter().filter(|route| route.method != "GET") {
+        // Logging oneself in and out changes nothing but that.
+        let own = [Endpoint::SessionMake, Endpoint::SessionEnd];
+        for route in ROUTES.iter().filter(|it| it.method != "GET" && !own.contains(&it.endpoint)) {
             let more = matches!(route.access, Access::Role(role) if role > Role::Viewer);
             assert!(more, "{} {}", route.method, route.path);
         }
     }
 
     #[test]
-    fn one_route_alone_needs_no_token() {
+    fn only_logins_need_no_token() {
         let public: Vec<_> = ROUTES.iter().filter(|it| it.access == Access::Public).map(|it| it.endpoint).collect();
-        assert_eq!(public, [Endpoint::StaffBindLoginCallback]);
+        let logins = [Endpoint::StaffBindLoginCallback, Endpoint::SessionLogin, Endpoint::SessionLoginCallback];
+        assert_eq!(public, logins);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::{
     check,
     problem::{Code, Problem},
     staff_bind::{self, Found},
+    visit::{self, Refusal, page},
 };
 use crate::{
     tables::{
@@ -129,30 +130,13 @@ pub(super) async fn ask_visit(call: &mut Call<'_>) -> Result<Visit, Problem> {
     };
     call.subject.clone_from(&made.staff_id);
     let api = call.admin.wecom.app(made.app_id).await?;
-    let visitor = match api.visitor(&code).await {
-        Ok(visitor) => visitor,
-        Err(error) => {
-            let why = error.meaning().map_or("企业微信未能确认您的身份", |it| it.zh);
-            tracing::warn!(error = %error, "a login was not confirmed by WeCom");
-            return Ok(Visit::Refused(502, format!("{why}。请向管理员索取新的链接。")));
+    Ok(match visit::ask(&api, &code).await {
+        Ok(known) => Visit::Member(Found { corpid: made.corpid, staff_id: made.staff_id, known }),
+        Err(Refusal { status, why, again }) => {
+            let hint = if again { "请向管理员索取新的链接。" } else { "" };
+            Visit::Refused(status, format!("{why}。{hint}"))
         }
-    };
-    let Some(user) = visitor.user else {
-        return Ok(Visit::Refused(403, "您不是本企业的成员，无法绑定。".to_owned()));
-    };
-    // A login is given to members out of the app's sight, too: whether this one may be bound is ours to find out.
-    match staff_bind::verify(&api, &user).await {
-        Ok(known) => Ok(Visit::Member(Found { corpid: made.corpid, staff_id: made.staff_id, known })),
-        Err(problem) => {
-            tracing::warn!(error = %problem, "somebody who logged in cannot be bound");
-            let why = match problem.code() {
-                Code::MemberUnknown => "您不在应用的可见范围内。请联系管理员添加",
-                Code::MemberInactive => "您的企业微信账号未激活或已停用。请联系管理员",
-                _ => "暂时无法向企业微信核实您的身份。请稍后向管理员索取新的链接",
-            };
-            Ok(Visit::Refused(403, format!("{why}。")))
-        }
-    }
+    })
 }
 
 /// Binds who came, and tells them.
@@ -185,40 +169,5 @@ pub(super) async fn finish(visit: Visit, conn: &mut PgConnection) -> Result<Answ
             Ok(page(409, "未能绑定", &format!("{text}请联系管理员先解除原绑定。")))
         }
         Err(problem) => Err(problem),
-    }
-}
-
-/// A page for a person. It loads and runs nothing, and tells no other site the code in its own address.
-fn page(status: u16, title: &str, text: &str) -> Answer {
-    let (title, text) = (escaped(title), escaped(text));
-    let html = format!(
-        "<!doctype html>\n<html lang=\"zh-CN\">\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
-         <style>body{{font-family:sans-serif;max-width:28em;margin:4em auto;padding:0 1em;line-height:1.6}}</style>\n\
-         <h1>{title}</h1>\n<p>{text}</p>\n</html>\n"
-    );
-    let mut answer = Answer::file(status, "text/html; charset=utf-8".to_owned(), html.into());
-    answer.headers = vec![
-        ("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'".to_owned()),
-        ("referrer-policy", "no-referrer".to_owned()),
-        ("x-content-type-options", "nosniff".to_owned()),
-    ];
-    answer
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_page_says_of_somebody_is_text_and_no_markup() {
-        let bytes = page(200, "绑定成功", "<script>alert('1')</script> & \"co\"").body.into_bytes();
-        let html = String::from_utf8(bytes.to_vec()).expect("text");
-        assert!(!html.contains("<script>"), "{html}");
-        assert!(html.contains("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt; &amp; &quot;co&quot;"), "{html}");
     }
 }

@@ -14,6 +14,8 @@ mod config;
 
 mod token;
 
+mod console_user;
+
 mod audit;
 
 mod inbox;
@@ -109,6 +111,8 @@ enum Command {
     Config(config::Arguments),
     /// Make, list and revoke tokens for the admin API
     Token(token::Arguments),
+    /// Let members log in to the console, and list them
+    ConsoleUser(console_user::Arguments),
     /// Look whether the access log is as it was written
     Audit(audit::Arguments),
     /// List, show and replay deliveries
@@ -167,6 +171,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Check => check::run(&config).await,
         Command::Config(arguments) => config::run(&config, arguments).await,
         Command::Token(arguments) => token::run(&config, arguments).await,
+        Command::ConsoleUser(arguments) => console_user::run(&config, arguments).await,
         Command::Audit(arguments) => audit::run(&config, arguments).await,
         Command::Inbox(arguments) => inbox::run(&config, arguments).await,
         Command::Sync(arguments) => Box::pin(sync::run(&config, arguments)).await,

@@ -106,7 +106,7 @@ fn time(at: &DateTime<Utc>) -> String {
 }
 
 /// The corp that is meant: the given one, or the only one there is.
-async fn corp(conn: &mut PgConnection, given: Option<&str>) -> anyhow::Result<CorpId> {
+pub(super) async fn corp(conn: &mut PgConnection, given: Option<&str>) -> anyhow::Result<CorpId> {
     let mut corps = enterprise_wechat_config::corps(conn).await?;
     match given {
         Some(given) => {
@@ -114,6 +114,6 @@ async fn corp(conn: &mut PgConnection, given: Option<&str>) -> anyhow::Result<Co
             found.ok_or_else(|| anyhow::anyhow!("--corpid {given} is the corpid of no app"))
         }
         None if corps.len() > 1 => anyhow::bail!("--corpid is required, because there are apps of several corps"),
-        None => corps.pop().ok_or_else(|| anyhow::anyhow!("there is no app yet, so no corp to be a staff member of")),
+        None => corps.pop().ok_or_else(|| anyhow::anyhow!("there is no app yet, so no corp to be a member of")),
     }
 }

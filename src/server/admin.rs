@@ -8,15 +8,19 @@ use hyper::{
     Request, Response, StatusCode,
     body::Incoming,
     header::{
-        ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName,
-        HeaderValue, IF_MATCH, RANGE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+        ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HOST,
+        HeaderName, HeaderValue, IF_MATCH, ORIGIN, RANGE, REFERRER_POLICY, SET_COOKIE, USER_AGENT,
+        X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
     },
 };
 use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::{Door, Health, Limits, Served, body};
-use crate::admin::{self, Admin, Reply};
+use crate::admin::{
+    self, Admin, Reply,
+    browser::{Browser, CSRF_HEADER},
+};
 
 /// The header in which a request id comes and goes.
 const REQUEST_ID: &str = "x-request-id";
@@ -58,6 +62,14 @@ impl AdminDoor {
             path: request.uri().path().to_owned(),
             query: request.uri().query().unwrap_or_default().to_owned(),
             bearer,
+            browser: Browser {
+                cookies: header(COOKIE.as_str()).map(SecretString::from),
+                csrf: header(CSRF_HEADER).map(SecretString::from),
+                origin: header(ORIGIN.as_str()).map(str::to_owned),
+                fetch_site: header("sec-fetch-site").map(str::to_owned),
+                host: header(HOST.as_str()).map(str::to_owned),
+                user_agent: header(USER_AGENT.as_str()).map(str::to_owned),
+            },
             body: Bytes::new(),
             accept: header(ACCEPT.as_str()).map(str::to_owned),
             range: header(RANGE.as_str()).map(str::to_owned),
@@ -101,7 +113,10 @@ fn reply(reply: Reply, request_id: Uuid) -> Response<Full<Bytes>> {
         headers.insert(CONTENT_TYPE, content_type);
     }
     for (name, value) in reply.headers {
-        if let Ok(value) = HeaderValue::from_str(&value) {
+        let Ok(value) = HeaderValue::from_str(&value) else { continue };
+        if name == SET_COOKIE.as_str() {
+            headers.append(name, value);
+        } else {
             headers.insert(name, value);
         }
     }

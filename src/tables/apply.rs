@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use sqlx::PgConnection;
 
 use super::{
-    api_token, contact_way, contact_way_scan, customer_activity, customer_wechat_contact, handover, login_state,
+    api_token, console_user, contact_way, contact_way_scan, customer_activity, customer_wechat_contact, handover,
+    login_state,
     matching::{self, People},
     member, member_alias, resignation, staff_wechat_bind, task,
     wechat_contact_record::{self, KnownMonths},
@@ -144,19 +145,21 @@ async fn apply_renames(conn: &mut PgConnection, changes: &mut Changes) -> sqlx::
             staff_wechat_bind::rename(conn, corp, from, &moved.to).await?;
             handover::rename(conn, corp, from, &moved.to).await?;
             resignation::rename(conn, corp, from, &moved.to).await?;
+            console_user::rename(conn, corp, from, &moved.to).await?;
         }
         renamed.insert((corp.clone(), moved.to));
     }
     Ok(renamed)
 }
 
-/// Ends what a leaver could still do here: their tokens and links, and what they had asked for.
+/// Ends what a leaver could still do here: their tokens, links and sessions, and what they had asked for.
 async fn turn_out(conn: &mut PgConnection, corps: &[String], users: &[String]) -> sqlx::Result<()> {
     let (corps_of, staff) = staff_wechat_bind::left(conn, corps, users).await?;
     if !staff.is_empty() {
         api_token::revoke_of(conn, &corps_of, &staff).await?;
         login_state::forget_of(conn, &corps_of, &staff).await?;
     }
+    console_user::turn_out(conn, corps, users).await?;
     resignation::left(conn, corps, users).await
 }
 

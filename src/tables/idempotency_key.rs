@@ -9,8 +9,8 @@ const KEPT_HOURS: i32 = 24;
 /// A request, and the key that its caller gave it.
 #[derive(Debug)]
 pub struct Request {
-    /// Whose key it is: another token's is another key.
-    pub token_id: i32,
+    /// Whose key it is: `token 3` or `session 12`. Another caller's is another key.
+    pub caller: String,
     /// The key.
     pub key: String,
     /// What the request says, so that another one under the same key is noticed.
@@ -43,9 +43,9 @@ pub async fn find(conn: &mut PgConnection, request: &Request) -> sqlx::Result<Op
         r#"
         select hash, status as "status!", answer as "answer!", subject, customer
         from idempotency_key
-        where token_id = $1 and key = $2 and at >= now() - make_interval(hours => $3) and status is not null
+        where caller = $1 and key = $2 and at >= now() - make_interval(hours => $3) and status is not null
         "#,
-        request.token_id,
+        request.caller,
         request.key,
         KEPT_HOURS,
     )
@@ -68,12 +68,12 @@ pub async fn find(conn: &mut PgConnection, request: &Request) -> sqlx::Result<Op
 pub async fn begin(conn: &mut PgConnection, request: &Request) -> sqlx::Result<Known> {
     let noted = sqlx::query!(
         r#"
-        insert into idempotency_key as own (token_id, key, hash) values ($1, $2, $3)
+        insert into idempotency_key as own (caller, key, hash) values ($1, $2, $3)
         on conflict on constraint idempotency_key_key
         do update set hash = excluded.hash, status = null, answer = null, at = now()
         where own.at < now() - make_interval(hours => $4)
         "#,
-        request.token_id,
+        request.caller,
         request.key,
         &request.hash[..],
         KEPT_HOURS,
@@ -98,9 +98,9 @@ pub async fn finish(
     sqlx::query!(
         r#"
         update idempotency_key set status = $3, answer = $4, subject = $5, customer = $6
-        where token_id = $1 and key = $2
+        where caller = $1 and key = $2
         "#,
-        request.token_id,
+        request.caller,
         request.key,
         i16::try_from(status).unwrap_or(i16::MAX),
         answer,

@@ -46,6 +46,10 @@ pub mod callback_key_use;
 
 pub mod api_token;
 
+pub mod console_user;
+
+pub mod console_session;
+
 pub mod access_log;
 
 pub mod sync_run;

@@ -20,6 +20,7 @@ const PLAIN: &[&str] = &[
     "access_log.previous",
     "api_token.hash",
     "backup.sha256",
+    "console_session.hash",
     "idempotency_key.hash",
     "ignored.hash",
     "inbox.hash",

@@ -93,3 +93,5 @@ mod key;
 mod secrets;
 
 mod repetition;
+
+mod session;

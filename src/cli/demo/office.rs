@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::admin::{self, Admin, Request};
+use crate::admin::{self, Admin, Request, browser::Browser};
 
 /// How long each step may take.
 pub(super) const STEP_LIMIT: Duration = Duration::from_secs(30);
@@ -57,6 +57,7 @@ impl Office<'_> {
             path: format!("/api/enterprise-wechat{path}"),
             query: query.to_owned(),
             bearer: Some(self.token.clone()),
+            browser: Browser::default(),
             body: body.map(|it| it.to_string().into()).unwrap_or_default(),
             range: None,
             idempotency_key: None,

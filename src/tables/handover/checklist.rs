@@ -262,7 +262,7 @@ pub async fn pending(conn: &mut PgConnection, of: &Handover, limit: i64) -> sqlx
     Ok(Counted { count, items: items.collect() })
 }
 
-/// What was read lately with tokens of the leaver's, latest first.
+/// What the leaver read lately, with tokens of theirs or logged in, latest first.
 pub async fn reads(conn: &mut PgConnection, of: &Handover, limit: i64) -> sqlx::Result<Counted<Read>> {
     let tokens = sqlx::query_scalar!(
         "select id from api_token where staff_id = $2 and corpid = $1",
@@ -274,10 +274,12 @@ pub async fn reads(conn: &mut PgConnection, of: &Handover, limit: i64) -> sqlx::
     let count = sqlx::query_scalar!(
         r#"
         select count(*) as "count!" from access_log
-        where token_id = any($1) and method = 'GET' and at > now() - make_interval(days => $2)
+        where (token_id = any($1) or token_id is null and role <> '-' and who = $3)
+            and method = 'GET' and at > now() - make_interval(days => $2)
         "#,
         &tokens,
         RECENT_DAYS,
+        of.wechat_userid.as_str(),
     )
     .fetch_one(&mut *conn)
     .await?;
@@ -286,13 +288,15 @@ pub async fn reads(conn: &mut PgConnection, of: &Handover, limit: i64) -> sqlx::
         r#"
         select at, who, route, subject, status, address
         from access_log
-        where token_id = any($1) and method = 'GET' and at > now() - make_interval(days => $2)
+        where (token_id = any($1) or token_id is null and role <> '-' and who = $4)
+            and method = 'GET' and at > now() - make_interval(days => $2)
         order by id desc
         limit $3
         "#,
         &tokens,
         RECENT_DAYS,
         limit,
+        of.wechat_userid.as_str(),
     )
     .fetch_all(conn)
     .await?;

@@ -1,0 +1,234 @@
+//! `session`: logging in to the console, by WeCom or with a token; who is logged in, and out again.
+//!
+//! A login by WeCom keeps nothing here until it succeeds: its state goes out with the redirect and, as a cookie, with
+//! the browser, and must come back by both ways. WeCom's code works once. Its pages belong to the console.
+
+use chrono::{DateTime, Utc};
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use super::{
+    Body,
+    auth::Role,
+    browser::{self, Cookie},
+    call::{Answer, Call},
+    page::Paging,
+    problem::{Code, Problem},
+    staff_bind::{self, Known},
+    visit::{self, Refusal},
+};
+use crate::{
+    ids::CorpId,
+    tables::{
+        console_session::{self, LIFE_S, New, Of},
+        console_user, member_alias,
+    },
+    vault,
+};
+
+/// Where somebody who logged in goes on.
+pub const CONSOLE_PATH: &str = "/console";
+
+/// Where WeCom sends a browser back to, behind `wecom.public_url`.
+const CALLBACK_PATH: &str = "/api/enterprise-wechat/session/login/callback";
+
+/// How long somebody has to log in, in seconds: as long as WeCom's code lives.
+const LOGIN_LIFE_S: u32 = 300;
+
+/// Who is calling.
+#[derive(Serialize)]
+struct Shown {
+    /// The member's userid, or the token's name.
+    who: String,
+    role: Role,
+    /// The session's number; null for a token.
+    session_id: Option<i64>,
+    /// When the session ends at the latest; an hour without use ends it, too.
+    expires_at: Option<DateTime<Utc>>,
+    /// What to send as `X-CSRF-Token` with whatever changes something; null for a token, which needs none.
+    csrf_token: Option<String>,
+}
+
+/// Who came back from a login.
+pub(super) enum Visit {
+    /// A member, whom WeCom vouches for.
+    Member(CorpId, Known),
+    /// Nobody, and why, in Chinese.
+    Refused(u16, String),
+}
+
+/// Shows who is calling, and what a page must send along.
+pub(super) async fn show(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    call.no_params()?;
+    let caller = call.caller.ok_or_else(nobody)?;
+    let expires_at = match caller.session_id {
+        Some(id) => console_session::find(conn, id).await?.map(|it| it.expires_at),
+        None => None,
+    };
+    let cookie = caller.session_id.and_then(|_| call.session_cookie());
+    let csrf_token = cookie.map(|it| browser::csrf_token(it).expose_secret().to_owned());
+    let (who, session_id) = (caller.name.clone(), caller.session_id);
+    Answer::ok(Shown { who, role: caller.role, session_id, expires_at, csrf_token })
+}
+
+/// Logs a browser in with the token that it shows. The session ends with the token.
+pub(super) async fn make(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    call.no_params()?;
+    let caller = call.caller.ok_or_else(nobody)?;
+    let (Some(token), None) = (caller.token_id, caller.session_id) else {
+        let detail = "a session is made with a token: send one as `Authorization: Bearer wcd_…`";
+        return Err(Problem::new(Code::Forbidden, detail));
+    };
+    let (cookie, id) = begin(call, conn, Of::Token(token)).await?;
+    let session = console_session::find(conn, id).await?;
+    let value = cookie.expose_secret();
+    let shown = Shown {
+        who: caller.name.clone(),
+        role: caller.role,
+        session_id: Some(id),
+        expires_at: session.map(|it| it.expires_at),
+        csrf_token: Some(browser::csrf_token(value).expose_secret().to_owned()),
+    };
+    let mut answer = Answer::new(201, shown)?;
+    answer.headers.push(Cookie::Session.set(call.secure(), value, life()));
+    Ok(answer)
+}
+
+/// Logs out.
+pub(super) async fn end(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    call.no_params()?;
+    let Some(id) = call.caller.and_then(|it| it.session_id) else {
+        let detail = "a token has none to end: it ends by `DELETE api-tokens/{id}`";
+        return Err(Problem::new(Code::SessionUnknown, detail));
+    };
+    console_session::end(conn, id).await?;
+    let mut answer = Answer::new(204, Value::Null)?;
+    answer.headers.push(Cookie::Session.clear(call.secure()));
+    Ok(answer)
+}
+
+/// Lists who is logged in.
+pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    let mut params = call.params()?;
+    let paging = Paging::take(&mut params)?;
+    params.finish()?;
+    let after = paging.after(|key| key.parse().ok())?.unwrap_or(0);
+    let rows = console_session::page(conn, after, paging.fetch()).await?;
+    Answer::ok(paging.page(rows, |row| row.id.to_string()))
+}
+
+/// Logs somebody out.
+pub(super) async fn end_other(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    call.no_params()?;
+    let wrong = |_| Problem::parameter("id", "must be a number, as the list of sessions shows it");
+    let id: i64 = call.id.parse().map_err(wrong)?;
+    let unknown = || Problem::new(Code::SessionUnknown, "list them with `GET sessions`; it may have ended").at("id");
+    let session = console_session::find(conn, id).await?.ok_or_else(unknown)?;
+    console_session::end(conn, id).await?;
+    Answer::ok(session)
+}
+
+/// Sends a browser to WeCom to log in.
+pub(super) async fn set_out(call: &mut Call<'_>) -> Result<Answer, Problem> {
+    let mut params = call.params()?;
+    let corpid = params.take("corpid");
+    params.finish()?;
+    let public_url = &call.admin.settings.public_url;
+    if public_url.is_empty() {
+        let detail = "set wecom.public_url to where browsers reach this program. \
+                      请先配置 wecom.public_url（浏览器可访问的地址）。";
+        return Err(Problem::new(Code::SettingMissing, detail));
+    }
+    let corpid = {
+        let mut conn = call.admin.pool.acquire().await?;
+        let found = staff_bind::corp(&mut conn, corpid.as_deref()).await?;
+        found.map_err(|why| Problem::parameter("corpid", why))?
+    };
+    let api = call.admin.wecom.corp(&corpid).await?;
+    if api.agentid() == 0 {
+        let detail = "a login goes through an app: save its agentid with `POST config`. 请先保存应用的 AgentId。";
+        return Err(Problem::new(Code::SettingMissing, detail));
+    }
+    let (state, redirect) = (browser::random(), format!("{public_url}{CALLBACK_PATH}"));
+    let state = state.expose_secret();
+    let location = match call.request.browser.is_wecom() {
+        true => api.in_client_url(&redirect, state),
+        false => api.scan_url(&redirect, state),
+    };
+    let cookie = Cookie::Login.set(call.secure(), &format!("{state}.{}", api.app_id()), LOGIN_LIFE_S);
+    Ok(redirected(location, vec![cookie]))
+}
+
+/// Finds out who came back from WeCom's login.
+pub(super) async fn ask_visit(call: &mut Call<'_>) -> Result<Visit, Problem> {
+    let mut params = call.params()?;
+    let (code, state) = (params.take("code"), params.take("state"));
+    let set_out = call.request.browser.cookie(Cookie::Login, call.secure()).and_then(|it| it.split_once('.'));
+    let (Some(code), Some(state), Some((own_state, app))) = (code, state, set_out) else {
+        return Ok(Visit::Refused(400, "登录已过期,或不是在此浏览器中发起的。请重新登录。".to_owned()));
+    };
+    // Whoever sent this browser here must have set out from it: else somebody could be logged in as somebody else.
+    let same = browser::is_random(own_state) && vault::token_hash(own_state) == vault::token_hash(&state);
+    let (true, Ok(app)) = (same, app.parse()) else {
+        return Ok(Visit::Refused(403, "登录不是在此浏览器中发起的。请重新登录。".to_owned()));
+    };
+    let api = call.admin.wecom.app(app).await?;
+    Ok(match visit::ask(&api, &code).await {
+        Ok(known) => {
+            known.user.as_str().clone_into(&mut call.subject);
+            Visit::Member(api.corpid().clone(), known)
+        }
+        Err(Refusal { status, why, again }) => {
+            Visit::Refused(status, format!("{why}。{}", if again { "请重新登录。" } else { "" }))
+        }
+    })
+}
+
+/// Logs them in, if they may.
+pub(super) async fn finish(call: &Call<'_>, visit: Visit, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    let over = Cookie::Login.clear(call.secure());
+    let refused = |status, text: &str| {
+        let mut page = visit::page(status, "未能登录", text);
+        page.headers.push(Cookie::Login.clear(call.secure()));
+        Ok(page)
+    };
+    let (corpid, known) = match visit {
+        Visit::Member(corpid, known) => (corpid, known),
+        Visit::Refused(status, text) => return refused(status, &text),
+    };
+    let renamed = member_alias::resolve(conn, [(&corpid, &known.user)].into_iter()).await?;
+    let user = renamed.into_values().next().unwrap_or(known.user);
+    if console_user::find(conn, &corpid, &user).await?.is_none() {
+        return refused(403, "您没有登录控制台的权限。请联系管理员(PUT console-users)。");
+    }
+    let (cookie, _) = begin(call, conn, Of::Member(&corpid, &user)).await?;
+    let session = Cookie::Session.set(call.secure(), cookie.expose_secret(), life());
+    Ok(redirected(CONSOLE_PATH.to_owned(), vec![session, over]))
+}
+
+/// Keeps a new session; returns its cookie and its number.
+async fn begin(call: &Call<'_>, conn: &mut PgConnection, of: Of<'_>) -> Result<(secrecy::SecretString, i64), Problem> {
+    let cookie = browser::random();
+    let hash = vault::token_hash(cookie.expose_secret());
+    let user_agent = call.request.browser.name();
+    let new = New { hash: &hash, of, address: &call.request.address, user_agent: &user_agent };
+    let id = console_session::make(conn, &new).await?;
+    Ok((cookie, id))
+}
+
+fn redirected(location: String, cookies: Vec<(&'static str, String)>) -> Answer {
+    let mut headers = vec![("location", location)];
+    headers.extend(cookies);
+    Answer { status: 303, body: Body::Json(Value::Null), headers, apps_changed: false }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "half a day in seconds")]
+fn life() -> u32 {
+    LIFE_S as u32
+}
+
+fn nobody() -> Problem {
+    Problem::internal("a session was asked for by nobody")
+}

@@ -1,0 +1,73 @@
+//! `wecomd console-user`: which members may log in to the console, and as what.
+
+use clap::{Args, Subcommand};
+
+use super::{database::with_pool, say, token::corp};
+use crate::{admin::auth::Role, config::Config, ids::UserId, tables::console_user};
+
+/// Who allowed it, if it was done here.
+const BY: &str = "command line";
+
+/// How many are listed at most.
+const LISTED_MAX: i64 = 10_000;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Let a member log in to the console with WeCom, or change as what
+    Add {
+        /// The member's userid in WeCom
+        #[arg(long)]
+        userid: String,
+        /// What they may do: viewer reads, operator also binds and replays, admin does everything
+        #[arg(long)]
+        role: Role,
+        /// Their corp; may be left out where there is only one
+        #[arg(long)]
+        corpid: Option<String>,
+    },
+    /// List who may log in
+    List,
+    /// Let a member log in no longer; their sessions end at once
+    Remove {
+        /// The member's userid in WeCom
+        #[arg(long)]
+        userid: String,
+        /// Their corp; may be left out where there is only one
+        #[arg(long)]
+        corpid: Option<String>,
+    },
+}
+
+pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result<()> {
+    with_pool(config, async |pool| {
+        let mut conn = pool.acquire().await?;
+        match arguments.command {
+            Command::Add { userid, role, corpid } => {
+                anyhow::ensure!(!userid.trim().is_empty(), "--userid is empty");
+                let corpid = corp(&mut conn, corpid.as_deref()).await?;
+                console_user::put(&mut conn, &corpid, &UserId(userid.clone()), role.as_str(), BY).await?;
+                say(&format!("{userid} may log in as {role}"));
+            }
+            Command::List => {
+                for it in console_user::page(&mut conn, None, LISTED_MAX).await? {
+                    let name = it.name.unwrap_or_default();
+                    say(&format!("{:<20}  {:<8}  {}  {name}", it.wechat_userid.as_str(), it.role, it.corpid));
+                }
+            }
+            Command::Remove { userid, corpid } => {
+                let corpid = corp(&mut conn, corpid.as_deref()).await?;
+                let removed = console_user::remove(&mut conn, &corpid, &UserId(userid.clone())).await?;
+                anyhow::ensure!(removed, "{userid} may not log in anyway");
+                say(&format!("{userid} may log in no longer"));
+            }
+        }
+        Ok(())
+    })
+    .await
+}

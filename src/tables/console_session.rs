@@ -1,0 +1,173 @@
+//! `console_session`: browsers that are logged in to the console. It sees hashes only; a cookie is its browser's alone.
+//!
+//! Whether a session counts is asked of the database for each request, together with the right that it stands on: so
+//! what was taken away is gone in every process at once.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use crate::ids::{CorpId, UserId};
+
+/// How long a session lasts at most, in seconds; the view `console_session_live` ends one that nobody uses for an hour.
+pub const LIFE_S: f64 = 12.0 * 3_600.0;
+
+/// How many days a session is still known after its end.
+const KEPT_DAYS: i32 = 30;
+
+/// A session to make.
+#[derive(Debug)]
+pub struct New<'a> {
+    /// The cookie's SHA-256.
+    pub hash: &'a [u8; 32],
+    /// Whose it is.
+    pub of: Of<'a>,
+    /// Where it was made.
+    pub address: &'a str,
+    /// With which browser.
+    pub user_agent: &'a str,
+}
+
+/// What a session stands on.
+#[derive(Debug)]
+pub enum Of<'a> {
+    /// A member who may log in.
+    Member(&'a CorpId, &'a UserId),
+    /// A token.
+    Token(i32),
+}
+
+/// A session that counts.
+#[derive(Debug, Clone)]
+pub struct Live {
+    /// Its number.
+    pub id: i64,
+    /// The token it stands on, if it is one.
+    pub token_id: Option<i32>,
+    /// The member's userid, or the token's name.
+    pub name: String,
+    /// viewer, operator or admin.
+    pub role: String,
+    /// Whether it was not used in the last minute, as far as is written down.
+    pub unused_lately: bool,
+}
+
+/// A session in a list.
+#[derive(Debug, Clone, Serialize)]
+pub struct Listed {
+    /// Its number.
+    pub id: i64,
+    /// The corp of the member who logged in.
+    pub corpid: Option<CorpId>,
+    /// The member who logged in.
+    pub wechat_userid: Option<UserId>,
+    /// The token that it was made with.
+    pub token_id: Option<i32>,
+    /// viewer, operator or admin, as it is now.
+    pub role: String,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last used, to the minute.
+    pub last_seen_at: DateTime<Utc>,
+    /// When it ends at the latest; an hour without use ends it, too.
+    pub expires_at: DateTime<Utc>,
+    /// Where it was made.
+    pub address: String,
+    /// With which browser.
+    pub user_agent: String,
+}
+
+/// Makes a session; returns its number. Those that ended long ago are forgotten.
+pub async fn make(conn: &mut PgConnection, new: &New<'_>) -> sqlx::Result<i64> {
+    sqlx::query!("delete from console_session where expires_at < now() - make_interval(days => $1)", KEPT_DAYS)
+        .execute(&mut *conn)
+        .await?;
+    let (corpid, user, token_id) = match new.of {
+        Of::Member(corpid, user) => (Some(corpid.as_str()), Some(user.as_str()), None),
+        Of::Token(id) => (None, None, Some(id)),
+    };
+    sqlx::query_scalar!(
+        r#"
+        insert into console_session (hash, corpid, wechat_userid, token_id, expires_at, address, user_agent)
+        values ($1, $2, $3, $4, now() + make_interval(secs => $5), $6, $7)
+        returning id
+        "#,
+        &new.hash[..],
+        corpid,
+        user,
+        token_id,
+        LIFE_S,
+        new.address,
+        new.user_agent,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// The session of that cookie, if it counts: it has not ended, and who logged in still may.
+pub async fn find_live(conn: &mut PgConnection, hash: &[u8; 32]) -> sqlx::Result<Option<Live>> {
+    sqlx::query_as!(
+        Live,
+        r#"
+        select id as "id!", token_id, name as "name!", role as "role!",
+            last_seen_at < now() - interval '1 minute' as "unused_lately!"
+        from console_session_live
+        where hash = $1
+        "#,
+        &hash[..],
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// One that counts, by its number.
+pub async fn find(conn: &mut PgConnection, id: i64) -> sqlx::Result<Option<Listed>> {
+    Ok(listed(conn, Some(id), 0, 1).await?.pop())
+}
+
+/// Up to `limit` of those that count, after that number.
+pub async fn page(conn: &mut PgConnection, after: i64, limit: i64) -> sqlx::Result<Vec<Listed>> {
+    listed(conn, None, after, limit).await
+}
+
+async fn listed(conn: &mut PgConnection, id: Option<i64>, after: i64, limit: i64) -> sqlx::Result<Vec<Listed>> {
+    sqlx::query_as!(
+        Listed,
+        r#"
+        select id as "id!", corpid as "corpid: CorpId", wechat_userid as "wechat_userid: UserId", token_id, role as "role!",
+            created_at as "created_at!", last_seen_at as "last_seen_at!", expires_at as "expires_at!",
+            address as "address!", user_agent as "user_agent!"
+        from console_session_live
+        where ($1::bigint is null or id = $1) and id > $2
+        order by id
+        limit $3
+        "#,
+        id,
+        after,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A session was used. Of many at once, one writes it down.
+pub async fn used(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update console_session set last_seen_at = now() where id = $1 and last_seen_at < now() - interval '1 minute'",
+        id,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Ends a session; `false` if it does not count anyway.
+pub async fn end(conn: &mut PgConnection, id: i64) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "update console_session set ended_at = now() where id in (select id from console_session_live where id = $1)",
+        id,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}

@@ -1,0 +1,134 @@
+//! `console_user`: which members may log in to the console, and as what.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use crate::ids::{CorpId, UserId};
+
+/// Somebody who may log in.
+#[derive(Debug, Clone, Serialize)]
+pub struct Listed {
+    /// The corp.
+    pub corpid: CorpId,
+    /// The member.
+    pub wechat_userid: UserId,
+    /// What the directory calls them, if it was read.
+    pub name: Option<String>,
+    /// viewer, operator or admin.
+    pub role: String,
+    /// Who allowed it.
+    pub added_by: String,
+    /// When.
+    pub added_at: DateTime<Utc>,
+}
+
+/// Allows a member to log in, or changes as what. Sessions that there are take the new role at once.
+pub async fn put(conn: &mut PgConnection, corpid: &CorpId, user: &UserId, role: &str, by: &str) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        insert into console_user (corpid, wechat_userid, role, added_by) values ($1, $2, $3, $4)
+        on conflict on constraint console_user_key
+        do update set role = excluded.role, added_by = excluded.added_by, added_at = now()
+        "#,
+        corpid.as_str(),
+        user.as_str(),
+        role,
+        by,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Somebody may log in no longer; `false` if they could not anyway. Their sessions end with it.
+pub async fn remove(conn: &mut PgConnection, corpid: &CorpId, user: &UserId) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "delete from console_user where corpid = $1 and wechat_userid = $2",
+        corpid.as_str(),
+        user.as_str(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// One who may log in.
+pub async fn find(conn: &mut PgConnection, corpid: &CorpId, user: &UserId) -> sqlx::Result<Option<Listed>> {
+    Ok(listed(conn, Some((corpid, user)), None, 1).await?.pop())
+}
+
+/// Up to `limit` of those who may log in, after that corp and member.
+pub async fn page(conn: &mut PgConnection, after: Option<(String, String)>, limit: i64) -> sqlx::Result<Vec<Listed>> {
+    listed(conn, None, after, limit).await
+}
+
+async fn listed(
+    conn: &mut PgConnection,
+    one: Option<(&CorpId, &UserId)>,
+    after: Option<(String, String)>,
+    limit: i64,
+) -> sqlx::Result<Vec<Listed>> {
+    let (corpid, user) = one.map(|(corpid, user)| (corpid.as_str(), user.as_str())).unzip();
+    let (after_corp, after_user) = after.unwrap_or_default();
+    sqlx::query_as!(
+        Listed,
+        r#"
+        select allowed.corpid as "corpid: CorpId", allowed.wechat_userid as "wechat_userid: UserId", member.name as "name?",
+            role, added_by, added_at
+        from console_user allowed
+        left join member on member.corpid = allowed.corpid and member.wechat_userid = allowed.wechat_userid
+        where ($1::text is null or allowed.corpid = $1) and ($2::text is null or allowed.wechat_userid = $2)
+            and (allowed.corpid, allowed.wechat_userid) > ($3, $4)
+        order by allowed.corpid, allowed.wechat_userid
+        limit $5
+        "#,
+        corpid,
+        user,
+        after_corp,
+        after_user,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Those among these members who have left may log in no longer, even if they come back.
+pub async fn turn_out(conn: &mut PgConnection, corps: &[String], users: &[String]) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        delete from console_user allowed
+        using unnest($1::text[], $2::text[]) of_batch (corpid, wechat_userid), member
+        where allowed.corpid = of_batch.corpid and allowed.wechat_userid = of_batch.wechat_userid
+            and member.corpid = of_batch.corpid and member.wechat_userid = of_batch.wechat_userid
+            and member.left_at >= coalesce(member.joined_at, '-infinity')
+        "#,
+        corps,
+        users,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A member goes by another userid: what they may goes with them, and so do their sessions.
+pub async fn rename(conn: &mut PgConnection, corpid: &CorpId, from: &UserId, to: &UserId) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        with former as (
+            delete from console_user where corpid = $1 and wechat_userid = $2 returning role, added_by, added_at
+        ), moved as (
+            update console_session set wechat_userid = $3 where corpid = $1 and wechat_userid = $2
+        )
+        insert into console_user (corpid, wechat_userid, role, added_by, added_at)
+        select $1, $3, role, added_by, added_at from former
+        on conflict on constraint console_user_key do nothing
+        "#,
+        corpid.as_str(),
+        from.as_str(),
+        to.as_str(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
