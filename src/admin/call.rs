@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Admin, Body, Request, auth::Caller, line::About, params::Params, problem::Problem};
+use super::{
+    Admin, Body, Request, auth::Caller, line::About, openapi, params::Params, problem::Problem, route::Endpoint,
+};
 
 /// A request that may be carried out.
 pub(super) struct Call<'a> {
@@ -11,6 +13,8 @@ pub(super) struct Call<'a> {
     pub(super) admin: &'a Admin,
     /// The request.
     pub(super) request: &'a Request,
+    /// What is wanted.
+    pub(super) endpoint: Endpoint,
     /// Who calls.
     pub(super) caller: Option<&'a Caller>,
     /// What the path's parameter stands for; empty if it has none.
@@ -46,7 +50,7 @@ impl Call<'_> {
 
     /// The query's parameters.
     pub(super) fn params(&self) -> Result<Params, Problem> {
-        Params::parse(&self.request.query)
+        Params::described(&self.request.query, openapi::parameters(self.endpoint))
     }
 
     /// Refuses a query where none is taken.

@@ -16,7 +16,7 @@ use crate::tables::idempotency_key::{self, Known};
 const FIELD: &str = "Idempotency-Key";
 
 /// How long a key may be.
-const KEY_CHARS_MAX: usize = 128;
+pub(super) const KEY_CHARS_MAX: usize = 128;
 
 /// Looks whether this request was carried out before; if so, what it was answered.
 ///
@@ -24,6 +24,9 @@ const KEY_CHARS_MAX: usize = 128;
 pub(super) async fn begin(call: &Call<'_>, conn: &mut PgConnection) -> Result<Option<Answer>, Problem> {
     let (Some(key), Some(caller)) = (&call.request.idempotency_key, call.caller) else { return Ok(None) };
     check::visible(FIELD, key, KEY_CHARS_MAX)?;
+    if key.is_empty() {
+        return Err(Problem::parameter(FIELD, "must not be empty"));
+    }
     let mut hash = Sha256::new();
     for part in [call.request.method.as_bytes(), call.request.path.as_bytes(), &call.request.body] {
         hash.update(part.len().to_le_bytes());

@@ -88,3 +88,5 @@ mod reporting;
 mod backup;
 
 mod key;
+
+mod openapi;
