@@ -1,5 +1,7 @@
 //! `access-log`: who did what to which subject, as pages and as CSV. Asking for it is itself in it.
 
+use std::ops::RangeInclusive;
+
 use chrono::SecondsFormat;
 use sqlx::PgConnection;
 
@@ -15,6 +17,9 @@ use crate::tables::access_log::{self, Filter, Listed};
 
 /// How many lines a CSV has at most: an answer is put together in memory. The next begins at its `x-next-cursor`.
 pub(super) const CSV_ROWS_MAX: usize = 10_000;
+
+/// What is an HTTP status.
+pub(super) const STATUSES: RangeInclusive<i16> = 100..=599;
 
 /// What every route begins with; a filter may leave it out.
 const BASE: &str = "/api/enterprise-wechat/";
@@ -63,8 +68,11 @@ pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
 }
 
 fn filter(params: &mut Params) -> Result<Filter, Problem> {
-    let status = params.take("status").map(|text| text.parse()).transpose();
-    let status = status.map_err(|_| Problem::parameter("status", "must be an HTTP status, such as 403"))?;
+    let status = params.take("status").map(|text| {
+        let status = text.parse().ok().filter(|status| STATUSES.contains(status));
+        status.ok_or_else(|| Problem::parameter("status", "must be an HTTP status, such as 403"))
+    });
+    let status = status.transpose()?;
     let route = params.take("route").map(|it| if it.starts_with('/') { it } else { format!("{BASE}{it}") });
     let (since, until) = (take_time(params, "since")?, take_time(params, "until")?);
     let (who, subject, customer) = (params.take("who"), params.take("subject"), params.take("customer"));

@@ -142,7 +142,65 @@ fn the_operations_are_these() {
         })
         .collect();
     lines.sort();
-    insta::assert_snapshot!(lines.join("\n"));
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    access-log GET admin who,route,subject,customer,status,since,until,format,limit,cursor
+    api-tokens GET admin limit,cursor
+    api-tokens POST admin
+    api-tokens/{id} DELETE admin
+    config GET viewer
+    config POST admin If-Match
+    contact-records POST operator Idempotency-Key
+    contact-records/{customerId} GET viewer type,from,to,limit,cursor
+    customer-contact POST operator
+    customer-contact-qr/{state} GET viewer
+    customer-contact/{customerId} GET viewer
+    customer-matches GET viewer decided,limit,cursor
+    customer-matches/{id} POST operator
+    deliveries GET viewer state,app,limit,cursor
+    deliveries/{id} GET operator
+    deliveries/{id}/replay POST operator
+    handovers GET viewer state,staff_id,wechat_userid,limit,cursor
+    handovers/{id} GET viewer
+    handovers/{id}/acceptances POST operator
+    handovers/{id}/cancel POST operator
+    handovers/{id}/close POST operator
+    handovers/{id}/items GET viewer kind,state,successor,limit,cursor
+    handovers/{id}/items.csv GET viewer
+    handovers/{id}/log GET viewer limit,cursor
+    handovers/{id}/notify POST operator
+    handovers/{id}/plan PUT operator preview
+    handovers/{id}/poll POST operator
+    handovers/{id}/submit POST operator
+    media/{id} GET viewer Range
+    reports/{name} GET viewer since,until,staff_id,format,limit,cursor
+    resignations GET viewer state,staff_id,limit,cursor
+    resignations POST operator Idempotency-Key
+    resignations/{id} GET viewer
+    resignations/{id}/approve POST admin
+    resignations/{id}/cancel POST operator
+    resignations/{id}/refuse POST admin
+    staff-bind DELETE operator staff_id,corpid
+    staff-bind GET viewer corpid,status,limit,cursor
+    staff-bind POST operator
+    staff-bind/login POST operator
+    staff-bind/login/callback GET public code,state
+    staff-duty GET viewer limit,cursor
+    staff-duty POST operator
+    sync GET viewer corpid,limit,cursor
+    sync POST operator
+    sync/{id} GET viewer kind,limit,cursor
+    sync/{id}/cancel POST operator
+    tasks GET viewer kind,state,subject,limit,cursor
+    tasks/{id}/cancel POST operator
+    tasks/{id}/replay POST operator
+    test-connection POST admin
+    transfer POST operator Idempotency-Key
+    transfer-history GET viewer from,to,customer,state,since,until,limit,cursor
+    work-orders GET viewer state,staff_id,customer_id,limit,cursor
+    work-orders POST operator Idempotency-Key
+    work-orders/{id} GET viewer
+    work-orders/{id} PATCH operator
+    ");
 }
 
 /// While it is developed, an endpoint also stops the program if it takes what is not described, or leaves what is: then

@@ -3,7 +3,10 @@
 use serde_json::{Value as Json, json};
 
 use super::Text;
-use crate::admin::page::{LIMIT_DEFAULT, LIMIT_MAX};
+use crate::admin::{
+    access_log::STATUSES,
+    page::{LIMIT_DEFAULT, LIMIT_MAX},
+};
 
 /// A parameter of a path or a query.
 #[derive(Debug, Clone, Copy)]
@@ -76,7 +79,7 @@ impl Parameter {
         match self.value {
             Value::Text(_) => json!({ "type": "string" }),
             Value::Number => json!({ "type": "integer", "format": "int64", "minimum": 1 }),
-            Value::Status => json!({ "type": "integer", "minimum": 100, "maximum": 599 }),
+            Value::Status => json!({ "type": "integer", "minimum": STATUSES.start(), "maximum": STATUSES.end() }),
             Value::Limit(default, max) => {
                 json!({ "type": "integer", "minimum": 1, "maximum": max, "default": default })
             }
