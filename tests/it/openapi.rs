@@ -11,12 +11,15 @@ use wecomd::admin::{
 
 use crate::support::{
     TestApp,
-    conform::{broken, standing_alone},
+    conform::{broken, described, standing_alone},
     http::{Answer, request},
 };
 
 /// What the OpenAPI Initiative publishes: <https://spec.openapis.org/oas/3.1/schema/2022-10-07>.
 const OPENAPI: &str = include_str!("../../fixtures/openapi/schema-3.1.json");
+
+/// What is done to an answer so that it is not described any more.
+type Change<'a> = &'a dyn Fn(&mut Value);
 
 /// Every operation: method, path, and what is said of it.
 fn operations(document: &Value) -> Vec<(String, &str, &Value)> {
@@ -242,6 +245,38 @@ async fn a_parameter_that_is_described_is_taken_and_any_other_is_refused_by_name
             }
         }
     }
+    app.finish().await;
+}
+
+/// What holds every test's answers against the description must itself be able to refuse them.
+#[tokio::test]
+async fn an_answer_that_is_not_described_is_found() {
+    let app = TestApp::start().await;
+    let target = "/api/enterprise-wechat/work-orders";
+    let order = app.ask("POST", target, Some(json!({ "customer_id": "C-1", "description": "漏水" }))).await;
+    let altered = |change: Change| {
+        let mut body = order.json();
+        change(&mut body);
+        Answer { status: order.status, head: order.head.clone(), body: body.to_string().into_bytes() }
+    };
+    assert_eq!(described("POST", target, &altered(&|_| ())), Ok(()));
+    let changes: [(&str, Change); 4] = [
+        ("another field", &|it| it["colour"] = json!("red")),
+        ("a field less", &|it| drop(it.as_object_mut().expect("an order").remove("version"))),
+        ("another type", &|it| it["id"] = json!("1")),
+        ("a field deep inside", &|it| it["changes"][0]["colour"] = json!("red")),
+    ];
+    for (what, change) in changes {
+        assert!(described("POST", target, &altered(change)).is_err(), "{what}");
+    }
+    let other = |status, head: String| Answer { status, head, body: order.body.clone() };
+    assert!(described("POST", target, &other(200, order.head.clone())).is_err(), "another status");
+    let untyped = order.head.replace("application/json", "text/plain");
+    assert!(described("POST", target, &other(201, untyped)).is_err(), "another form");
+    let refused = app.ask("POST", target, Some(json!({}))).await;
+    let code = refused.text().replace("invalid_field", "not_bound");
+    let refused = Answer { body: code.into_bytes(), ..refused };
+    assert!(described("POST", target, &refused).is_err(), "a problem that is not this one's");
     app.finish().await;
 }
 
