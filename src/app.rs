@@ -139,7 +139,9 @@ impl App {
             handover_url: config.handover.page_url.clone(),
             public_url: config.wecom.public_url.trim_end_matches('/').to_owned(),
         };
-        let wecom = Wecom::new(&wecom_settings(config), pool.clone(), vault.clone())?;
+        // The way to WeCom reads its tokens there, too.
+        let tasks_pool = tasks_pool(config, &options);
+        let wecom = Wecom::new(&wecom_settings(config), tasks_pool.clone(), vault.clone())?;
         let media = MediaStore::new(&config.media_location(), config.media.bytes_max).context("media.location")?;
         let flow = flow_settings(config);
         let mut conn = pool.acquire().await?;
@@ -169,7 +171,6 @@ impl App {
             let door = Arc::new(CallbackDoor::new(apps.clone(), inbox, limits.clone()));
             doors.push(tokio::spawn(server::serve(listener, door, limits, stopping.clone())));
         }
-        let tasks_pool = tasks_pool(config, &options);
         let mut workers = workers(config, &options, &wake, &stopping);
         if config.worker.enabled {
             workers.push(tokio::spawn(keeper.run(stopping.clone())));
@@ -222,6 +223,9 @@ impl App {
             follower.abort();
         }
         admin::note_refused(&self.admin_half).await;
+        if let Err(error) = self.admin_half.apps.write_previous().await {
+            tracing::warn!(error = %error, "how often previous callback keys were used in the last seconds is not known");
+        }
         self.tasks_pool.close().await;
         self.admin_half.pool.close().await;
     }

@@ -4,12 +4,12 @@
 //! made by any process arrive by NOTIFY, and at the latest with the next poll.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, RwLock},
     time::Duration,
 };
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, postgres::PgListener};
@@ -18,7 +18,10 @@ use tokio::sync::Mutex;
 use crate::{
     crypto::{CallbackKeys, Receivers},
     ids::CorpId,
-    tables::enterprise_wechat_config::{self, CHANGED, Row},
+    tables::{
+        callback_key_use,
+        enterprise_wechat_config::{self, CHANGED, Row},
+    },
     vault::Vault,
 };
 
@@ -42,6 +45,8 @@ pub struct App {
     pub corpid: CorpId,
     /// The current key set, then the previous one while it is still valid.
     pub keys: Vec<CallbackKeys>,
+    /// Since when the current key set is that.
+    pub keys_rotated_at: DateTime<Utc>,
     /// Which receiveids its callbacks may carry.
     pub receivers: Receivers,
     /// What it answers by itself.
@@ -80,7 +85,11 @@ pub struct Apps {
     /// Held from reading the table until what was read is known: a slow reader must not put back an older state, in
     /// which an app that was just added would not be there and its callbacks would be turned away.
     reading: Arc<Mutex<()>>,
+    /// How many deliveries came under previous keys since that was last written down, by app and key change.
+    behind: Arc<std::sync::Mutex<Behind>>,
 }
+
+type Behind = BTreeMap<(i32, DateTime<Utc>), i64>;
 
 type ByName = HashMap<String, Arc<App>>;
 
@@ -88,7 +97,7 @@ impl Apps {
     /// Reads the table for the first time. A secret that the master key does not open is an error here, unless the
     /// app is disabled: that is the way out once a master key is lost.
     pub async fn load(pool: PgPool, vault: Arc<Vault>) -> anyhow::Result<Self> {
-        let apps = Self { pool, vault, known: Arc::default(), reading: Arc::default() };
+        let apps = Self { pool, vault, known: Arc::default(), reading: Arc::default(), behind: Arc::default() };
         let mut conn = apps.pool.acquire().await?;
         let rows = enterprise_wechat_config::all(&mut conn).await?;
         drop(conn);
@@ -116,6 +125,41 @@ impl Apps {
         Ok(())
     }
 
+    /// A delivery of this app came under its previous keys.
+    pub fn note_previous(&self, app: &App) {
+        metrics::counter!("wecomd_callback_previous_keys_total", "app" => app.name.clone()).increment(1);
+        *self.behind().entry((app.id, app.keys_rotated_at)).or_default() += 1;
+    }
+
+    /// Writes down how many came so; what cannot be written is kept for the next time.
+    pub async fn write_previous(&self) -> sqlx::Result<()> {
+        let counts = self.behind().clone();
+        if counts.is_empty() {
+            return Ok(());
+        }
+        self.write(&counts).await?;
+        let mut behind = self.behind();
+        for (key, written) in counts {
+            if let Some(count) = behind.get_mut(&key) {
+                *count -= written;
+            }
+        }
+        behind.retain(|_, count| *count > 0);
+        Ok(())
+    }
+
+    async fn write(&self, counts: &Behind) -> sqlx::Result<()> {
+        let mut transaction = self.pool.begin().await?;
+        for ((app, rotated_at), count) in counts {
+            callback_key_use::add(&mut transaction, *app, *rotated_at, *count).await?;
+        }
+        transaction.commit().await
+    }
+
+    fn behind(&self) -> std::sync::MutexGuard<'_, Behind> {
+        self.behind.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     /// Keeps the apps current. Never returns.
     pub async fn follow(self) {
         loop {
@@ -132,6 +176,10 @@ impl Apps {
         loop {
             let refreshed = tokio::time::timeout(REFRESH_LIMIT, self.refresh()).await;
             refreshed.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+            let written = tokio::time::timeout(REFRESH_LIMIT, self.write_previous()).await;
+            if let Err(error) = written.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+                tracing::warn!(error = %error, "how often previous callback keys are used cannot be written down yet");
+            }
             if let Ok(told) = tokio::time::timeout(POLL_EVERY, listener.recv()).await {
                 told?;
             }
@@ -187,6 +235,7 @@ fn ready(row: &Row, vault: &Vault) -> anyhow::Result<App> {
         name: row.name.clone(),
         corpid: row.corpid.clone(),
         keys,
+        keys_rotated_at: row.keys_rotated_at,
         receivers,
         auto_reply: serde_json::from_value(row.auto_reply.clone())?,
     })

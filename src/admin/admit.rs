@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use secrecy::ExposeSecret;
 use sqlx::PgConnection;
 
 use super::{
@@ -80,7 +81,7 @@ pub(super) async fn authenticate(
 
 /// The hash of the token that a request shows, if it is worth looking up.
 fn shown(guard: &Guard, request: &Request, now: Instant) -> Result<[u8; 32], Problem> {
-    let Some(token) = request.bearer.as_deref() else {
+    let Some(token) = request.bearer.as_ref().map(ExposeSecret::expose_secret) else {
         return Err(unauthenticated("send a token of the admin API: `Authorization: Bearer wcd_…`"));
     };
     if !vault::is_token(token) {

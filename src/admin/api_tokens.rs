@@ -75,13 +75,9 @@ pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
     Answer::ok(paging.page(rows, |row| row.listed.id.to_string()))
 }
 
-/// Makes a token. An `Idempotency-Key` is refused: to repeat the answer, the token would have to be kept.
+/// Makes a token.
 pub(super) async fn add(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     call.no_params()?;
-    if call.request.idempotency_key.is_some() {
-        let detail = "is not taken here, because a token is not kept: revoke one whose answer was lost";
-        return Err(Problem::parameter("Idempotency-Key", detail));
-    }
     let wanted: Wanted = body::parse(&call.request.body)?;
     call.subject.clone_from(&wanted.name);
     check::id("name", &wanted.name)?;

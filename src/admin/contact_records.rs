@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     body,
     call::{Answer, Call},
-    check, idempotency,
+    check,
     media::{Link, Links},
     page::{Page, Paging},
     params::Params,
@@ -84,9 +84,6 @@ pub(super) struct Listed {
 
 pub(super) async fn add(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     call.no_params()?;
-    if let Some(answer) = idempotency::begin(call, conn).await? {
-        return Ok(answer);
-    }
     let wanted: Wanted = body::parse(&call.request.body)?;
     call.subject.clone_from(&wanted.customer_id);
     call.customer.clone_from(&wanted.customer_id);
@@ -115,8 +112,7 @@ pub(super) async fn add(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<
         writer: call.who(),
         content: &wanted.content,
     };
-    let answer = Answer::new(201, wechat_contact_record::write(conn, &record).await?)?;
-    idempotency::finish(call, conn, answer).await
+    Answer::new(201, wechat_contact_record::write(conn, &record).await?)
 }
 
 /// Takes a time with its offset. A `+` that was not encoded has become a blank on the way, and is taken for one.

@@ -1,6 +1,7 @@
-//! `Idempotency-Key`: a request that is sent again is answered as the first was, and nothing is done twice.
+//! `Idempotency-Key`: a POST that is sent again is answered as the first was, and nothing is done twice.
+//!
+//! Every POST takes one, but those whose answer is a secret that we do not keep. It refuses to know what a POST does.
 
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
@@ -8,9 +9,11 @@ use super::{
     Body,
     call::{Answer, Call},
     check,
+    line::About,
     problem::{Code, Problem},
+    route::{Endpoint, Route},
 };
-use crate::tables::idempotency_key::{self, Known};
+use crate::tables::idempotency_key::{self, Known, Request};
 
 /// The header's name, in problems.
 const FIELD: &str = "Idempotency-Key";
@@ -18,36 +21,74 @@ const FIELD: &str = "Idempotency-Key";
 /// How long a key may be.
 pub(super) const KEY_CHARS_MAX: usize = 128;
 
-/// Looks whether this request was carried out before; if so, what it was answered.
-///
-/// The note of it is committed with what the request does, so a request that failed may be sent again.
-pub(super) async fn begin(call: &Call<'_>, conn: &mut PgConnection) -> Result<Option<Answer>, Problem> {
-    let (Some(key), Some(caller)) = (&call.request.idempotency_key, call.caller) else { return Ok(None) };
-    check::visible(FIELD, key, KEY_CHARS_MAX)?;
-    if key.is_empty() {
-        return Err(Problem::parameter(FIELD, "must not be empty"));
+/// A request that its caller gave a key.
+pub(super) struct Key {
+    request: Request,
+}
+
+/// Whether a route takes a key: a POST does, unless its answer is a secret that we do not keep.
+pub(super) fn is_taken(route: &Route) -> bool {
+    route.method == "POST" && !matches!(route.endpoint, Endpoint::ApiTokenAdd | Endpoint::StaffBindLogin)
+}
+
+impl Key {
+    /// The key of a POST; none if the caller gave none.
+    pub(super) fn of(call: &Call<'_>, route: &Route) -> Result<Option<Self>, Problem> {
+        let (Some(key), Some(caller)) = (&call.request.idempotency_key, call.caller) else { return Ok(None) };
+        if route.method != "POST" {
+            return Ok(None);
+        }
+        if !is_taken(route) {
+            let detail = "is not taken here, because the answer is a secret and not kept: ask for another one";
+            return Err(Problem::parameter(FIELD, detail));
+        }
+        check::visible(FIELD, key, KEY_CHARS_MAX)?;
+        if key.is_empty() {
+            return Err(Problem::parameter(FIELD, "must not be empty"));
+        }
+        let mut hash = Sha256::new();
+        for part in [call.request.method.as_bytes(), call.request.path.as_bytes(), &call.request.body] {
+            hash.update(part.len().to_le_bytes());
+            hash.update(part);
+        }
+        let request = Request { token_id: caller.token_id, key: key.clone(), hash: hash.finalize().into() };
+        Ok(Some(Self { request }))
     }
-    let mut hash = Sha256::new();
-    for part in [call.request.method.as_bytes(), call.request.path.as_bytes(), &call.request.body] {
-        hash.update(part.len().to_le_bytes());
-        hash.update(part);
+
+    /// What the request was answered before, if it was; nobody is waited for.
+    ///
+    /// So a repetition is answered even while WeCom, which the first had to ask, is away.
+    pub(super) async fn known(&self, call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Option<Answer>, Problem> {
+        match idempotency_key::find(conn, &self.request).await? {
+            Some(known) => answer(known, call),
+            None => Ok(None),
+        }
     }
-    match idempotency_key::begin(conn, caller.token_id, key, &hash.finalize()).await? {
+
+    /// Notes that the request is being carried out, or says what it was answered.
+    ///
+    /// The note is committed with what the request does, so a request that failed may be sent again.
+    pub(super) async fn begin(&self, call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Option<Answer>, Problem> {
+        answer(idempotency_key::begin(conn, &self.request).await?, call)
+    }
+
+    /// Keeps the answer for a repetition.
+    pub(super) async fn finish(&self, about: About<'_>, conn: &mut PgConnection, answer: &Answer) -> sqlx::Result<()> {
+        let Body::Json(body) = &answer.body else { return Ok(()) };
+        idempotency_key::finish(conn, &self.request, answer.status, body, about.subject, about.customer).await
+    }
+}
+
+fn answer(known: Known, call: &mut Call<'_>) -> Result<Option<Answer>, Problem> {
+    match known {
         Known::New => Ok(None),
-        Known::Answered(status, answer) => Answer::new(status, answer).map(Some),
+        Known::Answered { status, answer, subject, customer } => {
+            (call.subject, call.customer) = (subject, customer);
+            Answer::new(status, answer).map(Some)
+        }
         Known::Other => {
             let detail = "another request was sent under this key: give each request a key of its own";
             Err(Problem::new(Code::IdempotencyKeyReused, detail).at(FIELD))
         }
     }
-}
-
-/// Keeps the answer for a repetition.
-pub(super) async fn finish(call: &Call<'_>, conn: &mut PgConnection, answer: Answer) -> Result<Answer, Problem> {
-    let known_by = call.request.idempotency_key.as_ref().zip(call.caller);
-    if let (Some((key, caller)), Body::Json(body)) = (known_by, &answer.body) {
-        let body: &Value = body;
-        idempotency_key::finish(conn, caller.token_id, key, answer.status, body).await?;
-    }
-    Ok(answer)
 }

@@ -88,6 +88,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::TimeDelta;
+use secrecy::SecretString;
 use serde_json::Value;
 use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
@@ -96,6 +97,7 @@ use crate::{apps::Apps, flow, media::MediaStore, tables::contact_way::ContactWay
 pub use admit::{Admitted, admit};
 use call::{Answer, Call};
 use guard::Guard;
+use idempotency::Key;
 use line::{About, Line};
 pub use line::{note, note_refused};
 use problem::{Code, Problem};
@@ -143,7 +145,7 @@ pub struct Request {
     /// The query as it stands in the URL; empty if there is none.
     pub query: String,
     /// The token, if one was given.
-    pub bearer: Option<String>,
+    pub bearer: Option<SecretString>,
     /// The body; empty if there is none.
     pub body: Bytes,
     /// `Accept`, if the caller says which form they want.
@@ -256,9 +258,22 @@ async fn answer(admin: &Admin, admitted: &Admitted) -> Result<Answer, Problem> {
     let (subject, customer) = (found.id.clone(), String::new());
     let mut call = Call { admin, request, endpoint, caller, id: &found.id, subject, customer };
 
+    let key = match Key::of(&call, found.route) {
+        Ok(key) => key,
+        Err(problem) => return Err(line.turned_away(&mut conn, caller, call.about(), problem).await),
+    };
+    let known = match &key {
+        Some(key) => key.known(&mut call, &mut conn).await,
+        None => Ok(None),
+    };
+
     // What WeCom must be asked comes first: no transaction, and no connection, ever waits for WeCom.
     drop(conn);
-    let asked = ask(found.route.endpoint, &mut call).await;
+    let asked = match known {
+        Ok(None) => ask(found.route.endpoint, &mut call).await,
+        Ok(Some(answer)) => Ok(Asked::Before(answer)),
+        Err(problem) => Err(problem),
+    };
     let mut conn = admin.pool.acquire().await?;
     let asked = match asked {
         Ok(asked) => asked,
@@ -266,7 +281,7 @@ async fn answer(admin: &Admin, admitted: &Admitted) -> Result<Answer, Problem> {
     };
 
     let mut transaction = conn.begin().await?;
-    let outcome = run(found.route.endpoint, &mut call, asked, &mut transaction).await;
+    let outcome = once(key.as_ref(), found.route.endpoint, &mut call, asked, &mut transaction).await;
     let answer = match outcome {
         Ok(answer) => answer,
         Err(problem) => {
@@ -291,6 +306,8 @@ async fn answer(admin: &Admin, admitted: &Admitted) -> Result<Answer, Problem> {
 enum Asked {
     /// Nothing was asked.
     Nothing,
+    /// Nothing, because the request was answered so before.
+    Before(Answer),
     /// A file's bytes, from the media store.
     Media(media::Found),
     /// Whether a member is one who can be bound.
@@ -323,6 +340,25 @@ async fn ask(endpoint: Endpoint, call: &mut Call<'_>) -> Result<Asked, Problem> 
     })
 }
 
+/// Carries a request out, unless it is the repetition of one that was.
+async fn once(
+    key: Option<&Key>,
+    endpoint: Endpoint,
+    call: &mut Call<'_>,
+    asked: Asked,
+    conn: &mut PgConnection,
+) -> Result<Answer, Problem> {
+    let (Some(key), false) = (key, matches!(asked, Asked::Before(_))) else {
+        return run(endpoint, call, asked, conn).await;
+    };
+    if let Some(answer) = key.begin(call, conn).await? {
+        return Ok(answer);
+    }
+    let answer = run(endpoint, call, asked, conn).await?;
+    key.finish(call.about(), conn, &answer).await?;
+    Ok(answer)
+}
+
 async fn run(
     endpoint: Endpoint,
     call: &mut Call<'_>,
@@ -331,6 +367,7 @@ async fn run(
 ) -> Result<Answer, Problem> {
     match asked {
         Asked::Nothing => {}
+        Asked::Before(answer) => return Ok(answer),
         Asked::Media(found) => return media::show(found),
         Asked::Member(found) => return staff_bind::add(*found, conn).await,
         Asked::Login(way) => return staff_login::make(call, *way, conn).await,

@@ -9,7 +9,6 @@ use super::{
     call::{Answer, Call},
     check,
     handover_acts::{NOTE_BYTES_MAX, call_off, note},
-    idempotency,
     page::Paging,
     problem::{Code, Problem},
     staff_bind::corp,
@@ -64,9 +63,6 @@ pub(super) struct Decision {
 
 pub(super) async fn add(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     call.no_params()?;
-    if let Some(answer) = idempotency::begin(call, conn).await? {
-        return Ok(answer);
-    }
     let wanted: Wanted = body::parse(&call.request.body)?;
     let named = wanted.staff_id.as_ref().or(wanted.wechat_userid.as_ref());
     call.subject = named.cloned().unwrap_or_default();
@@ -97,8 +93,7 @@ pub(super) async fn add(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<
         who: call.who(),
     };
     let id = resignation::insert(conn, &new).await.map_err(open_already)?;
-    let answer = Answer::new(201, find(conn, id).await?)?;
-    idempotency::finish(call, conn, answer).await
+    Answer::new(201, find(conn, id).await?)
 }
 
 pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {

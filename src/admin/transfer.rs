@@ -11,7 +11,6 @@ use super::{
     check,
     contact_records::take_time,
     handover_plan::message,
-    idempotency,
     page::Paging,
     problem::{Code, Problem},
     staff_bind::corp,
@@ -109,9 +108,6 @@ pub(super) async fn ask(call: &mut Call<'_>) -> Result<Wanted, Problem> {
 
 /// Makes a handover of what can be moved, planned and let go at once.
 pub(super) async fn make(call: &mut Call<'_>, wanted: Wanted, conn: &mut PgConnection) -> Result<Answer, Problem> {
-    if let Some(answer) = idempotency::begin(call, conn).await? {
-        return Ok(answer);
-    }
     let Wanted { wish, corpid, verdicts } = wanted;
     apply::lock_alone(conn, &corpid).await?;
     let from = staff_wechat_bind::user_of(conn, &corpid, &StaffId(wish.from.clone())).await?;
@@ -146,8 +142,7 @@ pub(super) async fn make(call: &mut Call<'_>, wanted: Wanted, conn: &mut PgConne
     handover::wake_now(conn, &corpid, id).await?;
     let state = state.map(|it| it.as_str());
     let Verdicts { verified, warnings, .. } = verdicts;
-    let answer = Begun { id, state, customers: items.len(), refused, verified, warnings };
-    idempotency::finish(call, conn, Answer::new(202, answer)?).await
+    Answer::new(202, Begun { id, state, customers: items.len(), refused, verified, warnings })
 }
 
 pub(super) async fn history(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {

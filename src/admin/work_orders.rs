@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use super::{
     body,
     call::{Answer, Call},
-    check, idempotency,
+    check,
     page::{LIMIT_MAX, Paging, fetch},
     problem::{Code, Problem},
     staff_bind::corp,
@@ -86,9 +86,6 @@ pub(super) struct Story {
 
 pub(super) async fn add(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     call.no_params()?;
-    if let Some(answer) = idempotency::begin(call, conn).await? {
-        return Ok(answer);
-    }
     let wanted: Wanted = body::parse(&call.request.body)?;
     call.subject.clone_from(&wanted.customer_id);
     call.customer.clone_from(&wanted.customer_id);
@@ -116,8 +113,7 @@ pub(super) async fn add(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<
         assignment::assign(conn, &order).await?;
     }
     let order = find(conn, id).await?;
-    let answer = Answer::new(201, story(conn, order).await?)?;
-    idempotency::finish(call, conn, answer).await
+    Answer::new(201, story(conn, order).await?)
 }
 
 pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {

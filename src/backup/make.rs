@@ -82,11 +82,10 @@ impl Backups {
         let made = self.make_alone(&mut conn, now, seen).await;
         // It would go with the connection as well, but a moment later: the next one may begin at once.
         let unlocked = backup::unlock(&mut conn).await;
-        // What went wrong first says more.
-        let made = made?;
-        unlocked?;
-        conn.close().await?;
-        Ok(made)
+        if let Err(error) = unlocked {
+            tracing::debug!(error = %error, "the backup's lock fell with its connection");
+        }
+        made
     }
 
     async fn make_alone(
@@ -107,10 +106,12 @@ impl Backups {
                 // The connection that holds the lock said nothing for hours, and may be gone.
                 let mut fresh = self.connect().await?;
                 let noted = backup::finish(&mut fresh, id, made.bytes, &made.sha256, made.lacking.as_deref()).await;
-                if let Err(error) = noted {
+                if !matches!(noted, Ok(true)) {
                     // Nobody would count it among the backups, nor ever remove it.
                     let _ = fs::remove_file(&made.file);
-                    return Err(error.into());
+                    noted?;
+                    // The lock fell with its connection, and another process took this backup for abandoned.
+                    return Err(BackupError::Busy);
                 }
                 self.remove_surplus(&mut fresh).await?;
                 Ok(made)

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use chrono::TimeDelta;
+use chrono::{SecondsFormat, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 
 use super::{database::with_pool, say};
@@ -60,6 +60,11 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
             Command::List => {
                 for app in enterprise_wechat_config::all(&mut conn).await? {
                     say(&format!("{:<20}  {:<8}  {}  /callback/{}", app.name, app.status, app.corpid, app.name));
+                    if let Some(until) = app.previous_until.filter(|until| *until > Utc::now()) {
+                        let (count, until) =
+                            (app.previous_deliveries, until.to_rfc3339_opts(SecondsFormat::Secs, true));
+                        say(&format!("{:<20}  previous keys until {until}, {count} deliveries under them", ""));
+                    }
                 }
             }
             Command::Disable { name } => admin::config::set_status(&mut conn, &name, false).await?,

@@ -28,6 +28,8 @@ mod restore;
 
 mod key;
 
+mod memory;
+
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
@@ -139,6 +141,7 @@ enum Command {
 
 /// Runs the program: 0 all is well, 1 something failed, 2 the command line or the configuration is wrong.
 pub fn main() -> ExitCode {
+    memory::keep_private();
     let cli = Cli::parse();
     let settings = match cli.settings.load() {
         Ok(config) => config,

@@ -12,6 +12,7 @@ use hyper::{
         HeaderValue, IF_MATCH, IF_NONE_MATCH, RANGE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
     },
 };
+use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::{Door, Health, Limits, Served, body};
@@ -53,7 +54,7 @@ impl AdminDoor {
         // What decides whether anything is done must not be overlooked because it is no ASCII.
         let text = |name| Some(String::from_utf8_lossy(request.headers().get(name)?.as_bytes()).into_owned());
         let request_id = header(REQUEST_ID).and_then(|it| it.parse().ok()).unwrap_or_else(Uuid::now_v7);
-        let bearer = header(AUTHORIZATION.as_str()).and_then(|it| it.strip_prefix("Bearer ")).map(str::to_owned);
+        let bearer = header(AUTHORIZATION.as_str()).and_then(|it| it.strip_prefix("Bearer ")).map(SecretString::from);
         let wanted = admin::Request {
             method: request.method().to_string(),
             path: request.uri().path().to_owned(),

@@ -110,6 +110,9 @@ impl Door for CallbackDoor {
         };
         let reply = reply::to(&app, &received);
         self.inbox.accept(app.id, received.opened.plaintext).await?;
+        if received.opened.key_set > 0 {
+            self.apps.note_previous(&app);
+        }
         metrics::histogram!("wecomd_callback_seconds").record(began.elapsed());
         Ok(answer(200, reply))
     }

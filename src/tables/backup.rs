@@ -94,18 +94,19 @@ pub async fn begin(conn: &mut PgConnection, at: DateTime<Utc>, file: &str, key_i
     .await
 }
 
-/// The backup is whole, and on disk. `lacking` says what could not be had of the media store.
+/// The backup is whole, and on disk. `lacking` says what could not be had of the media store. False if another process
+/// took it for abandoned meanwhile.
 pub async fn finish(
     conn: &mut PgConnection,
     id: i64,
     bytes: u64,
     sha256: &[u8; 32],
     lacking: Option<&str>,
-) -> sqlx::Result<()> {
-    sqlx::query!(
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
         r#"
         update backup set outcome = 'done', finished_at = clock_timestamp(), bytes = $2, sha256 = $3, reason = $4
-        where id = $1
+        where id = $1 and outcome = 'running'
         "#,
         id,
         i64::try_from(bytes).unwrap_or(i64::MAX),
@@ -114,7 +115,7 @@ pub async fn finish(
     )
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
 /// There is no backup, for this reason.

@@ -31,6 +31,10 @@ pub struct Row {
     pub previous_encoding_aes_key: Option<Vec<u8>>,
     /// Until when the previous pair is accepted too.
     pub previous_until: Option<DateTime<Utc>>,
+    /// How many deliveries have come under pairs before the current one since that was set.
+    pub previous_deliveries: i64,
+    /// When the last of them came.
+    pub previous_last_at: Option<DateTime<Utc>>,
     /// Which receiveids a callback may carry; none means the corpid alone.
     pub receive_ids: Option<Vec<String>>,
     /// What a new customer is greeted with.
@@ -73,9 +77,11 @@ async fn named(conn: &mut PgConnection, name: Option<&str>) -> sqlx::Result<Vec<
         r#"
         select
             id, name, corpid as "corpid: CorpId", agentid, secret, token, encoding_aes_key, previous_token,
-            previous_encoding_aes_key, previous_until, receive_ids, welcome_message, welcome, auto_reply,
-            status, secret_rotated_at, keys_rotated_at, created_at, updated_at
+            previous_encoding_aes_key, previous_until, coalesce(deliveries, 0) as "previous_deliveries!",
+            last_at as "previous_last_at?", receive_ids, welcome_message, welcome, auto_reply, status,
+            secret_rotated_at, keys_rotated_at, created_at, updated_at
         from enterprise_wechat_config
+        left join callback_key_use on app_id = id and rotated_at = keys_rotated_at
         where $1::text is null or name = $1
         order by name
         "#,

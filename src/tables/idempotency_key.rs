@@ -6,21 +6,66 @@ use sqlx::PgConnection;
 /// How many hours an answer is kept.
 const KEPT_HOURS: i32 = 24;
 
+/// A request, and the key that its caller gave it.
+#[derive(Debug)]
+pub struct Request {
+    /// Whose key it is: another token's is another key.
+    pub token_id: i32,
+    /// The key.
+    pub key: String,
+    /// What the request says, so that another one under the same key is noticed.
+    pub hash: [u8; 32],
+}
+
 /// What is known of a request.
 #[derive(Debug)]
 pub enum Known {
     /// Nothing: it is now noted as being carried out.
     New,
-    /// It was answered with that status and body.
-    Answered(u16, Value),
+    /// It was answered.
+    Answered {
+        /// The status.
+        status: u16,
+        /// The body.
+        answer: Value,
+        /// Whom or what it was about.
+        subject: String,
+        /// The customer it was about, if it was one.
+        customer: String,
+    },
     /// The key was used for another request.
     Other,
+}
+
+/// What is known of a request that was carried out; none if it was not, or not yet.
+pub async fn find(conn: &mut PgConnection, request: &Request) -> sqlx::Result<Option<Known>> {
+    let row = sqlx::query!(
+        r#"
+        select hash, status as "status!", answer as "answer!", subject, customer
+        from idempotency_key
+        where token_id = $1 and key = $2 and at >= now() - make_interval(hours => $3) and status is not null
+        "#,
+        request.token_id,
+        request.key,
+        KEPT_HOURS,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| match row.hash == request.hash {
+        true => Known::Answered {
+            status: u16::try_from(row.status).unwrap_or(200),
+            answer: row.answer,
+            subject: row.subject,
+            customer: row.customer,
+        },
+        false => Known::Other,
+    }))
 }
 
 /// Notes that a request is being carried out, in its own transaction, or says what is known of it.
 ///
 /// Of requests that come at once, all but the first wait here until the first is committed or undone.
-pub async fn begin(conn: &mut PgConnection, token_id: i32, key: &str, hash: &[u8]) -> sqlx::Result<Known> {
+pub async fn begin(conn: &mut PgConnection, request: &Request) -> sqlx::Result<Known> {
     let noted = sqlx::query!(
         r#"
         insert into idempotency_key as own (token_id, key, hash) values ($1, $2, $3)
@@ -28,9 +73,9 @@ pub async fn begin(conn: &mut PgConnection, token_id: i32, key: &str, hash: &[u8
         do update set hash = excluded.hash, status = null, answer = null, at = now()
         where own.at < now() - make_interval(hours => $4)
         "#,
-        token_id,
-        key,
-        hash,
+        request.token_id,
+        request.key,
+        &request.hash[..],
         KEPT_HOURS,
     )
     .execute(&mut *conn)
@@ -38,35 +83,29 @@ pub async fn begin(conn: &mut PgConnection, token_id: i32, key: &str, hash: &[u8
     if noted.rows_affected() > 0 {
         return Ok(Known::New);
     }
-    let row = sqlx::query!(
-        "select hash, status, answer from idempotency_key where token_id = $1 and key = $2",
-        token_id,
-        key,
-    )
-    .fetch_one(conn)
-    .await?;
-    Ok(match (row.status, row.answer) {
-        (Some(status), Some(answer)) if row.hash == hash => {
-            Known::Answered(u16::try_from(status).unwrap_or(200), answer)
-        }
-        _ => Known::Other,
-    })
+    Ok(find(conn, request).await?.unwrap_or(Known::Other))
 }
 
 /// Keeps the answer.
 pub async fn finish(
     conn: &mut PgConnection,
-    token_id: i32,
-    key: &str,
+    request: &Request,
     status: u16,
     answer: &Value,
+    subject: &str,
+    customer: &str,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "update idempotency_key set status = $3, answer = $4 where token_id = $1 and key = $2",
-        token_id,
-        key,
+        r#"
+        update idempotency_key set status = $3, answer = $4, subject = $5, customer = $6
+        where token_id = $1 and key = $2
+        "#,
+        request.token_id,
+        request.key,
         i16::try_from(status).unwrap_or(i16::MAX),
         answer,
+        subject,
+        customer,
     )
     .execute(conn)
     .await?;

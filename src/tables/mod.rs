@@ -42,6 +42,8 @@ pub mod idempotency_key;
 
 pub mod enterprise_wechat_config;
 
+pub mod callback_key_use;
+
 pub mod api_token;
 
 pub mod access_log;

@@ -12,7 +12,7 @@ use tokio::{
 use wecomd::{
     admin::{
         auth::Role,
-        guard::{GUESSES_PER_ADDRESS, REQUESTS_PER_TOKEN},
+        guard::{GUESSES_PER_ADDRESS, REQUESTS_PER_ADDRESS, REQUESTS_PER_TOKEN},
         note_refused,
         route::{Access, ROUTES, Route},
     },
@@ -230,6 +230,21 @@ async fn whoever_guesses_is_told_to_wait_and_nobody_else_is() {
         app.db.texts(sums).await,
         [format!("GET 401 {guesses} 127.0.0.1"), "GET 410 3 127.0.0.1".to_owned(), "GET 429 2 127.0.0.1".to_owned()]
     );
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_address_that_asks_too_often_has_one_line_whatever_methods_it_invents() {
+    let app = TestApp::start().await;
+    for _ in 0..REQUESTS_PER_ADDRESS {
+        let _ = app.app.admin_half.guard.admit_address(&HOME.to_string(), std::time::Instant::now());
+    }
+    for method in ["GET", "BREW", "X-1", "X-2"] {
+        assert_eq!(ask(&app, HOME, None, (method, "/api/enterprise-wechat/config")).await.status, 429);
+    }
+    note_refused(&app.app.admin_half).await;
+    let sums = "select concat_ws(' ', method, route, status, times, address) from access_log";
+    assert_eq!(app.db.texts(sums).await, ["- - 429 4 127.0.0.1"]);
     app.finish().await;
 }
 

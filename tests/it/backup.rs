@@ -344,6 +344,7 @@ async fn only_one_process_at_a_time_makes_a_backup_and_what_a_killed_one_left_go
     let file = left.to_str().expect("UTF-8");
     backup::begin(&mut other, at("2026-05-01T02:30:00Z"), file, 1).await.expect("begun");
     fs::write(left.with_extension("backup.part"), "half").expect("written");
+    fs::write(&left, "whole, but nobody noted it").expect("written");
     let standing = backup::standing(&mut other).await.expect("one");
     assert_eq!(wecomd::backup::said(&standing, None, Utc::now())["state"], "failed", "nobody is at it any more");
     site.make().await;

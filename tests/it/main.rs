@@ -63,6 +63,7 @@ mod wecom_errors;
 mod wecom_transfer;
 
 mod errcodes;
+
 mod handover;
 
 mod handover_driver;
@@ -90,3 +91,7 @@ mod backup;
 mod key;
 
 mod openapi;
+
+mod secrets;
+
+mod repetition;

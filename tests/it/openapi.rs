@@ -151,52 +151,52 @@ fn the_operations_are_these() {
     api-tokens POST admin
     api-tokens/{id} DELETE admin
     config GET viewer
-    config POST admin If-Match
+    config POST admin If-Match,Idempotency-Key
     contact-records POST operator Idempotency-Key
     contact-records/{customerId} GET viewer type,from,to,limit,cursor
-    customer-contact POST operator
+    customer-contact POST operator Idempotency-Key
     customer-contact-qr/{state} GET viewer
     customer-contact/{customerId} GET viewer
     customer-matches GET viewer decided,limit,cursor
-    customer-matches/{id} POST operator
+    customer-matches/{id} POST operator Idempotency-Key
     deliveries GET viewer state,app,limit,cursor
     deliveries/{id} GET operator
-    deliveries/{id}/replay POST operator
+    deliveries/{id}/replay POST operator Idempotency-Key
     handovers GET viewer state,staff_id,wechat_userid,limit,cursor
     handovers/{id} GET viewer
-    handovers/{id}/acceptances POST operator
-    handovers/{id}/cancel POST operator
-    handovers/{id}/close POST operator
+    handovers/{id}/acceptances POST operator Idempotency-Key
+    handovers/{id}/cancel POST operator Idempotency-Key
+    handovers/{id}/close POST operator Idempotency-Key
     handovers/{id}/items GET viewer kind,state,successor,limit,cursor
     handovers/{id}/items.csv GET viewer
     handovers/{id}/log GET viewer limit,cursor
-    handovers/{id}/notify POST operator
+    handovers/{id}/notify POST operator Idempotency-Key
     handovers/{id}/plan PUT operator preview
-    handovers/{id}/poll POST operator
-    handovers/{id}/submit POST operator
+    handovers/{id}/poll POST operator Idempotency-Key
+    handovers/{id}/submit POST operator Idempotency-Key
     media/{id} GET viewer Range
     reports/{name} GET viewer since,until,staff_id,format,limit,cursor
     resignations GET viewer state,staff_id,limit,cursor
     resignations POST operator Idempotency-Key
     resignations/{id} GET viewer
-    resignations/{id}/approve POST admin
-    resignations/{id}/cancel POST operator
-    resignations/{id}/refuse POST admin
+    resignations/{id}/approve POST admin Idempotency-Key
+    resignations/{id}/cancel POST operator Idempotency-Key
+    resignations/{id}/refuse POST admin Idempotency-Key
     staff-bind DELETE operator staff_id,corpid
     staff-bind GET viewer corpid,status,limit,cursor
-    staff-bind POST operator
+    staff-bind POST operator Idempotency-Key
     staff-bind/login POST operator
     staff-bind/login/callback GET public code,state
     staff-duty GET viewer limit,cursor
-    staff-duty POST operator
+    staff-duty POST operator Idempotency-Key
     sync GET viewer corpid,limit,cursor
-    sync POST operator
+    sync POST operator Idempotency-Key
     sync/{id} GET viewer kind,limit,cursor
-    sync/{id}/cancel POST operator
+    sync/{id}/cancel POST operator Idempotency-Key
     tasks GET viewer kind,state,subject,limit,cursor
-    tasks/{id}/cancel POST operator
-    tasks/{id}/replay POST operator
-    test-connection POST admin
+    tasks/{id}/cancel POST operator Idempotency-Key
+    tasks/{id}/replay POST operator Idempotency-Key
+    test-connection POST admin Idempotency-Key
     transfer POST operator Idempotency-Key
     transfer-history GET viewer from,to,customer,state,since,until,limit,cursor
     work-orders GET viewer state,staff_id,customer_id,limit,cursor

@@ -12,6 +12,7 @@ use crate::support::{
     folder::Folder,
     http::{Answer, request},
     plaintext::{contact, text},
+    wait::until,
 };
 
 const BASE: &str = "/api/enterprise-wechat";
@@ -265,6 +266,27 @@ async fn a_question_about_a_day_reads_nothing_of_other_months() {
 }
 
 #[tokio::test]
+async fn two_reports_are_made_at_once_and_a_third_is_told_when_to_ask_again() {
+    let app = story().await;
+    let mut lock = app.db.pool.begin().await.expect("begins");
+    sqlx::query("lock table wechat_contact_record in access exclusive mode").execute(&mut *lock).await.expect("locks");
+    let waiting = "select count(*) from pg_stat_activity
+        where datname = current_database() and application_name = 'wecomd' and wait_event_type = 'Lock'";
+    let third = async {
+        until("two reports wait for the table", async || app.db.count(waiting).await == 2).await;
+        let refused = csv_of(&app, "first_response_time", BOTH).await;
+        lock.rollback().await.expect("let go");
+        refused
+    };
+    let (first, second, third) =
+        tokio::join!(csv_of(&app, "message_volumes", BOTH), csv_of(&app, "contacts_by_staff_day", BOTH), third);
+    assert_eq!((first.status, second.status, third.status), (200, 200, 429), "{}", third.text());
+    assert!(third.head.contains("retry-after: 5"), "{}", third.head);
+    assert_eq!(csv_of(&app, "first_response_time", BOTH).await.status, 200, "there are turns again");
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn what_is_no_report_or_no_day_is_refused_with_what_there_is() {
     let app = TestApp::start().await;
     let unknown = app.ask("GET", &format!("{BASE}/reports/pg_authid"), None).await.json();
@@ -377,6 +399,11 @@ async fn a_role_that_may_do_more_than_read_is_not_made_a_reader() {
         let refused = reporting(&db, &["grant", "--role", name]).await.expect_err(name);
         assert!(refused.contains("role"), "{name}: {refused}");
     }
+    let writer = format!("writer_{}", uuid::Uuid::now_v7().simple());
+    db.execute(&format!("create role {writer}; grant update on member to {writer}")).await;
+    let refused = reporting(&db, &["grant", "--role", &writer]).await.expect_err("it may write");
+    assert!(refused.contains("may do more than read"), "{refused}");
+    db.execute(&format!("drop owned by {writer}; drop role {writer}")).await;
     assert!(reporting(&db, &["revoke", "--role", "nobody_at_all"]).await.is_err());
     assert_eq!(db.count("select count(*) from pg_db_role_setting join pg_database on pg_database.oid = setdatabase where datname = current_database()").await, 0);
 

@@ -128,6 +128,8 @@ mod tests {
             previous_token: None,
             previous_encoding_aes_key: None,
             previous_until: None,
+            previous_deliveries: 0,
+            previous_last_at: None,
             receive_ids: None,
             welcome_message: Some("hello".to_owned()),
             welcome: serde_json::json!({}),

@@ -64,6 +64,11 @@ pub struct Shown {
     pub encoding_aes_key: SecretShown,
     /// Until when the previous Token and EncodingAESKey are accepted too; null if they are not.
     pub previous_keys_until: Option<DateTime<Utc>>,
+    /// How many deliveries have come under them since they were replaced, a few seconds late: as long as it grows, WeCom
+    /// still uses them. Null if no keys were ever replaced.
+    pub previous_keys_deliveries: Option<i64>,
+    /// When the last of them came.
+    pub previous_keys_last_used_at: Option<DateTime<Utc>>,
     /// The path to enter in WeCom's console, after the address of the public listener.
     pub callback_path: String,
     /// When the app was added.
@@ -185,6 +190,8 @@ fn shown(row: Row, now: DateTime<Utc>) -> Shown {
         token: key(),
         encoding_aes_key: key(),
         previous_keys_until: row.previous_until.filter(|until| row.previous_token.is_some() && *until > now),
+        previous_keys_deliveries: row.previous_token.is_some().then_some(row.previous_deliveries),
+        previous_keys_last_used_at: row.previous_last_at,
         name: row.name,
         corpid: row.corpid.0,
         agentid: row.agentid,

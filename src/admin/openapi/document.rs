@@ -13,7 +13,7 @@ use super::{
 };
 use crate::admin::{
     auth::Role,
-    idempotency::KEY_CHARS_MAX,
+    idempotency::{KEY_CHARS_MAX, is_taken},
     media,
     problem::{self, Code, Problem},
     route::{Access, Endpoint, ROUTES, Route},
@@ -123,7 +123,7 @@ pub(super) fn problems(route: &Route) -> BTreeMap<u16, Vec<Code>> {
         // An empty one, or one with a slash, makes another path.
         codes.push(Code::NotFound);
     }
-    if operation.headers.contains(&Header::IdempotencyKey) {
+    if is_taken(route) {
         codes.push(Code::IdempotencyKeyReused);
     }
     if operation.asks_wecom {
@@ -148,7 +148,7 @@ fn operation(route: &Route, language: Language, written: &mut Written) -> Value 
         "summary": it.summary.said(language),
         "description": described(route, it, language),
         "x-role": role(route.access),
-        "parameters": parameters(it, language),
+        "parameters": parameters(route, it, language),
         "responses": responses(route, language, written),
     });
     if route.access == Access::Public {
@@ -174,7 +174,7 @@ fn described(route: &Route, it: &Operation, language: Language) -> String {
     [it.about.said(language), &role].join(" ").trim().to_owned()
 }
 
-fn parameters(it: &Operation, language: Language) -> Vec<Value> {
+fn parameters(route: &Route, it: &Operation, language: Language) -> Vec<Value> {
     let of = |it: &super::Parameter, place: &str| {
         let mut parameter = json!({
             "name": it.name, "in": place, "required": it.required, "description": it.about.said(language),
@@ -187,8 +187,9 @@ fn parameters(it: &Operation, language: Language) -> Vec<Value> {
     };
     let path = it.path.iter().map(|it| of(it, "path"));
     let query = it.query.iter().map(|it| of(it, "query"));
-    let headers = it.headers.iter().map(|it| {
-        let (name, about, schema) = header(*it, language);
+    let key = is_taken(route).then_some(Header::IdempotencyKey);
+    let headers = it.headers.iter().copied().chain(key).map(|it| {
+        let (name, about, schema) = header(it, language);
         json!({ "name": name, "in": "header", "required": false, "description": about, "schema": schema })
     });
     path.chain(query).chain(headers).collect()

@@ -18,7 +18,7 @@ pub(super) struct Operation {
     pub(super) path: Option<Parameter>,
     /// What may stand behind the `?`. This is what the endpoint can take, and nothing else.
     pub(super) query: &'static [Parameter],
-    /// Headers that mean something here alone.
+    /// Headers that mean something here alone; `Idempotency-Key` is added where it is taken.
     pub(super) headers: &'static [Header],
     /// The body, if it takes one.
     pub(super) body: Option<Body>,
@@ -47,7 +47,7 @@ pub(super) enum Tag {
 /// A request's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Header {
-    /// A repetition is answered as the first time.
+    /// A repetition is answered as the first time. Every POST takes it, but those whose answer is a secret.
     IdempotencyKey,
     /// Only if nobody else changed it.
     IfMatch,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -56,7 +56,7 @@ impl Office<'_> {
             method: method.to_owned(),
             path: format!("/api/enterprise-wechat{path}"),
             query: query.to_owned(),
-            bearer: Some(self.token.expose_secret().to_owned()),
+            bearer: Some(self.token.clone()),
             body: body.map(|it| it.to_string().into()).unwrap_or_default(),
             range: None,
             idempotency_key: None,

@@ -109,6 +109,22 @@ impl Daemon {
         samples.filter_map(|it| it.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 
+    /// What it wrote on stderr so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(log(self.folder.path())).expect("a log")
+    }
+
+    /// Asks its admin API for something under these credentials.
+    pub(crate) async fn ask(&self, bearer: &str, method: &str, target: &str, body: &str) -> Answer {
+        let headers = [("authorization", bearer)];
+        request(self.admin, method, target, &headers, body.as_bytes()).await.expect("an answer")
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     async fn probe(&self, path: &str) -> Answer {
         request(self.admin, "GET", path, &[], b"").await.expect("an answer")
     }
@@ -120,7 +136,7 @@ impl Drop for Daemon {
         let _ = self.child.wait();
         if std::thread::panicking() {
             let log = fs::read_to_string(log(self.folder.path())).unwrap_or_default();
-            let lines: Vec<_> = log.lines().collect();
+            let lines: Vec<_> = log.lines().map(|it| it.chars().take(300).collect::<String>()).collect();
             eprintln!("wecomd's last words:\n{}", lines[lines.len().saturating_sub(30)..].join("\n"));
         }
     }

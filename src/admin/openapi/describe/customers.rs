@@ -1,6 +1,5 @@
 //! `customer-contact`, `contact-records`, `customer-matches` and `media`.
 
-use super::work_orders::KEY_ABOUT;
 use crate::{
     admin::{
         contact_records, customer_contact, customer_matches,
@@ -76,8 +75,6 @@ pub(super) const RECORDS: Operation = Operation {
 pub(super) const ADD_RECORD: Operation = Operation {
     tag: Tag::Customers,
     summary: say("Add a record by hand", "手工补录联系记录"),
-    about: KEY_ABOUT,
-    headers: &[Header::IdempotencyKey],
     body: Some(Body::of::<contact_records::Wanted>()),
     answers: &[Answer::json::<wechat_contact_record::Shown>(201, "The record.", "新增的记录。")],
     codes: &[Code::NotBound],

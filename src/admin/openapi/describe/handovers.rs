@@ -1,11 +1,10 @@
 //! `handovers`, `transfer` and `transfer-history`, as far as they are looked at or begun.
 
-use super::work_orders::KEY_ABOUT;
 use crate::{
     admin::{
         handovers,
         openapi::{
-            operation::{Answer, Body, Content, Header, Operation, Tag, say},
+            operation::{Answer, Body, Content, Operation, Tag, say},
             parameter::{CURSOR, LIMIT, Parameter, Value, path, query},
         },
         page::Page,
@@ -99,8 +98,6 @@ pub(super) const LOG: Operation = Operation {
 pub(super) const TRANSFER: Operation = Operation {
     tag: Tag::Handovers,
     summary: say("Hand customers from one staff member to another", "在职转接客户"),
-    about: KEY_ABOUT,
-    headers: &[Header::IdempotencyKey],
     body: Some(Body::of::<transfer::Wish>()),
     answers: &[Answer::json::<transfer::Begun>(202, "It has begun.", "已开始转接。")],
     codes: &[Code::NotBound, Code::PlanBroken, Code::NothingToTransfer],

@@ -1,10 +1,9 @@
 //! `resignations`.
 
-use super::work_orders::KEY_ABOUT;
 use crate::{
     admin::{
         openapi::{
-            operation::{Answer, Body, Header, Operation, Tag, say},
+            operation::{Answer, Body, Operation, Tag, say},
             parameter::{CURSOR, LIMIT, Parameter, Value, path, query},
         },
         page::Page,
@@ -45,8 +44,6 @@ pub(super) const LIST: Operation = Operation {
 pub(super) const ADD: Operation = Operation {
     tag: Tag::Resignations,
     summary: say("Enter a resignation", "登记离职申请"),
-    about: KEY_ABOUT,
-    headers: &[Header::IdempotencyKey],
     body: Some(Body::of::<resignations::Wanted>()),
     answers: &[Answer::json::<Resignation>(201, "The resignation.", "新登记的离职申请。")],
     codes: &[Code::NotBound, Code::AlreadyOpen],

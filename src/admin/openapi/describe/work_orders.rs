@@ -3,8 +3,7 @@
 use crate::{
     admin::{
         openapi::{
-            Text,
-            operation::{Answer, Body, Header, Operation, Tag, say},
+            operation::{Answer, Body, Operation, Tag, say},
             parameter::{CURSOR, LIMIT, Parameter, Value, path, query},
         },
         page::Page,
@@ -14,12 +13,6 @@ use crate::{
     flow::order_state::OrderState,
     tables::work_order::Order,
 };
-
-/// What an `Idempotency-Key` is good for.
-pub(super) const KEY_ABOUT: Text = say(
-    "With an `Idempotency-Key`, a request that is sent again is answered as the first was, and nothing is done twice.",
-    "带 `Idempotency-Key` 时，重复发送的请求返回与首次相同的结果，不会重复执行。",
-);
 
 const ID: Parameter = path("id", Value::Number, "The order's number.", "工单编号。");
 
@@ -46,8 +39,6 @@ pub(super) const LIST: Operation = Operation {
 pub(super) const ADD: Operation = Operation {
     tag: Tag::WorkOrders,
     summary: say("Add a work order", "新建工单"),
-    about: KEY_ABOUT,
-    headers: &[Header::IdempotencyKey],
     body: Some(Body::of::<work_orders::Wanted>()),
     answers: &[Answer::json::<work_orders::Story>(201, "The order.", "新建的工单。")],
     ..Operation::NEW
