@@ -19,13 +19,14 @@ demo: ## shows everything at work: a database, the daemon, a pretend WeCom
 	@echo "Building wecomd and starting its demo; the first build takes a few minutes."
 	@$(CARGO) run --release --quiet -- demo
 
-test: ## checks format, lints, the query cache, all tests, deploy/nginx.conf and the documents
+test: ## checks format, lints, the query cache, all tests, the API, deploy/nginx.conf and the documents
 	@scripts/step "setup" scripts/setup
 	@scripts/step "format" $(CARGO) fmt --check
 	@scripts/step "lints" $(CARGO) clippy --all-targets --quiet -- -D warnings
 	@scripts/step "query cache" scripts/prepare --check
 	@scripts/step "tests" scripts/with-postgres $(TEST)
 	@scripts/step "examples in comments" $(CARGO) test --doc --quiet
+	@scripts/step "api" env WECOMD_TEST_PROGRAM=$${CARGO_TARGET_DIR:-target}/debug/wecomd scripts/check-api
 	@scripts/step "nginx" scripts/check-nginx
 	@scripts/step "documents" env WECOMD_TEST_PROGRAM=$${CARGO_TARGET_DIR:-target}/debug/wecomd scripts/check-docs
 

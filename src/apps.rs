@@ -54,7 +54,7 @@ pub struct App {
 }
 
 /// When an app answers by itself, and what. The first rule that fits answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReplyRule {
     /// What it answers to.
@@ -67,7 +67,7 @@ pub struct ReplyRule {
 }
 
 /// What an auto-reply rule answers to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReplyOn {
     /// A text message to the app.

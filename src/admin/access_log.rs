@@ -1,5 +1,7 @@
 //! `access-log`: who did what to which subject, as pages and as CSV. Asking for it is itself in it.
 
+use std::ops::RangeInclusive;
+
 use chrono::SecondsFormat;
 use sqlx::PgConnection;
 
@@ -14,7 +16,10 @@ use super::{
 use crate::tables::access_log::{self, Filter, Listed};
 
 /// How many lines a CSV has at most: an answer is put together in memory. The next begins at its `x-next-cursor`.
-const CSV_ROWS_MAX: usize = 10_000;
+pub(super) const CSV_ROWS_MAX: usize = 10_000;
+
+/// What is an HTTP status.
+pub(super) const STATUSES: RangeInclusive<i16> = 100..=599;
 
 /// What every route begins with; a filter may leave it out.
 const BASE: &str = "/api/enterprise-wechat/";
@@ -38,11 +43,7 @@ const COLUMNS: [&str; 13] = [
 
 pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let mut params = call.params()?;
-    let csv = match params.take("format").as_deref() {
-        None | Some("json") => false,
-        Some("csv") => true,
-        Some(_) => return Err(Problem::parameter("format", "must be json or csv")),
-    };
+    let csv = params.take("format").as_deref() == Some("csv");
     let filter = filter(&mut params)?;
     let paging = match csv {
         true => Paging::take_up_to(&mut params, CSV_ROWS_MAX, CSV_ROWS_MAX)?,
@@ -67,8 +68,11 @@ pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
 }
 
 fn filter(params: &mut Params) -> Result<Filter, Problem> {
-    let status = params.take("status").map(|text| text.parse()).transpose();
-    let status = status.map_err(|_| Problem::parameter("status", "must be an HTTP status, such as 403"))?;
+    let status = params.take("status").map(|text| {
+        let status = text.parse().ok().filter(|status| STATUSES.contains(status));
+        status.ok_or_else(|| Problem::parameter("status", "must be an HTTP status, such as 403"))
+    });
+    let status = status.transpose()?;
     let route = params.take("route").map(|it| if it.starts_with('/') { it } else { format!("{BASE}{it}") });
     let (since, until) = (take_time(params, "since")?, take_time(params, "until")?);
     let (who, subject, customer) = (params.take("who"), params.take("subject"), params.take("customer"));

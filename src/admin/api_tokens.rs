@@ -22,19 +22,24 @@ use crate::{
 pub const EXPIRES_DAYS_MAX: u32 = 3_650;
 
 /// A token that is wanted.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+#[schemars(rename = "NewToken")]
+pub(super) struct Wanted {
     /// Whose it is.
+    #[schemars(length(min = 1, max = check::ID_BYTES_MAX))]
     name: String,
+    /// How far it reaches.
     role: Role,
     /// After how many days it ends by itself; never, if this is left out.
+    #[schemars(range(min = 1, max = EXPIRES_DAYS_MAX))]
     expires_days: Option<u32>,
 }
 
 /// A new token.
-#[derive(Serialize)]
-struct Made {
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "TokenMade")]
+pub(super) struct Made {
     #[serde(flatten)]
     listed: Listed,
     /// The token itself, this once.
@@ -42,8 +47,9 @@ struct Made {
 }
 
 /// A token in a list.
-#[derive(Serialize)]
-struct Shown {
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "TokenShown")]
+pub(super) struct Shown {
     #[serde(flatten)]
     listed: Listed,
     /// `live`, `expired` or `revoked`.

@@ -8,8 +8,10 @@ use super::{
     auth::Caller,
     browser::{self, Cookie},
     line::About,
+    openapi,
     params::Params,
     problem::Problem,
+    route::Endpoint,
 };
 
 /// A request that may be carried out.
@@ -18,6 +20,8 @@ pub(super) struct Call<'a> {
     pub(super) admin: &'a Admin,
     /// The request.
     pub(super) request: &'a Request,
+    /// What is wanted.
+    pub(super) endpoint: Endpoint,
     /// Who calls.
     pub(super) caller: Option<&'a Caller>,
     /// What the path's parameter stands for; empty if it has none.
@@ -63,7 +67,7 @@ impl Call<'_> {
 
     /// The query's parameters.
     pub(super) fn params(&self) -> Result<Params, Problem> {
-        Params::parse(&self.request.query)
+        Params::described(&self.request.query, openapi::parameters(self.endpoint))
     }
 
     /// Refuses a query where none is taken.

@@ -1,5 +1,6 @@
 //! `console-users`: which members may log in to the console, and as what.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use sqlx::PgConnection;
 
@@ -18,9 +19,10 @@ use crate::{
 };
 
 /// As what somebody may log in.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+pub(super) struct Wanted {
+    /// What they may do.
     role: Role,
 }
 

@@ -31,21 +31,27 @@ const CONTENT_BYTES_MAX: usize = 8_192;
 const AHEAD_MAX: TimeDelta = TimeDelta::minutes(5);
 
 /// A record to add.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+#[schemars(rename = "NewContactRecord")]
+pub(super) struct Wanted {
     /// May be left out where there is only one corp.
     corpid: Option<String>,
+    /// The customer.
+    #[schemars(length(min = 1, max = check::ID_BYTES_MAX))]
     customer_id: String,
     /// Who was in contact with the customer.
+    #[schemars(length(min = 1, max = check::ID_BYTES_MAX))]
     staff_id: Option<String>,
     /// When; now, if it is left out.
     contact_time: Option<DateTime<Utc>>,
+    /// What was said or done.
+    #[schemars(length(min = 1, max = CONTENT_BYTES_MAX))]
     content: String,
 }
 
 /// The types a record can have.
-const TYPES: [&str; 8] = ["text", "image", "voice", "video", "location", "link", "file", "event"];
+pub(super) const TYPES: [&str; 8] = ["text", "image", "voice", "video", "location", "link", "file", "event"];
 
 pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let mut params = call.params()?;
@@ -53,9 +59,6 @@ pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
     let (from, to) = (take_time(&mut params, "from")?, take_time(&mut params, "to")?);
     let paging = Paging::take(&mut params)?;
     params.finish()?;
-    if contact_type.as_deref().is_some_and(|it| !TYPES.contains(&it)) {
-        return Err(Problem::parameter("type", format!("must be one of {}", TYPES.join(", "))));
-    }
     call.customer = call.id.to_owned();
     let filter = Filter { customer: call.id.to_owned(), contact_type, from, to, after: paging.after(read_key)? };
     let rows = wechat_contact_record::of_customer(conn, &filter, paging.fetch()).await?;
@@ -70,10 +73,12 @@ pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
 }
 
 /// A record, and where its picture, sound, film or file is handed out.
-#[derive(Debug, Serialize)]
-struct Listed {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "ContactRecordWithMedia")]
+pub(super) struct Listed {
     #[serde(flatten)]
     record: Shown,
+    /// Where its picture, sound, film or file is handed out; null if it has none.
     media: Option<Link>,
 }
 

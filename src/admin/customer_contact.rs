@@ -30,8 +30,9 @@ use crate::{
 };
 
 /// What is known of a customer.
-#[derive(Debug, Serialize)]
-struct Contacts {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "CustomerContacts")]
+pub(super) struct Contacts {
     /// The business's id; null if the customer is known by WeCom's alone.
     customer_id: Option<String>,
     /// One for each member who knows them, latest contact first.
@@ -47,20 +48,26 @@ struct Contacts {
 }
 
 /// A code that is wanted.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+#[schemars(rename = "ContactWayWanted")]
+pub(super) struct Wanted {
     /// May be left out where there is only one corp.
     corpid: Option<String>,
+    /// Who shall scan it.
+    #[schemars(length(min = 1, max = check::ID_BYTES_MAX))]
     customer_id: String,
     /// Whom the customer shall meet; may be left out where the order says who is in charge.
+    #[schemars(length(min = 1, max = check::ID_BYTES_MAX))]
     staff_id: Option<String>,
+    /// The order it is about.
     work_order_id: Option<i64>,
 }
 
 /// A code, as row and picture.
-#[derive(Debug, Serialize)]
-struct Made {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "ContactWayMade")]
+pub(super) struct Made {
     #[serde(flatten)]
     way: ContactWay,
     /// A PNG of a code that holds `qr_code`, in base64.

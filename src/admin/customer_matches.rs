@@ -16,19 +16,18 @@ use crate::{
 };
 
 /// Which customer a person is.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Decision {
+#[schemars(rename = "CustomerMatchDecision")]
+pub(super) struct Decision {
+    /// One of the candidates, or another id of the business.
+    #[schemars(length(min = 1, max = check::ID_BYTES_MAX))]
     customer_id: String,
 }
 
 pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let mut params = call.params()?;
-    let decided = match params.take("decided").as_deref() {
-        None | Some("false") => false,
-        Some("true") => true,
-        Some(_) => return Err(Problem::parameter("decided", "must be true or false")),
-    };
+    let decided = params.take("decided").as_deref() == Some("true");
     let paging = Paging::take(&mut params)?;
     params.finish()?;
     let after = paging.after(|key| key.parse().ok())?.unwrap_or(0);

@@ -1,6 +1,6 @@
 //! `deliveries`: what WeCom sent, how it stands, and once more, please.
 
-use serde_json::json;
+use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::{
@@ -10,8 +10,17 @@ use super::{
 };
 use crate::{
     ids::DeliveryKey,
-    inbox::{self, Filter},
+    inbox::{self, Filter, State},
 };
+
+/// A delivery that was queued again.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct DeliveryQueued {
+    /// The delivery.
+    id: String,
+    /// How it stands.
+    state: State,
+}
 
 pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let mut params = call.params()?;
@@ -39,7 +48,7 @@ pub(super) async fn replay(call: &mut Call<'_>, conn: &mut PgConnection) -> Resu
     if !inbox::replay(conn, &key).await? {
         return Err(unknown());
     }
-    Answer::new(202, json!({ "id": key.to_string(), "state": "pending" }))
+    Answer::new(202, DeliveryQueued { id: key.to_string(), state: State::Pending })
 }
 
 fn wanted(call: &Call<'_>) -> Result<DeliveryKey, Problem> {

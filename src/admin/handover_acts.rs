@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 
 use chrono::Utc;
-use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::json;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sqlx::PgConnection;
 
 use super::{
     body,
     call::{Answer, Call},
     check,
-    handovers::{number, standing, unknown},
+    handovers::{Standing, number, standing, unknown},
     problem::{Code, Problem},
 };
 use crate::{
@@ -31,45 +30,69 @@ use crate::{
 const NAMES_MAX: i32 = 3;
 
 /// How long a note or reason may be.
-const NOTE_BYTES_MAX: usize = 2_048;
+pub(super) const NOTE_BYTES_MAX: usize = 2_048;
 
 /// How many items may be given up at once.
 const CLOSED_MAX: usize = 1_000;
 
 /// What a successor answered.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Acceptance {
+pub(super) struct Acceptance {
+    /// The successor.
+    #[schemars(length(min = 1, max = check::ID_BYTES_MAX))]
     staff_id: String,
+    /// Whether they agree.
     accepted: bool,
+    /// What they said.
+    #[schemars(length(min = 1, max = NOTE_BYTES_MAX))]
     note: Option<String>,
 }
 
 /// How it shall go.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Submission {
+pub(super) struct Submission {
     /// Even if nobody was chosen for some items.
     #[serde(default)]
     partly: bool,
 }
 
 /// Why it is called off.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Cancellation {
+pub(super) struct Cancellation {
+    /// Why.
+    #[schemars(length(min = 1, max = NOTE_BYTES_MAX))]
     reason: Option<String>,
 }
 
 /// What is given up.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Closing {
+pub(super) struct Closing {
+    /// By what they are: external userids, numbers of orders, chat_ids.
     #[serde(default)]
+    #[schemars(length(max = CLOSED_MAX))]
     subjects: Vec<String>,
+    /// By their numbers.
     #[serde(default)]
+    #[schemars(length(max = CLOSED_MAX))]
     items: Vec<i64>,
+    /// Why.
+    #[schemars(length(min = 1, max = NOTE_BYTES_MAX))]
     reason: String,
+}
+
+/// What became of it.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct Closed {
+    /// How many were given up.
+    closed: usize,
+    /// How many had come to an end before.
+    unchanged: usize,
+    /// The handover as it stands now.
+    handover: Standing,
 }
 
 pub(super) async fn notify(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
@@ -187,8 +210,8 @@ pub(super) async fn close(call: &mut Call<'_>, conn: &mut PgConnection) -> Resul
     let by = By { actor: call.who(), cause: &wanted.reason };
     let closed = turn(conn, Fact::GivenUp, &heard, by).await?;
     settle(conn, handover.id, by).await?;
-    let state = standing(conn, handover.id).await?;
-    Answer::ok(json!({ "closed": closed.len(), "unchanged": items.len() - closed.len(), "handover": state }))
+    let (closed, unchanged) = (closed.len(), items.len().saturating_sub(closed.len()));
+    Answer::ok(Closed { closed, unchanged, handover: standing(conn, handover.id).await? })
 }
 
 /// Calls a handover off: what nobody has asked WeCom for is not asked for any more.

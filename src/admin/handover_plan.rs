@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use sqlx::{Acquire, PgConnection};
 
 use super::{
@@ -14,12 +13,12 @@ use super::{
     check,
     handovers::{number, unknown},
     problem::{Code, Problem},
-    successors::{self, Verdicts, departments, listed, told},
+    successors::{self, ListedBroken, Verdicts, departments, listed},
 };
 use crate::{
     handover::{
         item::{Fact, ItemState},
-        plan::{self, Candidate, Item, Kind, Leaver, Load, Plan, Rule, Tally},
+        plan::{self, Broken, Candidate, Item, Kind, Leaver, Load, Plan, Rule, Said, Tally},
         turn::{By, WECOMD, settle, turn_all},
     },
     ids::UserId,
@@ -50,15 +49,21 @@ const GROUP_PAGES_MAX: usize = 100;
 const GONE_MAX: TimeDelta = TimeDelta::days(365);
 
 /// The body.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Wish {
+#[schemars(rename = "PlanWanted")]
+pub(super) struct Wish {
     /// The version that the caller saw; it may be left out of a preview.
     version: Option<i64>,
+    /// Who shall have which items; give either rules or one `successor`.
     #[serde(default)]
+    #[schemars(length(max = RULES_MAX))]
     rules: Vec<Rule>,
     /// The same as one rule that names one successor for all.
+    #[schemars(length(min = 1, max = check::ID_BYTES_MAX))]
     successor: Option<String>,
+    /// What customers are told once a transfer is done.
+    #[schemars(length(min = 1, max = MESSAGE_CHARS_MAX))]
     message: Option<String>,
     /// Which kinds are planned; the others stay as they are.
     #[serde(default)]
@@ -69,9 +74,9 @@ struct Wish {
 }
 
 /// All of it, or these subjects.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(untagged)]
-enum Again {
+pub(super) enum Again {
     All(bool),
     Subjects(Vec<String>),
 }
@@ -85,42 +90,89 @@ pub(super) struct Wanted {
 }
 
 /// A plan as it is shown.
-#[derive(Debug, Serialize)]
-struct Report {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "PlanReport")]
+pub(super) struct Report {
+    /// The handover's number.
     handover_id: i64,
+    /// How far it is.
     state: String,
+    /// The version of its plan.
     version: i64,
     /// Whether it stands now.
     saved: bool,
     /// Whether WeCom was asked about the successors.
     verified: bool,
-    totals: Value,
+    /// How many items there are.
+    totals: Totals,
+    /// Who gets what, and the load that results.
     successors: Vec<Part>,
-    unassigned: Value,
-    broken_rules: Vec<Value>,
+    /// What nobody gets.
+    unassigned: Unassigned,
+    /// What stands against the plan.
+    broken_rules: Vec<ListedBroken>,
+    /// What could not be found out.
     warnings: Vec<String>,
 }
 
-/// A successor's part.
-#[derive(Debug, Serialize)]
-struct Part {
-    staff_id: String,
-    wechat_userid: Option<UserId>,
-    name: Option<String>,
+/// How many items there are.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "PlanTotals")]
+pub(super) struct Totals {
+    /// How many were to be planned.
+    items: usize,
+    /// How many of each kind have a successor.
     given: Tally,
+    /// How many have none.
+    unassigned: usize,
+}
+
+/// What nobody gets.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct Unassigned {
+    /// How many.
+    count: usize,
+    /// The first of them.
+    items: Vec<UnassignedItem>,
+}
+
+/// An item without a successor.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct UnassignedItem {
+    /// The item's number.
+    item: i64,
+    /// What it is.
+    kind: Kind,
+    /// Which one.
+    subject: String,
+    /// Why nobody gets it.
+    reason: Said,
+}
+
+/// A successor's part.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "PlanPart")]
+pub(super) struct Part {
+    /// The staff member.
+    staff_id: String,
+    /// The same, as WeCom names them; null if they are not bound.
+    wechat_userid: Option<UserId>,
+    /// What they are called.
+    name: Option<String>,
+    /// What they get.
+    given: Tally,
+    /// How many contacts they have and will have.
     contacts: Load,
+    /// How many orders that are not over.
     open_orders: Load,
-    broken: Vec<Value>,
+    /// What stands against them.
+    broken: Vec<Said>,
 }
 
 /// Reads the request, and asks WeCom about the successors and the leaver's groups.
 pub(super) async fn ask(call: &mut Call<'_>) -> Result<Wanted, Problem> {
     let mut params = call.params()?;
-    let preview = match params.take("preview").as_deref() {
-        None | Some("false") => false,
-        Some("true") => true,
-        Some(_) => return Err(Problem::parameter("preview", "must be true or false")),
-    };
+    let preview = params.take("preview").as_deref() == Some("true");
     params.finish()?;
     let mut wish: Wish = body::parse(&call.request.body)?;
     wish.check(preview)?;
@@ -156,7 +208,7 @@ pub(super) async fn put(call: &mut Call<'_>, wanted: Wanted, conn: &mut PgConnec
     if !wanted.preview {
         if !plan.refusals.is_empty() {
             let detail = "nothing was saved: choose other successors, or mend what `errors` lists";
-            return Err(Problem::new(Code::PlanBroken, detail).listing(listed(&plan.refusals)));
+            return Err(Problem::new(Code::PlanBroken, detail).listing(&listed(&plan.refusals)));
         }
         save(&mut attempt, &handover, &plan, &planned, wanted.wish.message.as_deref(), call.who()).await?;
     }
@@ -302,7 +354,12 @@ fn report(handover: &Handover, plan: Plan, wanted: Wanted) -> Report {
     }
     let unassigned = plan.left.iter().take(UNASSIGNED_MAX);
     let unassigned: Vec<_> = unassigned
-        .map(|it| json!({ "item": it.item, "kind": it.kind, "subject": it.subject, "reason": told(it.reason) }))
+        .map(|it| UnassignedItem {
+            item: it.item,
+            kind: it.kind,
+            subject: it.subject.clone(),
+            reason: it.reason.said(),
+        })
         .collect();
     let part = |it: plan::Share| Part {
         staff_id: it.staff_id,
@@ -311,7 +368,7 @@ fn report(handover: &Handover, plan: Plan, wanted: Wanted) -> Report {
         given: it.given,
         contacts: it.contacts,
         open_orders: it.open_orders,
-        broken: it.broken.into_iter().map(told).collect(),
+        broken: it.broken.into_iter().map(Broken::said).collect(),
     };
     Report {
         handover_id: handover.id,
@@ -319,12 +376,10 @@ fn report(handover: &Handover, plan: Plan, wanted: Wanted) -> Report {
         version: handover.version,
         saved: !wanted.preview,
         verified: wanted.verdicts.verified,
-        totals: json!({
-            "items": plan.given.len() + plan.left.len(), "given": given, "unassigned": plan.left.len(),
-        }),
+        totals: Totals { items: plan.given.len() + plan.left.len(), given, unassigned: plan.left.len() },
         broken_rules: listed(&plan.refusals),
         successors: plan.shares.into_iter().map(part).collect(),
-        unassigned: json!({ "count": plan.left.len(), "items": unassigned }),
+        unassigned: Unassigned { count: plan.left.len(), items: unassigned },
         warnings: wanted.verdicts.warnings,
     }
 }

@@ -9,10 +9,7 @@ use super::{
     problem::{Code, Problem},
     sheet::Sheet,
 };
-use crate::{
-    handover::{item::ItemState, plan::Kind},
-    tables::handover::{self, Filter, Handover, Item, ItemFilter, Turned},
-};
+use crate::tables::handover::{self, Filter, Handover, Item, ItemFilter, Turned};
 
 /// How many rows of each part the checklist shows; the lists have the rest.
 const SHOWN_MAX: i64 = 50;
@@ -30,24 +27,33 @@ const CSV_ROWS_MAX: usize = 100_000;
 const CSV_PAGE: i64 = 5_000;
 
 /// A handover with what matters of its items.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "HandoverStanding")]
 pub(super) struct Standing {
     #[serde(flatten)]
     handover: Handover,
+    /// How many items of each kind are in each state.
     counts: Vec<handover::Counted>,
+    /// Who takes over.
     successors: Vec<handover::Successor>,
 }
 
 /// What a leaver leaves behind.
-#[derive(Debug, Serialize)]
-struct Checklist {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct Checklist {
     #[serde(flatten)]
     standing: Standing,
+    /// Their orders that are not over.
     orders: handover::Page<handover::OpenOrder>,
+    /// Their customers.
     customers: handover::Page<handover::Customer>,
+    /// Their groups.
     groups: handover::Page<handover::Group>,
+    /// What lately passed between them and customers.
     records: handover::Page<handover::Record>,
+    /// What is still to be done in their name.
     tasks: handover::Page<handover::Pending>,
+    /// The last calls to WeCom.
     calls: Vec<handover::Call>,
     /// What was read with their tokens.
     reads: handover::Page<handover::Read>,
@@ -86,10 +92,6 @@ pub(super) async fn items(call: &mut Call<'_>, conn: &mut PgConnection) -> Resul
     let (kind, state, successor) = (params.take("kind"), params.take("state"), params.take("successor"));
     let paging = Paging::take(&mut params)?;
     params.finish()?;
-    if kind.as_deref().is_some_and(|it| Kind::named(it).is_none()) {
-        return Err(Problem::parameter("kind", "must be customer, order or group"));
-    }
-    check_state(state.as_deref())?;
     let filter = ItemFilter { kind, state, successor };
     let after = paging.after(|key| key.parse().ok())?.unwrap_or(0);
     let id = known(call, conn).await?;
@@ -142,11 +144,6 @@ pub(super) fn number(id: &str) -> Result<i64, Problem> {
 
 pub(super) fn unknown() -> Problem {
     Problem::new(Code::HandoverUnknown, "list them with `GET handovers` to see which there are")
-}
-
-pub(super) fn check_state(state: Option<&str>) -> Result<(), Problem> {
-    let Some(state) = state else { return Ok(()) };
-    state.parse::<ItemState>().map(drop).map_err(|error| Problem::parameter("state", error.to_string()))
 }
 
 async fn known(call: &Call<'_>, conn: &mut PgConnection) -> Result<i64, Problem> {

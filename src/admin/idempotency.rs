@@ -19,11 +19,17 @@ use crate::tables::idempotency_key::{self, Known, Request};
 const FIELD: &str = "Idempotency-Key";
 
 /// How long a key may be.
-const KEY_CHARS_MAX: usize = 128;
+pub(super) const KEY_CHARS_MAX: usize = 128;
 
 /// A request that its caller gave a key.
 pub(super) struct Key {
     request: Request,
+}
+
+/// Whether a route takes a key: a POST does, unless its answer is a secret that we do not keep.
+pub(super) fn is_taken(route: &Route) -> bool {
+    let secret = [Endpoint::ApiTokenAdd, Endpoint::StaffBindLogin, Endpoint::SessionMake];
+    route.method == "POST" && !secret.contains(&route.endpoint)
 }
 
 impl Key {
@@ -33,11 +39,14 @@ impl Key {
         if route.method != "POST" {
             return Ok(None);
         }
-        if matches!(route.endpoint, Endpoint::ApiTokenAdd | Endpoint::StaffBindLogin | Endpoint::SessionMake) {
+        if !is_taken(route) {
             let detail = "is not taken here, because the answer is a secret and not kept: ask for another one";
             return Err(Problem::parameter(FIELD, detail));
         }
         check::visible(FIELD, key, KEY_CHARS_MAX)?;
+        if key.is_empty() {
+            return Err(Problem::parameter(FIELD, "must not be empty"));
+        }
         let mut hash = Sha256::new();
         for part in [call.request.method.as_bytes(), call.request.path.as_bytes(), &call.request.body] {
             hash.update(part.len().to_le_bytes());

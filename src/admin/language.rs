@@ -18,7 +18,7 @@ impl Reply {
 }
 
 /// Whether Chinese weighs more than English in an `Accept-Language`; without any weights, what comes first.
-fn prefers_chinese(accepted: &str) -> bool {
+pub(super) fn prefers_chinese(accepted: &str) -> bool {
     let mut best = (0.0, false);
     for range in accepted.split(',') {
         let (tag, weight) = range.split_once(';').unwrap_or((range, "q=1"));

@@ -3,7 +3,7 @@
 //! What strangers sent is shown in a colleague's browser, so only what a browser merely shows keeps its type; all else
 //! is a download without one. The bytes are read before the request's transaction, since the store may be far away.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -67,7 +67,7 @@ pub(super) fn show(found: Found) -> Result<Answer, Problem> {
     let Found { file, part, bytes } = found;
     let (content_type, manner) = match shown_as(&file.content_type) {
         Some(content_type) => (content_type, "inline"),
-        None => ("application/octet-stream", "attachment"),
+        None => (UNSHOWN, "attachment"),
     };
     let filename = file.filename.unwrap_or_else(|| "media".to_owned());
     let status = if part.is_some() { 206 } else { 200 };
@@ -84,7 +84,8 @@ pub(super) fn show(found: Found) -> Result<Answer, Problem> {
 }
 
 /// A record's picture, sound, film or file.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "MediaLink")]
 pub(super) struct Link {
     /// `fetched`, `waiting`, `gone`, `too_large` or `failed`; `unknown` if it was never to be fetched.
     state: String,
@@ -122,6 +123,14 @@ impl From<StoreError> for Problem {
         }
     }
 }
+
+/// Every type under which anything is handed out.
+pub(super) fn content_types() -> BTreeSet<&'static str> {
+    SHOWN.iter().map(|(_, known)| *known).chain([UNSHOWN]).collect()
+}
+
+/// The type of what a browser shall not show.
+const UNSHOWN: &str = "application/octet-stream";
 
 /// Types that a browser shows and never runs, by the name that it knows them by.
 const SHOWN: &[(&str, &str)] = &[

@@ -6,6 +6,8 @@
 
 pub mod route;
 
+pub mod openapi;
+
 pub mod auth;
 
 pub mod guard;
@@ -262,7 +264,9 @@ async fn answer(admin: &Admin, admitted: &Admitted) -> Result<Answer, Problem> {
         (Access::Public, _) => None,
     };
     let caller = caller.as_ref();
-    let mut call = Call { admin, request, caller, id: &found.id, subject: found.id.clone(), customer: String::new() };
+    let endpoint = found.route.endpoint;
+    let (subject, customer) = (found.id.clone(), String::new());
+    let mut call = Call { admin, request, endpoint, caller, id: &found.id, subject, customer };
 
     let key = match Key::of(&call, found.route) {
         Ok(key) => key,

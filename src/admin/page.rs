@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{params::Params, problem::Problem};
 
 /// How many rows a page has unless the caller says otherwise.
-const LIMIT_DEFAULT: usize = 50;
+pub(super) const LIMIT_DEFAULT: usize = 50;
 
 /// How many rows a page has at most.
 pub(super) const LIMIT_MAX: usize = 200;
@@ -20,7 +20,8 @@ pub(super) struct Paging {
 }
 
 /// A page of a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "PageOf{T}")]
 pub(super) struct Page<T> {
     /// The rows.
     pub(super) items: Vec<T>,

@@ -1,13 +1,20 @@
 //! A query's parameters. Each is taken once by name; what nobody takes is refused, because a misspelt filter must not
 //! silently mean all rows.
+//!
+//! What an endpoint takes stands in the API's description, and is held against it here: while it is developed, an
+//! endpoint that takes another parameter, or leaves one that is described, stops the program.
 
 use std::collections::BTreeMap;
 
-use super::problem::Problem;
+use super::{openapi::Parameter, problem::Problem};
 
 /// The parameters that nobody has taken yet.
 #[derive(Debug)]
-pub(super) struct Params(BTreeMap<String, String>);
+pub(super) struct Params {
+    given: BTreeMap<String, String>,
+    /// Those that are described and not taken yet; none if no description is held against it.
+    described: Option<Vec<&'static str>>,
+}
 
 impl Params {
     /// Reads a query as it stands in the URL.
@@ -21,17 +28,36 @@ impl Params {
                 return Err(Problem::parameter(name, "is given twice"));
             }
         }
-        Ok(Self(params))
+        Ok(Self { given: params, described: None })
+    }
+
+    /// The same for an endpoint that is described so. A value that is none of those described is refused.
+    pub(super) fn described(query: &str, parameters: &[Parameter]) -> Result<Self, Problem> {
+        let params = Self::parse(query)?;
+        for it in parameters {
+            let names = it.names();
+            let given = params.given.get(it.name).filter(|value| !value.is_empty());
+            if !names.is_empty() && given.is_some_and(|value| !names.contains(&value.as_str())) {
+                return Err(Problem::parameter(it.name, format!("must be one of {}", names.join(", "))));
+            }
+        }
+        Ok(Self { described: Some(parameters.iter().map(|it| it.name).collect()), ..params })
     }
 
     /// The value of that name. An empty one counts as not given, as forms send it.
     pub(super) fn take(&mut self, name: &str) -> Option<String> {
-        self.0.remove(name).filter(|value| !value.is_empty())
+        if let Some(described) = &mut self.described {
+            debug_assert!(described.contains(&name), "the query parameter {name} is not described, or taken twice");
+            described.retain(|it| *it != name);
+        }
+        self.given.remove(name).filter(|value| !value.is_empty())
     }
 
     /// Refuses what is left.
     pub(super) fn finish(self) -> Result<(), Problem> {
-        match self.0.into_keys().next() {
+        let left = self.described.unwrap_or_default();
+        debug_assert!(left.is_empty(), "the query parameters {left:?} are described, and nobody takes them");
+        match self.given.into_keys().next() {
             Some(name) => Err(Problem::parameter(name, "is not a parameter here: look for a typing error")),
             None => Ok(()),
         }

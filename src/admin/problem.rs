@@ -5,10 +5,11 @@
 
 use std::{error::Error, fmt};
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Body, Reply};
+use super::{Body, Reply, openapi::Language};
 
 /// The media type of every error.
 pub(super) const CONTENT_TYPE: &str = "application/problem+json";
@@ -135,6 +136,34 @@ pub struct Problem {
     errors: Option<Box<Value>>,
 }
 
+/// A problem as it goes out.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(super) struct Said {
+    /// Always `about:blank`: `code` says which kind it is.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The kind in words, in the language that `Accept-Language` asks for; English if it asks for none.
+    title: &'static str,
+    /// The kind in Chinese words.
+    title_zh: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// The kind, for programs: it does not change.
+    code: &'static str,
+    /// What to do about it.
+    detail: String,
+    /// The id that our log knows the request by.
+    request_id: Uuid,
+    /// The field or parameter that it is about, by its path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    /// What is wrong, where it is several things.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<serde_json::Map<String, Value>>>")]
+    errors: Option<Value>,
+}
+
 impl Code {
     /// Every kind, in the order of their statuses.
     pub const ALL: &[Self] = &[
@@ -201,6 +230,15 @@ impl Code {
     /// The name for programs.
     pub fn as_str(self) -> &'static str {
         self.facts().1
+    }
+
+    /// The title in that language.
+    pub(super) fn title(self, language: Language) -> &'static str {
+        let (_, _, en, zh) = self.facts();
+        match language {
+            Language::English => en,
+            Language::Chinese => zh,
+        }
     }
 
     /// Status, name, and the titles in English and Chinese.
@@ -344,8 +382,8 @@ impl Problem {
     }
 
     /// Lists what is wrong, where it is several things.
-    pub(super) fn listing(mut self, errors: Vec<Value>) -> Self {
-        self.errors = Some(Box::new(errors.into()));
+    pub(super) fn listing(mut self, errors: &impl Serialize) -> Self {
+        self.errors = serde_json::to_value(errors).ok().map(Box::new);
         self
     }
 
@@ -366,21 +404,18 @@ impl Problem {
     /// The problem as it goes out.
     pub(super) fn reply(self, request_id: Uuid) -> Reply {
         let (status, code, title, title_zh) = self.code.facts();
-        let mut body = json!({
-            "type": "about:blank",
-            "title": title,
-            "title_zh": title_zh,
-            "status": status,
-            "code": code,
-            "detail": self.detail,
-            "request_id": request_id,
-        });
-        if let (Some(field), Some(object)) = (self.field, body.as_object_mut()) {
-            object.insert("field".to_owned(), field.into());
-        }
-        if let (Some(errors), Some(object)) = (self.errors, body.as_object_mut()) {
-            object.insert("errors".to_owned(), *errors);
-        }
+        let said = Said {
+            kind: "about:blank",
+            title,
+            title_zh,
+            status,
+            code,
+            detail: self.detail,
+            request_id,
+            field: self.field,
+            errors: self.errors.map(|it| *it),
+        };
+        let body = serde_json::to_value(said).unwrap_or_default();
         Reply { status, body: Body::Problem(body), headers: Vec::from_iter(self.header) }
     }
 }

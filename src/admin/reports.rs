@@ -23,7 +23,7 @@ const DAYS_DEFAULT: u64 = 6;
 const DAYS_MAX: i64 = 366;
 
 /// How many rows a table for spreadsheets has at most, and unless the caller says otherwise. They are held in memory.
-const TABLE_ROWS_MAX: usize = 50_000;
+pub(super) const TABLE_ROWS_MAX: usize = 50_000;
 
 /// How many reports a process makes at once. Each may take a minute, and holds a connection that others wait for.
 static TURNS: Semaphore = Semaphore::const_new(2);
@@ -36,7 +36,7 @@ const QUERY_CANCELED: &str = "57014";
 
 /// Every report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Report {
+pub(super) enum Report {
     ContactsByStaffDay,
     FirstResponseTime,
     AdditionsAndLosses,
@@ -46,7 +46,7 @@ enum Report {
     UnmatchedCustomers,
 }
 
-const REPORTS: [(&str, Report); 7] = [
+pub(super) const REPORTS: [(&str, Report); 7] = [
     ("contacts_by_staff_day", Report::ContactsByStaffDay),
     ("first_response_time", Report::FirstResponseTime),
     ("additions_and_losses", Report::AdditionsAndLosses),
@@ -100,12 +100,12 @@ impl Wanted {
         }
         let table = match params.take("format").as_deref() {
             None => call.request.accept.as_deref().is_some_and(prefers_csv),
-            Some("json") => false,
-            Some("csv") => true,
-            Some(_) => return Err(Problem::parameter("format", "must be json or csv")),
+            Some(format) => format == "csv",
         };
-        // Messages by type are nobody's own.
-        let staff_id = if report == Report::MessageVolumes { None } else { params.take("staff_id") };
+        let staff_id = params.take("staff_id");
+        if report == Report::MessageVolumes && staff_id.is_some() {
+            return Err(Problem::parameter("staff_id", "is not a parameter here: messages by type are nobody's own"));
+        }
         let paging = match table {
             true => Paging::take_up_to(&mut params, TABLE_ROWS_MAX, TABLE_ROWS_MAX)?,
             false => Paging::take(&mut params)?,

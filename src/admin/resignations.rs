@@ -8,7 +8,7 @@ use super::{
     body,
     call::{Answer, Call},
     check,
-    handover_acts::{call_off, note},
+    handover_acts::{NOTE_BYTES_MAX, call_off, note},
     page::Paging,
     problem::{Code, Problem},
     staff_bind::corp,
@@ -29,24 +29,35 @@ use crate::{
 };
 
 /// Every state of a resignation.
-const STATES: [&str; 5] = ["requested", "approved", "refused", "cancelled", "left"];
+pub(super) const STATES: [&str; 5] = ["requested", "approved", "refused", "cancelled", "left"];
 
 /// A resignation to enter.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+#[schemars(rename = "NewResignation")]
+pub(super) struct Wanted {
     /// May be left out where there is only one corp.
     corpid: Option<String>,
+    /// Who leaves; give either this or `wechat_userid`.
+    #[schemars(length(min = 1, max = check::ID_BYTES_MAX))]
     staff_id: Option<String>,
+    /// The same, as WeCom names them.
+    #[schemars(length(min = 1, max = check::ID_BYTES_MAX))]
     wechat_userid: Option<String>,
+    /// Their last day.
     last_day: NaiveDate,
+    /// Why.
+    #[schemars(length(min = 1, max = NOTE_BYTES_MAX))]
     reason: Option<String>,
 }
 
 /// What somebody says to it.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Decision {
+#[schemars(rename = "ResignationDecision")]
+pub(super) struct Decision {
+    /// What is said to it.
+    #[schemars(length(min = 1, max = NOTE_BYTES_MAX))]
     note: Option<String>,
 }
 
@@ -90,9 +101,6 @@ pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
     let (state, staff_id) = (params.take("state"), params.take("staff_id"));
     let paging = Paging::take(&mut params)?;
     params.finish()?;
-    if state.as_deref().is_some_and(|it| !STATES.contains(&it)) {
-        return Err(Problem::parameter("state", format!("must be one of {}", STATES.join(", "))));
-    }
     let filter = Filter { state, staff_id, before: paging.after(|key| key.parse().ok())? };
     let rows = resignation::list(conn, &filter, paging.fetch()).await?;
     Answer::ok(paging.page(rows, |row| row.id.to_string()))

@@ -4,6 +4,7 @@
 //! the browser, and must come back by both ways. WeCom's code works once. Its pages belong to the console.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::Value;
@@ -38,10 +39,11 @@ const CALLBACK_PATH: &str = "/api/enterprise-wechat/session/login/callback";
 const LOGIN_LIFE_S: u32 = 300;
 
 /// Who is calling.
-#[derive(Serialize)]
-struct Shown {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Shown {
     /// The member's userid, or the token's name.
     who: String,
+    /// What they may do.
     role: Role,
     /// The session's number; null for a token.
     session_id: Option<i64>,

@@ -26,14 +26,23 @@ const NAME_BYTES_MAX: usize = 256;
 const AVATAR_CHARS_MAX: usize = 1_024;
 
 /// A binding to make.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+#[schemars(rename = "NewBinding")]
+pub(super) struct Wanted {
     /// May be left out where there is only one corp.
     corpid: Option<String>,
+    /// The business's id of the staff member.
+    #[schemars(length(min = 1, max = check::ID_BYTES_MAX))]
     staff_id: String,
+    /// The member, as WeCom names them.
+    #[schemars(length(min = 1, max = check::ID_BYTES_MAX))]
     wechat_userid: String,
+    /// The member's name, where WeCom cannot be asked.
+    #[schemars(length(min = 1, max = NAME_BYTES_MAX))]
     wechat_name: Option<String>,
+    /// The address of the member's picture, likewise.
+    #[schemars(length(max = AVATAR_CHARS_MAX), regex(pattern = "^https?://"))]
     wechat_avatar: Option<String>,
 }
 
@@ -61,8 +70,9 @@ pub(super) struct Known {
 }
 
 /// A binding that was made.
-#[derive(Serialize)]
-struct Bound {
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "NewlyBound")]
+pub(super) struct Bound {
     #[serde(flatten)]
     binding: Binding,
     /// Whether WeCom was asked that the member exists; without an app's secret it cannot be.
@@ -74,9 +84,6 @@ pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
     let (corpid, status) = (params.take("corpid"), params.take("status"));
     let paging = Paging::take(&mut params)?;
     params.finish()?;
-    if status.as_deref().is_some_and(|it| !["bound", "unbound"].contains(&it)) {
-        return Err(Problem::parameter("status", "must be bound or unbound"));
-    }
     let after = paging.after(|key| key.parse().ok())?.unwrap_or(0);
     let rows = staff_wechat_bind::list(conn, corpid.as_deref(), status.as_deref(), after, paging.fetch()).await?;
     Answer::ok(paging.page(rows, |row| row.id.to_string()))

@@ -1,7 +1,6 @@
 //! `staff-duty`: who takes new orders, and how many they have.
 
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::{
@@ -13,17 +12,35 @@ use super::{
     staff_bind::corp,
 };
 use crate::{
-    ids::StaffId,
+    ids::{CorpId, StaffId, UserId},
     tables::{apply, staff_wechat_bind},
 };
 
 /// Who comes on duty or goes off.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Duty {
+#[schemars(rename = "DutyWanted")]
+pub(super) struct Duty {
     /// May be left out where there is only one corp.
     corpid: Option<String>,
+    /// The staff member.
+    #[schemars(length(min = 1, max = check::ID_BYTES_MAX))]
     staff_id: String,
+    /// Whether they take new orders from now on.
+    on_duty: bool,
+}
+
+/// How it is now.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "DutySet")]
+pub(super) struct Set {
+    /// The corp.
+    corpid: CorpId,
+    /// The staff member.
+    staff_id: StaffId,
+    /// The same, as WeCom names them.
+    wechat_userid: UserId,
+    /// Whether they take new orders.
     on_duty: bool,
 }
 
@@ -45,9 +62,7 @@ pub(super) async fn set(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<
     apply::lock_alone(conn, &corpid).await?;
     let staff = StaffId(duty.staff_id);
     match staff_wechat_bind::set_on_duty(conn, &corpid, &staff, duty.on_duty).await? {
-        Some(user) => {
-            Answer::ok(json!({ "corpid": corpid, "staff_id": staff, "wechat_userid": user, "on_duty": duty.on_duty }))
-        }
+        Some(user) => Answer::ok(Set { corpid, staff_id: staff, wechat_userid: user, on_duty: duty.on_duty }),
         None => Err(Problem::new(Code::NotBound, "bind the staff member first").at("staff_id")),
     }
 }

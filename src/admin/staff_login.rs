@@ -35,11 +35,14 @@ const STATE_BYTES: usize = 32;
 const CALLBACK_PATH: &str = "/api/enterprise-wechat/staff-bind/login/callback";
 
 /// Whom a link is for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+#[schemars(rename = "LoginLinkWanted")]
+pub(super) struct Wanted {
     /// May be left out where there is only one corp.
     corpid: Option<String>,
+    /// The staff member who shall log in.
+    #[schemars(length(min = 1, max = check::ID_BYTES_MAX))]
     staff_id: String,
 }
 
@@ -50,14 +53,18 @@ pub(super) struct Way {
 }
 
 /// A link as it goes out.
-#[derive(Serialize)]
-struct Link {
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "LoginLink")]
+pub(super) struct Link {
+    /// Whom it is for.
     staff_id: String,
+    /// The corp.
     corpid: String,
     /// For a browser: a QR code to scan.
     scan_url: String,
     /// For WeCom's own client.
     in_client_url: String,
+    /// Until when it can be used.
     expires_at: DateTime<Utc>,
 }
 

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::problem::Problem;
 use crate::{
-    handover::plan::{Broken, Candidate, Refusal},
+    handover::plan::{Candidate, Refusal, Said},
     ids::UserId,
     tables::handover,
     wecom::{Api, Class, member},
@@ -20,6 +20,19 @@ pub(super) struct Verdicts {
     pub(super) warnings: Vec<String>,
     seen: BTreeMap<UserId, Seen>,
     serving: Option<BTreeSet<UserId>>,
+}
+
+/// Something that stands against a successor.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "BrokenRuleOfSomebody")]
+pub(super) struct ListedBroken {
+    #[serde(flatten)]
+    said: Said,
+    /// The successor.
+    staff_id: String,
+    /// The item, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
 }
 
 /// What WeCom says of one.
@@ -87,19 +100,11 @@ pub(super) fn departments(joined: Option<&str>) -> BTreeSet<String> {
 }
 
 /// What stands against a plan, for a list in an answer.
-pub(super) fn listed(refusals: &[Refusal]) -> Vec<Value> {
-    let line = |it: &Refusal| {
-        let mut line = told(it.broken);
-        if let Some(object) = line.as_object_mut() {
-            object.insert("staff_id".to_owned(), it.staff_id.clone().into());
-            object.extend(it.subject.clone().map(|it| ("subject".to_owned(), it.into())));
-        }
-        line
+pub(super) fn listed(refusals: &[Refusal]) -> Vec<ListedBroken> {
+    let line = |it: &Refusal| ListedBroken {
+        said: it.broken.said(),
+        staff_id: it.staff_id.clone(),
+        subject: it.subject.clone(),
     };
     refusals.iter().map(line).collect()
-}
-
-/// A broken rule in words.
-pub(super) fn told(broken: Broken) -> Value {
-    json!(broken.said())
 }

@@ -3,7 +3,6 @@
 //! A run that somebody begins is worked at in the background, by whichever serving process comes first.
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
 
@@ -15,6 +14,7 @@ use super::{
     staff_bind::corp,
 };
 use crate::{
+    ids::CorpId,
     sync,
     tables::{
         sync_drift::{self, Kind},
@@ -23,16 +23,32 @@ use crate::{
 };
 
 /// Whose run is wanted.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+#[schemars(rename = "SyncWanted")]
+pub(super) struct Wanted {
     /// May be left out where there is only one corp.
     corpid: Option<String>,
 }
 
+/// A run that was asked for.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "SyncAsked")]
+pub(super) struct Asked {
+    /// The run's number.
+    id: i64,
+    /// The corp.
+    corpid: CorpId,
+    /// running
+    state: &'static str,
+    /// What became of the wish: whether a new run began, or one was under way.
+    asked: &'static str,
+}
+
 /// A run, and what it found.
-#[derive(Debug, Serialize)]
-struct Report {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "SyncReport")]
+pub(super) struct Report {
     #[serde(flatten)]
     run: sync_run::Shown,
     /// How often each kind was found.
@@ -73,7 +89,8 @@ pub(super) async fn start(call: &mut Call<'_>, conn: &mut PgConnection) -> Resul
     let corpid = corp(conn, wanted.corpid.as_deref()).await?.map_err(|why| Problem::field("corpid", why))?;
     let asked = sync::ask(conn, &corpid).await?;
     call.subject = format!("{corpid} run {}", asked.run());
-    Answer::new(202, json!({ "id": asked.run(), "corpid": corpid, "state": "running", "asked": asked.as_str() }))
+    let (id, asked) = (asked.run(), asked.as_str());
+    Answer::new(202, Asked { id, corpid, state: "running", asked })
 }
 
 pub(super) async fn cancel(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {

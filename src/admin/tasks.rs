@@ -1,6 +1,6 @@
 //! `tasks`: what must still be done with WeCom; once more, please, or never mind.
 
-use serde_json::json;
+use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::{
@@ -12,6 +12,15 @@ use crate::{
     changes::task::NotATaskKind,
     tables::task::{self, Filter, NotAState},
 };
+
+/// A task that was turned.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct TaskTurned {
+    /// Its number.
+    id: i64,
+    /// due or cancelled.
+    state: &'static str,
+}
 
 pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let mut params = call.params()?;
@@ -34,7 +43,7 @@ pub(super) async fn replay(call: &mut Call<'_>, conn: &mut PgConnection) -> Resu
     if !task::replay(conn, id).await? {
         return Err(unknown());
     }
-    Answer::new(202, json!({ "id": id, "state": "due" }))
+    Answer::new(202, TaskTurned { id, state: "due" })
 }
 
 pub(super) async fn cancel(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
@@ -43,7 +52,7 @@ pub(super) async fn cancel(call: &mut Call<'_>, conn: &mut PgConnection) -> Resu
     if !task::cancel(conn, id).await? {
         return Err(unknown());
     }
-    Answer::ok(json!({ "id": id, "state": "cancelled" }))
+    Answer::ok(TaskTurned { id, state: "cancelled" })
 }
 
 fn wanted(call: &Call<'_>) -> Result<i64, Problem> {

@@ -31,9 +31,10 @@ const IP_NOT_LISTED: i64 = 60020;
 const NOT_PERMITTED: i64 = 48002;
 
 /// Which app to test.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+#[schemars(rename = "TestWanted")]
+pub(super) struct Wanted {
     /// May be left out where only one app can be meant.
     name: Option<String>,
 }
@@ -45,30 +46,39 @@ pub(super) struct Tested {
 }
 
 /// The answer.
-#[derive(Serialize)]
-struct Shown {
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "ConnectionTest")]
+pub(super) struct Shown {
+    /// The app.
     name: String,
     /// Whether nothing is wrong.
     ok: bool,
+    /// What was looked at, in order.
     checks: Vec<Check>,
 }
 
 /// One thing that works, or does not.
-#[derive(Debug, Serialize)]
-struct Check {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "ConnectionCheck")]
+pub(super) struct Check {
+    /// What was looked at.
     check: &'static str,
     /// Null if it could not be found out.
     ok: Option<bool>,
+    /// What was found, in Chinese.
     zh: String,
+    /// The same in English.
     en: String,
     /// What to do about it, in both languages; null if nothing.
     remedy: Option<Remedy>,
 }
 
 /// What to do.
-#[derive(Debug, Serialize)]
-struct Remedy {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct Remedy {
+    /// In Chinese.
     zh: String,
+    /// In English.
     en: String,
 }
 

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::{
@@ -12,7 +11,6 @@ use super::{
     check,
     contact_records::take_time,
     handover_plan::message,
-    handovers::check_state,
     page::Paging,
     problem::{Code, Problem},
     staff_bind::corp,
@@ -30,21 +28,60 @@ use crate::{
         handover::{self, NewHandover, TransferFilter, Transferable},
         member, staff_wechat_bind,
     },
+    wecom::transfer::MESSAGE_CHARS_MAX,
 };
 
 /// How many customers one request moves.
 const CUSTOMERS_MAX: usize = 1_000;
 
 /// The body.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Wish {
+#[schemars(rename = "TransferWanted")]
+pub(super) struct Wish {
     /// May be left out where there is only one corp.
     corpid: Option<String>,
+    /// Who hands over.
+    #[schemars(length(min = 1, max = check::ID_BYTES_MAX))]
     from: String,
+    /// Who takes over.
+    #[schemars(length(min = 1, max = check::ID_BYTES_MAX))]
     to: String,
+    /// Which customers, as WeCom names them.
+    #[schemars(length(min = 1, max = CUSTOMERS_MAX), inner(length(min = 1, max = check::ID_BYTES_MAX)))]
     customers: Vec<String>,
+    /// What customers are told once it is done.
+    #[schemars(length(min = 1, max = MESSAGE_CHARS_MAX))]
     message: Option<String>,
+}
+
+/// A transfer that was begun.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "TransferBegun")]
+pub(super) struct Begun {
+    /// The number of the handover that was made of it.
+    id: i64,
+    /// How far that is.
+    state: Option<&'static str>,
+    /// How many customers are in it.
+    customers: usize,
+    /// Which are not, and why.
+    refused: Vec<RefusedCustomer>,
+    /// Whether WeCom was asked about the successor.
+    verified: bool,
+    /// What could not be found out.
+    warnings: Vec<String>,
+}
+
+/// A customer who cannot be transferred.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct RefusedCustomer {
+    /// The customer.
+    external_userid: String,
+    #[serde(flatten)]
+    why: Said,
+    /// The handover that they are in already.
+    handover_id: Option<i64>,
 }
 
 /// What is wanted, and what WeCom said of the successor.
@@ -82,7 +119,7 @@ pub(super) async fn make(call: &mut Call<'_>, wanted: Wanted, conn: &mut PgConne
     let (customers, refused) = sort(conn, &corpid, &from, &wish.customers).await?;
     if customers.is_empty() {
         let detail = "nothing was begun: `errors` says why for each customer";
-        return Err(Problem::new(Code::NothingToTransfer, detail).listing(refused));
+        return Err(Problem::new(Code::NothingToTransfer, detail).listing(&refused));
     }
     let by = By { actor: call.who(), cause: "转接客户" };
     let new = NewHandover {
@@ -104,11 +141,8 @@ pub(super) async fn make(call: &mut Call<'_>, wanted: Wanted, conn: &mut PgConne
     let state = settle(conn, id, by).await?;
     handover::wake_now(conn, &corpid, id).await?;
     let state = state.map(|it| it.as_str());
-    let answer = json!({
-        "id": id, "state": state, "customers": items.len(), "refused": refused, "verified": verdicts.verified,
-        "warnings": verdicts.warnings,
-    });
-    Answer::new(202, answer)
+    let Verdicts { verified, warnings, .. } = verdicts;
+    Answer::new(202, Begun { id, state, customers: items.len(), refused, verified, warnings })
 }
 
 pub(super) async fn history(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
@@ -118,7 +152,6 @@ pub(super) async fn history(call: &mut Call<'_>, conn: &mut PgConnection) -> Res
     let (since, until) = (take_time(&mut params, "since")?, take_time(&mut params, "until")?);
     let paging = Paging::take(&mut params)?;
     params.finish()?;
-    check_state(state.as_deref())?;
     let before = paging.after(|key| key.parse().ok())?;
     let filter = TransferFilter { from, to, customer, state, since, until, before };
     let rows = handover::transfers(conn, &filter, paging.fetch()).await?;
@@ -143,7 +176,7 @@ async fn successor(
             let refusal = |broken| Refusal { staff_id: to.to_owned(), subject: None, broken };
             let errors = listed(&broken.into_iter().map(refusal).collect::<Vec<_>>());
             let detail = "nothing was begun: choose another successor, or mend what `errors` lists";
-            Err(Problem::new(Code::PlanBroken, detail).at("to").listing(errors))
+            Err(Problem::new(Code::PlanBroken, detail).at("to").listing(&errors))
         }
     }
 }
@@ -154,16 +187,16 @@ async fn sort(
     corpid: &CorpId,
     from: &UserId,
     customers: &[String],
-) -> Result<(Vec<String>, Vec<Value>), Problem> {
+) -> Result<(Vec<String>, Vec<RefusedCustomer>), Problem> {
     let held = member::held(conn, corpid, std::slice::from_ref(&from.0)).await?;
     let left = held.get(from).is_some_and(|it| it.left);
     let moved = if left { Vec::new() } else { handover::moved_lately(conn, corpid, customers).await? };
     let (mut good, mut refused) = (Vec::new(), Vec::new());
     for it in handover::transferable(conn, corpid, from, customers).await? {
         match why_not(&it, &moved) {
-            Some(why) => refused.push(json!({
-                "external_userid": it.customer, "code": why.code, "en": why.en, "zh": why.zh, "handover_id": it.under_way,
-            })),
+            Some(why) => {
+                refused.push(RefusedCustomer { external_userid: it.customer, why, handover_id: it.under_way });
+            }
             None => good.push(it.customer),
         }
     }

@@ -29,33 +29,53 @@ const LINE_BYTES_MAX: usize = 512;
 const TEXT_BYTES_MAX: usize = 8_192;
 
 /// An order to add.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+#[schemars(rename = "NewWorkOrder")]
+pub(super) struct Wanted {
     /// May be left out where there is only one corp.
     corpid: Option<String>,
+    /// Whose order it is.
+    #[schemars(length(min = 1, max = check::ID_BYTES_MAX))]
     customer_id: String,
+    /// The customer's name.
+    #[schemars(length(min = 1, max = LINE_BYTES_MAX))]
     customer_name: Option<String>,
+    /// The customer's phone number: it may match a contact.
+    #[schemars(length(min = 1, max = LINE_BYTES_MAX))]
     phone: Option<String>,
+    /// Where to go.
+    #[schemars(length(min = 1, max = LINE_BYTES_MAX))]
     address: Option<String>,
+    /// What is wanted.
+    #[schemars(length(min = 1, max = TEXT_BYTES_MAX))]
     description: String,
+    /// Where the order came from.
+    #[schemars(length(min = 1, max = LINE_BYTES_MAX))]
     source: Option<String>,
 }
 
 /// What shall be different.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Edit {
+#[schemars(rename = "WorkOrderEdit")]
+pub(super) struct Edit {
+    /// How far it is from now on.
     state: Option<String>,
+    /// What is written down with it.
+    #[schemars(length(min = 1, max = TEXT_BYTES_MAX))]
     note: Option<String>,
+    /// Who is in charge from now on.
+    #[schemars(length(min = 1, max = check::ID_BYTES_MAX))]
     staff_id: Option<String>,
     /// The version that the caller saw.
     version: Option<i64>,
 }
 
 /// An order with its story.
-#[derive(Debug, Serialize)]
-struct Story {
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "WorkOrderStory")]
+pub(super) struct Story {
     #[serde(flatten)]
     order: Order,
     /// The states that may follow.
@@ -101,9 +121,6 @@ pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
     let (state, staff_id, customer_id) = (params.take("state"), params.take("staff_id"), params.take("customer_id"));
     let paging = Paging::take(&mut params)?;
     params.finish()?;
-    if let Some(state) = &state {
-        state.parse::<OrderState>().map_err(|error| Problem::parameter("state", error.to_string()))?;
-    }
     call.subject = customer_id.as_ref().or(staff_id.as_ref()).cloned().unwrap_or_default();
     call.customer = customer_id.clone().unwrap_or_default();
     let filter = Filter { state, staff_id, customer_id, before: paging.after(|key| key.parse().ok())? };

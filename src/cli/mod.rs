@@ -38,7 +38,10 @@ use anyhow::Context;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use secrecy::SecretString;
 
-use crate::config::Config;
+use crate::{
+    admin::openapi::{self, Language},
+    config::Config,
+};
 
 /// What the program answers when the command line or the configuration makes no sense.
 const WRONG_USAGE: u8 = 2;
@@ -127,6 +130,12 @@ enum Command {
     Restore(restore::Arguments),
     /// See which master keys are in use, and replace the old ones
     Key(key::Arguments),
+    /// Print the admin API's description, an OpenAPI 3.1 document
+    Openapi {
+        /// In Chinese
+        #[arg(long)]
+        chinese: bool,
+    },
     /// Print a completion script
     Completions {
         /// For which shell
@@ -179,6 +188,11 @@ async fn run(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Backup(arguments) => Box::pin(backup::run(&config, arguments)).await,
         Command::Restore(arguments) => Box::pin(restore::run(&config, arguments)).await,
         Command::Key(arguments) => key::run(&config, arguments).await,
+        Command::Openapi { chinese } => {
+            let language = if chinese { Language::Chinese } else { Language::English };
+            say(&serde_json::to_string_pretty(&openapi::document(language))?);
+            Ok(())
+        }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "wecomd", &mut std::io::stdout());
             Ok(())

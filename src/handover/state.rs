@@ -80,6 +80,9 @@ impl Standing {
 }
 
 impl HandoverState {
+    /// Every state, in the order of a handover.
+    pub const ALL: [Self; 7] = [Detected, Planned, Notified, Submitted, Waiting, Done, Cancelled];
+
     /// Its name in `handover.state`.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -8,8 +8,9 @@ use super::claim::key;
 use crate::ids::DeliveryKey;
 
 /// How a delivery stands. Never stored: derived from where it has a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "DeliveryState")]
 pub enum State {
     /// Still to be recorded.
     Pending,
@@ -52,7 +53,8 @@ pub struct Filter {
 }
 
 /// A delivery in a list.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Delivery")]
 pub struct Listed {
     /// `app-seconds-hash`.
     pub id: String,
@@ -78,7 +80,8 @@ pub struct Listed {
 }
 
 /// A delivery with what WeCom said.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "DeliveryWithPlaintext")]
 pub struct Shown {
     /// The list's fields.
     #[serde(flatten)]

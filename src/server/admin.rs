@@ -9,7 +9,7 @@ use hyper::{
     body::Incoming,
     header::{
         ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HOST,
-        HeaderName, HeaderValue, IF_MATCH, ORIGIN, RANGE, REFERRER_POLICY, SET_COOKIE, USER_AGENT,
+        HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, ORIGIN, RANGE, REFERRER_POLICY, SET_COOKIE, USER_AGENT,
         X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
     },
 };
@@ -20,6 +20,7 @@ use super::{Door, Health, Limits, Served, body};
 use crate::admin::{
     self, Admin, Reply,
     browser::{Browser, CSRF_HEADER},
+    openapi,
 };
 
 /// The header in which a request id comes and goes.
@@ -55,6 +56,8 @@ impl AdminDoor {
         let language = request.headers().get(ACCEPT_LANGUAGE).cloned();
         let language = language.as_ref().and_then(|it| it.to_str().ok());
         let header = |name| request.headers().get(name).and_then(|it: &HeaderValue| it.to_str().ok());
+        // What decides whether anything is done must not be overlooked because it is no ASCII.
+        let text = |name| Some(String::from_utf8_lossy(request.headers().get(name)?.as_bytes()).into_owned());
         let request_id = header(REQUEST_ID).and_then(|it| it.parse().ok()).unwrap_or_else(Uuid::now_v7);
         let bearer = header(AUTHORIZATION.as_str()).and_then(|it| it.strip_prefix("Bearer ")).map(SecretString::from);
         let wanted = admin::Request {
@@ -73,8 +76,8 @@ impl AdminDoor {
             body: Bytes::new(),
             accept: header(ACCEPT.as_str()).map(str::to_owned),
             range: header(RANGE.as_str()).map(str::to_owned),
-            if_match: header(IF_MATCH.as_str()).map(str::to_owned),
-            idempotency_key: header(IDEMPOTENCY_KEY).map(str::to_owned),
+            if_match: text(IF_MATCH.as_str()),
+            idempotency_key: text(IDEMPOTENCY_KEY),
             address: peer.ip().to_string(),
             request_id,
         };
@@ -100,17 +103,33 @@ impl Door for AdminDoor {
                 plain(status, "application/json", format!("{found}\n"))
             }
             "/metrics" => plain(200, "text/plain; version=0.0.4; charset=utf-8", self.health.metrics().await),
-            _ => self.api(request, peer).await,
+            _ => match described(&request) {
+                Some(response) => response,
+                None => self.api(request, peer).await,
+            },
         }))
     }
 }
 
+/// What the API is like, for programs and for people.
+fn described(request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
+    let header = |name| request.headers().get(name).and_then(|it: &HeaderValue| it.to_str().ok());
+    let query = request.uri().query().unwrap_or_default();
+    let (language, known) = (header(ACCEPT_LANGUAGE), header(IF_NONE_MATCH));
+    let described = openapi::serve(request.method().as_str(), request.uri().path(), query, language, known)?;
+    Some(reply(described, Uuid::now_v7()))
+}
+
 fn reply(reply: Reply, request_id: Uuid) -> Response<Full<Bytes>> {
     let content_type = HeaderValue::from_str(reply.body.content_type());
-    let mut response = plain(reply.status, "application/octet-stream", reply.body.into_bytes());
+    let body = reply.body.into_bytes();
+    let empty = body.is_empty();
+    let mut response = plain(reply.status, "application/octet-stream", body);
     let headers = response.headers_mut();
-    if let Ok(content_type) = content_type {
-        headers.insert(CONTENT_TYPE, content_type);
+    match content_type {
+        _ if empty => _ = headers.remove(CONTENT_TYPE),
+        Ok(content_type) => _ = headers.insert(CONTENT_TYPE, content_type),
+        Err(_) => {}
     }
     for (name, value) in reply.headers {
         let Ok(value) = HeaderValue::from_str(&value) else { continue };

@@ -20,7 +20,8 @@ pub struct Live {
 }
 
 /// A token in a list.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Token")]
 pub struct Listed {
     /// The token's number.
     pub id: i32,

@@ -4,6 +4,7 @@
 //! what was taken away is gone in every process at once.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::PgConnection;
 
@@ -53,7 +54,7 @@ pub struct Live {
 }
 
 /// A session in a list.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Listed {
     /// Its number.
     pub id: i64,

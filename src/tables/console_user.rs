@@ -1,13 +1,14 @@
 //! `console_user`: which members may log in to the console, and as what.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::PgConnection;
 
 use crate::ids::{CorpId, UserId};
 
 /// Somebody who may log in.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Listed {
     /// The corp.
     pub corpid: CorpId,

@@ -26,7 +26,7 @@ pub struct Purpose {
 }
 
 /// A row.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct ContactWay {
     /// Its number.
     pub id: i64,

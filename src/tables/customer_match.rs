@@ -77,7 +77,8 @@ pub async fn replace(
 }
 
 /// A row as the admin API shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "CustomerMatch")]
 pub struct Shown {
     /// Its number.
     pub id: i64,

@@ -248,7 +248,8 @@ pub async fn unnamed(
 }
 
 /// A row as the admin API shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "CustomerContact")]
 pub struct Shown {
     /// The corp.
     pub corpid: String,

@@ -28,7 +28,7 @@ pub struct NewResignation<'a> {
 }
 
 /// A resignation, as it stands.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Resignation {
     /// Its number.
     pub id: i64,

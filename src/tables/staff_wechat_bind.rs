@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use crate::ids::{CorpId, StaffId, UserId};
 
 /// A binding as the admin API shows it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Binding {
     /// The binding's own number.
     pub id: i32,
@@ -294,7 +294,8 @@ pub async fn set_on_duty(
 }
 
 /// How a bound staff member stands towards new orders.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "StaffDuty")]
 pub struct Duty {
     /// The binding's own number.
     pub id: i32,

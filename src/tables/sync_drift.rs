@@ -214,7 +214,8 @@ pub async fn counts(conn: &mut PgConnection, run: i64) -> sqlx::Result<BTreeMap<
 }
 
 /// A line of the report.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "SyncDrift")]
 pub struct Shown {
     /// Its number within the run.
     #[serde(skip)]

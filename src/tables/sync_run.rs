@@ -377,7 +377,8 @@ pub async fn cancel(conn: &mut PgConnection, run: i64) -> sqlx::Result<()> {
 }
 
 /// A run as people see it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "SyncRun")]
 pub struct Shown {
     /// Its number.
     pub id: i64,

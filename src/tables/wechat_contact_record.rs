@@ -179,7 +179,8 @@ pub struct Filter {
 }
 
 /// A record as the admin API shows it.
-#[derive(Debug, Serialize, sqlx::FromRow)]
+#[derive(Debug, Serialize, sqlx::FromRow, schemars::JsonSchema)]
+#[schemars(rename = "ContactRecord")]
 pub struct Shown {
     /// The record's id.
     pub id: Uuid,

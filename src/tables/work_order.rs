@@ -38,7 +38,8 @@ pub struct NewOrder<'a> {
 }
 
 /// An order.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "WorkOrder")]
 pub struct Order {
     /// Its number.
     pub id: i64,
@@ -79,7 +80,8 @@ pub struct Order {
 }
 
 /// A turn that an order took.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "WorkOrderChange")]
 pub struct Change {
     /// The state before; null at first.
     pub from_state: Option<String>,

@@ -21,8 +21,9 @@ const NAMELESS_STAFF: &str = "客服";
 const SEPARATORS: &[char] = &[' ', ',', '，', '、', ':', '：'];
 
 /// What stands beside the app's words.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "WelcomeRules")]
 pub struct Rules {
     /// What goes with the words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -36,8 +37,9 @@ pub struct Rules {
 }
 
 /// The greeting of customers who came through a channel; without words and attachments, none.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "WelcomeForState")]
 pub struct ForState {
     /// The contact way's `state`.
     pub state: String,
@@ -50,8 +52,9 @@ pub struct ForState {
 }
 
 /// Hours in which nobody is greeted, or with other words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "WelcomeQuiet")]
 pub struct Quiet {
     /// Which, in Shanghai.
     pub hours: Hours,
@@ -62,7 +65,7 @@ pub struct Quiet {
 
 /// A part of the day, such as `22:00-08:00`: from the first minute until just before the second, over midnight if need
 /// be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct Hours {
     from: NaiveTime,

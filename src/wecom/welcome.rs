@@ -17,7 +17,7 @@ pub const GREETED_ALREADY: i64 = 41051;
 pub const TOO_LATE: i64 = 41050;
 
 /// What may be attached to a welcome message, at most nine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "msgtype", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Attachment {
     /// A picture by its permanent URL (`uploadimg`).

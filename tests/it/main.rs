@@ -90,6 +90,8 @@ mod backup;
 
 mod key;
 
+mod openapi;
+
 mod secrets;
 
 mod repetition;

@@ -9,7 +9,7 @@ use crate::{
     apps::{ReplyOn, ReplyRule},
     crypto::{CallbackKeys, KeyError},
     ids::CorpId,
-    tasks::template::Rules,
+    tasks::template::{Rules, TEXT_BYTES_MAX},
 };
 
 /// The status of an app whose door is open.
@@ -42,41 +42,72 @@ const REPLY_BYTES_MAX: usize = 2_048;
 /// How long the words may be that an auto-reply listens for.
 const CONTAINS_BYTES_MAX: usize = 256;
 
+/// WeCom's number of an app, as a number or as a text.
+#[derive(Deserialize, schemars::JsonSchema)]
+#[serde(untagged, expecting = "must be a number or a text")]
+enum Either {
+    /// As WeCom's console shows it.
+    Number(u64),
+    /// The same as a text; empty for none.
+    Text(#[schemars(length(max = AGENTID_CHARS_MAX))] String),
+}
+
+/// Whether an app's door is open.
+#[derive(schemars::JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+#[expect(dead_code, reason = "only its names are used, by the API's description")]
+enum Status {
+    Enabled,
+    Disabled,
+}
+
 /// An app to add or change; `None` leaves a field as it is. A new app needs the first six.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "NewApp")]
 pub struct NewConfig {
     /// The slug in its callback URL.
+    #[schemars(required, regex(pattern = "^[a-z0-9][a-z0-9-]*$"), length(min = 1, max = NAME_CHARS_MAX))]
     pub name: String,
     /// The corp it belongs to.
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "String", length(min = 1, max = CORPID_CHARS_MAX))]
     pub corpid: Option<String>,
     /// WeCom's number of the app, as a number or a text; empty for what has none, such as a robot.
     #[serde(deserialize_with = "number_or_text")]
+    #[schemars(with = "Either")]
     pub agentid: Option<String>,
     /// The app's secret; empty for what has none.
     #[serde(deserialize_with = "secret")]
+    #[schemars(with = "String", length(max = SECRET_CHARS_MAX))]
     pub secret: Option<SecretString>,
     /// The callback's Token.
     #[serde(deserialize_with = "secret")]
+    #[schemars(with = "String", length(min = 1))]
     pub token: Option<SecretString>,
     /// The callback's EncodingAESKey.
     #[serde(deserialize_with = "secret")]
+    #[schemars(with = "String", length(equal = 43))]
     pub encoding_aes_key: Option<SecretString>,
     /// What a new customer is greeted with; null for nothing.
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<String>", length(min = 1, max = TEXT_BYTES_MAX))]
     pub welcome_message: Option<Option<String>>,
     /// What goes with it, what is said instead of it in some channels, and when to be quiet; `{}` for nothing.
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Rules")]
     pub welcome: Option<Rules>,
     /// Which receiveids a callback may carry, `""` among them if it may carry none; null for the corpid alone.
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Option<Vec<String>>", length(min = 1, max = RECEIVE_IDS_MAX))]
     pub receive_ids: Option<Option<Vec<String>>>,
     /// What it answers by itself.
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Vec<ReplyRule>", length(max = RULES_MAX))]
     pub auto_reply: Option<Vec<ReplyRule>>,
     /// enabled or disabled.
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "Status")]
     pub status: Option<String>,
 }
 
@@ -193,12 +224,6 @@ fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D:
 }
 
 fn number_or_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "must be a number or a text")]
-    enum Either {
-        Number(u64),
-        Text(String),
-    }
     Ok(Some(match Either::deserialize(from)? {
         Either::Number(number) => number.to_string(),
         Either::Text(text) => text,

@@ -17,7 +17,9 @@ use super::{
     problem::{Code, Problem},
 };
 use crate::{
+    apps::ReplyRule,
     tables::enterprise_wechat_config::{self, Row},
+    tasks::template::Rules,
     vault::Vault,
 };
 use change::Change;
@@ -33,7 +35,8 @@ pub struct Saved {
 }
 
 /// An app as it is shown: no secret, sealed or not, is in it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "App")]
 pub struct Shown {
     /// The slug in its callback URL.
     pub name: String,
@@ -46,8 +49,10 @@ pub struct Shown {
     /// What a new customer is greeted with.
     pub welcome_message: Option<String>,
     /// What goes with it, what is said instead of it in some channels, and when to be quiet.
+    #[schemars(with = "Rules")]
     pub welcome: serde_json::Value,
     /// What it answers by itself.
+    #[schemars(with = "Vec<ReplyRule>")]
     pub auto_reply: serde_json::Value,
     /// enabled or disabled.
     pub status: String,
@@ -75,7 +80,7 @@ pub struct Shown {
 }
 
 /// All that is shown of a secret.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct SecretShown {
     /// Whether there is one.
     pub set: bool,

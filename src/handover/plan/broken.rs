@@ -26,7 +26,8 @@ pub enum Broken {
 }
 
 /// A broken rule in words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "BrokenRule")]
 pub struct Said {
     /// For programs.
     pub code: &'static str,

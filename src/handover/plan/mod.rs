@@ -17,8 +17,9 @@ use crate::ids::UserId;
 mod tests;
 
 /// What an item is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "ItemKind")]
 pub enum Kind {
     /// A customer; the subject is the external userid.
     Customer,
@@ -97,8 +98,9 @@ pub struct Candidate {
 }
 
 /// Who shall have which items. Empty `kinds` mean all of them.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(rename = "PlanRule")]
 pub enum Rule {
     /// One for all.
     Successor {
@@ -139,7 +141,7 @@ pub enum Rule {
 }
 
 /// A line of a list.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Assigned {
     /// What the item is.
@@ -179,7 +181,7 @@ pub struct Left {
 }
 
 /// How many items of each kind.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Tally {
     /// Customers.
     pub customers: i64,
@@ -190,7 +192,7 @@ pub struct Tally {
 }
 
 /// How many there were, and will be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Load {
     /// Now.
     pub before: i64,

@@ -35,7 +35,8 @@ pub struct Entry<'a> {
 }
 
 /// A line in a list.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "AccessLogLine")]
 pub struct Listed {
     /// The line's number.
     pub id: i64,

@@ -24,7 +24,8 @@ pub struct NewCall<'a> {
 }
 
 /// A call.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "HandoverCall")]
 pub struct Call {
     /// The call's number.
     pub id: i64,

@@ -10,7 +10,7 @@ use super::Handover;
 pub const RECENT_DAYS: i32 = 30;
 
 /// A work order of theirs that is not over.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct OpenOrder {
     /// The order's number.
     pub id: i64,
@@ -25,7 +25,8 @@ pub struct OpenOrder {
 }
 
 /// A customer of the handover.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "LeftCustomer")]
 pub struct Customer {
     /// The customer, as WeCom names them.
     pub external_userid: String,
@@ -46,7 +47,8 @@ pub struct Customer {
 }
 
 /// A group of theirs.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "LeftGroup")]
 pub struct Group {
     /// Its id.
     pub chat_id: String,
@@ -57,7 +59,8 @@ pub struct Group {
 }
 
 /// Something that passed between the leaver and a customer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "RecentRecord")]
 pub struct Record {
     /// When.
     pub contact_time: DateTime<Utc>,
@@ -72,7 +75,8 @@ pub struct Record {
 }
 
 /// A task in the leaver's name.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "PendingTask")]
 pub struct Pending {
     /// Its number.
     pub id: i64,
@@ -89,7 +93,8 @@ pub struct Pending {
 }
 
 /// Something that was read with a token of the leaver's.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "RecentRead")]
 pub struct Read {
     /// When.
     pub at: DateTime<Utc>,
@@ -106,7 +111,8 @@ pub struct Read {
 }
 
 /// Rows, and how many there are in all.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "SomeOf{T}")]
 pub struct Counted<T> {
     /// How many.
     pub count: i64,

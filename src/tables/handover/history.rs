@@ -69,7 +69,7 @@ pub struct TransferFilter {
 }
 
 /// A customer's way from one member to another.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct Transfer {
     /// The item's number.
     pub id: i64,

@@ -7,7 +7,8 @@ use sqlx::PgConnection;
 use crate::ids::{CorpId, UserId};
 
 /// An item, as it stands.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "HandoverItem")]
 pub struct Item {
     /// The item's number.
     pub id: i64,
@@ -51,7 +52,8 @@ pub struct Heard {
 }
 
 /// How many items are in a state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "HandoverItemCount")]
 pub struct Counted {
     /// customer, order or group.
     pub kind: String,

@@ -5,7 +5,8 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 /// A turn that was taken.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "HandoverTurn")]
 pub struct Turned {
     /// The line's number.
     pub id: i64,

@@ -56,7 +56,7 @@ use sqlx::PgConnection;
 use crate::ids::{CorpId, UserId};
 
 /// A handover, as it stands.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Handover {
     /// The handover's number.
     pub id: i64,
@@ -101,7 +101,8 @@ pub struct Handover {
 }
 
 /// A handover in a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "HandoverListed")]
 pub struct Listed {
     /// The handover's number.
     pub id: i64,

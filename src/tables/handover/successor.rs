@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use crate::ids::UserId;
 
 /// A successor, as they stand.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Successor {
     /// The member.
     pub wechat_userid: UserId,

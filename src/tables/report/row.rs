@@ -15,7 +15,7 @@ pub trait Row: Serialize + Default {
 }
 
 /// How many customers each staff member was in contact with, by day.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, schemars::JsonSchema)]
 pub struct ContactsByStaffDay {
     /// The day, in Asia/Shanghai.
     pub day: NaiveDate,
@@ -41,7 +41,7 @@ pub struct ContactsByStaffDay {
 }
 
 /// From a customer's first message of a day to the first answer.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, schemars::JsonSchema)]
 pub struct FirstResponseTime {
     /// The day on which the customer wrote, in Asia/Shanghai.
     pub day: NaiveDate,
@@ -64,7 +64,7 @@ pub struct FirstResponseTime {
 }
 
 /// Customers won and lost, by staff member and day.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, schemars::JsonSchema)]
 pub struct AdditionsAndLosses {
     /// The day, in Asia/Shanghai.
     pub day: NaiveDate,
@@ -91,7 +91,7 @@ pub struct AdditionsAndLosses {
 }
 
 /// How far the work orders made on a day have come by now; a stage that was skipped counts as passed.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, schemars::JsonSchema)]
 pub struct WorkOrderFunnel {
     /// The day of making, in Asia/Shanghai.
     pub day: NaiveDate,
@@ -120,7 +120,7 @@ pub struct WorkOrderFunnel {
 }
 
 /// What became of each handover, by what was handed over; of each item the last round counts.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, schemars::JsonSchema)]
 pub struct HandoverOutcomes {
     /// The day on which it began, in Asia/Shanghai.
     pub day: NaiveDate,
@@ -163,7 +163,7 @@ pub struct HandoverOutcomes {
 }
 
 /// Messages by type and day.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, schemars::JsonSchema)]
 pub struct MessageVolumes {
     /// The day, in Asia/Shanghai.
     pub day: NaiveDate,
@@ -184,7 +184,7 @@ pub struct MessageVolumes {
 }
 
 /// Contacts not matched to a customer of the business, a row for each customer and member.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, schemars::JsonSchema)]
 pub struct UnmatchedCustomers {
     /// The day on which they became known, in Asia/Shanghai.
     pub day: NaiveDate,

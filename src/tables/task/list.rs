@@ -56,7 +56,8 @@ pub struct Filter {
 }
 
 /// A task in a list.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Task")]
 pub struct Listed {
     /// Its number.
     pub id: i64,

@@ -11,6 +11,8 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 
+use super::conform;
+
 /// A test that waits longer than this waits in vain.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -76,5 +78,7 @@ async fn send(
     let end = answer.windows(4).position(|it| it == b"\r\n\r\n")?;
     let head = String::from_utf8(answer[..end].to_vec()).expect("a head is text");
     let status = head.split(' ').nth(1)?.parse().ok()?;
-    Some(Answer { status, head, body: answer[end + 4..].to_vec() })
+    let answer = Answer { status, head, body: answer[end + 4..].to_vec() };
+    conform::check(method, target, &answer);
+    Some(answer)
 }

@@ -6,6 +6,8 @@ pub(crate) mod app;
 
 pub(crate) mod bucket;
 
+pub(crate) mod conform;
+
 pub(crate) mod daemon;
 
 pub(crate) mod company;
