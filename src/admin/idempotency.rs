@@ -43,7 +43,7 @@ impl Key {
             let detail = "is not taken here, because the answer is a secret and not kept: ask for another one";
             return Err(Problem::parameter(FIELD, detail));
         }
-        check::visible(FIELD, key, KEY_CHARS_MAX)?;
+        check::visible(FIELD, key, KEY_CHARS_MAX).map_err(|it| it.coded(Code::InvalidParameter))?;
         if key.is_empty() {
             return Err(Problem::parameter(FIELD, "must not be empty"));
         }
