@@ -76,7 +76,7 @@ pub(super) async fn authenticate(
         api_token::used(conn, live.id).await?;
     }
     let role = live.role.parse().map_err(|error: NotARole| Problem::internal(error))?;
-    Ok(Caller { token_id: live.id, name: live.name, role })
+    Ok(Caller { token_id: live.id, name: live.name, role, own: live.own })
 }
 
 /// The hash of the token that a request shows, if it is worth looking up.

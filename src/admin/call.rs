@@ -3,7 +3,13 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Admin, Body, Request, auth::Caller, line::About, params::Params, problem::Problem};
+use super::{
+    Admin, Body, Request,
+    auth::{Caller, Own},
+    line::About,
+    params::Params,
+    problem::Problem,
+};
 
 /// A request that may be carried out.
 pub(super) struct Call<'a> {
@@ -37,6 +43,11 @@ impl Call<'_> {
     /// Who asks, by the name of their token.
     pub(super) fn who(&self) -> &str {
         self.caller.map_or("-", |it| &it.name)
+    }
+
+    /// Whose customers and orders alone the caller sees; none if they see all.
+    pub(super) fn own(&self) -> Option<&Own> {
+        self.caller.and_then(|it| it.own.as_ref())
     }
 
     /// What the access log says it is about.

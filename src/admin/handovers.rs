@@ -61,14 +61,20 @@ pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
         (params.take("state"), params.take("staff_id"), params.take("wechat_userid"));
     let paging = Paging::take(&mut params)?;
     params.finish()?;
-    let filter = Filter { state, staff_id, wechat_userid, before: paging.after(|key| key.parse().ok())? };
+    let (before, own) = (paging.after(|key| key.parse().ok())?, call.own().cloned());
+    let filter = Filter { state, staff_id, wechat_userid, before, own };
     let rows = handover::list(conn, &filter, paging.fetch()).await?;
     Answer::ok(paging.page(rows, |row| row.id.to_string()))
 }
 
 pub(super) async fn show(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     call.no_params()?;
-    let standing = standing(conn, number(call.id)?).await?;
+    let id = known(call, conn).await?;
+    let standing = standing(call, conn, id).await?;
+    if call.own().is_some() {
+        // What a leaver leaves behind is not their successors' to see, but for what they shall have.
+        return Answer::ok(standing);
+    }
     let of = &standing.handover;
     let orders = handover::open_orders(conn, of, SHOWN_MAX).await?;
     let customers = handover::customers(conn, of, SHOWN_MAX).await?;
@@ -90,7 +96,7 @@ pub(super) async fn items(call: &mut Call<'_>, conn: &mut PgConnection) -> Resul
         return Err(Problem::parameter("kind", "must be customer, order or group"));
     }
     check_state(state.as_deref())?;
-    let filter = ItemFilter { kind, state, successor };
+    let filter = ItemFilter { kind, state, successor, own: call.own().cloned() };
     let after = paging.after(|key| key.parse().ok())?.unwrap_or(0);
     let id = known(call, conn).await?;
     let rows = handover::items(conn, id, &filter, after, paging.fetch()).await?;
@@ -100,10 +106,11 @@ pub(super) async fn items(call: &mut Call<'_>, conn: &mut PgConnection) -> Resul
 pub(super) async fn items_csv(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     call.no_params()?;
     let id = known(call, conn).await?;
+    let filter = ItemFilter { own: call.own().cloned(), ..ItemFilter::default() };
     let mut sheet = Sheet::new(&CSV_HEAD)?;
     let (mut after, mut rows) = (0, 0);
     loop {
-        let page = handover::items(conn, id, &ItemFilter::default(), after, CSV_PAGE).await?;
+        let page = handover::items(conn, id, &filter, after, CSV_PAGE).await?;
         let Some(last) = page.last().map(|it| it.id) else { break };
         (after, rows) = (last, rows + page.len());
         if rows > CSV_ROWS_MAX {
@@ -127,17 +134,26 @@ pub(super) async fn log(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<
     Answer::ok(paging.page(rows, |row| row.id.to_string()))
 }
 
-/// How a handover stands.
-pub(super) async fn standing(conn: &mut PgConnection, id: i64) -> Result<Standing, Problem> {
+/// How a handover stands; to a caller who sees their own alone, as far as they take part.
+pub(super) async fn standing(call: &Call<'_>, conn: &mut PgConnection, id: i64) -> Result<Standing, Problem> {
     let handover = handover::find(conn, id).await?.ok_or_else(unknown)?;
-    let counts = handover::counts(conn, id).await?;
-    let successors = handover::successors(conn, id).await?;
+    let counts = handover::counts(conn, call.own(), id).await?;
+    let successors = handover::successors(conn, call.own(), id).await?;
     Ok(Standing { handover, counts, successors })
 }
 
 /// A path's id as a number: what is none belongs to no handover.
 pub(super) fn number(id: &str) -> Result<i64, Problem> {
     id.parse().map_err(|_| unknown())
+}
+
+/// The path's handover, if there is one that the caller sees.
+pub(super) async fn known(call: &Call<'_>, conn: &mut PgConnection) -> Result<i64, Problem> {
+    let id = number(call.id)?;
+    match call.own() {
+        Some(own) if !handover::succeeds(conn, own, id).await? => Err(unknown()),
+        _ => handover::find(conn, id).await?.map(|it| it.id).ok_or_else(unknown),
+    }
 }
 
 pub(super) fn unknown() -> Problem {
@@ -149,10 +165,6 @@ pub(super) fn check_state(state: Option<&str>) -> Result<(), Problem> {
     state.parse::<ItemState>().map(drop).map_err(|error| Problem::parameter("state", error.to_string()))
 }
 
-async fn known(call: &Call<'_>, conn: &mut PgConnection) -> Result<i64, Problem> {
-    let id = number(call.id)?;
-    handover::find(conn, id).await?.map(|it| it.id).ok_or_else(unknown)
-}
 
 /// The columns of a file.
 const CSV_HEAD: [&str; 12] = [

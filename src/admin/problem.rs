@@ -28,6 +28,8 @@ pub enum Code {
     Unauthenticated,
     /// The token's role does not reach so far.
     Forbidden,
+    /// The token sees a staff member's own alone, and this is more.
+    OwnOnly,
     /// There is no such path.
     NotFound,
     /// There is no such app.
@@ -138,6 +140,7 @@ impl Code {
         Self::BodyBroken,
         Self::Unauthenticated,
         Self::Forbidden,
+        Self::OwnOnly,
         Self::NotFound,
         Self::ConfigUnknown,
         Self::CustomerUnknown,
@@ -203,6 +206,7 @@ impl Code {
             Self::BodyBroken => (400, "body_broken", "The body did not arrive whole", "请求体不完整"),
             Self::Unauthenticated => (401, "unauthenticated", "Who is calling?", "未通过身份验证"),
             Self::Forbidden => (403, "forbidden", "The token's role does not allow this", "权限不足"),
+            Self::OwnOnly => (403, "own_only", "The token sees a staff member's own alone", "仅限本人的客户与工单"),
             Self::NotFound => (404, "not_found", "There is no such path", "路径不存在"),
             Self::ConfigUnknown => (404, "config_unknown", "There is no app of this name", "应用配置不存在"),
             Self::CustomerUnknown => (404, "customer_unknown", "The customer is not known", "未找到该客户"),

@@ -120,7 +120,8 @@ pub(super) async fn history(call: &mut Call<'_>, conn: &mut PgConnection) -> Res
     params.finish()?;
     check_state(state.as_deref())?;
     let before = paging.after(|key| key.parse().ok())?;
-    let filter = TransferFilter { from, to, customer, state, since, until, before };
+    let own = call.own().cloned();
+    let filter = TransferFilter { from, to, customer, state, since, until, before, own };
     let rows = handover::transfers(conn, &filter, paging.fetch()).await?;
     Answer::ok(paging.page(rows, |row| row.id.to_string()))
 }

@@ -46,6 +46,8 @@ pub mod callback_key_use;
 
 pub mod api_token;
 
+pub mod own;
+
 pub mod access_log;
 
 pub mod sync_run;
