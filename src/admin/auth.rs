@@ -87,7 +87,8 @@ impl Caller {
 
 /// Refuses what nobody sees who sees their own alone.
 pub(super) fn not_own(why: &str) -> Problem {
-    let detail = format!("{why}: use a token that is not limited to a staff member's own. 该令牌仅限本人的客户与工单。");
+    let detail =
+        format!("{why}: use a token that is not limited to a staff member's own. 该令牌仅限本人的客户与工单。");
     Problem::new(Code::OwnOnly, detail)
 }
 

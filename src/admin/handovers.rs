@@ -165,7 +165,6 @@ pub(super) fn check_state(state: Option<&str>) -> Result<(), Problem> {
     state.parse::<ItemState>().map(drop).map_err(|error| Problem::parameter("state", error.to_string()))
 }
 
-
 /// The columns of a file.
 const CSV_HEAD: [&str; 12] = [
     "kind",

@@ -168,8 +168,10 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/enterprise-wechat/staff-bind", Role::Viewer, Endpoint::StaffBindList).own(),
     route("POST", "/api/enterprise-wechat/staff-bind", Role::Operator, Endpoint::StaffBindAdd),
     route("DELETE", "/api/enterprise-wechat/staff-bind", Role::Operator, Endpoint::StaffBindRemove),
-    route("GET", "/api/enterprise-wechat/customer-contact/{customerId}", Role::Viewer, Endpoint::CustomerContactShow).own(),
-    route("GET", "/api/enterprise-wechat/contact-records/{customerId}", Role::Viewer, Endpoint::ContactRecordsList).own(),
+    route("GET", "/api/enterprise-wechat/customer-contact/{customerId}", Role::Viewer, Endpoint::CustomerContactShow)
+        .own(),
+    route("GET", "/api/enterprise-wechat/contact-records/{customerId}", Role::Viewer, Endpoint::ContactRecordsList)
+        .own(),
     route("GET", "/api/enterprise-wechat/deliveries", Role::Viewer, Endpoint::DeliveryList),
     route("GET", "/api/enterprise-wechat/deliveries/{id}", Role::Operator, Endpoint::DeliveryShow),
     route("POST", "/api/enterprise-wechat/deliveries/{id}/replay", Role::Operator, Endpoint::DeliveryReplay),

@@ -78,7 +78,8 @@ pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
         return Err(Problem::parameter("status", "must be bound or unbound"));
     }
     let after = paging.after(|key| key.parse().ok())?.unwrap_or(0);
-    let rows = staff_wechat_bind::list(conn, call.own(), corpid.as_deref(), status.as_deref(), after, paging.fetch()).await?;
+    let rows =
+        staff_wechat_bind::list(conn, call.own(), corpid.as_deref(), status.as_deref(), after, paging.fetch()).await?;
     Answer::ok(paging.page(rows, |row| row.id.to_string()))
 }
 

@@ -290,12 +290,7 @@ pub struct Shown {
 }
 
 /// The contacts of a customer, by the business's id or WeCom's; at most `limit`, latest first.
-pub async fn of_customer(
-    conn: &mut PgConnection,
-    own: Option<&Own>,
-    id: &str,
-    limit: i64,
-) -> sqlx::Result<Vec<Shown>> {
+pub async fn of_customer(conn: &mut PgConnection, own: Option<&Own>, id: &str, limit: i64) -> sqlx::Result<Vec<Shown>> {
     let (own_corp, own_staff) = Own::parts(own);
     sqlx::query_as!(
         Shown,

@@ -321,12 +321,7 @@ pub struct Duty {
 }
 
 /// Up to `limit` bound staff members after the given binding.
-pub async fn duties(
-    conn: &mut PgConnection,
-    own: Option<&Own>,
-    after: i32,
-    limit: i64,
-) -> sqlx::Result<Vec<Duty>> {
+pub async fn duties(conn: &mut PgConnection, own: Option<&Own>, after: i32, limit: i64) -> sqlx::Result<Vec<Duty>> {
     let (own_corp, own_staff) = Own::parts(own);
     sqlx::query_as!(
         Duty,

@@ -47,7 +47,9 @@ pub use log::{Turned, log};
 pub use plan::{
     Candidate, ToPlan, Wanted, candidates, departments, give, moved_lately, placed, reopen, take_back, to_plan,
 };
-pub use successor::{Part, Successor, answered, follow_plan, not_agreed, parts, planned_for, succeeds, successors, told};
+pub use successor::{
+    Part, Successor, answered, follow_plan, not_agreed, parts, planned_for, succeeds, successors, told,
+};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

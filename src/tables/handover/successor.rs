@@ -91,11 +91,7 @@ pub async fn follow_plan(conn: &mut PgConnection, handover: i64) -> sqlx::Result
 }
 
 /// The successors of a handover, with what they get; of each item, only the last round counts.
-pub async fn successors(
-    conn: &mut PgConnection,
-    own: Option<&Own>,
-    handover: i64,
-) -> sqlx::Result<Vec<Successor>> {
+pub async fn successors(conn: &mut PgConnection, own: Option<&Own>, handover: i64) -> sqlx::Result<Vec<Successor>> {
     let (_, own_staff) = Own::parts(own);
     sqlx::query_as!(
         Successor,
