@@ -201,6 +201,21 @@ async fn nothing_of_another_staff_member_s_is_seen_or_changed_on_any_route() {
 }
 
 #[tokio::test]
+async fn whoever_sees_all_is_shown_what_the_walk_asks_for() {
+    let World { app, us, them, joint, .. } = world().await;
+    for route in ROUTES.iter().filter(|it| it.scoped == Scoped::Own && it.method == "GET") {
+        let mut shown = false;
+        for (path, body) in probes(route, &them, &us, joint) {
+            let answer = app.ask(route.method, &format!("{}{path}", stem(route)), body).await;
+            let picture = route.endpoint == Endpoint::CustomerContactQr && answer.status == 200;
+            shown |= picture || String::from_utf8_lossy(&answer.body).contains(THEIRS);
+        }
+        assert!(shown, "no probe of {} leads to what is another's", route.path);
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn on_every_route_that_is_open_to_them_staff_see_what_is_their_own() {
     let World { app, us, viewer, operator, joint, .. } = world().await;
     let Names { staff, customer, external, order, way, media, handover, .. } = &us;
