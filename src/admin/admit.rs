@@ -101,7 +101,8 @@ async fn by_token(conn: &mut PgConnection, hash: &[u8; 32]) -> Result<Option<Cal
     if live.unused_lately {
         api_token::used(conn, live.id).await?;
     }
-    Ok(Some(Caller { token_id: Some(live.id), session_id: None, name: live.name, role: role(&live.role)? }))
+    let role = role(&live.role)?;
+    Ok(Some(Caller { token_id: Some(live.id), session_id: None, name: live.name, role, own: live.own }))
 }
 
 async fn by_session(conn: &mut PgConnection, hash: &[u8; 32]) -> Result<Option<Caller>, Problem> {
@@ -109,7 +110,8 @@ async fn by_session(conn: &mut PgConnection, hash: &[u8; 32]) -> Result<Option<C
     if live.unused_lately {
         console_session::used(conn, live.id).await?;
     }
-    Ok(Some(Caller { token_id: live.token_id, session_id: Some(live.id), name: live.name, role: role(&live.role)? }))
+    let role = role(&live.role)?;
+    Ok(Some(Caller { token_id: live.token_id, session_id: Some(live.id), name: live.name, role, own: live.own }))
 }
 
 fn role(name: &str) -> Result<Role, Problem> {

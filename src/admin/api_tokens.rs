@@ -12,6 +12,7 @@ use super::{
     check,
     page::Paging,
     problem::{Code, Problem},
+    staff_bind::corp,
 };
 use crate::{
     tables::api_token::{self, Listed},
@@ -34,6 +35,13 @@ pub(super) struct Wanted {
     /// After how many days it ends by itself; never, if this is left out.
     #[schemars(range(min = 1, max = EXPIRES_DAYS_MAX))]
     expires_days: Option<u32>,
+    /// The staff member whose own it is: it ends when they leave.
+    staff_id: Option<String>,
+    /// Their corp; may be left out where there is only one.
+    corpid: Option<String>,
+    /// Whether it sees nothing but their own customers and orders.
+    #[serde(default)]
+    own_only: bool,
 }
 
 /// A new token.
@@ -65,6 +73,15 @@ pub fn state(token: &Listed) -> &'static str {
     }
 }
 
+/// Why a token cannot be limited to a staff member's own, and the field to mend; none if it can be, or need not.
+pub fn own_only_refused(own_only: bool, has_owner: bool, role: Role) -> Option<(&'static str, &'static str)> {
+    match (own_only, has_owner, role) {
+        (false, ..) | (true, true, Role::Viewer | Role::Operator) => None,
+        (true, false, _) => Some(("staff_id", "is required with own_only: it says whose own the token sees")),
+        (true, true, Role::Admin) => Some(("role", "must be viewer or operator with own_only: an admin sees all")),
+    }
+}
+
 pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let mut params = call.params()?;
     let paging = Paging::take(&mut params)?;
@@ -84,10 +101,30 @@ pub(super) async fn add(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<
     if wanted.expires_days.is_some_and(|days| !(1..=EXPIRES_DAYS_MAX).contains(&days)) {
         return Err(Problem::field("expires_days", format!("must be a number from 1 to {EXPIRES_DAYS_MAX}")));
     }
+    let owner = match &wanted.staff_id {
+        Some(staff) => {
+            check::id("staff_id", staff)?;
+            let corpid = corp(conn, wanted.corpid.as_deref()).await?.map_err(|why| Problem::field("corpid", why))?;
+            Some((corpid, staff))
+        }
+        None if wanted.corpid.is_some() => {
+            return Err(Problem::field("corpid", "says whose staff member it is: give staff_id, too"));
+        }
+        None => None,
+    };
+    if let Some((field, why)) = own_only_refused(wanted.own_only, owner.is_some(), wanted.role) {
+        return Err(Problem::field(field, why));
+    }
     let token = ApiToken::new();
     let id = api_token::create(conn, &wanted.name, wanted.role.as_str(), &token.hash, &token.prefix).await?;
     if let Some(days) = wanted.expires_days {
         api_token::expire_in(conn, id, i32::try_from(days).map_err(Problem::internal)?).await?;
+    }
+    if let Some((corpid, staff)) = owner {
+        api_token::belong(conn, id, &corpid, staff).await?;
+    }
+    if wanted.own_only {
+        api_token::limit_to_own(conn, id).await?;
     }
     let listed = api_token::find(conn, id).await?;
     let listed = listed.ok_or_else(|| Problem::internal("a token that was just made is not there"))?;

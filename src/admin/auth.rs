@@ -4,7 +4,11 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::problem::{Code, Problem};
+use super::{
+    problem::{Code, Problem},
+    route::Scoped,
+};
+pub(super) use crate::tables::own::Own;
 
 /// How far a token reaches; each role may do what the ones before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
@@ -34,6 +38,8 @@ pub(super) struct Caller {
     pub(super) name: String,
     /// How far it reaches.
     pub(super) role: Role,
+    /// Whose customers and orders alone they see; none if they see all.
+    pub(super) own: Option<Own>,
 }
 
 impl Role {
@@ -79,6 +85,21 @@ impl Caller {
         let detail = format!("this needs the role {needed}, and you have the role {}", self.role);
         Err(Problem::new(Code::Forbidden, detail))
     }
+
+    /// Whether a route is open to the caller, if they see their own alone.
+    pub(super) fn reaches(&self, scoped: Scoped) -> Result<(), Problem> {
+        match (&self.own, scoped) {
+            (Some(_), Scoped::Closed) => Err(not_own("this shows or changes more than what is your own")),
+            (Some(_), Scoped::Own | Scoped::Caller) | (None, _) => Ok(()),
+        }
+    }
+}
+
+/// Refuses what nobody sees who sees their own alone.
+pub(super) fn not_own(why: &str) -> Problem {
+    let detail =
+        format!("{why}: use a token that is not limited to a staff member's own. 该令牌仅限本人的客户与工单。");
+    Problem::new(Code::OwnOnly, detail)
 }
 
 #[cfg(test)]
@@ -87,7 +108,8 @@ mod tests {
 
     #[test]
     fn a_role_may_do_what_lower_roles_may_and_no_more() {
-        let operator = Caller { token_id: Some(1), session_id: None, name: "crm".to_owned(), role: Role::Operator };
+        let operator =
+            Caller { token_id: Some(1), session_id: None, name: "crm".to_owned(), role: Role::Operator, own: None };
         assert!(operator.may(Role::Viewer).is_ok());
         assert!(operator.may(Role::Operator).is_ok());
         let refused = operator.may(Role::Admin).expect_err("an operator is no admin");

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{
     Admin, Body, Request,
-    auth::Caller,
+    auth::{Caller, Own},
     browser::{self, Cookie},
     line::About,
     openapi,
@@ -58,6 +58,11 @@ impl Call<'_> {
     /// Who asks, by the name of their token, or by their userid.
     pub(super) fn who(&self) -> &str {
         self.caller.map_or("-", |it| &it.name)
+    }
+
+    /// Whose customers and orders alone the caller sees; none if they see all.
+    pub(super) fn own(&self) -> Option<&Own> {
+        self.caller.and_then(|it| it.own.as_ref())
     }
 
     /// What the access log says it is about.

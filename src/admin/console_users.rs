@@ -21,9 +21,13 @@ use crate::{
 /// As what somebody may log in.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewConsoleUser")]
 pub(super) struct Wanted {
     /// What they may do.
     role: Role,
+    /// Whether they see nothing but their own customers and orders; false if this is left out. Not for an admin.
+    #[serde(default)]
+    own_only: bool,
 }
 
 pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
@@ -39,7 +43,10 @@ pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
 pub(super) async fn put(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let (corpid, user) = named(call, conn).await?;
     let wanted: Wanted = body::parse(&call.request.body)?;
-    console_user::put(conn, &corpid, &user, wanted.role.as_str(), call.who()).await?;
+    if wanted.own_only && wanted.role == Role::Admin {
+        return Err(Problem::field("own_only", "is for a viewer or an operator: an admin sees everything"));
+    }
+    console_user::put(conn, &corpid, &user, wanted.role.as_str(), wanted.own_only, call.who()).await?;
     let listed = console_user::find(conn, &corpid, &user).await?;
     Answer::ok(listed.ok_or_else(|| Problem::internal("somebody who was just allowed is not there"))?)
 }

@@ -10,11 +10,12 @@ use super::{
     body,
     call::{Answer, Call},
     check,
+    customer_contact::check_known,
     media::{Link, Links},
     page::{Page, Paging},
     params::Params,
-    problem::{Code, Problem},
-    staff_bind::corp,
+    problem::Problem,
+    staff_bind::{corp_for, not_bound, sees},
 };
 use crate::{
     ids::{CustomerId, StaffId, UserId},
@@ -60,7 +61,8 @@ pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
     let paging = Paging::take(&mut params)?;
     params.finish()?;
     call.customer = call.id.to_owned();
-    let filter = Filter { customer: call.id.to_owned(), contact_type, from, to, after: paging.after(read_key)? };
+    let (customer, after, own) = (call.id.to_owned(), paging.after(read_key)?, call.own().cloned());
+    let filter = Filter { customer, contact_type, from, to, after, own };
     let rows = wechat_contact_record::of_customer(conn, &filter, paging.fetch()).await?;
     let page = paging.page(rows, |row| write_key(row.contact_time, row.id, &row.corpid));
     let named = page.items.iter().filter_map(|row| Some((row.corpid.clone(), row.media_id.clone()?)));
@@ -93,13 +95,15 @@ pub(super) async fn add(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<
     if contact_time > Utc::now() + AHEAD_MAX {
         return Err(Problem::field("contact_time", "must not lie in the future"));
     }
-    let corpid = corp(conn, wanted.corpid.as_deref()).await?.map_err(|why| Problem::field("corpid", why))?;
-    let user = match wanted.staff_id {
+    let corpid = corp_for(call, conn, wanted.corpid.as_deref()).await?.map_err(|why| Problem::field("corpid", why))?;
+    check_known(call, conn, &wanted.customer_id).await?;
+    let own = call.own().map(|it| it.staff_id.0.clone());
+    let user = match wanted.staff_id.or(own) {
         Some(staff) => {
             let staff = StaffId(staff);
             check::id("staff_id", staff.as_str())?;
-            let user = staff_wechat_bind::user_of(conn, &corpid, &staff).await?;
-            Some(user.ok_or_else(|| Problem::new(Code::NotBound, "bind the staff member first").at("staff_id"))?)
+            sees(call, &corpid, &staff)?;
+            Some(staff_wechat_bind::user_of(conn, &corpid, &staff).await?.ok_or_else(not_bound)?)
         }
         None => None,
     };

@@ -13,7 +13,7 @@ use super::{
     check,
     page::{LIMIT_MAX, fetch},
     problem::{Code, Problem},
-    staff_bind::corp,
+    staff_bind::{corp_for, not_bound, sees},
     work_orders,
 };
 use crate::{
@@ -79,17 +79,25 @@ pub(super) struct Made {
 pub(super) async fn show(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     call.no_params()?;
     call.customer = call.id.to_owned();
-    let mut items = customer_wechat_contact::of_customer(conn, call.id, fetch(LIMIT_MAX)).await?;
+    let own = call.own();
+    let mut items = customer_wechat_contact::of_customer(conn, own, call.id, fetch(LIMIT_MAX)).await?;
     // Asked for by WeCom's id, the customer's own id comes with the contact.
     let customer_id = items.iter().find_map(|it| it.customer_id.clone());
     let business_id = customer_id.as_deref().unwrap_or(call.id);
-    let filter = work_order::Filter { customer_id: Some(business_id.to_owned()), ..work_order::Filter::default() };
+    let filter = work_order::Filter {
+        customer_id: Some(business_id.to_owned()),
+        own: own.cloned(),
+        ..work_order::Filter::default()
+    };
     let mut work_orders = work_order::list(conn, &filter, fetch(LIMIT_MAX)).await?;
-    let mut contact_ways = contact_way::of_customer(conn, business_id, fetch(LIMIT_MAX)).await?;
-    let mut customer_matches = customer_match::of_customer(conn, business_id, fetch(LIMIT_MAX)).await?;
+    let mut contact_ways = contact_way::of_customer(conn, own, business_id, fetch(LIMIT_MAX)).await?;
+    // Whom a person may be are customers of anybody, so it is not for those who see their own alone.
+    let mut customer_matches = match own {
+        Some(_) => Vec::new(),
+        None => customer_match::of_customer(conn, business_id, fetch(LIMIT_MAX)).await?,
+    };
     if items.is_empty() && work_orders.is_empty() && contact_ways.is_empty() && customer_matches.is_empty() {
-        let detail = "give the business's id of a matched customer, or WeCom's external_userid";
-        return Err(Problem::new(Code::CustomerUnknown, detail).at("customerId"));
+        return Err(unknown().at("customerId"));
     }
     let known_here = customer_id.is_some() || !work_orders.is_empty() || !contact_ways.is_empty();
     let customer_id = known_here.then(|| business_id.to_owned());
@@ -105,7 +113,7 @@ pub(super) async fn make(call: &mut Call<'_>) -> Result<ContactWay, Problem> {
     call.customer.clone_from(&wanted.customer_id);
     check::id("customer_id", &wanted.customer_id)?;
     let admin = call.admin;
-    let purpose = purpose(&mut *admin.pool.acquire().await?, wanted).await?;
+    let purpose = purpose(call, &mut *admin.pool.acquire().await?, wanted).await?;
     let way = obtain(&admin.pool, &admin.wecom, &purpose, admin.flow.contact_way_life).await;
     way.map_err(|error| match error {
         NotMade::Wecom(error) => error.into(),
@@ -125,18 +133,23 @@ pub(super) fn made(way: ContactWay) -> Result<Answer, Problem> {
 pub(super) async fn picture(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     call.no_params()?;
     let way = contact_way::find(conn, call.id).await?.ok_or_else(no_code)?;
+    if call.own().is_some_and(|own| !own.has(&way.corpid, Some(&way.staff_id))) {
+        return Err(no_code());
+    }
     call.customer.clone_from(&way.customer_id.0);
     let file = qr::png(address(&way)?).map_err(Problem::internal)?;
     Ok(Answer::file(200, "image/png".to_owned(), file.into()))
 }
 
 /// Who shall meet whom, and about what.
-async fn purpose(conn: &mut PgConnection, wanted: Wanted) -> Result<Purpose, Problem> {
+async fn purpose(call: &Call<'_>, conn: &mut PgConnection, wanted: Wanted) -> Result<Purpose, Problem> {
     let (corpid, staff) = match wanted.work_order_id {
-        Some(id) => of_order(conn, id, &wanted).await?,
+        Some(id) => of_order(call, conn, id, &wanted).await?,
         None => {
-            let corpid = corp(conn, wanted.corpid.as_deref()).await?.map_err(|why| Problem::field("corpid", why))?;
-            (corpid, None)
+            let corpid = corp_for(call, conn, wanted.corpid.as_deref()).await?;
+            let corpid = corpid.map_err(|why| Problem::field("corpid", why))?;
+            check_known(call, conn, &wanted.customer_id).await?;
+            (corpid, call.own().map(|it| it.staff_id.clone()))
         }
     };
     let given = match &wanted.staff_id {
@@ -148,15 +161,20 @@ async fn purpose(conn: &mut PgConnection, wanted: Wanted) -> Result<Purpose, Pro
     };
     let needed = "says whom the customer shall meet, and is required unless the work order has somebody in charge";
     let staff = given.ok_or_else(|| Problem::field("staff_id", needed))?;
-    let user = staff_wechat_bind::user_of(conn, &corpid, &staff).await?;
-    let user = user.ok_or_else(|| Problem::new(Code::NotBound, "bind the staff member first").at("staff_id"))?;
+    sees(call, &corpid, &staff)?;
+    let user = staff_wechat_bind::user_of(conn, &corpid, &staff).await?.ok_or_else(not_bound)?;
     let customer = CustomerId(wanted.customer_id);
     Ok(Purpose { corpid, customer, staff, user, work_order_id: wanted.work_order_id })
 }
 
 /// The order's corp and who is in charge of it; an order of somebody else is a mistake.
-async fn of_order(conn: &mut PgConnection, id: i64, wanted: &Wanted) -> Result<(CorpId, Option<StaffId>), Problem> {
-    let order = work_order::find(conn, id).await?.ok_or_else(|| work_orders::unknown().at("work_order_id"))?;
+async fn of_order(
+    call: &Call<'_>,
+    conn: &mut PgConnection,
+    id: i64,
+    wanted: &Wanted,
+) -> Result<(CorpId, Option<StaffId>), Problem> {
+    let order = work_orders::find_for(call, conn, id).await.map_err(|it| it.at("work_order_id"))?;
     if order.customer_id.as_str() != wanted.customer_id {
         return Err(Problem::field("customer_id", "is not the customer of this work order"));
     }
@@ -164,6 +182,19 @@ async fn of_order(conn: &mut PgConnection, id: i64, wanted: &Wanted) -> Result<(
         return Err(Problem::field("corpid", "is not the corp of this work order"));
     }
     Ok((order.corpid, order.staff_id))
+}
+
+/// Refuses a caller who sees their own alone any customer who is not, known or not, in the same words.
+pub(super) async fn check_known(call: &Call<'_>, conn: &mut PgConnection, customer: &str) -> Result<(), Problem> {
+    match call.own() {
+        Some(own) if !own.knows(conn, customer).await? => Err(unknown().at("customer_id")),
+        _ => Ok(()),
+    }
+}
+
+fn unknown() -> Problem {
+    let detail = "give the business's id of a matched customer, or WeCom's external_userid";
+    Problem::new(Code::CustomerUnknown, detail)
 }
 
 fn address(way: &ContactWay) -> Result<&str, Problem> {

@@ -10,7 +10,7 @@ use super::{
     body,
     call::{Answer, Call},
     check,
-    handovers::{Standing, number, standing, unknown},
+    handovers::{Standing, known, standing, unknown},
     problem::{Code, Problem},
 };
 use crate::{
@@ -126,7 +126,7 @@ pub(super) async fn notify(call: &mut Call<'_>, conn: &mut PgConnection) -> Resu
         handover::told(conn, handover.id, &users).await?;
         settle(conn, handover.id, By { actor: call.who(), cause: "已通知接替员工" }).await?;
     }
-    Answer::ok(standing(conn, handover.id).await?)
+    Answer::ok(standing(call, conn, handover.id).await?)
 }
 
 pub(super) async fn accept(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
@@ -136,11 +136,12 @@ pub(super) async fn accept(call: &mut Call<'_>, conn: &mut PgConnection) -> Resu
     note("note", wanted.note.as_deref())?;
     let handover = begin(call, conn).await?;
     standing_still(&handover)?;
+    if call.own().is_some_and(|own| own.staff_id.as_str() != wanted.staff_id) {
+        return Err(no_successor());
+    }
     let (staff, who) = (&wanted.staff_id, call.who());
     let user = handover::answered(conn, handover.id, staff, wanted.accepted, who, wanted.note.as_deref()).await?;
-    let user = user.ok_or_else(|| {
-        Problem::new(Code::SuccessorUnknown, "the handover shows who its successors are").at("staff_id")
-    })?;
+    let user = user.ok_or_else(no_successor)?;
     if !wanted.accepted {
         let items = handover::planned_for(conn, handover.id, &user).await?;
         let by = By { actor: who, cause: "接替员工不同意接收" };
@@ -148,7 +149,7 @@ pub(super) async fn accept(call: &mut Call<'_>, conn: &mut PgConnection) -> Resu
         handover::take_back(conn, &items).await?;
         settle(conn, handover.id, by).await?;
     }
-    Answer::ok(standing(conn, handover.id).await?)
+    Answer::ok(standing(call, conn, handover.id).await?)
 }
 
 pub(super) async fn submit(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
@@ -171,7 +172,7 @@ pub(super) async fn submit(call: &mut Call<'_>, conn: &mut PgConnection) -> Resu
     handover::submit(conn, handover.id, call.who()).await?;
     settle(conn, handover.id, By { actor: call.who(), cause: "提交交接" }).await?;
     handover::wake_now(conn, &handover.corpid, handover.id).await?;
-    Answer::ok(standing(conn, handover.id).await?)
+    Answer::ok(standing(call, conn, handover.id).await?)
 }
 
 pub(super) async fn cancel(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
@@ -185,14 +186,14 @@ pub(super) async fn cancel(call: &mut Call<'_>, conn: &mut PgConnection) -> Resu
         }
         call_off(conn, &handover, call.who(), wanted.reason.as_deref().unwrap_or("取消交接")).await?;
     }
-    Answer::ok(standing(conn, handover.id).await?)
+    Answer::ok(standing(call, conn, handover.id).await?)
 }
 
 pub(super) async fn poll(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     call.no_params()?;
     let handover = begin(call, conn).await?;
     handover::wake_now(conn, &handover.corpid, handover.id).await?;
-    Answer::new(202, standing(conn, handover.id).await?)
+    Answer::new(202, standing(call, conn, handover.id).await?)
 }
 
 pub(super) async fn close(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
@@ -211,7 +212,7 @@ pub(super) async fn close(call: &mut Call<'_>, conn: &mut PgConnection) -> Resul
     let closed = turn(conn, Fact::GivenUp, &heard, by).await?;
     settle(conn, handover.id, by).await?;
     let (closed, unchanged) = (closed.len(), items.len().saturating_sub(closed.len()));
-    Answer::ok(Closed { closed, unchanged, handover: standing(conn, handover.id).await? })
+    Answer::ok(Closed { closed, unchanged, handover: standing(call, conn, handover.id).await? })
 }
 
 /// Calls a handover off: what nobody has asked WeCom for is not asked for any more.
@@ -233,7 +234,7 @@ pub(super) async fn call_off(
 
 /// The handover that the path names; nobody else changes it until the transaction ends.
 async fn begin(call: &Call<'_>, conn: &mut PgConnection) -> Result<Handover, Problem> {
-    let id = number(call.id)?;
+    let id = known(call, conn).await?;
     let corpid = handover::find(conn, id).await?.ok_or_else(unknown)?.corpid;
     apply::lock_alone(conn, &corpid).await?;
     handover::lock(conn, id).await?.ok_or_else(unknown)
@@ -245,6 +246,10 @@ fn standing_still(handover: &Handover) -> Result<(), Problem> {
         Some(_) => Err(Problem::new(Code::HandoverState, "it was called off. 交接已取消。")),
         None => Ok(()),
     }
+}
+
+fn no_successor() -> Problem {
+    Problem::new(Code::SuccessorUnknown, "the handover shows who its successors are").at("staff_id")
 }
 
 fn parse_or_default<T: DeserializeOwned + Default>(call: &Call<'_>) -> Result<T, Problem> {

@@ -38,6 +38,17 @@ pub(super) struct Standing {
     successors: Vec<handover::Successor>,
 }
 
+/// A handover as one caller or another sees it.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "HandoverShown")]
+pub(super) enum Shown {
+    /// With all that is left behind.
+    Whole(Box<Checklist>),
+    /// To a successor who sees their own alone: what of it is theirs.
+    Own(Box<Standing>),
+}
+
 /// What a leaver leaves behind.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(super) struct Checklist {
@@ -67,14 +78,20 @@ pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
         (params.take("state"), params.take("staff_id"), params.take("wechat_userid"));
     let paging = Paging::take(&mut params)?;
     params.finish()?;
-    let filter = Filter { state, staff_id, wechat_userid, before: paging.after(|key| key.parse().ok())? };
+    let (before, own) = (paging.after(|key| key.parse().ok())?, call.own().cloned());
+    let filter = Filter { state, staff_id, wechat_userid, before, own };
     let rows = handover::list(conn, &filter, paging.fetch()).await?;
     Answer::ok(paging.page(rows, |row| row.id.to_string()))
 }
 
 pub(super) async fn show(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     call.no_params()?;
-    let standing = standing(conn, number(call.id)?).await?;
+    let id = known(call, conn).await?;
+    let standing = standing(call, conn, id).await?;
+    if call.own().is_some() {
+        // What a leaver leaves behind is not their successors' to see, but for what they shall have.
+        return Answer::ok(Shown::Own(Box::new(standing)));
+    }
     let of = &standing.handover;
     let orders = handover::open_orders(conn, of, SHOWN_MAX).await?;
     let customers = handover::customers(conn, of, SHOWN_MAX).await?;
@@ -84,7 +101,8 @@ pub(super) async fn show(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
     let calls = handover::calls(conn, of.id, CALLS_MAX).await?;
     let reads = handover::reads(conn, of, SHOWN_MAX).await?;
     let recent_days = handover::RECENT_DAYS;
-    Answer::ok(Checklist { standing, orders, customers, groups, records, tasks, calls, reads, recent_days })
+    let all = Checklist { standing, orders, customers, groups, records, tasks, calls, reads, recent_days };
+    Answer::ok(Shown::Whole(Box::new(all)))
 }
 
 pub(super) async fn items(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
@@ -92,7 +110,7 @@ pub(super) async fn items(call: &mut Call<'_>, conn: &mut PgConnection) -> Resul
     let (kind, state, successor) = (params.take("kind"), params.take("state"), params.take("successor"));
     let paging = Paging::take(&mut params)?;
     params.finish()?;
-    let filter = ItemFilter { kind, state, successor };
+    let filter = ItemFilter { kind, state, successor, own: call.own().cloned() };
     let after = paging.after(|key| key.parse().ok())?.unwrap_or(0);
     let id = known(call, conn).await?;
     let rows = handover::items(conn, id, &filter, after, paging.fetch()).await?;
@@ -102,10 +120,11 @@ pub(super) async fn items(call: &mut Call<'_>, conn: &mut PgConnection) -> Resul
 pub(super) async fn items_csv(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     call.no_params()?;
     let id = known(call, conn).await?;
+    let filter = ItemFilter { own: call.own().cloned(), ..ItemFilter::default() };
     let mut sheet = Sheet::new(&CSV_HEAD)?;
     let (mut after, mut rows) = (0, 0);
     loop {
-        let page = handover::items(conn, id, &ItemFilter::default(), after, CSV_PAGE).await?;
+        let page = handover::items(conn, id, &filter, after, CSV_PAGE).await?;
         let Some(last) = page.last().map(|it| it.id) else { break };
         (after, rows) = (last, rows + page.len());
         if rows > CSV_ROWS_MAX {
@@ -129,11 +148,11 @@ pub(super) async fn log(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<
     Answer::ok(paging.page(rows, |row| row.id.to_string()))
 }
 
-/// How a handover stands.
-pub(super) async fn standing(conn: &mut PgConnection, id: i64) -> Result<Standing, Problem> {
+/// How a handover stands; to a caller who sees their own alone, as far as they take part.
+pub(super) async fn standing(call: &Call<'_>, conn: &mut PgConnection, id: i64) -> Result<Standing, Problem> {
     let handover = handover::find(conn, id).await?.ok_or_else(unknown)?;
-    let counts = handover::counts(conn, id).await?;
-    let successors = handover::successors(conn, id).await?;
+    let counts = handover::counts(conn, call.own(), id).await?;
+    let successors = handover::successors(conn, call.own(), id).await?;
     Ok(Standing { handover, counts, successors })
 }
 
@@ -142,13 +161,17 @@ pub(super) fn number(id: &str) -> Result<i64, Problem> {
     id.parse().map_err(|_| unknown())
 }
 
-pub(super) fn unknown() -> Problem {
-    Problem::new(Code::HandoverUnknown, "list them with `GET handovers` to see which there are")
+/// The path's handover, if there is one that the caller sees.
+pub(super) async fn known(call: &Call<'_>, conn: &mut PgConnection) -> Result<i64, Problem> {
+    let id = number(call.id)?;
+    match call.own() {
+        Some(own) if !handover::succeeds(conn, own, id).await? => Err(unknown()),
+        _ => handover::find(conn, id).await?.map(|it| it.id).ok_or_else(unknown),
+    }
 }
 
-async fn known(call: &Call<'_>, conn: &mut PgConnection) -> Result<i64, Problem> {
-    let id = number(call.id)?;
-    handover::find(conn, id).await?.map(|it| it.id).ok_or_else(unknown)
+pub(super) fn unknown() -> Problem {
+    Problem::new(Code::HandoverUnknown, "list them with `GET handovers` to see which there are")
 }
 
 /// The columns of a file.

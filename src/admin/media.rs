@@ -31,7 +31,10 @@ pub(super) async fn find(call: &Call<'_>) -> Result<Found, Problem> {
     call.no_params()?;
     let standing = {
         let mut conn = call.admin.pool.acquire().await?;
-        media::standing(&mut conn, call.id).await?
+        match call.own() {
+            Some(own) if !own.has_media(&mut conn, call.id).await? => None,
+            _ => media::standing(&mut conn, call.id).await?,
+        }
     };
     let file = match standing {
         Some(Standing::Fetched(file)) => file,

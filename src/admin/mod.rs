@@ -255,7 +255,7 @@ async fn answer(admin: &Admin, admitted: &Admitted) -> Result<Answer, Problem> {
                 Ok(caller) => caller,
                 Err(problem) => return Err(line.refused(problem)),
             };
-            if let Err(problem) = caller.may(needed) {
+            if let Err(problem) = caller.reaches(found.route.scoped).and_then(|()| caller.may(needed)) {
                 return Err(line.turned_away(&mut conn, Some(&caller), About::subject(&found.id), problem).await);
             }
             Some(caller)

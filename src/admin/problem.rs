@@ -35,6 +35,8 @@ pub enum Code {
     SessionUnknown,
     /// Nobody of that userid may log in.
     ConsoleUserUnknown,
+    /// The token sees a staff member's own alone, and this is more.
+    OwnOnly,
     /// There is no such path.
     NotFound,
     /// There is no such app.
@@ -176,6 +178,7 @@ impl Code {
         Self::Csrf,
         Self::SessionUnknown,
         Self::ConsoleUserUnknown,
+        Self::OwnOnly,
         Self::NotFound,
         Self::ConfigUnknown,
         Self::CustomerUnknown,
@@ -255,6 +258,7 @@ impl Code {
             Self::ConsoleUserUnknown => {
                 (404, "console_user_unknown", "They may not log in anyway", "该成员没有登录权限")
             }
+            Self::OwnOnly => (403, "own_only", "The token sees a staff member's own alone", "仅限本人的客户与工单"),
             Self::NotFound => (404, "not_found", "There is no such path", "路径不存在"),
             Self::ConfigUnknown => (404, "config_unknown", "There is no app of this name", "应用配置不存在"),
             Self::CustomerUnknown => (404, "customer_unknown", "The customer is not known", "未找到该客户"),

@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 use tokio::sync::Semaphore;
 
 use super::{
+    auth::not_own,
     call::{Answer, Call},
     page::Paging,
     params::Params,
@@ -70,6 +71,9 @@ pub(super) async fn show(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
         let names = REPORTS.map(|(name, _)| name).join(", ");
         Problem::new(Code::ReportUnknown, format!("the reports are {names}"))
     })?;
+    if call.own().is_some() && report == Report::MessageVolumes {
+        return Err(not_own("this counts everybody's messages"));
+    }
     let wanted = Wanted::read(call, report, report::today(conn).await?)?;
     let Ok(_turn) = TURNS.try_acquire() else {
         let detail = "two reports are being made already: ask again in a moment. 正在生成其他报表,请稍后再试。";
@@ -112,7 +116,8 @@ impl Wanted {
         };
         params.finish()?;
         let after = paging.after(read_place)?;
-        Ok(Self { name: call.id.to_owned(), filter: Filter { since, until, staff_id, after }, paging, table })
+        let filter = Filter { since, until, staff_id, own: call.own().cloned(), after };
+        Ok(Self { name: call.id.to_owned(), filter, paging, table })
     }
 
     /// What was found, as a page or as a table.

@@ -157,6 +157,17 @@ pub enum Access {
     Role(Role),
 }
 
+/// What a caller may take who sees their own alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scoped {
+    /// The endpoint keeps to what is theirs.
+    Own,
+    /// It is about nobody but the caller.
+    Caller,
+    /// Nothing.
+    Closed,
+}
+
 /// One route.
 #[derive(Debug)]
 pub struct Route {
@@ -166,6 +177,8 @@ pub struct Route {
     pub path: &'static str,
     /// Who may.
     pub access: Access,
+    /// What a caller may take of it who sees their own alone.
+    pub scoped: Scoped,
     /// What it does.
     pub endpoint: Endpoint,
 }
@@ -174,22 +187,24 @@ pub struct Route {
 pub const ROUTES: &[Route] = &[
     route("GET", "/api/enterprise-wechat/config", Role::Viewer, Endpoint::ConfigList),
     route("POST", "/api/enterprise-wechat/config", Role::Admin, Endpoint::ConfigSave),
-    route("GET", "/api/enterprise-wechat/staff-bind", Role::Viewer, Endpoint::StaffBindList),
+    route("GET", "/api/enterprise-wechat/staff-bind", Role::Viewer, Endpoint::StaffBindList).own(),
     route("POST", "/api/enterprise-wechat/staff-bind", Role::Operator, Endpoint::StaffBindAdd),
     route("DELETE", "/api/enterprise-wechat/staff-bind", Role::Operator, Endpoint::StaffBindRemove),
-    route("GET", "/api/enterprise-wechat/customer-contact/{customerId}", Role::Viewer, Endpoint::CustomerContactShow),
-    route("GET", "/api/enterprise-wechat/contact-records/{customerId}", Role::Viewer, Endpoint::ContactRecordsList),
+    route("GET", "/api/enterprise-wechat/customer-contact/{customerId}", Role::Viewer, Endpoint::CustomerContactShow)
+        .own(),
+    route("GET", "/api/enterprise-wechat/contact-records/{customerId}", Role::Viewer, Endpoint::ContactRecordsList)
+        .own(),
     route("GET", "/api/enterprise-wechat/deliveries", Role::Viewer, Endpoint::DeliveryList),
     route("GET", "/api/enterprise-wechat/deliveries/{id}", Role::Operator, Endpoint::DeliveryShow),
     route("POST", "/api/enterprise-wechat/deliveries/{id}/replay", Role::Operator, Endpoint::DeliveryReplay),
-    route("GET", "/api/enterprise-wechat/handovers", Role::Viewer, Endpoint::HandoverList),
-    route("GET", "/api/enterprise-wechat/handovers/{id}", Role::Viewer, Endpoint::HandoverShow),
-    route("GET", "/api/enterprise-wechat/handovers/{id}/items", Role::Viewer, Endpoint::HandoverItems),
-    route("GET", "/api/enterprise-wechat/handovers/{id}/items.csv", Role::Viewer, Endpoint::HandoverItemsCsv),
+    route("GET", "/api/enterprise-wechat/handovers", Role::Viewer, Endpoint::HandoverList).own(),
+    route("GET", "/api/enterprise-wechat/handovers/{id}", Role::Viewer, Endpoint::HandoverShow).own(),
+    route("GET", "/api/enterprise-wechat/handovers/{id}/items", Role::Viewer, Endpoint::HandoverItems).own(),
+    route("GET", "/api/enterprise-wechat/handovers/{id}/items.csv", Role::Viewer, Endpoint::HandoverItemsCsv).own(),
     route("GET", "/api/enterprise-wechat/handovers/{id}/log", Role::Viewer, Endpoint::HandoverLog),
     route("PUT", "/api/enterprise-wechat/handovers/{id}/plan", Role::Operator, Endpoint::HandoverPlan),
     route("POST", "/api/enterprise-wechat/handovers/{id}/notify", Role::Operator, Endpoint::HandoverNotify),
-    route("POST", "/api/enterprise-wechat/handovers/{id}/acceptances", Role::Operator, Endpoint::HandoverAccept),
+    route("POST", "/api/enterprise-wechat/handovers/{id}/acceptances", Role::Operator, Endpoint::HandoverAccept).own(),
     route("POST", "/api/enterprise-wechat/handovers/{id}/submit", Role::Operator, Endpoint::HandoverSubmit),
     route("POST", "/api/enterprise-wechat/handovers/{id}/cancel", Role::Operator, Endpoint::HandoverCancel),
     route("POST", "/api/enterprise-wechat/handovers/{id}/poll", Role::Operator, Endpoint::HandoverPoll),
@@ -201,8 +216,8 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/api/enterprise-wechat/resignations/{id}/refuse", Role::Admin, Endpoint::ResignationRefuse),
     route("POST", "/api/enterprise-wechat/resignations/{id}/cancel", Role::Operator, Endpoint::ResignationCancel),
     route("POST", "/api/enterprise-wechat/transfer", Role::Operator, Endpoint::TransferMake),
-    route("GET", "/api/enterprise-wechat/transfer-history", Role::Viewer, Endpoint::TransferHistory),
-    route("GET", "/api/enterprise-wechat/media/{id}", Role::Viewer, Endpoint::MediaShow),
+    route("GET", "/api/enterprise-wechat/transfer-history", Role::Viewer, Endpoint::TransferHistory).own(),
+    route("GET", "/api/enterprise-wechat/media/{id}", Role::Viewer, Endpoint::MediaShow).own(),
     route("GET", "/api/enterprise-wechat/tasks", Role::Viewer, Endpoint::TaskList),
     route("POST", "/api/enterprise-wechat/tasks/{id}/replay", Role::Operator, Endpoint::TaskReplay),
     route("POST", "/api/enterprise-wechat/tasks/{id}/cancel", Role::Operator, Endpoint::TaskCancel),
@@ -211,24 +226,24 @@ pub const ROUTES: &[Route] = &[
     // A staff member's browser comes here from WeCom: it has no token, but the state of a link that was made for it.
     public("GET", "/api/enterprise-wechat/staff-bind/login/callback", Endpoint::StaffBindLoginCallback),
     route("POST", "/api/enterprise-wechat/test-connection", Role::Admin, Endpoint::TestConnection),
-    route("GET", "/api/enterprise-wechat/work-orders", Role::Viewer, Endpoint::WorkOrderList),
+    route("GET", "/api/enterprise-wechat/work-orders", Role::Viewer, Endpoint::WorkOrderList).own(),
     route("POST", "/api/enterprise-wechat/work-orders", Role::Operator, Endpoint::WorkOrderAdd),
-    route("GET", "/api/enterprise-wechat/work-orders/{id}", Role::Viewer, Endpoint::WorkOrderShow),
-    route("PATCH", "/api/enterprise-wechat/work-orders/{id}", Role::Operator, Endpoint::WorkOrderChange),
-    route("GET", "/api/enterprise-wechat/staff-duty", Role::Viewer, Endpoint::StaffDutyList),
-    route("POST", "/api/enterprise-wechat/staff-duty", Role::Operator, Endpoint::StaffDutySet),
-    route("POST", "/api/enterprise-wechat/customer-contact", Role::Operator, Endpoint::CustomerContactMake),
-    route("GET", "/api/enterprise-wechat/customer-contact-qr/{state}", Role::Viewer, Endpoint::CustomerContactQr),
+    route("GET", "/api/enterprise-wechat/work-orders/{id}", Role::Viewer, Endpoint::WorkOrderShow).own(),
+    route("PATCH", "/api/enterprise-wechat/work-orders/{id}", Role::Operator, Endpoint::WorkOrderChange).own(),
+    route("GET", "/api/enterprise-wechat/staff-duty", Role::Viewer, Endpoint::StaffDutyList).own(),
+    route("POST", "/api/enterprise-wechat/staff-duty", Role::Operator, Endpoint::StaffDutySet).own(),
+    route("POST", "/api/enterprise-wechat/customer-contact", Role::Operator, Endpoint::CustomerContactMake).own(),
+    route("GET", "/api/enterprise-wechat/customer-contact-qr/{state}", Role::Viewer, Endpoint::CustomerContactQr).own(),
     route("GET", "/api/enterprise-wechat/customer-matches", Role::Viewer, Endpoint::CustomerMatchList),
     route("POST", "/api/enterprise-wechat/customer-matches/{id}", Role::Operator, Endpoint::CustomerMatchDecide),
-    route("POST", "/api/enterprise-wechat/contact-records", Role::Operator, Endpoint::ContactRecordAdd),
+    route("POST", "/api/enterprise-wechat/contact-records", Role::Operator, Endpoint::ContactRecordAdd).own(),
     route("GET", "/api/enterprise-wechat/access-log", Role::Admin, Endpoint::AccessLogList),
     route("GET", "/api/enterprise-wechat/api-tokens", Role::Admin, Endpoint::ApiTokenList),
     route("POST", "/api/enterprise-wechat/api-tokens", Role::Admin, Endpoint::ApiTokenAdd),
     route("DELETE", "/api/enterprise-wechat/api-tokens/{id}", Role::Admin, Endpoint::ApiTokenRevoke),
-    route("GET", "/api/enterprise-wechat/session", Role::Viewer, Endpoint::SessionShow),
-    route("POST", "/api/enterprise-wechat/session", Role::Viewer, Endpoint::SessionMake),
-    route("DELETE", "/api/enterprise-wechat/session", Role::Viewer, Endpoint::SessionEnd),
+    route("GET", "/api/enterprise-wechat/session", Role::Viewer, Endpoint::SessionShow).caller(),
+    route("POST", "/api/enterprise-wechat/session", Role::Viewer, Endpoint::SessionMake).caller(),
+    route("DELETE", "/api/enterprise-wechat/session", Role::Viewer, Endpoint::SessionEnd).caller(),
     // A browser that is not logged in yet has nothing to show but what the redirect gave it.
     public("GET", "/api/enterprise-wechat/session/login", Endpoint::SessionLogin),
     public("GET", "/api/enterprise-wechat/session/login/callback", Endpoint::SessionLoginCallback),
@@ -241,7 +256,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/api/enterprise-wechat/sync", Role::Operator, Endpoint::SyncStart),
     route("GET", "/api/enterprise-wechat/sync/{id}", Role::Viewer, Endpoint::SyncShow),
     route("POST", "/api/enterprise-wechat/sync/{id}/cancel", Role::Operator, Endpoint::SyncCancel),
-    route("GET", "/api/enterprise-wechat/reports/{name}", Role::Viewer, Endpoint::ReportShow),
+    route("GET", "/api/enterprise-wechat/reports/{name}", Role::Viewer, Endpoint::ReportShow).own(),
 ];
 
 /// A route that a request goes to.
@@ -285,11 +300,23 @@ static PATHS: LazyLock<Router<&'static str>> = LazyLock::new(|| {
 });
 
 const fn route(method: &'static str, path: &'static str, role: Role, endpoint: Endpoint) -> Route {
-    Route { method, path, access: Access::Role(role), endpoint }
+    Route { method, path, access: Access::Role(role), scoped: Scoped::Closed, endpoint }
 }
 
 const fn public(method: &'static str, path: &'static str, endpoint: Endpoint) -> Route {
-    Route { method, path, access: Access::Public, endpoint }
+    Route { method, path, access: Access::Public, scoped: Scoped::Closed, endpoint }
+}
+
+impl Route {
+    /// The endpoint keeps to what is the caller's own, where a caller sees that alone.
+    const fn own(self) -> Self {
+        Self { scoped: Scoped::Own, ..self }
+    }
+
+    /// It is about nobody but the caller, who may see their own alone or everything.
+    const fn caller(self) -> Self {
+        Self { scoped: Scoped::Caller, ..self }
+    }
 }
 
 /// Percent-decodes a path's segment. A zero byte is no text that could be looked for.

@@ -21,10 +21,10 @@ use super::{
     visit::{self, Refusal},
 };
 use crate::{
-    ids::CorpId,
+    ids::{CorpId, StaffId},
     tables::{
         console_session::{self, LIFE_S, New, Of},
-        console_user, member_alias,
+        console_user, member_alias, staff_wechat_bind,
     },
     vault,
 };
@@ -40,11 +40,14 @@ const LOGIN_LIFE_S: u32 = 300;
 
 /// Who is calling.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "WhoCalls")]
 pub(super) struct Shown {
     /// The member's userid, or the token's name.
     who: String,
     /// What they may do.
     role: Role,
+    /// The staff member whose customers and orders they see alone; null if they see everything.
+    own_staff_id: Option<StaffId>,
     /// The session's number; null for a token.
     session_id: Option<i64>,
     /// When the session ends at the latest; an hour without use ends it, too.
@@ -71,8 +74,8 @@ pub(super) async fn show(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
     };
     let cookie = caller.session_id.and_then(|_| call.session_cookie());
     let csrf_token = cookie.map(|it| browser::csrf_token(it).expose_secret().to_owned());
-    let (who, session_id) = (caller.name.clone(), caller.session_id);
-    Answer::ok(Shown { who, role: caller.role, session_id, expires_at, csrf_token })
+    let (who, session_id, own_staff_id) = (caller.name.clone(), caller.session_id, own_staff_id(call));
+    Answer::ok(Shown { who, role: caller.role, own_staff_id, session_id, expires_at, csrf_token })
 }
 
 /// Logs a browser in with the token that it shows. The session ends with the token.
@@ -89,6 +92,7 @@ pub(super) async fn make(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
     let shown = Shown {
         who: caller.name.clone(),
         role: caller.role,
+        own_staff_id: own_staff_id(call),
         session_id: Some(id),
         expires_at: session.map(|it| it.expires_at),
         csrf_token: Some(browser::csrf_token(value).expose_secret().to_owned()),
@@ -202,8 +206,11 @@ pub(super) async fn finish(call: &Call<'_>, visit: Visit, conn: &mut PgConnectio
     };
     let renamed = member_alias::resolve(conn, [(&corpid, &known.user)].into_iter()).await?;
     let user = renamed.into_values().next().unwrap_or(known.user);
-    if console_user::find(conn, &corpid, &user).await?.is_none() {
+    let Some(allowed) = console_user::find(conn, &corpid, &user).await? else {
         return refused(403, "您没有登录控制台的权限。请联系管理员(PUT console-users)。");
+    };
+    if allowed.own_only && staff_wechat_bind::staff_of(conn, &corpid, &user).await?.is_none() {
+        return refused(403, "您尚未绑定员工编号,没有可查看的客户。请联系管理员。");
     }
     let (cookie, _) = begin(call, conn, Of::Member(&corpid, &user)).await?;
     let session = Cookie::Session.set(call.secure(), cookie.expose_secret(), life());
@@ -229,6 +236,10 @@ fn redirected(location: String, cookies: Vec<(&'static str, String)>) -> Answer 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "half a day in seconds")]
 fn life() -> u32 {
     LIFE_S as u32
+}
+
+fn own_staff_id(call: &Call<'_>) -> Option<StaffId> {
+    call.own().map(|it| it.staff_id.clone())
 }
 
 fn nobody() -> Problem {

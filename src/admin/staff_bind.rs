@@ -11,7 +11,7 @@ use super::{
     problem::{Code, Problem},
 };
 use crate::{
-    ids::{CorpId, UserId},
+    ids::{CorpId, StaffId, UserId},
     tables::{
         apply, customer_wechat_contact, enterprise_wechat_config, member_alias,
         staff_wechat_bind::{self, Binding, NewBinding},
@@ -85,7 +85,8 @@ pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
     let paging = Paging::take(&mut params)?;
     params.finish()?;
     let after = paging.after(|key| key.parse().ok())?.unwrap_or(0);
-    let rows = staff_wechat_bind::list(conn, corpid.as_deref(), status.as_deref(), after, paging.fetch()).await?;
+    let rows =
+        staff_wechat_bind::list(conn, call.own(), corpid.as_deref(), status.as_deref(), after, paging.fetch()).await?;
     Answer::ok(paging.page(rows, |row| row.id.to_string()))
 }
 
@@ -199,6 +200,30 @@ fn is_web(url: &str) -> bool {
 pub(super) async fn corp(conn: &mut PgConnection, given: Option<&str>) -> sqlx::Result<Result<CorpId, &'static str>> {
     let corps = enterprise_wechat_config::corps(conn).await?;
     Ok(choose(corps, given))
+}
+
+/// The same for a caller who may see their own alone: to them there is one corp.
+pub(super) async fn corp_for(
+    call: &Call<'_>,
+    conn: &mut PgConnection,
+    given: Option<&str>,
+) -> sqlx::Result<Result<CorpId, &'static str>> {
+    match call.own() {
+        Some(own) => Ok(choose(vec![own.corpid.clone()], given)),
+        None => corp(conn, given).await,
+    }
+}
+
+/// Whether the caller sees this staff member; one they do not see answers as one who is not bound.
+pub(super) fn sees(call: &Call<'_>, corpid: &CorpId, staff: &StaffId) -> Result<(), Problem> {
+    match call.own() {
+        Some(own) if !own.has(corpid, Some(staff)) => Err(not_bound()),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn not_bound() -> Problem {
+    Problem::new(Code::NotBound, "bind the staff member first").at("staff_id")
 }
 
 fn choose(mut corps: Vec<CorpId>, given: Option<&str>) -> Result<CorpId, &'static str> {

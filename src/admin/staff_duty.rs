@@ -8,8 +8,8 @@ use super::{
     call::{Answer, Call},
     check,
     page::Paging,
-    problem::{Code, Problem},
-    staff_bind::corp,
+    problem::Problem,
+    staff_bind::{corp_for, not_bound, sees},
 };
 use crate::{
     ids::{CorpId, StaffId, UserId},
@@ -49,7 +49,7 @@ pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
     let paging = Paging::take(&mut params)?;
     params.finish()?;
     let after = paging.after(|key| key.parse().ok())?.unwrap_or(0);
-    let rows = staff_wechat_bind::duties(conn, after, paging.fetch()).await?;
+    let rows = staff_wechat_bind::duties(conn, call.own(), after, paging.fetch()).await?;
     Answer::ok(paging.page(rows, |row| row.id.to_string()))
 }
 
@@ -58,11 +58,12 @@ pub(super) async fn set(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<
     let duty: Duty = body::parse(&call.request.body)?;
     call.subject.clone_from(&duty.staff_id);
     check::id("staff_id", &duty.staff_id)?;
-    let corpid = corp(conn, duty.corpid.as_deref()).await?.map_err(|why| Problem::field("corpid", why))?;
-    apply::lock_alone(conn, &corpid).await?;
+    let corpid = corp_for(call, conn, duty.corpid.as_deref()).await?.map_err(|why| Problem::field("corpid", why))?;
     let staff = StaffId(duty.staff_id);
+    sees(call, &corpid, &staff)?;
+    apply::lock_alone(conn, &corpid).await?;
     match staff_wechat_bind::set_on_duty(conn, &corpid, &staff, duty.on_duty).await? {
         Some(user) => Answer::ok(Set { corpid, staff_id: staff, wechat_userid: user, on_duty: duty.on_duty }),
-        None => Err(Problem::new(Code::NotBound, "bind the staff member first").at("staff_id")),
+        None => Err(not_bound()),
     }
 }

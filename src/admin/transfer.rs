@@ -153,7 +153,8 @@ pub(super) async fn history(call: &mut Call<'_>, conn: &mut PgConnection) -> Res
     let paging = Paging::take(&mut params)?;
     params.finish()?;
     let before = paging.after(|key| key.parse().ok())?;
-    let filter = TransferFilter { from, to, customer, state, since, until, before };
+    let own = call.own().cloned();
+    let filter = TransferFilter { from, to, customer, state, since, until, before, own };
     let rows = handover::transfers(conn, &filter, paging.fetch()).await?;
     Answer::ok(paging.page(rows, |row| row.id.to_string()))
 }

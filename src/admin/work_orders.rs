@@ -123,14 +123,15 @@ pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
     params.finish()?;
     call.subject = customer_id.as_ref().or(staff_id.as_ref()).cloned().unwrap_or_default();
     call.customer = customer_id.clone().unwrap_or_default();
-    let filter = Filter { state, staff_id, customer_id, before: paging.after(|key| key.parse().ok())? };
+    let before = paging.after(|key| key.parse().ok())?;
+    let filter = Filter { state, staff_id, customer_id, before, own: call.own().cloned() };
     let rows = work_order::list(conn, &filter, paging.fetch()).await?;
     Answer::ok(paging.page(rows, |row| row.id.to_string()))
 }
 
 pub(super) async fn show(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     call.no_params()?;
-    let order = find(conn, number(call.id)?).await?;
+    let order = find_for(call, conn, number(call.id)?).await?;
     call.customer.clone_from(&order.customer_id.0);
     Answer::ok(story(conn, order).await?)
 }
@@ -142,11 +143,11 @@ pub(super) async fn change(call: &mut Call<'_>, conn: &mut PgConnection) -> Resu
     if let Some(note) = &edit.note {
         check::prose("note", note, TEXT_BYTES_MAX)?;
     }
-    let Order { corpid, customer_id, .. } = find(conn, id).await?;
+    let Order { corpid, customer_id, .. } = find_for(call, conn, id).await?;
     call.customer = customer_id.0;
     apply::lock_alone(conn, &corpid).await?;
     // Whoever had the lock before may have changed it.
-    let order = find(conn, id).await?;
+    let order = find_for(call, conn, id).await?;
     if edit.version.is_some_and(|version| version != order.version) {
         let detail = format!("the order is at version {}: look at it again", order.version);
         return Err(Problem::new(Code::VersionConflict, detail).at("version"));
@@ -218,6 +219,15 @@ async fn story(conn: &mut PgConnection, order: Order) -> Result<Story, Problem> 
 
 async fn find(conn: &mut PgConnection, id: i64) -> Result<Order, Problem> {
     work_order::find(conn, id).await?.ok_or_else(unknown)
+}
+
+/// The order, if the caller may see it.
+pub(super) async fn find_for(call: &Call<'_>, conn: &mut PgConnection, id: i64) -> Result<Order, Problem> {
+    let order = find(conn, id).await?;
+    match call.own() {
+        Some(own) if !own.has(&order.corpid, order.staff_id.as_ref()) => Err(unknown()),
+        _ => Ok(order),
+    }
 }
 
 /// A path's id as a number: what is none belongs to no order.

@@ -27,6 +27,9 @@ enum Command {
         /// What they may do: viewer reads, operator also binds and replays, admin does everything
         #[arg(long)]
         role: Role,
+        /// They see nothing but their own customers and orders; for a viewer or an operator
+        #[arg(long)]
+        own_only: bool,
         /// Their corp; may be left out where there is only one
         #[arg(long)]
         corpid: Option<String>,
@@ -48,16 +51,19 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
     with_pool(config, async |pool| {
         let mut conn = pool.acquire().await?;
         match arguments.command {
-            Command::Add { userid, role, corpid } => {
+            Command::Add { userid, role, own_only, corpid } => {
+                anyhow::ensure!(!own_only || role < Role::Admin, "--own-only is for a viewer or an operator");
                 anyhow::ensure!(!userid.trim().is_empty(), "--userid is empty");
                 let corpid = corp(&mut conn, corpid.as_deref()).await?;
-                console_user::put(&mut conn, &corpid, &UserId(userid.clone()), role.as_str(), BY).await?;
+                let user = UserId(userid.clone());
+                console_user::put(&mut conn, &corpid, &user, role.as_str(), own_only, BY).await?;
                 say(&format!("{userid} may log in as {role}"));
             }
             Command::List => {
                 for it in console_user::page(&mut conn, None, LISTED_MAX).await? {
                     let name = it.name.unwrap_or_default();
-                    say(&format!("{:<20}  {:<8}  {}  {name}", it.wechat_userid.as_str(), it.role, it.corpid));
+                    let own = if it.own_only { "own only" } else { "all" };
+                    say(&format!("{:<20}  {:<8}  {own:<8}  {}  {name}", it.wechat_userid.as_str(), it.role, it.corpid));
                 }
             }
             Command::Remove { userid, corpid } => {

@@ -8,7 +8,7 @@ use sqlx::{Connection, PgConnection};
 use super::{database::with_pool, say};
 use crate::{
     admin::{
-        api_tokens::{EXPIRES_DAYS_MAX, state},
+        api_tokens::{EXPIRES_DAYS_MAX, own_only_refused, state},
         auth::Role,
     },
     config::Config,
@@ -40,11 +40,14 @@ enum Command {
         #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=i64::from(EXPIRES_DAYS_MAX)))]
         expires: Option<u32>,
         /// The staff member whose own it is: it ends when they leave
-        #[arg(long)]
+        #[arg(long, visible_alias = "staff-id", value_name = "STAFF_ID")]
         staff: Option<String>,
         /// Their corp; may be left out where there is only one
         #[arg(long, requires = "staff")]
         corpid: Option<String>,
+        /// It sees nothing but their own customers and orders; for a viewer or an operator
+        #[arg(long, requires = "staff")]
+        own_only: bool,
     },
     /// List the tokens that were made
     List,
@@ -59,7 +62,10 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
     with_pool(config, async |pool| {
         let mut conn = pool.acquire().await?;
         match arguments.command {
-            Command::Create { role, name, expires, staff, corpid } => {
+            Command::Create { role, name, expires, staff, corpid, own_only } => {
+                if let Some((field, why)) = own_only_refused(own_only, staff.is_some(), role) {
+                    anyhow::bail!("{field} {why}");
+                }
                 let token = ApiToken::new();
                 let mut transaction = conn.begin().await?;
                 let hash = &token.hash;
@@ -70,6 +76,9 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
                 if let Some(staff) = staff {
                     let corpid = corp(&mut transaction, corpid.as_deref()).await?;
                     api_token::belong(&mut transaction, id, &corpid, &staff).await?;
+                }
+                if own_only {
+                    api_token::limit_to_own(&mut transaction, id).await?;
                 }
                 transaction.commit().await?;
                 say(token.secret.expose_secret());
@@ -98,7 +107,12 @@ fn line(token: &Listed) -> String {
         (..) => "live".to_owned(),
     };
     let used = token.last_used_at.map_or("never used".to_owned(), |at| format!("last used {}", time(&at)));
-    format!("{:>4}  {:<8}  {}…  {}  {used}  {end}", token.id, token.role, token.prefix, token.name)
+    let whose = match (&token.staff_id, token.own_only) {
+        (Some(staff), true) => format!("  sees {staff}'s own alone"),
+        (Some(staff), false) => format!("  of {staff}"),
+        (None, _) => String::new(),
+    };
+    format!("{:>4}  {:<8}  {}…  {}  {used}  {end}{whose}", token.id, token.role, token.prefix, token.name)
 }
 
 fn time(at: &DateTime<Utc>) -> String {

@@ -54,7 +54,7 @@ pub async fn settle(conn: &mut PgConnection, handover: i64, by: By<'_>) -> sqlx:
         cancelled: written.cancelled,
         ..Standing::default()
     };
-    for counted in handover::counts(conn, handover).await? {
+    for counted in handover::counts(conn, None, handover).await? {
         // The column holds nothing else: a constraint sees to that.
         let state = counted.state.parse().unwrap_or(ItemState::Open);
         standing.count(state, counted.items);

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use crate::ids::CorpId;
+use super::own::Own;
+use crate::ids::{CorpId, StaffId};
 
 /// A token that still counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Live {
     pub role: String,
     /// Whether it was not used in the last minute, as far as is written down.
     pub unused_lately: bool,
+    /// Whose own it sees alone; none if it sees everything.
+    pub own: Option<Own>,
 }
 
 /// A token in a list.
@@ -41,6 +44,10 @@ pub struct Listed {
     pub revoked_at: Option<DateTime<Utc>>,
     /// The staff member whose own it is.
     pub staff_id: Option<String>,
+    /// Their corp.
+    pub corpid: Option<String>,
+    /// Whether it sees nothing but their own customers and orders.
+    pub own_only: bool,
 }
 
 /// Keeps a new token's hash; returns its number.
@@ -72,10 +79,9 @@ pub async fn expire_in(conn: &mut PgConnection, id: i32, days: i32) -> sqlx::Res
 
 /// The token with that hash, unless it was revoked or has ended.
 pub async fn find_live(conn: &mut PgConnection, hash: &[u8; 32]) -> sqlx::Result<Option<Live>> {
-    sqlx::query_as!(
-        Live,
+    let row = sqlx::query!(
         r#"
-        select id, name, role,
+        select id, name, role, own_only, corpid as "corpid: CorpId", staff_id as "staff_id: StaffId",
             coalesce(last_used_at < now() - interval '1 minute', true) as "unused_lately!"
         from api_token
         where hash = $1 and revoked_at is null and (expires_at is null or expires_at > now())
@@ -83,7 +89,12 @@ pub async fn find_live(conn: &mut PgConnection, hash: &[u8; 32]) -> sqlx::Result
         &hash[..],
     )
     .fetch_optional(conn)
-    .await
+    .await?;
+    Ok(row.map(|it| {
+        let own = it.corpid.zip(it.staff_id).filter(|_| it.own_only);
+        let own = own.map(|(corpid, staff_id)| Own { corpid, staff_id });
+        Live { id: it.id, name: it.name, role: it.role, unused_lately: it.unused_lately, own }
+    }))
 }
 
 /// A token was used. Of many at once, one writes it down.
@@ -110,7 +121,7 @@ pub async fn page(conn: &mut PgConnection, after: i32, limit: i64) -> sqlx::Resu
     sqlx::query_as!(
         Listed,
         r#"
-        select id, name, role, prefix, created_at, expires_at, last_used_at, revoked_at, staff_id
+        select id, name, role, prefix, created_at, expires_at, last_used_at, revoked_at, staff_id, corpid, own_only
         from api_token
         where id > $1
         order by id
@@ -128,7 +139,7 @@ pub async fn find(conn: &mut PgConnection, id: i32) -> sqlx::Result<Option<Liste
     sqlx::query_as!(
         Listed,
         r#"
-        select id, name, role, prefix, created_at, expires_at, last_used_at, revoked_at, staff_id
+        select id, name, role, prefix, created_at, expires_at, last_used_at, revoked_at, staff_id, corpid, own_only
         from api_token
         where id = $1
         "#,
@@ -151,6 +162,12 @@ pub async fn belong(conn: &mut PgConnection, id: i32, corpid: &CorpId, staff_id:
     sqlx::query!("update api_token set corpid = $2, staff_id = $3 where id = $1", id, corpid.as_str(), staff_id)
         .execute(conn)
         .await?;
+    Ok(())
+}
+
+/// A staff member's own token sees nothing but their own customers and orders.
+pub async fn limit_to_own(conn: &mut PgConnection, id: i32) -> sqlx::Result<()> {
+    sqlx::query!("update api_token set own_only = true where id = $1", id).execute(conn).await?;
     Ok(())
 }
 

@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use crate::ids::{CorpId, UserId};
+use super::own::Own;
+use crate::ids::{CorpId, StaffId, UserId};
 
 /// How long a session lasts at most, in seconds; the view `console_session_live` ends one that nobody uses for an hour.
 pub const LIFE_S: f64 = 12.0 * 3_600.0;
@@ -51,10 +52,13 @@ pub struct Live {
     pub role: String,
     /// Whether it was not used in the last minute, as far as is written down.
     pub unused_lately: bool,
+    /// Whose own it sees alone; none if it sees everything.
+    pub own: Option<Own>,
 }
 
 /// A session in a list.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Session")]
 pub struct Listed {
     /// Its number.
     pub id: i64,
@@ -107,10 +111,10 @@ pub async fn make(conn: &mut PgConnection, new: &New<'_>) -> sqlx::Result<i64> {
 
 /// The session of that cookie, if it counts: it has not ended, and who logged in still may.
 pub async fn find_live(conn: &mut PgConnection, hash: &[u8; 32]) -> sqlx::Result<Option<Live>> {
-    sqlx::query_as!(
-        Live,
+    let row = sqlx::query!(
         r#"
-        select id as "id!", token_id, name as "name!", role as "role!",
+        select id as "id!", token_id, name as "name!", role as "role!", own_corpid as "own_corpid: CorpId",
+            own_staff_id as "own_staff_id: StaffId",
             last_seen_at < now() - interval '1 minute' as "unused_lately!"
         from console_session_live
         where hash = $1
@@ -118,7 +122,15 @@ pub async fn find_live(conn: &mut PgConnection, hash: &[u8; 32]) -> sqlx::Result
         &hash[..],
     )
     .fetch_optional(conn)
-    .await
+    .await?;
+    Ok(row.map(|it| Live {
+        id: it.id,
+        token_id: it.token_id,
+        name: it.name,
+        role: it.role,
+        unused_lately: it.unused_lately,
+        own: it.own_corpid.zip(it.own_staff_id).map(|(corpid, staff_id)| Own { corpid, staff_id }),
+    }))
 }
 
 /// One that counts, by its number.

@@ -9,6 +9,7 @@ use crate::ids::{CorpId, UserId};
 
 /// Somebody who may log in.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "ConsoleUser")]
 pub struct Listed {
     /// The corp.
     pub corpid: CorpId,
@@ -18,6 +19,8 @@ pub struct Listed {
     pub name: Option<String>,
     /// viewer, operator or admin.
     pub role: String,
+    /// Whether they see nothing but their own customers and orders.
+    pub own_only: bool,
     /// Who allowed it.
     pub added_by: String,
     /// When.
@@ -25,16 +28,24 @@ pub struct Listed {
 }
 
 /// Allows a member to log in, or changes as what. Sessions that there are take the new role at once.
-pub async fn put(conn: &mut PgConnection, corpid: &CorpId, user: &UserId, role: &str, by: &str) -> sqlx::Result<()> {
+pub async fn put(
+    conn: &mut PgConnection,
+    corpid: &CorpId,
+    user: &UserId,
+    role: &str,
+    own_only: bool,
+    by: &str,
+) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
-        insert into console_user (corpid, wechat_userid, role, added_by) values ($1, $2, $3, $4)
+        insert into console_user (corpid, wechat_userid, role, own_only, added_by) values ($1, $2, $3, $4, $5)
         on conflict on constraint console_user_key
-        do update set role = excluded.role, added_by = excluded.added_by, added_at = now()
+        do update set role = excluded.role, own_only = excluded.own_only, added_by = excluded.added_by, added_at = now()
         "#,
         corpid.as_str(),
         user.as_str(),
         role,
+        own_only,
         by,
     )
     .execute(conn)
@@ -76,7 +87,7 @@ async fn listed(
         Listed,
         r#"
         select allowed.corpid as "corpid: CorpId", allowed.wechat_userid as "wechat_userid: UserId", member.name as "name?",
-            role, added_by, added_at
+            role, own_only, added_by, added_at
         from console_user allowed
         left join member on member.corpid = allowed.corpid and member.wechat_userid = allowed.wechat_userid
         where ($1::text is null or allowed.corpid = $1) and ($2::text is null or allowed.wechat_userid = $2)
@@ -117,12 +128,12 @@ pub async fn rename(conn: &mut PgConnection, corpid: &CorpId, from: &UserId, to:
     sqlx::query!(
         r#"
         with former as (
-            delete from console_user where corpid = $1 and wechat_userid = $2 returning role, added_by, added_at
+            delete from console_user where corpid = $1 and wechat_userid = $2 returning role, own_only, added_by, added_at
         ), moved as (
             update console_session set wechat_userid = $3 where corpid = $1 and wechat_userid = $2
         )
-        insert into console_user (corpid, wechat_userid, role, added_by, added_at)
-        select $1, $3, role, added_by, added_at from former
+        insert into console_user (corpid, wechat_userid, role, own_only, added_by, added_at)
+        select $1, $3, role, own_only, added_by, added_at from former
         on conflict on constraint console_user_key do nothing
         "#,
         corpid.as_str(),

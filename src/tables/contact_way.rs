@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::matching::People;
+use super::{matching::People, own::Own};
 use crate::ids::{ContactWayState, CorpId, CustomerId, ExternalUserId, StaffId, UserId};
 
 /// What a contact way is for.
@@ -140,7 +140,13 @@ pub async fn find(conn: &mut PgConnection, state: &str) -> sqlx::Result<Option<C
 }
 
 /// Up to `limit` of a customer's, latest first.
-pub async fn of_customer(conn: &mut PgConnection, customer_id: &str, limit: i64) -> sqlx::Result<Vec<ContactWay>> {
+pub async fn of_customer(
+    conn: &mut PgConnection,
+    own: Option<&Own>,
+    customer_id: &str,
+    limit: i64,
+) -> sqlx::Result<Vec<ContactWay>> {
+    let (own_corp, own_staff) = Own::parts(own);
     sqlx::query_as!(
         ContactWay,
         r#"
@@ -150,11 +156,13 @@ pub async fn of_customer(conn: &mut PgConnection, customer_id: &str, limit: i64)
             wechat_userid as "wechat_userid: UserId", work_order_id, intended_at, attempted_at, config_id, qr_code,
             made_at, expires_at, used_at, used_by as "used_by: ExternalUserId", deleted_at
         from contact_way
-        where customer_id = $1
+        where customer_id = $1 and ($2::text is null or (corpid = $2 and staff_id = $3))
         order by id desc
-        limit $2
+        limit $4
         "#,
         customer_id,
+        own_corp,
+        own_staff,
         limit,
     )
     .fetch_all(conn)

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{PgConnection, types::Json};
 
+use super::own::Own;
 use crate::{
     changes::{Contact, ContactKey, ContactStatus, Register, contact::Card},
     ids::{CorpId, CustomerId, ExternalUserId, UserId},
@@ -290,7 +291,8 @@ pub struct Shown {
 }
 
 /// The contacts of a customer, by the business's id or WeCom's; at most `limit`, latest first.
-pub async fn of_customer(conn: &mut PgConnection, id: &str, limit: i64) -> sqlx::Result<Vec<Shown>> {
+pub async fn of_customer(conn: &mut PgConnection, own: Option<&Own>, id: &str, limit: i64) -> sqlx::Result<Vec<Shown>> {
+    let (own_corp, own_staff) = Own::parts(own);
     sqlx::query_as!(
         Shown,
         r#"
@@ -305,10 +307,16 @@ pub async fn of_customer(conn: &mut PgConnection, id: &str, limit: i64) -> sqlx:
             customer_id, matched_by, status as "status!", status_at as "status_at!", state, nickname, unionid,
             remark, tags, remark_mobiles, add_way, card_at, first_contact_time, last_contact_time
         from found
+        where $2::text is null or (corpid, wechat_userid) = (
+            select corpid, wechat_userid from staff_wechat_bind
+            where corpid = $2 and staff_id = $3 and status = 'bound'
+        )
         order by last_contact_time desc nulls last, corpid, external_userid, wechat_userid
-        limit $2
+        limit $4
         "#,
         id,
+        own_corp,
+        own_staff,
         limit,
     )
     .fetch_all(conn)

@@ -50,6 +50,8 @@ pub mod console_user;
 
 pub mod console_session;
 
+pub mod own;
+
 pub mod access_log;
 
 pub mod sync_run;

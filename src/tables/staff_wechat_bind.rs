@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
+use super::own::Own;
 use crate::ids::{CorpId, StaffId, UserId};
 
 /// A binding as the admin API shows it.
@@ -129,11 +130,13 @@ pub async fn unbind(conn: &mut PgConnection, corpid: &CorpId, staff_id: &str) ->
 /// Up to `limit` bindings after the given id, oldest first; all corps, or one.
 pub async fn list(
     conn: &mut PgConnection,
+    own: Option<&Own>,
     corpid: Option<&str>,
     status: Option<&str>,
     after: i32,
     limit: i64,
 ) -> sqlx::Result<Vec<Binding>> {
+    let (own_corp, own_staff) = Own::parts(own);
     sqlx::query_as!(
         Binding,
         r#"
@@ -141,12 +144,15 @@ pub async fn list(
             unbound_reason
         from staff_wechat_bind
         where id > $1 and ($2::text is null or corpid = $2) and ($3::text is null or status = $3)
+            and ($4::text is null or (corpid = $4 and staff_id = $5))
         order by id
-        limit $4
+        limit $6
         "#,
         after,
         corpid,
         status,
+        own_corp,
+        own_staff,
         limit,
     )
     .fetch_all(conn)
@@ -316,7 +322,8 @@ pub struct Duty {
 }
 
 /// Up to `limit` bound staff members after the given binding.
-pub async fn duties(conn: &mut PgConnection, after: i32, limit: i64) -> sqlx::Result<Vec<Duty>> {
+pub async fn duties(conn: &mut PgConnection, own: Option<&Own>, after: i32, limit: i64) -> sqlx::Result<Vec<Duty>> {
+    let (own_corp, own_staff) = Own::parts(own);
     sqlx::query_as!(
         Duty,
         r#"
@@ -327,11 +334,13 @@ pub async fn duties(conn: &mut PgConnection, after: i32, limit: i64) -> sqlx::Re
                     and state in ('assigned', 'contacted', 'quoted', 'confirmed')
             ) as "open_orders!"
         from staff_wechat_bind bind
-        where status = 'bound' and id > $1
+        where status = 'bound' and id > $1 and ($2::text is null or (corpid = $2 and staff_id = $3))
         order by id
-        limit $2
+        limit $4
         "#,
         after,
+        own_corp,
+        own_staff,
         limit,
     )
     .fetch_all(conn)

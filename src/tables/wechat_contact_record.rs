@@ -7,7 +7,7 @@ use serde::Serialize;
 use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::partitions;
+use super::{own::Own, partitions};
 use crate::{
     changes::Record,
     ids::{CorpId, CustomerId, UserId},
@@ -176,6 +176,8 @@ pub struct Filter {
     pub to: Option<DateTime<Utc>>,
     /// Only those listed after this one.
     pub after: Option<Place>,
+    /// Only those with this staff member.
+    pub own: Option<Own>,
 }
 
 /// A record as the admin API shows it.
@@ -247,6 +249,12 @@ pub async fn of_customer(conn: &mut PgConnection, filter: &Filter, limit: i64) -
     }
     if let Some(to) = filter.to {
         query.push(" and contact_time < ").push_bind(to);
+    }
+    if let (Some(corpid), Some(staff)) = Own::parts(filter.own.as_ref()) {
+        query.push(" and record.corpid = ").push_bind(corpid.to_owned());
+        query.push(" and wechat_userid = (select bind.wechat_userid from staff_wechat_bind bind where bind.corpid = ");
+        query.push_bind(corpid.to_owned()).push(" and bind.staff_id = ").push_bind(staff.to_owned());
+        query.push(" and bind.status = 'bound')");
     }
     if let Some((at, id, corpid)) = &filter.after {
         query.push(" and (contact_time, id, record.corpid) < (").push_bind(*at).push(", ").push_bind(*id);

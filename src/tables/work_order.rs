@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::{enterprise_wechat_config, staff_wechat_bind, task};
+use super::{enterprise_wechat_config, own::Own, staff_wechat_bind, task};
 use crate::{
     changes::{Notice, TaskKind},
     ids::{ContactWayState, CorpId, CustomerId, StaffId, UserId},
@@ -108,6 +108,8 @@ pub struct Filter {
     pub staff_id: Option<String>,
     /// Of this customer.
     pub customer_id: Option<String>,
+    /// With this one in charge, in their corp.
+    pub own: Option<Own>,
     /// Older than this one.
     pub before: Option<i64>,
 }
@@ -159,6 +161,7 @@ pub async fn find(conn: &mut PgConnection, id: i64) -> sqlx::Result<Option<Order
 
 /// Up to `limit` orders, latest first.
 pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Order>> {
+    let (own_corp, own_staff) = Own::parts(filter.own.as_ref());
     sqlx::query_as!(
         Order,
         r#"
@@ -171,13 +174,16 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
             and ($2::text is null or staff_id = $2)
             and ($3::text is null or customer_id = $3)
             and ($4::bigint is null or id < $4)
+            and ($5::text is null or (corpid = $5 and staff_id = $6))
         order by id desc
-        limit $5
+        limit $7
         "#,
         filter.state.as_deref(),
         filter.staff_id.as_deref(),
         filter.customer_id.as_deref(),
         filter.before,
+        own_corp,
+        own_staff,
         limit,
     )
     .fetch_all(conn)

@@ -193,7 +193,21 @@ async fn a_token_may_be_a_staff_member_s_own() {
     assert!(foreign.stderr.contains("ww9"), "{}", foreign.stderr);
     let lonely = shell.run(&["token", "create", "--role", "viewer", "--name", "x", "--corpid", corpid]).await;
     assert_eq!(lonely.code, WRONG);
+    let (viewer, admin) = (["token", "create", "--role", "viewer"], ["token", "create", "--role", "admin"]);
+    let unowned = shell.run(&[&viewer[..], &["--name", "x", "--own-only"]].concat()).await;
+    assert_eq!(unowned.code, WRONG);
+    let chief = shell.run(&[&admin[..], &["--name", "x", "--staff-id", "S4", "--own-only"]].concat()).await;
+    assert_eq!((chief.code, chief.stdout.as_str()), (FAILED, ""));
+    assert!(chief.stderr.contains("must be viewer or operator"), "{}", chief.stderr);
     assert_eq!(app.db.count("select count(*) from api_token where name = 'x'").await, 0);
+
+    let printed = shell.ok(&[&viewer[..], &["--name", "eve", "--staff-id", "S4", "--own-only"]].concat()).await;
+    let bearer = format!("Bearer {}", printed.trim_end());
+    let ask =
+        async |path: &str| app.ask_as(&bearer, "GET", &format!("/api/enterprise-wechat/{path}"), None).await.status;
+    assert_eq!((ask("work-orders").await, ask("config").await), (200, 403));
+    let list = shell.ok(&["token", "list"]).await;
+    assert!(list.contains("of S1\n") && list.contains("sees S4's own alone\n"), "{list}");
     app.finish().await;
 }
 

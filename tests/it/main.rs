@@ -6,6 +6,8 @@ mod admin;
 
 mod access;
 
+mod staff_scope;
+
 mod audit;
 
 mod callback;

@@ -365,12 +365,17 @@ async fn a_granted_role_reads_the_views_and_nothing_else_until_it_is_revoked() {
 
     // Whoever takes the setting away has no right all the same.
     assert!(allowed(&mut conn, "set default_transaction_read_only = off").await);
-    let tables = app.db.texts("select oid::regclass::text from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'S')").await;
+    let of_kind = async |kinds: &str| {
+        let sql = "select oid::regclass::text from pg_class where relnamespace = 'public'::regnamespace and relkind in";
+        app.db.texts(&format!("{sql} ({kinds})")).await
+    };
+    let tables = of_kind("'r', 'p'").await;
     assert!(tables.len() > 30, "{tables:?}");
-    for table in tables {
+    for table in of_kind("'v', 'm', 'S'").await.iter().chain(&tables) {
         assert!(!allowed(&mut conn, &format!("select * from {table}")).await, "{table} is readable");
-        let emptied = !table.ends_with("_seq") && allowed(&mut conn, &format!("delete from {table}")).await;
-        assert!(!emptied, "{table} can be emptied");
+    }
+    for table in tables {
+        assert!(!allowed(&mut conn, &format!("delete from {table}")).await, "{table} can be emptied");
     }
     for forbidden in [
         "delete from reporting.unmatched_customers",

@@ -12,7 +12,7 @@ use crate::support::{
     daemon::program,
     folder::Folder,
     http::{Answer, request},
-    leaver::{BASE, code},
+    leaver::{BASE, bind, code, order},
     plaintext::member,
     wecom::{app_with_wecom, calls, somebody},
 };
@@ -258,6 +258,45 @@ async fn a_leaver_is_locked_out_for_good_and_a_renamed_member_stays() {
     said(member(at - 10, "create_user", "renamed", &[("Name", "人")])).await;
     assert_eq!(browser.get(&app, "/session").await.status, 401, "coming back gives no right back");
     assert_eq!(app.db.count("select count(*) from console_user").await, 0);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn who_sees_their_own_alone_does_so_in_a_session_too() {
+    let (app, platform) = app_with_wecom().await;
+    let user = somebody(&platform);
+    let target = format!("{BASE}/console-users/{}", user.as_str());
+    let limited = |role: &str| Some(json!({ "role": role, "own_only": true }));
+    let refused = app.ask("PUT", &target, limited("admin")).await;
+    assert_eq!((refused.status, &refused.json()["field"]), (400, &json!("own_only")));
+    assert_eq!(app.ask("PUT", &target, limited("viewer")).await.json()["own_only"], true);
+
+    let mut browser = Browser::default();
+    let (_, state) = browser.set_out(&app).await;
+    let unbound = browser.come_back(&app, &login_code(&platform, &user), &state).await;
+    assert!(unbound.status == 403 && unbound.text().contains("尚未绑定"), "{}", unbound.text());
+
+    bind(&app, "E-1", user.as_str()).await;
+    order(&app, "E-1", "C-own").await;
+    order(&app, "E-2", "C-other").await;
+    let mut browser = Browser::log_in(&app, &platform, &user).await;
+    assert_eq!(browser.get(&app, "/session").await.json()["own_staff_id"], "E-1");
+    let orders = browser.get(&app, "/work-orders").await.text();
+    assert!(orders.contains("C-own") && !orders.contains("C-other"), "{orders}");
+    assert_eq!(code(&browser.get(&app, "/config").await), (403, "own_only".to_owned()));
+    app.db
+        .execute("update staff_wechat_bind set status = 'unbound', unbound_at = now(), unbound_reason = 'admin'")
+        .await;
+    assert_eq!(browser.get(&app, "/session").await.status, 401, "with nothing of their own there is nothing to see");
+
+    let own = json!({ "name": "ann", "role": "viewer", "staff_id": "E-2", "own_only": true });
+    let token = app.ask("POST", &format!("{BASE}/api-tokens"), Some(own)).await.json()["token"].clone();
+    let bearer = format!("Bearer {}", token.as_str().expect("a token"));
+    let mut browser = Browser::default();
+    let session = format!("{BASE}/session");
+    assert_eq!(browser.ask(&app, "POST", &session, &[("authorization", &bearer)], "").await.status, 201);
+    let orders = browser.get(&app, "/work-orders").await.text();
+    assert!(!orders.contains("C-own") && orders.contains("C-other"), "{orders}");
     app.finish().await;
 }
 

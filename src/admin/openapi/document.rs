@@ -16,7 +16,7 @@ use crate::admin::{
     idempotency::{KEY_CHARS_MAX, is_taken},
     media,
     problem::{self, Code, Problem},
-    route::{Access, Endpoint, ROUTES, Route},
+    route::{Access, Endpoint, ROUTES, Route, Scoped},
     sheet,
 };
 
@@ -122,6 +122,8 @@ pub(super) fn problems(route: &Route) -> BTreeMap<u16, Vec<Code>> {
         if role > Role::Viewer {
             codes.push(Code::Forbidden);
         }
+        // Some are open, but not for everything: what is not their own is refused there, too.
+        codes.push(Code::OwnOnly);
         if route.method != "GET" {
             codes.push(Code::Csrf);
         }
@@ -181,7 +183,12 @@ fn described(route: &Route, it: &Operation, language: Language) -> String {
         (Access::Role(role), Language::English) => format!("Needs the role {role}."),
         (Access::Role(role), Language::Chinese) => format!("需要角色 {role}。"),
     };
-    [it.about.said(language), &role].join(" ").trim().to_owned()
+    let own = match (route.scoped, language) {
+        (Scoped::Closed | Scoped::Caller, _) => "",
+        (Scoped::Own, Language::English) => "Who sees their own alone is shown their own.",
+        (Scoped::Own, Language::Chinese) => "仅限本人数据的调用者只看到本人的数据。",
+    };
+    [it.about.said(language), &role, own].join(" ").trim().to_owned()
 }
 
 fn parameters(route: &Route, it: &Operation, language: Language) -> Vec<Value> {

@@ -131,7 +131,7 @@ async fn keys(conn: &mut PgConnection, corp: &Corp, acked: &[(AppKind, &[u8])]) 
 pub(super) async fn print_rows(conn: &mut PgConnection) -> anyhow::Result<()> {
     let customer = example_customer(conn).await?;
     say("\nThree rows:");
-    if let Some(it) = customer_wechat_contact::of_customer(conn, &customer, 1).await?.pop() {
+    if let Some(it) = customer_wechat_contact::of_customer(conn, None, &customer, 1).await?.pop() {
         say(&format!("  customer_wechat_contact  {}", serde_json::to_string(&it)?));
     }
     let filter = wechat_contact_record::Filter { customer, ..Default::default() };

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::Item;
+use super::{super::own::Own, Item};
 
 /// Which items of a handover.
 #[derive(Debug, Default)]
@@ -15,6 +15,8 @@ pub struct ItemFilter {
     pub state: Option<String>,
     /// For this staff member or member.
     pub successor: Option<String>,
+    /// For this staff member, of this corp.
+    pub own: Option<Own>,
 }
 
 /// Up to `limit` items after the given one, in the order of their numbers.
@@ -25,6 +27,7 @@ pub async fn items(
     after: i64,
     limit: i64,
 ) -> sqlx::Result<Vec<Item>> {
+    let (_, own_staff) = Own::parts(filter.own.as_ref());
     sqlx::query_as!(
         Item,
         r#"
@@ -35,14 +38,16 @@ pub async fn items(
             and ($3::text is null or kind = $3)
             and ($4::text is null or state = $4)
             and ($5::text is null or successor_staff_id = $5 or successor_userid = $5)
+            and ($6::text is null or successor_staff_id = $6)
         order by id
-        limit $6
+        limit $7
         "#,
         handover,
         after,
         filter.kind.as_deref(),
         filter.state.as_deref(),
         filter.successor.as_deref(),
+        own_staff,
         limit,
     )
     .fetch_all(conn)
@@ -66,6 +71,8 @@ pub struct TransferFilter {
     pub until: Option<DateTime<Utc>>,
     /// With a smaller number than this one.
     pub before: Option<i64>,
+    /// From or to this staff member.
+    pub own: Option<Own>,
 }
 
 /// A customer's way from one member to another.
@@ -111,6 +118,7 @@ pub struct Transfer {
 
 /// Up to `limit` transfers, latest first.
 pub async fn transfers(conn: &mut PgConnection, filter: &TransferFilter, limit: i64) -> sqlx::Result<Vec<Transfer>> {
+    let (own_corp, own_staff) = Own::parts(filter.own.as_ref());
     sqlx::query_as!(
         Transfer,
         r#"
@@ -132,8 +140,11 @@ pub async fn transfers(conn: &mut PgConnection, filter: &TransferFilter, limit: 
             and ($5::timestamptz is null or moment.at >= $5)
             and ($6::timestamptz is null or moment.at < $6)
             and ($7::bigint is null or item.id < $7)
+            and ($8::text is null or (
+                handover.corpid = $8 and (handover.staff_id = $9 or item.successor_staff_id = $9)
+            ))
         order by item.id desc
-        limit $8
+        limit $10
         "#,
         filter.from.as_deref(),
         filter.to.as_deref(),
@@ -142,6 +153,8 @@ pub async fn transfers(conn: &mut PgConnection, filter: &TransferFilter, limit: 
         filter.since,
         filter.until,
         filter.before,
+        own_corp,
+        own_staff,
         limit,
     )
     .fetch_all(conn)

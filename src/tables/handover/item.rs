@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
+use super::super::own::Own;
 use crate::ids::{CorpId, UserId};
 
 /// An item, as it stands.
@@ -135,20 +136,23 @@ pub async fn turn(
 }
 
 /// How many items of a handover are in each state; of each, the last round.
-pub async fn counts(conn: &mut PgConnection, handover: i64) -> sqlx::Result<Vec<Counted>> {
+pub async fn counts(conn: &mut PgConnection, own: Option<&Own>, handover: i64) -> sqlx::Result<Vec<Counted>> {
+    let (_, own_staff) = Own::parts(own);
     sqlx::query_as!(
         Counted,
         r#"
         select kind, state, count(*) as "items!"
         from (
-            select distinct on (kind, subject) kind, state from handover_item
+            select distinct on (kind, subject) kind, state, successor_staff_id from handover_item
             where handover_id = $1
             order by kind, subject, round desc
         ) last
+        where $2::text is null or successor_staff_id = $2
         group by kind, state
         order by kind, state
         "#,
         handover,
+        own_staff,
     )
     .fetch_all(conn)
     .await

@@ -47,12 +47,15 @@ pub use log::{Turned, log};
 pub use plan::{
     Candidate, ToPlan, Wanted, candidates, departments, give, moved_lately, placed, reopen, take_back, to_plan,
 };
-pub use successor::{Part, Successor, answered, follow_plan, not_agreed, parts, planned_for, successors, told};
+pub use successor::{
+    Part, Successor, answered, follow_plan, not_agreed, parts, planned_for, succeeds, successors, told,
+};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
+use super::own::Own;
 use crate::ids::{CorpId, UserId};
 
 /// A handover, as it stands.
@@ -135,27 +138,38 @@ pub struct Filter {
     pub wechat_userid: Option<String>,
     /// With a smaller number than this one.
     pub before: Option<i64>,
+    /// With this successor.
+    pub own: Option<Own>,
 }
 
 /// Up to `limit` handovers, latest first.
 pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Listed>> {
+    let (own_corp, own_staff) = Own::parts(filter.own.as_ref());
     sqlx::query_as!(
         Listed,
         r#"
         select id, corpid, wechat_userid, staff_id, state, cause, left_at, detected_at,
-            (select count(distinct (kind, subject)) from handover_item where handover_id = handover.id) as "items!"
+            (
+                select count(distinct (kind, subject)) from handover_item
+                where handover_id = handover.id and ($5::text is null or successor_staff_id = $6)
+            ) as "items!"
         from handover
         where ($1::text is null or state = $1)
             and ($2::text is null or staff_id = $2)
             and ($3::text is null or wechat_userid = $3)
             and ($4::bigint is null or id < $4)
+            and ($5::text is null or (corpid = $5 and exists (
+                select from handover_successor own where own.handover_id = handover.id and own.staff_id = $6
+            )))
         order by id desc
-        limit $5
+        limit $7
         "#,
         filter.state.as_deref(),
         filter.staff_id.as_deref(),
         filter.wechat_userid.as_deref(),
         filter.before,
+        own_corp,
+        own_staff,
         limit,
     )
     .fetch_all(conn)

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
+use super::super::own::Own;
 use crate::ids::UserId;
 
 /// A successor, as they stand.
@@ -90,7 +91,8 @@ pub async fn follow_plan(conn: &mut PgConnection, handover: i64) -> sqlx::Result
 }
 
 /// The successors of a handover, with what they get; of each item, only the last round counts.
-pub async fn successors(conn: &mut PgConnection, handover: i64) -> sqlx::Result<Vec<Successor>> {
+pub async fn successors(conn: &mut PgConnection, own: Option<&Own>, handover: i64) -> sqlx::Result<Vec<Successor>> {
+    let (_, own_staff) = Own::parts(own);
     sqlx::query_as!(
         Successor,
         r#"
@@ -115,11 +117,12 @@ pub async fn successors(conn: &mut PgConnection, handover: i64) -> sqlx::Result<
             own.notified_at, own.answered_at, own.accepted, own.answered_by, own.note
         from handover_successor own
         left join last on last.successor_userid = own.wechat_userid
-        where own.handover_id = $1
+        where own.handover_id = $1 and ($2::text is null or own.staff_id = $2)
         group by own.handover_id, own.wechat_userid
         order by own.wechat_userid
         "#,
         handover,
+        own_staff,
     )
     .fetch_all(conn)
     .await
@@ -208,6 +211,24 @@ pub async fn not_agreed(conn: &mut PgConnection, handover: i64) -> sqlx::Result<
         where item.handover_id = $1 and item.state = 'planned' and own.accepted is not true
         "#,
         handover,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Whether a staff member is a successor of a handover of their corp.
+pub async fn succeeds(conn: &mut PgConnection, own: &Own, handover: i64) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"
+        select exists (
+            select from handover_successor successor
+            join handover on handover.id = successor.handover_id
+            where handover.id = $1 and corpid = $2 and successor.staff_id = $3
+        ) as "succeeds!"
+        "#,
+        handover,
+        own.corpid.as_str(),
+        own.staff_id.as_str(),
     )
     .fetch_one(conn)
     .await

@@ -12,6 +12,8 @@ pub use row::{
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
+use super::own::Own;
+
 /// Which rows of a report.
 #[derive(Debug, Clone)]
 pub struct Filter {
@@ -21,6 +23,8 @@ pub struct Filter {
     pub until: NaiveDate,
     /// Only of this staff member.
     pub staff_id: Option<String>,
+    /// Only of this staff member, in their corp.
+    pub own: Option<Own>,
     /// Only those after this place.
     pub after: Option<Place>,
 }
@@ -73,6 +77,7 @@ pub async fn contacts_by_staff_day(
     limit: i64,
 ) -> sqlx::Result<Vec<ContactsByStaffDay>> {
     let (day, first, second) = filter.after();
+    let (own_corp, own_staff) = Own::parts(filter.own.as_ref());
     sqlx::query_as!(
         ContactsByStaffDay,
         r#"
@@ -83,6 +88,7 @@ pub async fn contacts_by_staff_day(
         from reporting.contacts_by_staff_day
         where day between $1 and $2
             and ($3::text is null or staff_id = $3)
+            and ($8::text is null or (corpid = $8 and staff_id = $9))
             and ($4::date is null or (day, corpid, coalesce(wechat_userid, '')) > ($4, $5::text, $6::text))
         order by day, corpid, coalesce(wechat_userid, '')
         limit $7
@@ -94,6 +100,8 @@ pub async fn contacts_by_staff_day(
         first,
         second,
         limit,
+        own_corp,
+        own_staff,
     )
     .fetch_all(conn)
     .await
@@ -106,6 +114,7 @@ pub async fn first_response_time(
     limit: i64,
 ) -> sqlx::Result<Vec<FirstResponseTime>> {
     let (day, first, second) = filter.after();
+    let (own_corp, own_staff) = Own::parts(filter.own.as_ref());
     sqlx::query_as!(
         FirstResponseTime,
         r#"
@@ -116,6 +125,7 @@ pub async fn first_response_time(
         from reporting.first_response_time
         where day between $1 and $2
             and ($3::text is null or staff_id = $3)
+            and ($8::text is null or (corpid = $8 and staff_id = $9))
             and ($4::date is null or (day, corpid, coalesce(wechat_userid, '')) > ($4, $5::text, $6::text))
         order by day, corpid, coalesce(wechat_userid, '')
         limit $7
@@ -127,6 +137,8 @@ pub async fn first_response_time(
         first,
         second,
         limit,
+        own_corp,
+        own_staff,
     )
     .fetch_all(conn)
     .await
@@ -139,6 +151,7 @@ pub async fn additions_and_losses(
     limit: i64,
 ) -> sqlx::Result<Vec<AdditionsAndLosses>> {
     let (day, first, second) = filter.after();
+    let (own_corp, own_staff) = Own::parts(filter.own.as_ref());
     sqlx::query_as!(
         AdditionsAndLosses,
         r#"
@@ -149,6 +162,7 @@ pub async fn additions_and_losses(
         from reporting.additions_and_losses
         where day between $1 and $2
             and ($3::text is null or staff_id = $3)
+            and ($8::text is null or (corpid = $8 and staff_id = $9))
             and ($4::date is null or (day, corpid, wechat_userid) > ($4, $5::text, $6::text))
         order by day, corpid, wechat_userid
         limit $7
@@ -160,6 +174,8 @@ pub async fn additions_and_losses(
         first,
         second,
         limit,
+        own_corp,
+        own_staff,
     )
     .fetch_all(conn)
     .await
@@ -172,6 +188,7 @@ pub async fn work_order_funnel(
     limit: i64,
 ) -> sqlx::Result<Vec<WorkOrderFunnel>> {
     let (day, first, second) = filter.after();
+    let (own_corp, own_staff) = Own::parts(filter.own.as_ref());
     sqlx::query_as!(
         WorkOrderFunnel,
         r#"
@@ -182,6 +199,7 @@ pub async fn work_order_funnel(
         from reporting.work_order_funnel
         where day between $1 and $2
             and ($3::text is null or staff_id = $3)
+            and ($8::text is null or (corpid = $8 and staff_id = $9))
             and ($4::date is null or (day, corpid, coalesce(staff_id, '')) > ($4, $5::text, $6::text))
         order by day, corpid, coalesce(staff_id, '')
         limit $7
@@ -193,6 +211,8 @@ pub async fn work_order_funnel(
         first,
         second,
         limit,
+        own_corp,
+        own_staff,
     )
     .fetch_all(conn)
     .await
@@ -205,6 +225,7 @@ pub async fn handover_outcomes(
     limit: i64,
 ) -> sqlx::Result<Vec<HandoverOutcomes>> {
     let (day, first, second) = filter.after();
+    let (own_corp, own_staff) = Own::parts(filter.own.as_ref());
     sqlx::query_as!(
         HandoverOutcomes,
         r#"
@@ -217,6 +238,7 @@ pub async fn handover_outcomes(
         from reporting.handover_outcomes
         where day between $1 and $2
             and ($3::text is null or staff_id = $3)
+            and ($8::text is null or (corpid = $8 and staff_id = $9))
             and ($4::date is null or (day, lpad(handover_id::text, 19, '0'), coalesce(kind, '')) > ($4, $5::text, $6::text))
         order by day, lpad(handover_id::text, 19, '0'), coalesce(kind, '')
         limit $7
@@ -228,6 +250,8 @@ pub async fn handover_outcomes(
         first,
         second,
         limit,
+        own_corp,
+        own_staff,
     )
     .fetch_all(conn)
     .await
@@ -271,6 +295,7 @@ pub async fn unmatched_customers(
     limit: i64,
 ) -> sqlx::Result<Vec<UnmatchedCustomers>> {
     let (day, first, second) = filter.after();
+    let (own_corp, own_staff) = Own::parts(filter.own.as_ref());
     sqlx::query_as!(
         UnmatchedCustomers,
         r#"
@@ -282,6 +307,7 @@ pub async fn unmatched_customers(
         from reporting.unmatched_customers
         where day between $1 and $2
             and ($3::text is null or staff_id = $3)
+            and ($8::text is null or (corpid = $8 and staff_id = $9))
             and ($4::date is null or (day, corpid, external_userid || ' ' || wechat_userid) > ($4, $5::text, $6::text))
         order by day, corpid, external_userid || ' ' || wechat_userid
         limit $7
@@ -293,6 +319,8 @@ pub async fn unmatched_customers(
         first,
         second,
         limit,
+        own_corp,
+        own_staff,
     )
     .fetch_all(conn)
     .await

@@ -32,6 +32,8 @@ pub(crate) mod proxy;
 
 pub(crate) mod reconcile;
 
+pub(crate) mod scoped;
+
 pub(crate) mod source;
 
 pub(crate) mod stream;

@@ -42,7 +42,7 @@ pub(super) const MAKE: Operation = Operation {
     ),
     body: Some(Body::of::<customer_contact::Wanted>()),
     answers: &[Answer::json::<customer_contact::Made>(200, "The code.", "二维码。")],
-    codes: &[Code::NotBound, Code::WorkOrderUnknown, Code::ContactWayUnknown],
+    codes: &[Code::CustomerUnknown, Code::NotBound, Code::WorkOrderUnknown, Code::ContactWayUnknown],
     asks_wecom: true,
     ..Operation::NEW
 };
@@ -77,7 +77,7 @@ pub(super) const ADD_RECORD: Operation = Operation {
     summary: say("Add a record by hand", "手工补录联系记录"),
     body: Some(Body::of::<contact_records::Wanted>()),
     answers: &[Answer::json::<wechat_contact_record::Shown>(201, "The record.", "新增的记录。")],
-    codes: &[Code::NotBound],
+    codes: &[Code::CustomerUnknown, Code::NotBound],
     ..Operation::NEW
 };
 

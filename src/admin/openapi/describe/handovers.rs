@@ -49,7 +49,7 @@ pub(super) const SHOW: Operation = Operation {
     summary: say("Show a handover and what is left behind", "查看交接与待交接清单"),
     about: say("The first of everything; the lists have the rest.", "各类仅返回前若干条，其余请查询相应列表。"),
     path: Some(ID),
-    answers: &[Answer::json::<handovers::Checklist>(200, "The handover.", "交接详情。")],
+    answers: &[Answer::json::<handovers::Shown>(200, "The handover.", "交接详情。")],
     codes: &[Code::HandoverUnknown],
     ..Operation::NEW
 };
