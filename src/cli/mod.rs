@@ -28,6 +28,8 @@ mod restore;
 
 mod key;
 
+mod retention;
+
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
@@ -121,6 +123,8 @@ enum Command {
     Restore(restore::Arguments),
     /// See which master keys are in use, and replace the old ones
     Key(key::Arguments),
+    /// Drop what is older than the configuration says, or see what would go
+    Retention(retention::Arguments),
     /// Print a completion script
     Completions {
         /// For which shell
@@ -171,6 +175,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Backup(arguments) => Box::pin(backup::run(&config, arguments)).await,
         Command::Restore(arguments) => Box::pin(restore::run(&config, arguments)).await,
         Command::Key(arguments) => key::run(&config, arguments).await,
+        Command::Retention(arguments) => retention::run(&config, arguments).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "wecomd", &mut std::io::stdout());
             Ok(())

@@ -182,7 +182,9 @@ pub async fn replay(conn: &mut PgConnection, key: &DeliveryKey) -> sqlx::Result<
             delete from ignored where event_at = $1 and app_id = $2 and hash = $3
         )
         insert into pending (event_at, app_id, hash)
-        select event_at, app_id, hash from inbox where event_at = $1 and app_id = $2 and hash = $3
+        select event_at, app_id, hash from inbox
+        -- One that was erased holds nothing to be recorded.
+        where event_at = $1 and app_id = $2 and hash = $3 and plaintext <> ''
         "#,
         key.event_at,
         key.app_id,
@@ -226,7 +228,7 @@ pub(super) fn key(event_at: DateTime<Utc>, app_id: i32, hash: &[u8]) -> sqlx::Re
     Ok(DeliveryKey { event_at, app_id, hash })
 }
 
-fn columns<'a>(keys: impl Iterator<Item = &'a DeliveryKey>) -> (Vec<DateTime<Utc>>, Vec<i32>, Vec<Vec<u8>>) {
+pub(super) fn columns<'a>(keys: impl Iterator<Item = &'a DeliveryKey>) -> (Vec<DateTime<Utc>>, Vec<i32>, Vec<Vec<u8>>) {
     let (mut times, mut apps, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
     for key in keys {
         times.push(key.event_at);
