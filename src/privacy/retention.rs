@@ -192,17 +192,19 @@ impl Retention {
         let (files, bytes) = retention::count_files_of_records(conn, from, until).await?;
         outcome.files += files;
         outcome.bytes += bytes;
-        while !dry {
+        if dry {
+            return Ok(());
+        }
+        loop {
             let files = retention::files_of_records(conn, from, until, FILES_MAX).await?;
             if files.is_empty() {
-                break;
+                return Ok(());
             }
             for file in &files {
                 self.remove(file).await?;
                 retention::forget_file(conn, file).await?;
             }
         }
-        Ok(())
     }
 
     async fn files(
@@ -215,17 +217,19 @@ impl Retention {
         let until = midnight(before);
         (outcome.files, outcome.bytes) = retention::count_files(conn, until).await?;
         let reason = format!("kept for {} days 已超过保存期限", self.settings.media_days);
-        while !dry {
+        if dry {
+            return Ok(outcome);
+        }
+        loop {
             let files = retention::old_files(conn, until, FILES_MAX).await?;
             if files.is_empty() {
-                break;
+                return Ok(outcome);
             }
             for file in &files {
                 self.remove(file).await?;
                 retention::file_gone(conn, file, &reason).await?;
             }
         }
-        Ok(outcome)
     }
 
     /// The bytes go before the row: a death in between leaves a row to try again, never bytes that nobody knows of.

@@ -88,3 +88,7 @@ mod reporting;
 mod backup;
 
 mod key;
+
+mod privacy;
+
+mod retention;
