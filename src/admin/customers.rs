@@ -38,7 +38,7 @@ const TABLE_ROWS_MAX: i64 = 5_000;
 const RECORDS_MAX: usize = 500;
 
 /// How many deliveries are looked through for a page: the inbox has no index by person.
-const DELIVERIES_LOOKED: i64 = 20_000;
+const DELIVERIES_LOOKED: i64 = 10_000;
 
 /// How many of them a page shows.
 const DELIVERIES_MAX: usize = 200;

@@ -115,10 +115,10 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
     });
     page.push(" source where true");
     if filter.state == Some(State::Erased) {
-        page.push(" and plaintext = ''");
+        page.push(" and plaintext = '' and hash <> sha256('')");
     }
     if filter.state == Some(State::Recorded) {
-        page.push(" and plaintext <> ''");
+        page.push(" and (plaintext <> '' or hash = sha256(''))");
         for table in ["pending", "parked", "ignored"] {
             page.push(" and not exists (select from ").push(table);
             page.push(" it where (it.event_at, it.app_id, it.hash) = (source.event_at, source.app_id, source.hash))");
@@ -245,6 +245,7 @@ fn listed(row: Row) -> sqlx::Result<Listed> {
         (Some(_), ..) => State::Pending,
         (_, Some(_), _) => State::Parked,
         (.., Some(_)) => State::Ignored,
+        // One that was empty when it came cannot be recorded: it is parked.
         _ if row.plaintext_bytes == 0 => State::Erased,
         _ => State::Recorded,
     };

@@ -79,7 +79,7 @@ pub(super) async fn record(
         for delivery in &claimed {
             let understood = understand(delivery);
             corps.push(understood.as_ref().map_or(delivery.corpid.clone(), |(source, _)| Some(source.corpid.clone())));
-            if delivery.plaintext.is_empty() {
+            if delivery.is_emptied() {
                 // Whom it was about was erased while it waited.
                 continue;
             }

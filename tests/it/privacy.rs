@@ -1,5 +1,7 @@
 //! Somebody asks what we hold about them, and that it be erased: everywhere, for good, whatever comes late.
 
+use std::{sync::OnceLock, time::Duration};
+
 use chrono::Utc;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -7,7 +9,7 @@ use wecomd::{
     changes::TaskKind,
     ids::{ExternalUserId, UserId},
     privacy::{Eraser, Step},
-    sandbox::Push,
+    sandbox::{Fault, Push},
     sync::{self, Over, Sync},
     tables::erase::columns::COLUMNS,
 };
@@ -45,7 +47,8 @@ const PICTURE: &[u8] = b"\xff\xd8\xff a picture of a person 7749";
 
 /// An hour ago, so that whatever is said then is before any erasure.
 fn before() -> i64 {
-    Utc::now().timestamp() - 3_600
+    static BEFORE: OnceLock<i64> = OnceLock::new();
+    *BEFORE.get_or_init(|| Utc::now().timestamp() - 3_600)
 }
 
 /// Some seconds ahead: after any erasure in this test.
@@ -387,24 +390,25 @@ async fn an_erasure_that_is_killed_half_way_goes_on_where_it_was() {
 #[tokio::test]
 async fn what_a_task_in_hand_learns_of_somebody_who_is_erased_meanwhile_is_not_kept() {
     let acting = plant().await;
-    let media = acting.platform.with(|world| world.add_media(PICTURE.to_vec(), "image/jpeg", "3.jpg"));
-    deliver(&acting, vec![picture(before() + 30, PERSON, &media)]).await;
-    acting.app.drain().await;
-    // The row of the media is held back until the person is erased: the download is over by then.
-    let mut held = acting.app.db.pool.begin().await.expect("begins");
-    sqlx::query("select from task where kind = 'fetch_media' for update").execute(&mut *held).await.expect("held");
-    sqlx::query("delete from task where kind = 'fetch_media'").execute(&mut *held).await.expect("gone");
-    held.commit().await.expect("committed");
-    erase(&acting, PERSON).await;
-    acting.act(TaskKind::FetchMedia).await;
+    let leased = "select count(*) from task where kind = 'fetch_media' and lease is not null";
+    acting.platform.faults().set("media/get", Fault { latency: Duration::from_millis(1_500), ..Fault::default() });
+    let erasing = async {
+        until("the download is under way", async || acting.app.db.count(leased).await == 1).await;
+        erase(&acting, PERSON).await
+    };
+    let ((), erasure) = tokio::join!(acting.act(TaskKind::FetchMedia), erasing);
+    assert_eq!(erasure["state"], json!("done"));
     assert_eq!(pictures(&acting), 0);
+    assert_eq!(acting.app.db.count("select count(*) from media").await, 0);
+    assert_eq!(acting.left(TaskKind::FetchMedia).await, [""; 0]);
     acting.finish().await;
 }
 
 #[tokio::test]
 async fn only_administrators_export_and_erase_and_only_whom_they_can_name() {
     let acting = plant().await;
-    let made = acting.app.ask("POST", &format!("{BASE}/api-tokens"), Some(json!({ "name": "o", "role": "operator" }))).await;
+    let made =
+        acting.app.ask("POST", &format!("{BASE}/api-tokens"), Some(json!({ "name": "o", "role": "operator" }))).await;
     let bearer = format!("Bearer {}", made.json()["token"].as_str().expect("a token"));
     for (method, path) in [("GET", format!("customers/{PERSON}/export")), ("DELETE", format!("customers/{PERSON}"))] {
         let answer = acting.app.ask_as(&bearer, method, &format!("{BASE}/{path}"), None).await;
