@@ -328,7 +328,7 @@ async fn nothing_late_brings_back_who_was_erased_and_who_comes_again_begins_anew
     acting.enqueue(TaskKind::RefreshContact, PERSON, None).await;
     acting.act(TaskKind::RefreshContact).await;
     let sync = Sync { pool: acting.app.db.pool.clone(), wecom: acting.app.app.admin_half.wecom.clone() };
-    let asked = sync::ask(&mut *sync.pool.acquire().await.expect("connects"), &acting.app.corp.corpid).await;
+    let asked = sync::ask(&mut sync.pool.acquire().await.expect("connects"), &acting.app.corp.corpid).await;
     let mut run = sync.take(Some(asked.expect("asked").run())).await.expect("taken").expect("nobody works at it");
     assert_eq!(to_the_end(&mut run).await, Over::Done);
     for said in [PERSON, NICKNAME] {
