@@ -50,6 +50,9 @@ begun = ask(f"/resignations/{resigned[0]}/approve", "POST", {})["handover_id"]
 version = ask(f"/handovers/{begun}")["version"]
 ask(f"/handovers/{begun}/plan", "PUT", {"version": version, "successor": contact["staff_id"]})
 
+# Somebody may be erased, but not whom the rest is asked about.
+handed_over = [it["subject"] for it in items("/handovers/1/items?kind=customer&limit=50")]
+
 # What the parameters of paths may be, by the path's last segment or else by its first after the base.
 IDS = {
     "customer-contact": [CUSTOMER, contact["external_userid"]],
@@ -67,11 +70,21 @@ IDS = {
     "tasks": [it["id"] for it in items("/tasks?limit=50")],
     "work-orders": [1, 2, 3],
     "api-tokens": [2, 3, 4],
+    "export": [CUSTOMER, contact["external_userid"]],
+    "customers": [it for it in handed_over if it != contact["external_userid"]],
+    "erasures": [1, 2, 3],
+    "sessions": range(1, 30),
+    "console-users": [it["wechat_userid"] for it in staff],
 }
 
 # What must stay as it is for what else is asked: the check's own token, and the handover that has a plan. Whoever means
 # these means the second.
-KEPT = {"api-tokens": (OWN_TOKEN, 10**9), "handovers": (begun, 1), "resignations": (resigned[0], resigned[-1])}
+KEPT = {
+    "api-tokens": (OWN_TOKEN, 10**9),
+    "handovers": (begun, 1),
+    "resignations": (resigned[0], resigned[-1]),
+    "customers": (CUSTOMER, "C-0"),
+}
 
 # What that handover is kept for.
 NEEDED_BY = ("notify", "plan")

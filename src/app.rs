@@ -21,9 +21,10 @@ use crate::{
     ids::StaffId,
     inbox::{Inbox, Wake},
     media::MediaStore,
+    privacy::{self, Eraser, Retention},
     server::{self, AdminDoor, CallbackDoor, Health, Limits},
     sync::{self, Sync},
-    tables::{MIGRATOR, contact_flow_setting, work_order::Patience},
+    tables::{MIGRATOR, access_log::months, contact_flow_setting, work_order::Patience},
     tasks, telemetry,
     vault::Vault,
     wecom::{self, Wecom},
@@ -146,6 +147,9 @@ impl App {
         let flow = flow_settings(config);
         let mut conn = pool.acquire().await?;
         contact_flow_setting::save(&mut conn, &config.matching.order, &config.assignment.order_url).await?;
+        if let Err(error) = months::ensure(&mut conn).await {
+            tracing::warn!(error = %error, "the access log's next month could not be made yet");
+        }
         drop(conn);
         let sync = Sync { pool: pool.clone(), wecom: wecom.clone() };
         let backups = backups(config, database, &vault, &media);
@@ -174,6 +178,9 @@ impl App {
         let mut workers = workers(config, &options, &wake, &stopping);
         if config.worker.enabled {
             workers.push(tokio::spawn(keeper.run(stopping.clone())));
+            let eraser = Eraser::new(pool.clone(), admin_half.media.clone());
+            let keep = retention(config, pool.clone(), admin_half.media.clone());
+            workers.push(tokio::spawn(privacy::work(eraser, keep, stopping.clone())));
         }
         if config.sync.enabled {
             workers.push(tokio::spawn(sync::work(sync, sync_settings(config), stopping.clone())));
@@ -280,6 +287,13 @@ pub fn backups(config: &Config, database: &SecretString, vault: &Arc<Vault>, med
 fn backup_schedule(config: &Config) -> anyhow::Result<Option<backup::Schedule>> {
     let schedule = config.backup.enabled.then(|| backup::Schedule::parse(&config.backup.schedule));
     schedule.transpose().map_err(anyhow::Error::msg).context("backup.schedule")
+}
+
+/// What drops what is old, as it is configured.
+pub fn retention(config: &Config, pool: PgPool, media: MediaStore) -> Retention {
+    let config::Retention { plaintext_days, records_months, media_days, access_log_months } = config.retention;
+    let settings = privacy::Settings { plaintext_days, records_months, media_days, access_log_months };
+    Retention { pool, media, settings }
 }
 
 /// How WeCom is reached, as it is configured.

@@ -3,6 +3,8 @@
 //! Each holds the platform's (or the business's) string as it was delivered. Nothing here validates:
 //! WeCom's prefixes are known from examples only.
 
+use std::collections::BTreeSet;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -75,6 +77,13 @@ impl ExternalUserId {
         let first = rest.bytes().next()?;
         let looks_made = !first.is_ascii_lowercase() || rest.len() >= SENDER_REST_MIN;
         looks_made.then(|| Self(sender.to_owned()))
+    }
+
+    /// Every id of a customer's shape that stands in a text.
+    pub fn mentioned_in(text: &[u8]) -> BTreeSet<Self> {
+        let part_of_id = |it: &u8| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_');
+        let words = text.split(|it| !part_of_id(it)).filter(|word| word.starts_with(b"w"));
+        words.filter_map(|word| Self::from_sender(std::str::from_utf8(word).ok()?)).collect()
     }
 }
 
@@ -163,6 +172,13 @@ mod tests {
         for member in ["wolfgang", "wmartin", "zhangsan", "wm", ""] {
             assert!(ExternalUserId::from_sender(member).is_none(), "{member}");
         }
+    }
+
+    #[test]
+    fn customers_are_found_wherever_they_are_mentioned() {
+        let text = b"<From><![CDATA[wmAlice]]></From><X>{\"u\":\"wo_Bob-1\"}</X> wolfgang wmAlice \xff woman";
+        let found: Vec<_> = ExternalUserId::mentioned_in(text).into_iter().map(|it| it.0).collect();
+        assert_eq!(found, ["wmAlice", "wo_Bob-1"]);
     }
 
     #[test]

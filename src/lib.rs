@@ -36,6 +36,8 @@ pub mod sync;
 
 pub mod backup;
 
+pub mod privacy;
+
 pub mod admin;
 
 pub mod app;

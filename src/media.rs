@@ -173,6 +173,17 @@ impl MediaStore {
         }
     }
 
+    /// Deletes a file, and what is kept of its parts. One that is gone already is as good.
+    pub async fn remove(&self, name: &Name) -> Result<(), StoreError> {
+        let store = self.store().await?;
+        match store.delete(&name.whole).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.discard(name).await;
+        Ok(())
+    }
+
     /// Some bytes of a file.
     pub async fn read(&self, location: &str, range: Range<u64>) -> Result<Bytes, StoreError> {
         let key = Key::parse(location).map_err(|error| StoreError::Broken(error.into()))?;

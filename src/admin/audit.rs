@@ -1,4 +1,5 @@
-//! Whether the access log is as it was written: every chain is walked from its first line to its last.
+//! Whether the access log is as it was written: every chain is walked from its first line to its last. Where old months
+//! were dropped, it is walked from the line after, which says what the last one that was dropped hashed to.
 //!
 //! A line that was changed, removed, put elsewhere or added by hand does not fit between its neighbours. Somebody who
 //! may rewrite the whole database could make a new chain that fits; so the ends of the chains are shown, to be noted
@@ -8,7 +9,7 @@ use std::{fmt, str::FromStr};
 
 use sqlx::PgPool;
 
-use crate::tables::access_log::chain::{self, BEGINNING, Head, Line};
+use crate::tables::access_log::chain::{self, Anchor, BEGINNING, Head, Line};
 
 /// How many lines are read at once.
 const STRETCH: i64 = 5_000;
@@ -36,6 +37,8 @@ pub enum Verdict {
     Whole {
         /// Where the chains that have lines end.
         ends: Vec<End>,
+        /// What was dropped of their beginnings, because it was old enough.
+        dropped: Vec<Anchor>,
     },
     /// Something does not.
     Broken(Break),
@@ -71,7 +74,9 @@ impl Verdict {
     /// How many lines were found in place.
     pub fn lines(&self) -> i64 {
         match self {
-            Self::Whole { ends } => ends.iter().map(|it| it.lines).sum(),
+            Self::Whole { ends, dropped } => {
+                ends.iter().map(|it| it.lines - last(dropped, it.chain).map_or(0, |anchor| anchor.position)).sum()
+            }
             Self::Broken(_) => 0,
         }
     }
@@ -81,9 +86,20 @@ impl Verdict {
 pub async fn verify(pool: &PgPool, noted: &[End]) -> sqlx::Result<Verdict> {
     let mut conn = chain::as_of_now(pool).await?;
     let heads = chain::heads(&mut conn).await?;
+    let dropped = chain::anchors(&mut conn).await?;
     let mut ends = Vec::new();
     for head in &heads {
-        let mut walk = Walk::new(head, noted);
+        let anchors: Vec<_> = dropped.iter().filter(|it| it.chain == head.chain).collect();
+        let mut walk = Walk::new(head, noted, &anchors);
+        if let Some(found) = walk.at_the_anchors(&anchors) {
+            return Ok(Verdict::Broken(found));
+        }
+        if let Some(anchor) = anchors.last()
+            && let Some(line) = chain::stretch(&mut conn, head.chain, i64::MIN, 1).await?.first()
+            && line.position <= anchor.position
+        {
+            return Ok(broken(head.chain, line.position, What::Added(line.id)));
+        }
         while !walk.ended() {
             let lines = chain::stretch(&mut conn, head.chain, walk.position, STRETCH).await?;
             if lines.is_empty() {
@@ -114,7 +130,7 @@ pub async fn verify(pool: &PgPool, noted: &[End]) -> sqlx::Result<Verdict> {
     if let Some(lost) = noted.iter().find(|it| !known.contains(&it.chain)) {
         return Ok(broken(lost.chain, lost.lines, What::Missing));
     }
-    Ok(Verdict::Whole { ends })
+    Ok(Verdict::Whole { ends, dropped })
 }
 
 /// A walk along one chain.
@@ -126,9 +142,23 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(head: &'a Head, noted: &'a [End]) -> Self {
+    fn new(head: &'a Head, noted: &'a [End], anchors: &[&Anchor]) -> Self {
         let noted = noted.iter().filter(|it| it.chain == head.chain).collect();
-        Self { head, noted, position: 0, hash: BEGINNING.to_vec() }
+        let (position, hash) = match anchors.last() {
+            Some(anchor) => (anchor.position, anchor.hash.clone()),
+            None => (0, BEGINNING.to_vec()),
+        };
+        Self { head, noted, position, hash }
+    }
+
+    /// What was noted of a line that was dropped must be what is kept of it.
+    fn at_the_anchors(&self, anchors: &[&Anchor]) -> Option<Break> {
+        let contradicts = |it: &&&Anchor| {
+            it.position > self.head.position
+                || self.noted.iter().any(|end| end.lines == it.position && end.hash != hex::encode(&it.hash))
+        };
+        let found = anchors.iter().find(contradicts)?;
+        Some(Break { chain: self.head.chain, position: found.position, what: What::Rewritten })
     }
 
     fn ended(&self) -> bool {
@@ -170,7 +200,7 @@ impl<'a> Walk<'a> {
         if self.hash != self.head.hash {
             return broken(chain, self.position, What::Rewritten);
         }
-        Verdict::Whole { ends: Vec::new() }
+        Verdict::Whole { ends: Vec::new(), dropped: Vec::new() }
     }
 }
 
@@ -208,6 +238,11 @@ impl fmt::Display for Break {
             }
         }
     }
+}
+
+/// The last of a chain's lines that were dropped.
+fn last(dropped: &[Anchor], chain: i16) -> Option<&Anchor> {
+    dropped.iter().rfind(|it| it.chain == chain)
 }
 
 fn broken(chain: i16, position: i64, what: What) -> Verdict {

@@ -96,6 +96,11 @@ pub(super) struct Link {
     url: String,
 }
 
+/// Where a file is handed out.
+pub(super) fn url(media_id: &str) -> String {
+    format!("/api/enterprise-wechat/media/{}", encoded(media_id))
+}
+
 /// How the media of a list's records stand, by corp and media id.
 pub(super) struct Links(BTreeMap<(String, String), String>);
 
@@ -109,10 +114,7 @@ impl Links {
     /// The link for one of them.
     pub(super) fn link(&self, corpid: &str, media_id: &str) -> Link {
         let state = self.0.get(&(corpid.to_owned(), media_id.to_owned()));
-        Link {
-            state: state.map_or_else(|| "unknown".to_owned(), String::clone),
-            url: format!("/api/enterprise-wechat/media/{}", encoded(media_id)),
-        }
+        Link { state: state.map_or_else(|| "unknown".to_owned(), String::clone), url: url(media_id) }
     }
 }
 

@@ -82,6 +82,8 @@ mod staff_duty;
 
 mod customer_matches;
 
+mod customers;
+
 mod sync;
 
 mod reports;
@@ -334,6 +336,8 @@ enum Asked {
     Connection(Box<test_connection::Tested>),
     /// For a contact way.
     ContactWay(Box<ContactWay>),
+    /// What we hold about somebody.
+    Export(Box<customers::Export>),
     /// For a plan: the successors, and the groups.
     Plan(Box<handover_plan::Wanted>),
     /// For a transfer: the successor.
@@ -351,6 +355,7 @@ async fn ask(endpoint: Endpoint, call: &mut Call<'_>) -> Result<Asked, Problem> 
         Endpoint::TestConnection => Asked::Connection(Box::new(test_connection::ask(call).await?)),
         Endpoint::CustomerContactMake => Asked::ContactWay(Box::new(Box::pin(customer_contact::make(call)).await?)),
         Endpoint::HandoverPlan => Asked::Plan(Box::new(Box::pin(handover_plan::ask(call)).await?)),
+        Endpoint::CustomerExport => Asked::Export(Box::new(Box::pin(customers::ask(call)).await?)),
         Endpoint::TransferMake => Asked::Transfer(Box::new(Box::pin(transfer::ask(call)).await?)),
         _ => Asked::Nothing,
     })
@@ -392,6 +397,7 @@ async fn run(
         Asked::ConsoleVisit(visit) => return session::finish(call, *visit, conn).await,
         Asked::Connection(tested) => return test_connection::show(*tested, conn).await,
         Asked::ContactWay(way) => return customer_contact::made(*way),
+        Asked::Export(export) => return customers::export(*export),
         Asked::Plan(wanted) => return Box::pin(handover_plan::put(call, *wanted, conn)).await,
         Asked::Transfer(wanted) => return Box::pin(transfer::make(call, *wanted, conn)).await,
     }
@@ -437,6 +443,7 @@ async fn run(
         | Endpoint::SessionLoginCallback
         | Endpoint::TestConnection
         | Endpoint::CustomerContactMake
+        | Endpoint::CustomerExport
         | Endpoint::HandoverPlan
         | Endpoint::TransferMake
         | Endpoint::MediaShow => Err(Problem::internal("what must be asked first was not asked")),
@@ -449,6 +456,9 @@ async fn run(
         Endpoint::CustomerContactQr => customer_contact::picture(call, conn).await,
         Endpoint::CustomerMatchList => customer_matches::list(call, conn).await,
         Endpoint::CustomerMatchDecide => customer_matches::decide(call, conn).await,
+        Endpoint::CustomerErase => Box::pin(customers::remove(call, conn)).await,
+        Endpoint::ErasureList => customers::erasures(call, conn).await,
+        Endpoint::ErasureShow => customers::erasure(call, conn).await,
         Endpoint::ContactRecordAdd => contact_records::add(call, conn).await,
         Endpoint::SyncList => sync::list(call, conn).await,
         Endpoint::SyncShow => sync::show(call, conn).await,

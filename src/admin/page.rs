@@ -59,7 +59,7 @@ impl Paging {
         let more = rows.len() > self.limit;
         rows.truncate(self.limit);
         let last = rows.last().filter(|_| more);
-        Page { next_cursor: last.map(|row| URL_SAFE_NO_PAD.encode(key(row))), items: rows }
+        Page { next_cursor: last.map(|row| seal(&key(row))), items: rows }
     }
 }
 
@@ -73,6 +73,11 @@ fn take_limit(params: &mut Params, default: usize, max: usize) -> Result<usize, 
 /// One more than `limit`, as SQL takes it.
 pub(super) fn fetch(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
+}
+
+/// A cursor that holds this key.
+pub(super) fn seal(key: &str) -> String {
+    URL_SAFE_NO_PAD.encode(key)
 }
 
 fn open(cursor: &str) -> Option<String> {

@@ -67,6 +67,8 @@ pub enum Code {
     SuccessorUnknown,
     /// There is no such report.
     ReportUnknown,
+    /// There is no such erasure.
+    ErasureUnknown,
     /// The path exists, but not for this method.
     MethodNotAllowed,
     /// The body took too long.
@@ -197,6 +199,7 @@ impl Code {
         Self::ResignationUnknown,
         Self::SuccessorUnknown,
         Self::ReportUnknown,
+        Self::ErasureUnknown,
         Self::MethodNotAllowed,
         Self::BodyTimeout,
         Self::AlreadyBound,
@@ -297,6 +300,7 @@ impl Code {
                 (422, "nothing_to_transfer", "None of the customers can be transferred", "没有可转接的客户")
             }
             Self::ReportUnknown => (404, "report_unknown", "There is no such report", "未找到该报表"),
+            Self::ErasureUnknown => (404, "erasure_unknown", "There is no such erasure", "未找到该删除记录"),
             Self::MethodNotAllowed => (405, "method_not_allowed", "The path has no such method", "不支持该请求方法"),
             Self::BodyTimeout => (408, "body_timeout", "The body took too long", "接收请求体超时"),
             Self::AlreadyBound => (409, "already_bound", "Bound already", "已存在绑定关系"),

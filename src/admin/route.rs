@@ -146,6 +146,14 @@ pub enum Endpoint {
     ConsoleUserPut,
     /// Lets somebody log in no longer.
     ConsoleUserRemove,
+    /// Hands out everything that is held about somebody.
+    CustomerExport,
+    /// Erases somebody.
+    CustomerErase,
+    /// Lists erasures.
+    ErasureList,
+    /// Shows how far an erasure is.
+    ErasureShow,
 }
 
 /// Who may.
@@ -257,6 +265,10 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/enterprise-wechat/sync/{id}", Role::Viewer, Endpoint::SyncShow),
     route("POST", "/api/enterprise-wechat/sync/{id}/cancel", Role::Operator, Endpoint::SyncCancel),
     route("GET", "/api/enterprise-wechat/reports/{name}", Role::Viewer, Endpoint::ReportShow).own(),
+    route("GET", "/api/enterprise-wechat/customers/{id}/export", Role::Admin, Endpoint::CustomerExport),
+    route("DELETE", "/api/enterprise-wechat/customers/{id}", Role::Admin, Endpoint::CustomerErase),
+    route("GET", "/api/enterprise-wechat/erasures", Role::Admin, Endpoint::ErasureList),
+    route("GET", "/api/enterprise-wechat/erasures/{id}", Role::Admin, Endpoint::ErasureShow),
 ];
 
 /// A route that a request goes to.

@@ -24,12 +24,15 @@ pub mod task;
 
 pub mod transfer;
 
+pub mod tombstone;
+
 pub use contact::{Contact, ContactStatus};
 pub use member::{Member, Rename};
 pub use notice::Notice;
 pub use record::{ContactType, Record};
 pub use register::Register;
 pub use task::{Task, TaskKind};
+pub use tombstone::{Person, Tombstone};
 pub use transfer::TransferFail;
 
 /// Which delivery says so, for which corp, and when by the event's own time.

@@ -37,7 +37,14 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
         Verdict::Broken(found) => anyhow::bail!("the access log is not as it was written: {found}"),
         verdict @ Verdict::Whole { .. } => {
             say(&format!("OK: {} lines are as they were written", verdict.lines()));
-            if let Verdict::Whole { ends } = verdict {
+            if let Verdict::Whole { ends, dropped } = verdict {
+                for it in dropped {
+                    let (until, at) = (it.until_at.format("%F"), it.dropped_at.format("%F"));
+                    say(&format!(
+                        "dropped from chain {}: lines up to {}, of {until} and before, on {at}",
+                        it.chain, it.position
+                    ));
+                }
                 for end in ends {
                     say(&end.to_string());
                 }

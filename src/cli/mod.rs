@@ -32,6 +32,8 @@ mod key;
 
 mod memory;
 
+mod retention;
+
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
@@ -136,6 +138,8 @@ enum Command {
         #[arg(long)]
         chinese: bool,
     },
+    /// Drop what is older than the configuration says, or see what would go
+    Retention(retention::Arguments),
     /// Print a completion script
     Completions {
         /// For which shell
@@ -193,6 +197,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<()> {
             say(&serde_json::to_string_pretty(&openapi::document(language))?);
             Ok(())
         }
+        Command::Retention(arguments) => retention::run(&config, arguments).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "wecomd", &mut std::io::stdout());
             Ok(())

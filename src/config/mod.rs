@@ -10,6 +10,8 @@ mod environment;
 
 mod media;
 
+mod retention;
+
 mod flow;
 
 mod handover;
@@ -21,6 +23,7 @@ pub use environment::environment;
 pub use flow::{Assignment, Matching};
 pub use handover::Handover;
 pub use media::Media;
+pub use retention::Retention;
 pub use wecom::{Sync, Tasks, Wecom};
 
 use environment::overlay;
@@ -80,6 +83,8 @@ pub struct Config {
     pub sync: Sync,
     /// Copies of everything.
     pub backup: Backup,
+    /// For how long what is kept.
+    pub retention: Retention,
 }
 
 /// Limits of both listeners.
@@ -225,6 +230,7 @@ impl Config {
         self.matching.check()?;
         self.handover.check()?;
         self.backup.check()?;
+        self.retention.check()?;
         if self.public_listen == self.admin_listen && self.public_listen.port() != 0 {
             return Err(setting(
                 "admin_listen",
@@ -262,6 +268,7 @@ impl Default for Config {
             handover: Handover::default(),
             sync: Sync::default(),
             backup: Backup::default(),
+            retention: Retention::default(),
         }
     }
 }

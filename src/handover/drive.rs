@@ -159,7 +159,7 @@ impl<'a> Driver<'a> {
             let task = Task { app_id: it.app_id, payload: None, due_at: now, deadline: None, marks: 1 };
             changes.tasks.insert((handover.corpid.clone(), TaskKind::RefreshContact, customer.0), task);
         }
-        apply::apply(conn, changes, &mut KnownMonths::default()).await
+        apply::apply(conn, changes, &mut KnownMonths::default()).await.map(drop)
     }
 
     /// WeCom does not have these as the leaver's: neither have we.
@@ -175,7 +175,7 @@ impl<'a> Driver<'a> {
             let key = (handover.corpid.clone(), ExternalUserId(item.subject.clone()), handover.wechat_userid.clone());
             changes.contacts.entry(key).or_default().became(ContactStatus::Gone, now);
         }
-        apply::apply(conn, changes, &mut KnownMonths::default()).await
+        apply::apply(conn, changes, &mut KnownMonths::default()).await.map(drop)
     }
 
     /// Orders are ours alone: they change hands at once.

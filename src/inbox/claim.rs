@@ -1,6 +1,7 @@
 //! Claiming deliveries, and the four ways a claim ends: settled, ignored, postponed, parked.
 
 use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
 use crate::ids::{CorpId, DeliveryKey};
@@ -34,6 +35,14 @@ pub struct Claimed {
     pub corpid: Option<CorpId>,
     /// The receiveids its app accepts, if not the corpid alone.
     pub receive_ids: Option<Vec<String>>,
+}
+
+impl Claimed {
+    /// Whether it was emptied while it waited, because somebody whom it mentions was erased. One that was empty when it
+    /// came was not.
+    pub fn is_emptied(&self) -> bool {
+        self.plaintext.is_empty() && self.key.hash[..] != Sha256::digest([])[..]
+    }
 }
 
 /// Takes up to `limit` deliveries that are due, and not before `since`, out of `pending`, oldest first, for as long as
@@ -182,7 +191,9 @@ pub async fn replay(conn: &mut PgConnection, key: &DeliveryKey) -> sqlx::Result<
             delete from ignored where event_at = $1 and app_id = $2 and hash = $3
         )
         insert into pending (event_at, app_id, hash)
-        select event_at, app_id, hash from inbox where event_at = $1 and app_id = $2 and hash = $3
+        select event_at, app_id, hash from inbox
+        -- One that was erased holds nothing to be recorded.
+        where event_at = $1 and app_id = $2 and hash = $3 and (plaintext <> '' or hash = sha256(''))
         "#,
         key.event_at,
         key.app_id,
@@ -226,7 +237,7 @@ pub(super) fn key(event_at: DateTime<Utc>, app_id: i32, hash: &[u8]) -> sqlx::Re
     Ok(DeliveryKey { event_at, app_id, hash })
 }
 
-fn columns<'a>(keys: impl Iterator<Item = &'a DeliveryKey>) -> (Vec<DateTime<Utc>>, Vec<i32>, Vec<Vec<u8>>) {
+pub(super) fn columns<'a>(keys: impl Iterator<Item = &'a DeliveryKey>) -> (Vec<DateTime<Utc>>, Vec<i32>, Vec<Vec<u8>>) {
     let (mut times, mut apps, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
     for key in keys {
         times.push(key.event_at);

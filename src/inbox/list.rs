@@ -20,6 +20,8 @@ pub enum State {
     Ignored,
     /// Its contents are in the tables.
     Recorded,
+    /// It was about somebody who was erased: it came, and nothing of it is kept.
+    Erased,
 }
 
 impl std::str::FromStr for State {
@@ -31,6 +33,7 @@ impl std::str::FromStr for State {
             "parked" => Ok(Self::Parked),
             "ignored" => Ok(Self::Ignored),
             "recorded" => Ok(Self::Recorded),
+            "erased" => Ok(Self::Erased),
             _ => Err(NotAState),
         }
     }
@@ -38,7 +41,7 @@ impl std::str::FromStr for State {
 
 /// The text names no state.
 #[derive(Debug, thiserror::Error)]
-#[error("a delivery is pending, parked, ignored or recorded")]
+#[error("a delivery is pending, parked, ignored, recorded or erased")]
 pub struct NotAState;
 
 /// Which deliveries to list.
@@ -108,13 +111,17 @@ struct Row {
 pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Listed>> {
     let mut page: QueryBuilder<Postgres> = QueryBuilder::new("with page as (select event_at, app_id, hash from ");
     page.push(match filter.state {
-        None | Some(State::Recorded) => "inbox",
+        None | Some(State::Recorded | State::Erased) => "inbox",
         Some(State::Pending) => "pending",
         Some(State::Parked) => "parked",
         Some(State::Ignored) => "ignored",
     });
     page.push(" source where true");
+    if filter.state == Some(State::Erased) {
+        page.push(" and plaintext = '' and hash <> sha256('')");
+    }
     if filter.state == Some(State::Recorded) {
+        page.push(" and (plaintext <> '' or hash = sha256(''))");
         for table in ["pending", "parked", "ignored"] {
             page.push(" and not exists (select from ").push(table);
             page.push(" it where (it.event_at, it.app_id, it.hash) = (source.event_at, source.app_id, source.hash))");
@@ -215,7 +222,7 @@ pub async fn recorded_plaintexts(conn: &mut PgConnection) -> sqlx::Result<Vec<Ve
     sqlx::query_scalar!(
         r#"
         select plaintext from inbox
-        where not exists (select from pending it where (it.event_at, it.app_id, it.hash) = (inbox.event_at, inbox.app_id, inbox.hash))
+        where plaintext <> '' and not exists (select from pending it where (it.event_at, it.app_id, it.hash) = (inbox.event_at, inbox.app_id, inbox.hash))
             and not exists (select from parked it where (it.event_at, it.app_id, it.hash) = (inbox.event_at, inbox.app_id, inbox.hash))
             and not exists (select from ignored it where (it.event_at, it.app_id, it.hash) = (inbox.event_at, inbox.app_id, inbox.hash))
         "#
@@ -241,6 +248,8 @@ fn listed(row: Row) -> sqlx::Result<Listed> {
         (Some(_), ..) => State::Pending,
         (_, Some(_), _) => State::Parked,
         (.., Some(_)) => State::Ignored,
+        // One that was empty when it came cannot be recorded: it is parked.
+        _ if row.plaintext_bytes == 0 => State::Erased,
         _ => State::Recorded,
     };
     Ok(Listed {

@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
+pub use super::erased_person::Tombstones;
 use super::{
-    api_token, console_user, contact_way, contact_way_scan, customer_activity, customer_wechat_contact, handover,
-    login_state,
+    api_token, console_user, contact_way, contact_way_scan, customer_activity, customer_wechat_contact, erased_person,
+    handover, login_state,
     matching::{self, People},
     member, member_alias, resignation, staff_wechat_bind, task,
     wechat_contact_record::{self, KnownMonths},
@@ -24,10 +25,20 @@ use crate::{
 /// The first half of the advisory lock that a corp's batches share; the second is a hash of the corp.
 const CORP_LOCK: i32 = 0x7763_6f72;
 
-/// Writes everything but the settling.
-pub async fn apply(conn: &mut PgConnection, mut changes: Changes, months: &mut KnownMonths) -> sqlx::Result<()> {
+/// Writes everything but the settling, and leaves out whoever was erased.
+pub async fn apply(
+    conn: &mut PgConnection,
+    mut changes: Changes,
+    months: &mut KnownMonths,
+) -> sqlx::Result<Tombstones> {
     let quiet = changes.need_quiet();
     lock(conn, changes.corps(), quiet).await?;
+    // With the lock: whoever erases somebody has had it alone.
+    let tombstones = erased_person::any(conn).await?;
+    if tombstones == Tombstones::Some {
+        let erased = erased_person::of(conn, &changes.people()).await?;
+        changes.forget(erased);
+    }
     let renamed = apply_renames(conn, &mut changes).await?;
     let current = member_alias::resolve(conn, changes.users()).await?;
     changes.resolve(&current);
@@ -75,7 +86,8 @@ pub async fn apply(conn: &mut PgConnection, mut changes: Changes, months: &mut K
     let states = contact_way_scan::upsert(conn, &changes.contacts).await?;
     follow_scans(conn, &states, before).await?;
     handover::wake(conn, &stirred).await?;
-    task::upsert(conn, &changes.tasks).await
+    task::upsert(conn, &changes.tasks).await?;
+    Ok(tombstones)
 }
 
 /// Derives again what follows from these contact ways and these people: who first came through a way, whose customers

@@ -152,6 +152,18 @@ pub async fn person(conn: &mut PgConnection, id: i64) -> sqlx::Result<Option<(Co
     Ok(row.map(|row| (row.corpid, row.external_userid)))
 }
 
+/// A customer who was erased is nobody's candidate any more. How many rows that concerned.
+pub async fn withdraw(conn: &mut PgConnection, corpid: &CorpId, customer: Option<&str>) -> sqlx::Result<u64> {
+    let fewer = sqlx::query!(
+        "update customer_match set candidates = array_remove(candidates, $2) where corpid = $1 and $2 = any(candidates)",
+        corpid.as_str(),
+        customer,
+    )
+    .execute(conn)
+    .await?;
+    Ok(fewer.rows_affected())
+}
+
 /// Writes down an administrator's decision; `None` if the row went away, because nothing is ambiguous any more.
 pub async fn decide(conn: &mut PgConnection, id: i64, customer: &CustomerId, who: &str) -> sqlx::Result<Option<Shown>> {
     sqlx::query_as!(

@@ -18,6 +18,16 @@ pub mod staff_wechat_bind;
 
 pub mod handover;
 
+pub mod erased_person;
+
+pub mod erasure;
+
+pub mod erase;
+
+pub mod customer_export;
+
+pub mod retention;
+
 pub mod resignation;
 
 pub mod task;

@@ -1,4 +1,4 @@
-//! Making partitions: the one place where SQL is put together from names.
+//! Making partitions, and dropping them: the one place where SQL is put together from names.
 
 use chrono::NaiveDate;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, error::DatabaseError};
@@ -13,11 +13,22 @@ pub enum Made {
 }
 
 /// How long making a partition may wait for the table: a backup holds it for minutes, and nothing waits for that.
-const LOCK_LIMIT: &str = "500ms";
+pub(super) const LOCK_LIMIT: &str = "500ms";
 
 /// The first half of the advisory lock that serialises the making of a table's partitions between processes; the
 /// second is a hash of the table, since whoever makes one table's must not wait for another's.
 const PARTITION_LOCK: i32 = 0x7763_7074;
+
+/// A partition that holds a day or a month.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partition {
+    /// Its name.
+    pub name: String,
+    /// Its first day; its name says so.
+    pub from: NaiveDate,
+    /// How many bytes it has, indexes included.
+    pub bytes: i64,
+}
 
 /// Whether events of that day get a partition of their own. WeCom opened in 2016 and its documents show times of
 /// 2014; anything outside these years is a mistake somewhere and lives in the default partition.
@@ -59,6 +70,48 @@ pub async fn make(
     }
 }
 
+/// The partitions of a table that hold a day (`_20260131`) or a month (`_202601`), oldest first.
+pub async fn list(conn: &mut PgConnection, parent: &str) -> sqlx::Result<Vec<Partition>> {
+    let rows = sqlx::query!(
+        r#"
+        select child.relname::text as "name!", pg_total_relation_size(child.oid) as "bytes!"
+        from pg_class child
+        join pg_inherits on inhrelid = child.oid
+        join pg_class parent on parent.oid = inhparent
+        where parent.relname = $1 and parent.relnamespace = current_schema()::regnamespace
+        order by child.relname
+        "#,
+        parent,
+    )
+    .fetch_all(conn)
+    .await?;
+    let dated = rows.into_iter().filter_map(|row| {
+        let digits = row.name.strip_prefix(parent)?.strip_prefix('_')?;
+        let day = if digits.len() == 6 { format!("{digits}01") } else { digits.to_owned() };
+        let from = NaiveDate::parse_from_str(&day, "%Y%m%d").ok()?;
+        Some(Partition { name: row.name, from, bytes: row.bytes })
+    });
+    Ok(dated.collect())
+}
+
+/// How many rows a partition has.
+pub async fn rows(conn: &mut PgConnection, partition: &Partition) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select row_count((quote_ident(current_schema()) || '.' || quote_ident($1))::regclass) as "rows!""#,
+        partition.name,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Drops a partition, in the caller's transaction; it waits for the table no longer than making one does.
+pub async fn drop(conn: &mut PgConnection, partition: &Partition) -> sqlx::Result<()> {
+    limit_locks(conn, LOCK_LIMIT).await?;
+    #[expect(clippy::disallowed_methods, reason = "the name is one of ours, as the catalogue has it")]
+    sqlx::query(AssertSqlSafe(format!("drop table {}", partition.name))).execute(&mut *conn).await?;
+    limit_locks(conn, "0").await
+}
+
 /// The default partition holds rows of that time (23514), the table could not be had (55P03), or looking through the
 /// default partition took too long (57014).
 fn is_put_off(error: &dyn DatabaseError) -> bool {
@@ -83,7 +136,8 @@ async fn create(
     Ok(Made::Now)
 }
 
-async fn limit_locks(conn: &mut PgConnection, limit: &str) -> sqlx::Result<()> {
+/// How long the rest of the transaction waits for locks.
+pub async fn limit_locks(conn: &mut PgConnection, limit: &str) -> sqlx::Result<()> {
     sqlx::query_scalar!("select set_config('lock_timeout', $1, true)", limit).fetch_one(conn).await?;
     Ok(())
 }

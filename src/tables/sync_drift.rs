@@ -107,6 +107,16 @@ pub async fn add(conn: &mut PgConnection, run: i64, found: &[Drift]) -> sqlx::Re
         select $1, kind, external_userid, wechat_userid, held, found
         from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
             it (kind, external_userid, wechat_userid, held, found)
+        -- Whoever was erased and is no contact again is not known here, and does not become so by a report.
+        where not exists (
+            select from sync_run run
+            join erased_person erased on erased.corpid = run.corpid
+                and erased.person = erased_hash(run.corpid, it.external_userid)
+            where run.id = $1 and not exists (
+                select from customer_wechat_contact contact
+                where contact.corpid = run.corpid and contact.external_userid = it.external_userid
+            )
+        )
         on conflict on constraint sync_drift_once do nothing
         "#,
         run,

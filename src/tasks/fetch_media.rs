@@ -44,15 +44,23 @@ pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> 
     }
     let (ending, reason) = match fetch(context, task, now).await {
         Ok(file) => {
-            let mut conn = context.pool.acquire().await?;
-            return Ok(media::keep(&mut conn, &task.corpid, &task.subject, &file).await?);
+            let mut transaction = context.pool.begin().await?;
+            if !tables::task::hold(&mut transaction, task).await? {
+                // Whose it was has been erased meanwhile.
+                return Ok(context.media.remove(&Name::at(&file.location)?).await?);
+            }
+            media::keep(&mut transaction, &task.corpid, &task.subject, &file).await?;
+            return Ok(transaction.commit().await?);
         }
         Err(Unfetched::Ended(ending, reason)) => (ending, reason),
         Err(Unfetched::Failed(Failure::Park { why })) => (Ending::Failed, format!("{why:#}")),
         Err(Unfetched::Failed(failure)) => return Err(failure),
     };
-    let mut conn = context.pool.acquire().await?;
-    media::give_up(&mut conn, &task.corpid, &task.subject, ending, &reason).await?;
+    let mut transaction = context.pool.begin().await?;
+    if tables::task::hold(&mut transaction, task).await? {
+        media::give_up(&mut transaction, &task.corpid, &task.subject, ending, &reason).await?;
+    }
+    transaction.commit().await?;
     Err(Failure::park(reason))
 }
 

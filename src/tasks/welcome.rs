@@ -52,7 +52,12 @@ pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> 
     let wish: Wish = serde_json::from_str(task.payload.as_deref().unwrap_or_default())
         .map_err(|error| Failure::park(format!("its payload cannot be read: {error}")))?;
     let mut conn = context.pool.acquire().await?;
-    let ledger = open(&mut conn, task, &wish).await?;
+    let mut transaction = conn.begin().await?;
+    if !task::hold(&mut transaction, task).await? {
+        return Ok(());
+    }
+    let ledger = open(&mut transaction, task, &wish).await?;
+    transaction.commit().await?;
     if ledger.outcome.is_some() {
         // Everything was written down but that the task is done.
         return Ok(());

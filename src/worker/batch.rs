@@ -5,14 +5,14 @@ use std::{collections::BTreeMap, time::Duration};
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
 
-use super::{Settings, backoff};
+use super::{Settings, backoff, erased};
 use crate::{
     changes::{Changes, Source},
     event::{self, Callback},
     handlers,
     ids::DeliveryKey,
     inbox::{self, Claimed, Ticket},
-    tables::{apply, wechat_contact_record::KnownMonths},
+    tables::{apply, apply::Tombstones, wechat_contact_record::KnownMonths},
 };
 
 /// What a batch came to.
@@ -23,6 +23,8 @@ pub(super) struct Batch {
     /// When the latest of them was due.
     pub(super) due_at: Option<DateTime<Utc>>,
     kinds: BTreeMap<(&'static str, &'static str), u64>,
+    /// How many of them were about people who had been erased.
+    erased: u64,
 }
 
 /// A batch that was undone.
@@ -48,6 +50,9 @@ impl Batch {
         for ((kind, outcome), count) in &self.kinds {
             metrics::counter!("wecomd_events_total", "kind" => *kind, "outcome" => *outcome).increment(*count);
         }
+        if self.erased > 0 {
+            metrics::counter!("wecomd_events_erased_total").increment(self.erased);
+        }
     }
 }
 
@@ -70,14 +75,23 @@ pub(super) async fn record(
         let mut batch = Batch { size: claimed.len(), ..Batch::default() };
         batch.due_at = claimed.iter().map(|it| it.ticket.due_at()).max();
         let mut changes = Changes::default();
+        let mut corps = Vec::with_capacity(claimed.len());
         for delivery in &claimed {
-            match understand(delivery) {
+            let understood = understand(delivery);
+            corps.push(understood.as_ref().map_or(delivery.corpid.clone(), |(source, _)| Some(source.corpid.clone())));
+            if delivery.is_emptied() {
+                // Whom it was about was erased while it waited.
+                continue;
+            }
+            match understood {
                 Ok((source, callback)) => batch.understood(&source, &callback, &mut changes),
                 Err(reason) => batch.not_understood(&mut transaction, delivery, &reason).await?,
             }
         }
         inbox::ignore(&mut transaction, &changes.ignored).await?;
-        apply::apply(&mut transaction, changes, months).await?;
+        if apply::apply(&mut transaction, changes, months).await? == Tombstones::Some {
+            batch.erased = erased::empty_late(&mut transaction, &claimed, &corps).await?;
+        }
         transaction.commit().await?;
         Ok(batch)
     };

@@ -6,6 +6,8 @@
 
 mod batch;
 
+mod erased;
+
 mod backoff;
 
 use std::time::{Duration, Instant};

@@ -15,12 +15,14 @@ use crate::support::{Company, Daemon, TestDb, daemon::program, folder::Folder, w
 /// What is bytes and no secret: hashes, and what WeCom said.
 const PLAIN: &[&str] = &[
     "_sqlx_migrations.checksum",
+    "access_anchor.hash",
     "access_chain.hash",
     "access_log.hash",
     "access_log.previous",
     "api_token.hash",
     "backup.sha256",
     "console_session.hash",
+    "erased_person.person",
     "idempotency_key.hash",
     "ignored.hash",
     "inbox.hash",

@@ -99,3 +99,7 @@ mod secrets;
 mod repetition;
 
 mod session;
+
+mod privacy;
+
+mod retention;

@@ -162,9 +162,13 @@ fn the_operations_are_these() {
     customer-contact/{customerId} GET viewer
     customer-matches GET viewer decided,limit,cursor
     customer-matches/{id} POST operator Idempotency-Key
+    customers/{id} DELETE admin corpid
+    customers/{id}/export GET admin format,limit,cursor,corpid
     deliveries GET viewer state,app,limit,cursor
     deliveries/{id} GET operator
     deliveries/{id}/replay POST operator Idempotency-Key
+    erasures GET admin limit,cursor
+    erasures/{id} GET admin
     handovers GET viewer state,staff_id,wechat_userid,limit,cursor
     handovers/{id} GET viewer
     handovers/{id}/acceptances POST operator Idempotency-Key

@@ -34,6 +34,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("handover", &["changes", "ids", "tables", "wecom"]),
     ("sync", &["changes", "ids", "tables", "wecom"]),
     ("backup", &["embedded", "media", "tables", "vault"]),
+    ("privacy", &["ids", "inbox", "media", "tables"]),
     // For people.
     (
         "admin",
@@ -67,6 +68,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "ids",
             "inbox",
             "media",
+            "privacy",
             "server",
             "sync",
             "tables",

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::admin::{
     auth::Role,
+    customers,
     idempotency::{KEY_CHARS_MAX, is_taken},
     media,
     problem::{self, Code, Problem},
@@ -278,6 +279,7 @@ fn content(endpoint: Endpoint, answer: &Answer, schemas: &mut Schemas) -> Value 
         Content::Nothing => json!({}),
         Content::Json(of) => json!({ "application/json": json(of) }),
         Content::JsonOrTable(of) => json!({ "application/json": json(of), sheet::CSV: table }),
+        Content::JsonOrArchive(of) => json!({ "application/json": json(of), customers::ARCHIVE: {} }),
         Content::Table => json!({ sheet::CSV: table }),
         Content::Page => json!({ "text/html": { "schema": { "type": "string" } } }),
         Content::Png => json!({ "image/png": {} }),

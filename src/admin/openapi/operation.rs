@@ -86,6 +86,8 @@ pub(super) enum Content {
     Json(SchemaOf),
     /// JSON, or a table if that was asked for.
     JsonOrTable(SchemaOf),
+    /// JSON, or an archive with files.
+    JsonOrArchive(SchemaOf),
     /// A table for spreadsheets.
     Table,
     /// A page for a person.

@@ -96,6 +96,31 @@ pub async fn as_of_now(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postg
     pool.begin_with("begin isolation level repeatable read, read only").await
 }
 
+/// Where a chain goes on whose older lines were dropped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Anchor {
+    /// The chain's number.
+    pub chain: i16,
+    /// The last line that was dropped.
+    pub position: i64,
+    /// What it hashed to.
+    pub hash: Vec<u8>,
+    /// The time of the latest line that was dropped.
+    pub until_at: DateTime<Utc>,
+    /// When it was dropped.
+    pub dropped_at: DateTime<Utc>,
+}
+
+/// Every place at which old lines were dropped, in the order of the chains and their places.
+pub async fn anchors(conn: &mut PgConnection) -> sqlx::Result<Vec<Anchor>> {
+    sqlx::query_as!(
+        Anchor,
+        "select chain, position, hash, until_at, dropped_at from access_anchor order by chain, position"
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// Where each chain ends, in the order of their numbers.
 pub async fn heads(conn: &mut PgConnection) -> sqlx::Result<Vec<Head>> {
     sqlx::query_as!(Head, "select chain, position, hash from access_chain order by chain").fetch_all(conn).await

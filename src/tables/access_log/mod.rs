@@ -2,6 +2,8 @@
 
 pub mod chain;
 
+pub mod months;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;

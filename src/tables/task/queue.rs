@@ -146,6 +146,13 @@ pub async fn begin_attempt(conn: &mut PgConnection, task: &Taken) -> sqlx::Resul
     Ok(result.rows_affected() > 0)
 }
 
+/// Whether the task is still there; if so, it stays until the transaction ends. What it learnt about somebody is written
+/// with it only: erasing takes the task away first.
+pub async fn hold(conn: &mut PgConnection, task: &Taken) -> sqlx::Result<bool> {
+    let held = sqlx::query!("select id from task where id = $1 for key share", task.id).fetch_optional(conn).await?;
+    Ok(held.is_some())
+}
+
 /// It is done: gone if nobody marked it again meanwhile, else due again.
 pub async fn finish(conn: &mut PgConnection, task: &Taken) -> sqlx::Result<Finished> {
     let (id, lease) = (task.id, task.lease);

@@ -68,6 +68,12 @@ impl TestDb {
         execute(&self.pool, sql).await;
     }
 
+    /// The SQLSTATE with which statements are refused; none if they run.
+    pub(crate) async fn refusal(&self, sql: &str) -> Option<String> {
+        let refused = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&self.pool).await.err()?;
+        refused.as_database_error()?.code().map(|it| it.into_owned())
+    }
+
     pub(crate) async fn close(self) {
         self.pool.close().await;
         let mut conn = PgConnection::connect_with(&self.admin).await.expect("the test server answers");

@@ -35,7 +35,7 @@ pub(super) const LIST: Operation = Operation {
     query: &[
         query(
             "state",
-            Value::OneOf(|| vec!["pending", "parked", "ignored", "recorded"]),
+            Value::OneOf(|| vec!["pending", "parked", "ignored", "recorded", "erased"]),
             "Only those that stand so.",
             "处理状态。",
         ),

@@ -14,6 +14,8 @@ mod handovers;
 
 mod plans;
 
+mod privacy;
+
 mod reports;
 
 mod sessions;
@@ -87,6 +89,10 @@ pub(super) fn describe(endpoint: Endpoint) -> &'static Operation {
         Endpoint::ApiTokenList => &access::TOKENS,
         Endpoint::ApiTokenAdd => &access::ADD_TOKEN,
         Endpoint::ApiTokenRevoke => &access::REVOKE_TOKEN,
+        Endpoint::CustomerExport => &privacy::EXPORT,
+        Endpoint::CustomerErase => &privacy::ERASE,
+        Endpoint::ErasureList => &privacy::ERASURES,
+        Endpoint::ErasureShow => &privacy::SHOW_ERASURE,
         Endpoint::SessionShow => &sessions::SHOW,
         Endpoint::SessionMake => &sessions::MAKE,
         Endpoint::SessionEnd => &sessions::END,

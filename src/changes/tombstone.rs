@@ -1,0 +1,214 @@
+//! What must not be taken in, because it is about somebody who was erased. Pure: who was erased, the caller looks up.
+//!
+//! What is said of a time up to the erasure stays out, whenever it comes. What is said of a later time counts only for
+//! somebody who became a contact again after it: that is their own doing, and begins anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
+use super::{Changes, Contact, Register, Task, TaskKind};
+use crate::ids::{CorpId, ExternalUserId};
+
+/// Somebody who was erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tombstone {
+    /// When.
+    pub erased_at: DateTime<Utc>,
+    /// Whether they became a contact again after that.
+    pub returned: bool,
+}
+
+/// A person outside, and the corp that knows them.
+pub type Person = (CorpId, ExternalUserId);
+
+/// As much of a greeting's payload as tells whom it is for.
+#[derive(Deserialize)]
+struct Greeted {
+    external_userid: ExternalUserId,
+}
+
+impl Tombstone {
+    /// Whether what is said of this time stays out.
+    pub fn covers(&self, at: DateTime<Utc>) -> bool {
+        !self.returned || at <= self.erased_at
+    }
+}
+
+impl Changes {
+    /// Everybody outside whom these changes are about.
+    pub fn people(&self) -> BTreeSet<Person> {
+        let contacts = self.contacts.keys().map(|(corp, customer, _)| (corp.clone(), customer.clone()));
+        let records = self.records.iter();
+        let records = records.filter_map(|((_, _, corp), it)| Some((corp.clone(), it.customer.clone()?)));
+        let fails = self.transfer_fails.iter().map(|it| (it.corpid.clone(), it.customer.clone()));
+        let tasks = self
+            .tasks
+            .iter()
+            .filter_map(|((corp, kind, subject), it)| Some((corp.clone(), about(*kind, subject, it)?)));
+        contacts.chain(self.activity.keys().cloned()).chain(records).chain(fails).chain(tasks).collect()
+    }
+
+    /// Takes out what is about people who were erased.
+    pub fn forget(&mut self, mut erased: BTreeMap<Person, Tombstone>) {
+        if erased.is_empty() {
+            return;
+        }
+        for ((corp, customer, _), contact) in &self.contacts {
+            if let Some(it) = erased.get_mut(&(corp.clone(), customer.clone())) {
+                // Only an add, or a card that tells of one, says when they met.
+                it.returned |= contact.last_contact_time.is_some_and(|at| at > it.erased_at);
+            }
+        }
+        let covered = |person: &Person, at| erased.get(person).is_some_and(|it| it.covers(at));
+        self.contacts.retain(|(corp, customer, _), contact| match erased.get(&(corp.clone(), customer.clone())) {
+            Some(it) => it.returned && contact.begin_after(it.erased_at),
+            None => true,
+        });
+        self.activity.retain(|person, at| !covered(person, *at));
+        self.transfer_fails.retain(|it| !covered(&(it.corpid.clone(), it.customer.clone()), it.at));
+        let mut media = BTreeSet::new();
+        self.records.retain(|(at, _, corp), record| {
+            let person = record.customer.as_ref().map(|it| (corp.clone(), it.clone()));
+            let stays = person.is_none_or(|it| !covered(&it, *at));
+            if !stays {
+                media.extend(record.media_id.take().map(|it| (corp.clone(), it)));
+            }
+            stays
+        });
+        self.tasks.retain(|(corp, kind, subject), task| match about(*kind, subject, task) {
+            Some(person) => erased.get(&(corp.clone(), person)).is_none_or(|it| it.returned),
+            None => *kind != TaskKind::FetchMedia || !media.contains(&(corp.clone(), subject.clone())),
+        });
+    }
+}
+
+impl Contact {
+    /// Leaves only what was said of a time after `at`; `false` if that is nothing. A card has no such time of its own: it
+    /// stays with what says that they met.
+    fn begin_after(&mut self, at: DateTime<Utc>) -> bool {
+        after(&mut self.status, at);
+        after(&mut self.state, at);
+        after(&mut self.customer_id, at);
+        self.scans.retain(|_, scanned_at| *scanned_at > at);
+        self.last_contact_time = self.last_contact_time.filter(|it| *it > at);
+        self.first_contact_time = self.first_contact_time.filter(|it| *it > at).or(self.last_contact_time);
+        self.status.is_some() || self.state.is_some() || self.last_contact_time.is_some()
+    }
+}
+
+fn after<T>(register: &mut Option<Register<T>>, at: DateTime<Utc>) {
+    if register.as_ref().is_some_and(|it| it.at <= at) {
+        *register = None;
+    }
+}
+
+/// Whom a task is about, if it is one person outside.
+fn about(kind: TaskKind, subject: &str, task: &Task) -> Option<ExternalUserId> {
+    match kind {
+        TaskKind::RefreshContact => Some(ExternalUserId::from(subject)),
+        TaskKind::Welcome => Some(serde_json::from_str::<Greeted>(task.payload.as_deref()?).ok()?.external_userid),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{
+        changes::{ContactStatus, ContactType, Record},
+        ids::UserId,
+    };
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(seconds, 0).expect("in range")
+    }
+
+    fn person() -> Person {
+        (CorpId::from("ww1"), ExternalUserId::from("wmX"))
+    }
+
+    fn message(changes: &mut Changes, seconds: i64, media_id: &str) {
+        let (corp, customer) = person();
+        let record = Record {
+            customer: Some(customer.clone()),
+            user: None,
+            sender: customer.0.clone(),
+            contact_type: ContactType::Image,
+            event: None,
+            content: "[图片]".to_owned(),
+            media_id: Some(media_id.to_owned()),
+        };
+        changes.records.insert((at(seconds), Uuid::from_u128(seconds.unsigned_abs().into()), corp.clone()), record);
+        changes.activity.insert((corp.clone(), customer), at(seconds));
+        let task = Task { app_id: 1, payload: None, due_at: at(seconds), deadline: None, marks: 1 };
+        changes.tasks.insert((corp, TaskKind::FetchMedia, media_id.to_owned()), task);
+    }
+
+    fn met(changes: &mut Changes, user: &str, seconds: i64) {
+        let (corp, customer) = person();
+        let contact = changes.contacts.entry((corp, customer, UserId::from(user))).or_default();
+        contact.became(ContactStatus::Contacted, at(seconds));
+        contact.met(at(seconds));
+    }
+
+    fn erased(returned: bool) -> BTreeMap<Person, Tombstone> {
+        [(person(), Tombstone { erased_at: at(100), returned })].into()
+    }
+
+    #[test]
+    fn nothing_brings_back_somebody_who_did_not_come_back() {
+        let mut changes = Changes::default();
+        met(&mut changes, "ann", 50);
+        message(&mut changes, 60, "M1");
+        message(&mut changes, 160, "M2");
+        let (corp, customer) = person();
+        let task = Task { app_id: 1, payload: None, due_at: at(1), deadline: None, marks: 1 };
+        changes.tasks.insert((corp.clone(), TaskKind::RefreshContact, customer.0.clone()), task.clone());
+        let greeting = Task { payload: Some(r#"{"external_userid":"wmX","state":null}"#.to_owned()), ..task.clone() };
+        changes.tasks.insert((corp.clone(), TaskKind::Welcome, "CODE".to_owned()), greeting);
+        changes.tasks.insert((corp, TaskKind::RefreshMember, "ann".to_owned()), task);
+        assert_eq!(changes.people(), [person()].into());
+        changes.forget(erased(false));
+        assert!(changes.contacts.is_empty() && changes.records.is_empty() && changes.activity.is_empty());
+        let left: Vec<_> = changes.tasks.keys().map(|(_, kind, _)| *kind).collect();
+        assert_eq!(left, [TaskKind::RefreshMember]);
+    }
+
+    #[test]
+    fn who_comes_back_begins_anew_and_what_was_before_stays_out() {
+        let mut changes = Changes::default();
+        met(&mut changes, "ann", 50);
+        met(&mut changes, "bob", 150);
+        message(&mut changes, 60, "M1");
+        message(&mut changes, 160, "M2");
+        changes.forget(erased(false));
+        let users: Vec<_> = changes.contacts.keys().map(|(_, _, user)| user.0.clone()).collect();
+        assert_eq!(users, ["bob"]);
+        let media: Vec<_> = changes.records.values().filter_map(|it| it.media_id.clone()).collect();
+        assert_eq!(media, ["M2"]);
+        assert_eq!(changes.tasks.len(), 1, "the first picture is not fetched");
+    }
+
+    #[test]
+    fn a_contact_that_was_folded_from_both_times_keeps_the_later() {
+        let mut changes = Changes::default();
+        met(&mut changes, "ann", 50);
+        met(&mut changes, "ann", 150);
+        changes.forget(erased(false));
+        let contact = changes.contacts.values().next().expect("it stands");
+        assert_eq!(contact.first_contact_time, Some(at(150)));
+    }
+
+    #[test]
+    fn others_are_left_alone() {
+        let mut changes = Changes::default();
+        met(&mut changes, "ann", 50);
+        let other = (CorpId::from("ww2"), ExternalUserId::from("wmX"));
+        changes.forget([(other, Tombstone { erased_at: at(100), returned: false })].into());
+        assert_eq!(changes.contacts.len(), 1, "an id of another corp is another person");
+    }
+}

@@ -1,0 +1,189 @@
+//! Taking what WeCom said out of the inbox again: of people who are erased, and of days that are old enough.
+//!
+//! A delivery's row stays while its day does, without its plaintext, so that a repeat is still known as one. Whom a
+//! plaintext is about is found by the ids that stand in it; nothing else of it is understood here.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::claim::{columns, key};
+use crate::ids::DeliveryKey;
+
+/// A stretch of the inbox that was looked through.
+#[derive(Debug)]
+pub struct Looked {
+    /// The last delivery in it; none at the inbox's end.
+    pub last: Option<DeliveryKey>,
+    /// Those in it that mention somebody.
+    pub mentioning: Vec<DeliveryKey>,
+}
+
+/// Looks through up to `limit` deliveries after the given one, in the order of their times and not beyond `until`, for
+/// these ids.
+pub async fn mentions(
+    conn: &mut PgConnection,
+    after: Option<&DeliveryKey>,
+    until: DateTime<Utc>,
+    ids: &[String],
+    limit: i64,
+) -> sqlx::Result<Looked> {
+    let first = DeliveryKey { event_at: DateTime::<Utc>::MIN_UTC, app_id: 0, hash: [0; 32] };
+    let after = after.unwrap_or(&first);
+    let from = after.event_at.max(EARLIEST);
+    let ids: Vec<_> = ids.iter().map(|it| it.clone().into_bytes()).collect();
+    let rows = sqlx::query!(
+        r#"
+        with stretch as materialized (
+            select event_at, hash, app_id, plaintext from inbox
+            where event_at >= $1 and (event_at, hash, app_id) > ($1, $2, $3) and event_at <= $4
+            order by event_at, hash, app_id
+            limit $5
+        )
+        select
+            event_at as "event_at!", hash as "hash!", app_id as "app_id!",
+            exists (select from unnest($6::bytea[]) id where position(id in plaintext) > 0) as "mentions!"
+        from stretch
+        order by event_at, hash, app_id
+        "#,
+        from,
+        &after.hash[..],
+        after.app_id,
+        until,
+        limit,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut looked = Looked { last: None, mentioning: Vec::new() };
+    for row in rows {
+        let key = key(row.event_at, row.app_id, &row.hash)?;
+        if row.mentions {
+            looked.mentioning.push(key.clone());
+        }
+        looked.last = Some(key);
+    }
+    Ok(looked)
+}
+
+/// PostgreSQL's times begin here; nothing that we store is older.
+const EARLIEST: DateTime<Utc> = match DateTime::from_timestamp(-200_000_000_000, 0) {
+    Some(earliest) => earliest,
+    None => DateTime::UNIX_EPOCH,
+};
+
+/// Empties these deliveries: their keys stay, and nothing is to be recorded from them any more. What a worker has in hand
+/// at this moment, it judges itself.
+pub async fn empty(conn: &mut PgConnection, keys: &[DeliveryKey]) -> sqlx::Result<u64> {
+    if keys.is_empty() {
+        return Ok(0);
+    }
+    let mut keys = keys.to_vec();
+    keys.sort_unstable_by_key(|it| (it.event_at, it.hash, it.app_id));
+    let (times, apps, hashes) = columns(keys.iter());
+    sqlx::query!(
+        r#"
+        delete from pending
+        where ctid = any(array(
+            select pending.ctid
+            from unnest($1::timestamptz[], $2::integer[], $3::bytea[]) it (event_at, app_id, hash)
+            join pending using (event_at, app_id, hash)
+            for update of pending skip locked
+        ))
+        "#,
+        &times,
+        &apps,
+        &hashes,
+    )
+    .execute(&mut *conn)
+    .await?;
+    let emptied = sqlx::query!(
+        r#"
+        with given as materialized (
+            select * from unnest($1::timestamptz[], $2::integer[], $3::bytea[]) it (event_at, app_id, hash)
+        ),
+        unparked as (
+            delete from parked using given
+            where (parked.event_at, parked.app_id, parked.hash) = (given.event_at, given.app_id, given.hash)
+        ),
+        unignored as (
+            delete from ignored using given
+            where (ignored.event_at, ignored.app_id, ignored.hash) = (given.event_at, given.app_id, given.hash)
+        )
+        update inbox set plaintext = '' from given
+        where inbox.event_at = given.event_at and inbox.app_id = given.app_id and inbox.hash = given.hash
+            and inbox.plaintext <> ''
+        "#,
+        &times,
+        &apps,
+        &hashes,
+    )
+    .execute(conn)
+    .await?;
+    Ok(emptied.rows_affected())
+}
+
+/// Whether something of that time is still to be recorded, or waits for a person.
+pub async fn unsettled(conn: &mut PgConnection, from: DateTime<Utc>, until: DateTime<Utc>) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"
+        select exists (select from pending where event_at >= $1 and event_at < $2)
+            or exists (select from parked where event_at >= $1 and event_at < $2) as "unsettled!"
+        "#,
+        from,
+        until,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// What nothing was recorded from in that time is forgotten with its day.
+pub async fn forget_ignored(conn: &mut PgConnection, from: DateTime<Utc>, until: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!("delete from ignored where event_at >= $1 and event_at < $2", from, until).execute(conn).await?;
+    Ok(())
+}
+
+/// Of the deliveries that no day of their own holds, how many were received before then and are settled, and how many
+/// bytes they have.
+pub async fn count_strays(conn: &mut PgConnection, before: DateTime<Utc>) -> sqlx::Result<(i64, i64)> {
+    let row = sqlx::query!(
+        r#"
+        select count(*) as "rows!", coalesce(sum(octet_length(plaintext)), 0)::bigint as "bytes!"
+        from (select * from inbox_undated union all select * from inbox_elsewhen) stray
+        where received_at < $1
+            and not exists (select from pending it where (it.event_at, it.app_id, it.hash) = (stray.event_at, stray.app_id, stray.hash))
+            and not exists (select from parked it where (it.event_at, it.app_id, it.hash) = (stray.event_at, stray.app_id, stray.hash))
+        "#,
+        before,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((row.rows, row.bytes))
+}
+
+/// Deletes up to `limit` of them; how many it were.
+pub async fn drop_strays(conn: &mut PgConnection, before: DateTime<Utc>, limit: i64) -> sqlx::Result<u64> {
+    let gone = sqlx::query!(
+        r#"
+        with stray as materialized (
+            select event_at, app_id, hash
+            from (select * from inbox_undated union all select * from inbox_elsewhen) stray
+            where received_at < $1
+                and not exists (select from pending it where (it.event_at, it.app_id, it.hash) = (stray.event_at, stray.app_id, stray.hash))
+                and not exists (select from parked it where (it.event_at, it.app_id, it.hash) = (stray.event_at, stray.app_id, stray.hash))
+            order by event_at, hash, app_id
+            limit $2
+        ),
+        unignored as (
+            delete from ignored using stray
+            where (ignored.event_at, ignored.app_id, ignored.hash) = (stray.event_at, stray.app_id, stray.hash)
+        )
+        delete from inbox using stray
+        where inbox.event_at = stray.event_at and inbox.app_id = stray.app_id and inbox.hash = stray.hash
+        "#,
+        before,
+        limit,
+    )
+    .execute(conn)
+    .await?;
+    Ok(gone.rows_affected())
+}

@@ -1,0 +1,363 @@
+//! What is old goes: whole partitions where there are any, rows in small batches elsewhere.
+//!
+//! One process at a time does it. Dropping a partition waits half a second at most for its table, so accepting and
+//! recording never stand still; one that cannot be had is dropped the next time. What is still to be recorded, or waits
+//! for a person, keeps its day.
+
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
+use sqlx::{Connection, PgConnection, PgPool};
+use uuid::Uuid;
+
+use crate::{
+    inbox,
+    media::{MediaStore, Name, StoreError},
+    tables::{
+        access_log::{self, Entry, months},
+        now,
+        partitions::{self, Partition},
+        retention::{self, OldFile},
+    },
+};
+
+/// How many rows are deleted in one statement.
+const ROWS_MAX: i64 = 5_000;
+
+/// How many files are deleted before the next are looked for.
+const FILES_MAX: i64 = 200;
+
+/// What is kept for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// What WeCom sent, as it was sent.
+    Plaintext,
+    /// What passed between customers and staff, and its files.
+    Records,
+    /// Pictures, sounds, films and files.
+    Media,
+    /// Who did what to whose data.
+    AccessLog,
+}
+
+/// For how long something is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Age {
+    /// So many days.
+    Days(u32),
+    /// So many whole months beside the current one.
+    Months(u32),
+}
+
+/// For how long each kind is kept; 0 for ever.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Of the inbox, in days.
+    pub plaintext_days: u32,
+    /// In months.
+    pub records_months: u32,
+    /// In days.
+    pub media_days: u32,
+    /// In months.
+    pub access_log_months: u32,
+}
+
+/// What of a kind went, or would go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// What is older than this; none if it is kept for ever.
+    pub before: Option<NaiveDate>,
+    /// Whole partitions.
+    pub partitions: Vec<String>,
+    /// Those that have to wait, because something in them is not settled.
+    pub waiting: Vec<String>,
+    /// Rows, those in the partitions included.
+    pub rows: i64,
+    /// Files.
+    pub files: i64,
+    /// Bytes of partitions and files.
+    pub bytes: i64,
+}
+
+/// Why something old is still there.
+#[derive(Debug, thiserror::Error)]
+pub enum RetentionError {
+    /// The database would not, or not in time.
+    #[error("{0}")]
+    Database(#[from] sqlx::Error),
+    /// The media store does not work.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+}
+
+/// Drops what is old.
+#[derive(Clone)]
+pub struct Retention {
+    /// The database.
+    pub pool: PgPool,
+    /// Where the files are.
+    pub media: MediaStore,
+    /// For how long what is kept.
+    pub settings: Settings,
+}
+
+impl Kind {
+    /// Every kind. Files go before the records that name them would.
+    pub const ALL: [Self; 4] = [Self::Plaintext, Self::Media, Self::Records, Self::AccessLog];
+
+    /// Its name in `retention.kind`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plaintext => "plaintext",
+            Self::Records => "records",
+            Self::Media => "media",
+            Self::AccessLog => "access_log",
+        }
+    }
+}
+
+impl Settings {
+    /// For how long a kind is kept; none for ever.
+    pub fn age(&self, kind: Kind) -> Option<Age> {
+        match kind {
+            Kind::Plaintext => Some(self.plaintext_days).filter(|it| *it > 0).map(Age::Days),
+            Kind::Records => Some(self.records_months).filter(|it| *it > 0).map(Age::Months),
+            Kind::Media => Some(self.media_days).filter(|it| *it > 0).map(Age::Days),
+            Kind::AccessLog => Some(self.access_log_months).filter(|it| *it > 0).map(Age::Months),
+        }
+    }
+}
+
+impl Age {
+    /// The first day that is kept.
+    pub fn horizon(self, today: NaiveDate) -> NaiveDate {
+        match self {
+            Self::Days(days) => today.checked_sub_days(Days::new(days.into())).unwrap_or(NaiveDate::MIN),
+            Self::Months(months) => {
+                let month = today.with_day(1).unwrap_or(today);
+                month.checked_sub_months(Months::new(months)).unwrap_or(NaiveDate::MIN)
+            }
+        }
+    }
+}
+
+impl Retention {
+    /// Drops what is old of a kind, or with `dry` says what would go and changes nothing.
+    pub async fn run(&self, kind: Kind, dry: bool) -> Result<Outcome, RetentionError> {
+        // A connection of its own: counting a large partition may take longer than administrators wait.
+        let mut conn = self.pool.acquire().await?.detach();
+        retention::be_patient(&mut conn).await?;
+        let today = now(&mut conn).await?.date_naive();
+        let Some(before) = self.settings.age(kind).map(|it| it.horizon(today)) else { return Ok(Outcome::default()) };
+        let outcome = Outcome { before: Some(before), ..Outcome::default() };
+        match kind {
+            Kind::Plaintext => plaintext(&mut conn, before, dry, outcome).await,
+            Kind::Records => self.records(&mut conn, before, dry, outcome).await,
+            Kind::Media => self.files(&mut conn, before, dry, outcome).await,
+            Kind::AccessLog => access_log_months(&mut conn, before, dry, outcome).await,
+        }
+    }
+
+    async fn records(
+        &self,
+        conn: &mut PgConnection,
+        before: NaiveDate,
+        dry: bool,
+        mut outcome: Outcome,
+    ) -> Result<Outcome, RetentionError> {
+        let parent = "wechat_contact_record";
+        for month in old(partitions::list(conn, parent).await?, before) {
+            let (from, until) = (midnight(month.from), midnight(month.from + Months::new(1)));
+            self.files_of(conn, from, until, dry, &mut outcome).await?;
+            take(conn, &month, dry, &mut outcome).await?;
+        }
+        // What has no month of its own; what has no time at all stays.
+        let (from, until) = (midnight(FIRST_DAY), midnight(before));
+        let rows = retention::count_stray_records(conn, until).await?;
+        outcome.rows += rows;
+        if rows > 0 {
+            self.files_of(conn, from, until, dry, &mut outcome).await?;
+        }
+        while !dry && retention::drop_stray_records(conn, until, ROWS_MAX).await? > 0 {}
+        Ok(outcome)
+    }
+
+    /// The files of the records of a time.
+    async fn files_of(
+        &self,
+        conn: &mut PgConnection,
+        from: DateTime<Utc>,
+        until: DateTime<Utc>,
+        dry: bool,
+        outcome: &mut Outcome,
+    ) -> Result<(), RetentionError> {
+        let (files, bytes) = retention::count_files_of_records(conn, from, until).await?;
+        outcome.files += files;
+        outcome.bytes += bytes;
+        if dry {
+            return Ok(());
+        }
+        loop {
+            let files = retention::files_of_records(conn, from, until, FILES_MAX).await?;
+            if files.is_empty() {
+                return Ok(());
+            }
+            for file in &files {
+                self.remove(file).await?;
+                retention::forget_file(conn, file).await?;
+            }
+        }
+    }
+
+    async fn files(
+        &self,
+        conn: &mut PgConnection,
+        before: NaiveDate,
+        dry: bool,
+        mut outcome: Outcome,
+    ) -> Result<Outcome, RetentionError> {
+        let until = midnight(before);
+        (outcome.files, outcome.bytes) = retention::count_files(conn, until).await?;
+        let reason = format!("kept for {} days 已超过保存期限", self.settings.media_days);
+        if dry {
+            return Ok(outcome);
+        }
+        loop {
+            let files = retention::old_files(conn, until, FILES_MAX).await?;
+            if files.is_empty() {
+                return Ok(outcome);
+            }
+            for file in &files {
+                self.remove(file).await?;
+                retention::file_gone(conn, file, &reason).await?;
+            }
+        }
+    }
+
+    /// The bytes go before the row: a death in between leaves a row to try again, never bytes that nobody knows of.
+    async fn remove(&self, file: &OldFile) -> Result<(), StoreError> {
+        match &file.location {
+            Some(location) => self.media.remove(&Name::at(location)?).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Nothing that has a time is older.
+const FIRST_DAY: NaiveDate = match NaiveDate::from_ymd_opt(2013, 1, 1) {
+    Some(day) => day,
+    None => NaiveDate::MIN,
+};
+
+async fn plaintext(
+    conn: &mut PgConnection,
+    before: NaiveDate,
+    dry: bool,
+    mut outcome: Outcome,
+) -> Result<Outcome, RetentionError> {
+    for day in old(partitions::list(conn, "inbox").await?, before) {
+        let (from, until) = (midnight(day.from), midnight(day.from + Days::new(1)));
+        let mut transaction = conn.begin().await?;
+        if inbox::unsettled(&mut transaction, from, until).await? {
+            outcome.waiting.push(day.name);
+            continue;
+        }
+        if !dry {
+            inbox::forget_ignored(&mut transaction, from, until).await?;
+        }
+        take(&mut transaction, &day, dry, &mut outcome).await?;
+        // Somebody may have asked for a replay since we looked; the table is ours now, so nobody does any more.
+        if !dry && inbox::unsettled(&mut transaction, from, until).await? {
+            transaction.rollback().await?;
+            outcome.waiting.extend(outcome.partitions.pop());
+            continue;
+        }
+        transaction.commit().await?;
+    }
+    let (rows, bytes) = inbox::count_strays(conn, midnight(before)).await?;
+    outcome.rows += rows;
+    outcome.bytes += bytes;
+    while !dry && inbox::drop_strays(conn, midnight(before), ROWS_MAX).await? > 0 {}
+    Ok(outcome)
+}
+
+/// A month of the access log leaves a line about itself.
+async fn access_log_months(
+    conn: &mut PgConnection,
+    before: NaiveDate,
+    dry: bool,
+    mut outcome: Outcome,
+) -> Result<Outcome, RetentionError> {
+    for month in old(partitions::list(conn, "access_log").await?, before) {
+        if dry {
+            take(conn, &month, dry, &mut outcome).await?;
+            continue;
+        }
+        let mut transaction = conn.begin().await?;
+        let lines = months::drop(&mut transaction, month.from).await?;
+        let subject = format!("{}: {lines}", month.name);
+        access_log::append(&mut transaction, &dropped(&subject)).await?;
+        transaction.commit().await?;
+        outcome.rows += lines;
+        outcome.bytes += month.bytes;
+        outcome.partitions.push(month.name);
+    }
+    Ok(outcome)
+}
+
+/// What the access log says of its own.
+fn dropped(subject: &str) -> Entry<'_> {
+    Entry {
+        token_id: None,
+        who: "wecomd",
+        role: "-",
+        method: "DROP",
+        route: "retention",
+        subject,
+        customer: "",
+        status: 200,
+        times: 1,
+        request_id: Uuid::now_v7(),
+        address: "-",
+    }
+}
+
+/// Drops a partition, or says what it has.
+async fn take(conn: &mut PgConnection, it: &Partition, dry: bool, outcome: &mut Outcome) -> sqlx::Result<()> {
+    outcome.rows += partitions::rows(conn, it).await?;
+    outcome.bytes += it.bytes;
+    outcome.partitions.push(it.name.clone());
+    if !dry {
+        partitions::drop(conn, it).await?;
+    }
+    Ok(())
+}
+
+fn old(all: Vec<Partition>, before: NaiveDate) -> impl Iterator<Item = Partition> {
+    all.into_iter().filter(move |it| it.from < before)
+}
+
+fn midnight(day: NaiveDate) -> DateTime<Utc> {
+    day.and_time(chrono::NaiveTime::MIN).and_utc()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().expect("a day")
+    }
+
+    #[test]
+    fn days_count_from_today_and_months_leave_the_current_one_and_so_many_whole_ones() {
+        let today = day("2026-03-31");
+        assert_eq!(Age::Days(30).horizon(today), day("2026-03-01"));
+        assert_eq!(Age::Months(1).horizon(today), day("2026-02-01"));
+        assert_eq!(Age::Months(24).horizon(today), day("2024-03-01"));
+        assert_eq!(Age::Days(u32::MAX).horizon(today), NaiveDate::MIN);
+    }
+
+    #[test]
+    fn nothing_is_dropped_that_nobody_asked_for() {
+        assert!(Kind::ALL.iter().all(|kind| Settings::default().age(*kind).is_none()));
+    }
+}

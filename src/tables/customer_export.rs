@@ -1,0 +1,148 @@
+//! Everything that we hold about a customer, row by row as it stands in the tables. What was said, and what WeCom sent,
+//! may be long and comes in pages.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::ids::CorpId;
+
+/// Whose rows are wanted.
+#[derive(Debug)]
+pub struct Whose<'a> {
+    /// The corp.
+    pub corpid: &'a CorpId,
+    /// The business's id, if that was asked for.
+    pub customer: Option<&'a str>,
+    /// The people outside.
+    pub persons: &'a [String],
+}
+
+/// A record's place in the order of time.
+pub type Place = (DateTime<Utc>, Uuid);
+
+/// A record, and the file that it names.
+#[derive(Debug)]
+pub struct RecordRow {
+    /// Its place.
+    pub place: Place,
+    /// All of its columns.
+    pub row: Value,
+    /// WeCom's id of its picture, sound, film or file.
+    pub media_id: Option<String>,
+}
+
+/// Up to `limit` rows of each table but the records, by the table's name.
+pub async fn rows(conn: &mut PgConnection, whose: &Whose<'_>, limit: i64) -> sqlx::Result<Map<String, Value>> {
+    let found = sqlx::query!(
+        r#"
+        with own_order as materialized (
+            select * from work_order where corpid = $1 and customer_id = $2 order by id limit $4
+        ),
+        own_way as materialized (
+            select * from contact_way where corpid = $1 and (customer_id = $2 or used_by = any($3)) order by id limit $4
+        ),
+        own_media as materialized (
+            select distinct media_id from wechat_contact_record
+            where corpid = $1 and external_userid = any($3) and media_id is not null
+            limit $4
+        )
+        (select 'customer_wechat_contact' as "table!", to_jsonb(it) as "row!" from customer_wechat_contact it
+            where corpid = $1 and external_userid = any($3) limit $4)
+        union all
+        (select 'customer_activity', to_jsonb(it) from customer_activity it
+            where corpid = $1 and external_userid = any($3) limit $4)
+        union all
+        (select 'customer_match', to_jsonb(it) from customer_match it
+            where corpid = $1 and (external_userid = any($3) or customer_id = $2 or $2 = any(candidates)) limit $4)
+        union all
+        (select 'work_order', to_jsonb(it) from own_order it)
+        union all
+        (select 'work_order_change', to_jsonb(it) from work_order_change it
+            where work_order_id in (select id from own_order) limit $4)
+        union all
+        (select 'contact_way', to_jsonb(it) from own_way it)
+        union all
+        (select 'contact_way_scan', to_jsonb(it) from contact_way_scan it
+            where corpid = $1 and (external_userid = any($3) or state in (select state from own_way)) limit $4)
+        union all
+        (select 'welcome', to_jsonb(it) from welcome it where corpid = $1 and external_userid = any($3) limit $4)
+        union all
+        (select 'handover_item', to_jsonb(it) from handover_item it join handover on handover.id = handover_id
+            where corpid = $1 and kind = 'customer' and subject = any($3) limit $4)
+        union all
+        (select 'handover_log', to_jsonb(it) from handover_log it join handover on handover.id = handover_id
+            where corpid = $1 and kind = 'customer' and subject = any($3) limit $4)
+        union all
+        (select 'transfer_fail', to_jsonb(it) from transfer_fail it
+            where corpid = $1 and external_userid = any($3) limit $4)
+        union all
+        (select 'sync_drift', to_jsonb(it) from sync_drift it join sync_run on sync_run.id = run_id
+            where corpid = $1 and external_userid = any($3) limit $4)
+        union all
+        (select 'task', to_jsonb(it) from task it
+            where corpid = $1 and (
+                kind = 'refresh_contact' and subject = any($3)
+                or kind = 'welcome' and payload::jsonb->>'external_userid' = any($3)
+                or kind = 'fetch_media' and subject in (select media_id from own_media)
+                or kind = 'notify_staff' and split_part(subject, ':', 1) = 'work_order'
+                    and split_part(subject, ':', 2) in (select id::text from own_order)
+            ) limit $4)
+        union all
+        (select 'media', to_jsonb(it) - 'location' from media it
+            where corpid = $1 and media_id in (select media_id from own_media) limit $4)
+        union all
+        (select 'idempotency_key', to_jsonb(it) - 'hash' from idempotency_key it
+            where exists (select from unnest($3::text[] || $2::text) id where position(to_json(id)::text in answer::text) > 0)
+            limit $4)
+        union all
+        (select 'access_log', to_jsonb(it) - 'previous' - 'hash' from access_log it
+            where customer <> '' and customer = any($3::text[] || $2::text)
+                or subject <> '' and subject = any($3::text[] || $2::text) limit $4)
+        "#,
+        whose.corpid.as_str(),
+        whose.customer,
+        whose.persons,
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut tables = Map::new();
+    for it in found {
+        if let Value::Array(rows) = tables.entry(it.table).or_insert_with(|| Value::Array(Vec::new())) {
+            rows.push(it.row);
+        }
+    }
+    Ok(tables)
+}
+
+/// Up to `limit` records after that place, oldest first.
+pub async fn records(
+    conn: &mut PgConnection,
+    whose: &Whose<'_>,
+    after: Option<Place>,
+    limit: i64,
+) -> sqlx::Result<Vec<RecordRow>> {
+    let (at, id) = after.unzip();
+    let rows = sqlx::query!(
+        r#"
+        select contact_time, id, media_id, to_jsonb(record) as "row!"
+        from wechat_contact_record record
+        where corpid = $1 and (external_userid = any($3) or customer_id = $2)
+            and ($4::timestamptz is null or (contact_time, id) > ($4, $5::uuid))
+        order by contact_time, id
+        limit $6
+        "#,
+        whose.corpid.as_str(),
+        whose.customer,
+        whose.persons,
+        at,
+        id,
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    let rows = rows.into_iter();
+    Ok(rows.map(|it| RecordRow { place: (it.contact_time, it.id), row: it.row, media_id: it.media_id }).collect())
+}

@@ -1,0 +1,234 @@
+//! `erasure` and `erasure_media`: who asked that somebody be erased, how far that is, and which bytes still have to go.
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::ids::{CorpId, DeliveryKey};
+
+/// An erasure as the admin API shows it.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Erasure")]
+pub struct Shown {
+    /// Its number.
+    pub id: i64,
+    /// The corp.
+    pub corpid: String,
+    /// customer or person: by which id they were named.
+    pub named_by: String,
+    /// Who asked.
+    pub asked_by: String,
+    /// The request by which they did.
+    pub request_id: Uuid,
+    /// When.
+    pub asked_at: DateTime<Utc>,
+    /// running or done.
+    pub state: String,
+    /// How many rows of each table were erased or made nameless.
+    pub counts: Value,
+    /// How many deliveries were emptied.
+    pub deliveries: i64,
+    /// How many files are still to be deleted.
+    pub media_left: i64,
+    /// What keeps it from going on at the moment.
+    pub trouble: Option<String>,
+    /// When it was done.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// An erasure to begin.
+#[derive(Debug)]
+pub struct New<'a> {
+    /// The corp.
+    pub corpid: &'a CorpId,
+    /// customer or person.
+    pub named_by: &'a str,
+    /// Who asks.
+    pub asked_by: &'a str,
+    /// By which token.
+    pub token_id: Option<i32>,
+    /// By which request.
+    pub request_id: Uuid,
+    /// Whom to look for in the inbox.
+    pub persons: &'a [String],
+}
+
+/// One that has something left to do, in hand.
+#[derive(Debug)]
+pub struct Running {
+    /// Its number.
+    pub id: i64,
+    /// Deliveries up to this time are emptied; later ones are judged when they are recorded.
+    pub asked_at: DateTime<Utc>,
+    /// Whom to look for.
+    pub persons: Vec<String>,
+    /// Where to go on.
+    pub scanned_to: Option<String>,
+}
+
+/// Bytes that are still to be deleted.
+#[derive(Debug)]
+pub struct Bytes {
+    /// The corp.
+    pub corpid: CorpId,
+    /// WeCom's id of them.
+    pub media_id: String,
+    /// When they were sent.
+    pub contact_time: DateTime<Utc>,
+    /// Their name in the store, if they were kept.
+    pub location: Option<String>,
+}
+
+/// Begins one; its number, and the time from which on the person is erased.
+pub async fn begin(conn: &mut PgConnection, new: &New<'_>) -> sqlx::Result<(i64, DateTime<Utc>)> {
+    // The moment at which the corp's lock is held, not the one at which the request began to wait for it.
+    let row = sqlx::query!(
+        r#"
+        insert into erasure (corpid, named_by, asked_by, token_id, request_id, asked_at, persons, counts)
+        values ($1, $2, $3, $4, $5, clock_timestamp(), $6, '{}')
+        returning id, asked_at
+        "#,
+        new.corpid.as_str(),
+        new.named_by,
+        new.asked_by,
+        new.token_id,
+        new.request_id,
+        new.persons,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((row.id, row.asked_at))
+}
+
+/// Notes what its first half did.
+pub async fn note(conn: &mut PgConnection, id: i64, counts: &Value) -> sqlx::Result<()> {
+    sqlx::query!("update erasure set counts = $2 where id = $1", id, counts).execute(conn).await?;
+    Ok(())
+}
+
+/// One erasure, or up to `limit` of them before the given number, latest first.
+pub async fn list(
+    conn: &mut PgConnection,
+    id: Option<i64>,
+    before: Option<i64>,
+    limit: i64,
+) -> sqlx::Result<Vec<Shown>> {
+    sqlx::query_as!(
+        Shown,
+        r#"
+        select
+            id, corpid, named_by, asked_by, request_id, asked_at, state, counts, deliveries, trouble, finished_at,
+            (select count(*) from erasure_media where erasure_id = erasure.id) as "media_left!"
+        from erasure
+        where ($1::bigint is null or id = $1) and ($2::bigint is null or id < $2)
+        order by id desc
+        limit $3
+        "#,
+        id,
+        before,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Takes one that has something left to do and that nobody has in hand, until the transaction ends.
+pub async fn take(conn: &mut PgConnection) -> sqlx::Result<Option<Running>> {
+    sqlx::query_as!(
+        Running,
+        r#"
+        select id, asked_at, persons, scanned_to
+        from erasure
+        where state = 'running' and due_at <= now()
+        order by id
+        limit 1
+        for update skip locked
+        "#
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Notes up to where the inbox was looked through; to be committed with what was emptied.
+pub async fn looked(conn: &mut PgConnection, id: i64, last: &DeliveryKey, emptied: u64) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update erasure
+        set scanned_to = $2, deliveries = deliveries + $3
+        where id = $1
+        "#,
+        id,
+        last.to_string(),
+        i64::try_from(emptied).unwrap_or(i64::MAX),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Up to `limit` files that are still to be deleted for it.
+pub async fn bytes_left(conn: &mut PgConnection, id: i64, limit: i64) -> sqlx::Result<Vec<Bytes>> {
+    sqlx::query_as!(
+        Bytes,
+        r#"
+        select corpid as "corpid: CorpId", media_id, contact_time, location
+        from erasure_media
+        where erasure_id = $1
+        order by media_id
+        limit $2
+        "#,
+        id,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// These are deleted.
+pub async fn bytes_gone(conn: &mut PgConnection, id: i64, it: &Bytes) -> sqlx::Result<()> {
+    sqlx::query!(
+        "delete from erasure_media where erasure_id = $1 and corpid = $2 and media_id = $3",
+        id,
+        it.corpid.as_str(),
+        it.media_id,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Something keeps it from going on: it is taken again after so many seconds.
+pub async fn wait(conn: &mut PgConnection, id: i64, trouble: &str, wait_s: f64) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update erasure
+        set trouble = $2, due_at = now() + make_interval(secs => $3)
+        where id = $1 and state = 'running'
+        "#,
+        id,
+        trouble,
+        wait_s,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Nothing is left to do: not even whom it was about is known any more.
+pub async fn finish(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update erasure
+        set state = 'done', persons = '{}', scanned_to = null, trouble = null,
+            finished_at = clock_timestamp()
+        where id = $1 and state = 'running'
+        "#,
+        id,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

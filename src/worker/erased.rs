@@ -1,0 +1,40 @@
+//! Deliveries that come too late: they are about somebody who was erased, so nothing was recorded from them, and what
+//! they say is not kept either.
+
+use std::collections::BTreeSet;
+
+use sqlx::PgConnection;
+
+use crate::{
+    changes::Person,
+    ids::{CorpId, ExternalUserId},
+    inbox::{self, Claimed},
+    tables::erased_person,
+};
+
+/// Empties those of a batch that mention somebody who was erased and is not back, or that are older than the erasure.
+/// `corps` says whose tables each was for. What the batch changes is written before: whoever comes back with it has a contact by now.
+pub(super) async fn empty_late(
+    conn: &mut PgConnection,
+    claimed: &[Claimed],
+    corps: &[Option<CorpId>],
+) -> sqlx::Result<u64> {
+    let people: Vec<_> = claimed.iter().zip(corps).map(|(it, corp)| mentioned(it, corp.as_ref())).collect();
+    let erased = erased_person::of(conn, &people.iter().flatten().cloned().collect()).await?;
+    if erased.is_empty() {
+        return Ok(0);
+    }
+    let covered = |it: &Claimed, people: &BTreeSet<Person>| {
+        people.iter().any(|who| erased.get(who).is_some_and(|tombstone| tombstone.covers(it.key.event_at)))
+    };
+    let late = claimed.iter().zip(&people).filter(|(it, people)| covered(it, people));
+    let keys: Vec<_> = late.map(|(it, _)| it.key.clone()).collect();
+    inbox::empty(conn, &keys).await
+}
+
+/// Everybody outside whom a delivery mentions.
+fn mentioned(delivery: &Claimed, corp: Option<&CorpId>) -> BTreeSet<Person> {
+    let Some(corp) = corp else { return BTreeSet::new() };
+    let people = ExternalUserId::mentioned_in(&delivery.plaintext);
+    people.into_iter().map(|who| (corp.clone(), who)).collect()
+}
