@@ -115,6 +115,9 @@ def before_call(context, case, kwargs):
     if not is_meant_well(case):
         # An empty parameter counts as left out, so it is no bad one.
         case.query = {name: "!" if value == "" else value for name, value in (case.query or {}).items()}
+        if path[0] == "console-users" and case.path_parameters:
+            # In a path a number is a text like any other, so it is no bad one either.
+            case.path_parameters["userid"] = "x" * 65
         return
     if isinstance(case.body, dict) and "corpid" in case.body:
         # With a second company, every request that leaves the corp out would be refused at once.
