@@ -5,7 +5,7 @@ use std::io::Read;
 use chrono::{SecondsFormat, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 
-use super::{database::with_pool, say};
+use super::{database::with_pool, line::note, say};
 use crate::{admin, config::Config, tables::enterprise_wechat_config, vault::Vault};
 
 #[derive(Debug, Args)]
@@ -54,6 +54,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
                     .map_err(|error| anyhow::anyhow!("stdin is not an app's configuration: {error}"))?;
                 let overlap = TimeDelta::hours(config.callback.key_overlap_hours.into());
                 let saved = admin::config::save(&mut conn, &vault, overlap, new).await?;
+                note(&mut conn, "wecomd config add", &saved.shown.name).await?;
                 let done = if saved.created { "added" } else { "changed" };
                 say(&format!("{done}; its callbacks go to {}", saved.shown.callback_path));
             }
@@ -67,8 +68,14 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
                     }
                 }
             }
-            Command::Disable { name } => admin::config::set_status(&mut conn, &name, false).await?,
-            Command::Enable { name } => admin::config::set_status(&mut conn, &name, true).await?,
+            Command::Disable { name } => {
+                admin::config::set_status(&mut conn, &name, false).await?;
+                note(&mut conn, "wecomd config disable", &name).await?;
+            }
+            Command::Enable { name } => {
+                admin::config::set_status(&mut conn, &name, true).await?;
+                note(&mut conn, "wecomd config enable", &name).await?;
+            }
         }
         Ok(())
     })

@@ -2,11 +2,13 @@
 
 use clap::{Args, Subcommand};
 
-use super::{database::with_pool, say, token::corp};
+use super::{
+    database::with_pool,
+    line::{WHO, note},
+    say,
+    token::corp,
+};
 use crate::{admin::auth::Role, config::Config, ids::UserId, tables::console_user};
-
-/// Who allowed it, if it was done here.
-const BY: &str = "command line";
 
 /// How many are listed at most.
 const LISTED_MAX: i64 = 10_000;
@@ -56,7 +58,8 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
                 anyhow::ensure!(!userid.trim().is_empty(), "--userid is empty");
                 let corpid = corp(&mut conn, corpid.as_deref()).await?;
                 let user = UserId(userid.clone());
-                console_user::put(&mut conn, &corpid, &user, role.as_str(), own_only, BY).await?;
+                console_user::put(&mut conn, &corpid, &user, role.as_str(), own_only, WHO).await?;
+                note(&mut conn, "wecomd console-user add", &userid).await?;
                 say(&format!("{userid} may log in as {role}"));
             }
             Command::List => {
@@ -70,6 +73,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
                 let corpid = corp(&mut conn, corpid.as_deref()).await?;
                 let removed = console_user::remove(&mut conn, &corpid, &UserId(userid.clone())).await?;
                 anyhow::ensure!(removed, "{userid} may not log in anyway");
+                note(&mut conn, "wecomd console-user remove", &userid).await?;
                 say(&format!("{userid} may log in no longer"));
             }
         }

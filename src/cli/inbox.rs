@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{database::with_pool, say};
+use super::{database::with_pool, line::note, say};
 use crate::{
     config::Config,
     ids::DeliveryKey,
@@ -73,6 +73,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
             Command::Show { id } => {
                 let shown = inbox::show(&mut conn, &id).await?;
                 let shown = shown.ok_or_else(|| anyhow::anyhow!("there is no delivery {id}"))?;
+                note(&mut conn, "wecomd inbox show", &id.to_string()).await?;
                 say(&serde_json::to_string_pretty(&shown.listed)?);
                 say(&shown.plaintext);
             }
@@ -86,6 +87,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
                 }
                 for id in &ids {
                     anyhow::ensure!(inbox::replay(&mut conn, id).await?, "there is no delivery {id}");
+                    note(&mut conn, "wecomd inbox replay", &id.to_string()).await?;
                 }
                 say(&format!("{} deliveries wait to be recorded again", ids.len()));
             }

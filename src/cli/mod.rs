@@ -32,6 +32,8 @@ mod key;
 
 mod memory;
 
+mod line;
+
 mod retention;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};

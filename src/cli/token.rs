@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
 use sqlx::{Connection, PgConnection};
 
-use super::{database::with_pool, say};
+use super::{database::with_pool, line::note, say};
 use crate::{
     admin::{
         api_tokens::{EXPIRES_DAYS_MAX, own_only_refused, state},
@@ -80,6 +80,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
                 if own_only {
                     api_token::limit_to_own(&mut transaction, id).await?;
                 }
+                note(&mut transaction, "wecomd token create", &name).await?;
                 transaction.commit().await?;
                 say(token.secret.expose_secret());
             }
@@ -90,6 +91,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
             }
             Command::Revoke { id } => {
                 anyhow::ensure!(api_token::revoke(&mut conn, id).await?, "no live token has number {id}");
+                note(&mut conn, "wecomd token revoke", &id.to_string()).await?;
                 say(&format!("token {id} is revoked"));
             }
         }

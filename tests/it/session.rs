@@ -347,6 +347,9 @@ async fn the_first_who_may_log_in_is_named_on_the_command_line() {
     assert!(run(&["remove", "--userid", "zhangsan"]).0);
     let (removed, said) = run(&["remove", "--userid", "zhangsan"]);
     assert!(!removed && said.contains("may not log in anyway"), "{said}");
+    let lines = db.texts("select concat_ws(' ', who, method, route, subject) from access_log order by id").await;
+    let line = |what: &str| format!("command line CLI wecomd console-user {what} zhangsan");
+    assert_eq!(lines, [line("add"), line("remove")], "what is done on the command line is in the log, too");
     db.close().await;
 }
 
