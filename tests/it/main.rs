@@ -103,3 +103,5 @@ mod session;
 mod privacy;
 
 mod retention;
+
+mod upgrade;
