@@ -9,7 +9,7 @@ use sqlx::{
     Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
 use crate::{
     admin::{self, Admin, AdminSettings, guard::Guard},
@@ -22,7 +22,7 @@ use crate::{
     inbox::{Inbox, Wake},
     media::MediaStore,
     privacy::{self, Eraser, Retention},
-    server::{self, AdminDoor, CallbackDoor, Health, Limits},
+    server::{self, AdminDoor, BodyRoom, CallbackDoor, Health, Limits},
     sync::{self, Sync},
     tables::{MIGRATOR, access_log::months, contact_flow_setting, work_order::Patience},
     tasks, telemetry,
@@ -37,8 +37,19 @@ const DATABASE_START_LIMIT: Duration = Duration::from_secs(30);
 /// Between two attempts to reach it.
 const DATABASE_RETRY: Duration = Duration::from_millis(500);
 
-/// How long a stop waits for each part: longer than any of them should need.
-const STOP_LIMIT: Duration = Duration::from_secs(30);
+/// How long a stop waits for all parts together, whatever hangs: doors, committer, workers, tasks. Each of them has its
+/// own, shorter limit.
+const PARTS_STOP_LIMIT: Duration = Duration::from_secs(15);
+
+/// How long the last counts may take to be written down after that.
+const LAST_COUNTS_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long the connections to the database may take to say goodbye.
+const POOLS_CLOSE_LIMIT: Duration = Duration::from_secs(1);
+
+/// What is lost if the last counts cannot be written down.
+const LAST_COUNTS_LOST: &str =
+    "refused requests and uses of previous callback keys of the last seconds are not counted";
 
 /// How long a statement of the admin API may take.
 const ADMIN_STATEMENT_LIMIT: &str = "15s";
@@ -211,11 +222,15 @@ impl App {
     }
 
     /// Stops accepting, answers what is in hand, settles what is claimed.
+    ///
+    /// It returns within [`PARTS_STOP_LIMIT`], [`LAST_COUNTS_LIMIT`] and [`POOLS_CLOSE_LIMIT`] together, also if the
+    /// database hangs: a part that does not end by then is broken off, and what it had claimed is taken again later.
     pub async fn stop(self) {
         drop(self.stop);
+        let deadline = Instant::now() + PARTS_STOP_LIMIT;
         // The doors hold the way into the inbox: once they are gone, the committer finishes what it has and ends.
         for mut task in self.doors.into_iter().chain([self.committer]).chain(self.workers) {
-            match tokio::time::timeout(STOP_LIMIT, &mut task).await {
+            match tokio::time::timeout_at(deadline, &mut task).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::error!(error = %error, "a part of the program ended badly"),
                 Err(_) => {
@@ -229,12 +244,22 @@ impl App {
         for follower in &self.followers {
             follower.abort();
         }
-        admin::note_refused(&self.admin_half).await;
-        if let Err(error) = self.admin_half.apps.write_previous().await {
-            tracing::warn!(error = %error, "how often previous callback keys were used in the last seconds is not known");
+        let last_counts = async {
+            admin::note_refused(&self.admin_half).await;
+            self.admin_half.apps.write_previous().await
+        };
+        match tokio::time::timeout(LAST_COUNTS_LIMIT, last_counts).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(error = %error, "{LAST_COUNTS_LOST}"),
+            Err(_) => tracing::warn!("{LAST_COUNTS_LOST}: the database does not answer"),
         }
-        self.tasks_pool.close().await;
-        self.admin_half.pool.close().await;
+        let close = async {
+            self.tasks_pool.close().await;
+            self.admin_half.pool.close().await;
+        };
+        if tokio::time::timeout(POOLS_CLOSE_LIMIT, close).await.is_err() {
+            tracing::warn!("some connections to the database were cut off: it does not answer");
+        }
     }
 }
 
@@ -244,6 +269,7 @@ fn limits(config: &Config) -> Limits {
         header_timeout: Duration::from_millis(config.http.header_timeout_ms),
         body_timeout: Duration::from_millis(config.http.body_timeout_ms),
         body_bytes_max: config.http.body_bytes_max,
+        body_room: BodyRoom::default(),
     }
 }
 

@@ -242,6 +242,7 @@ pub fn unread(status: u16, request_id: Uuid) -> Reply {
     let problem = match status {
         408 => Problem::new(Code::BodyTimeout, "send the body faster, or raise http.body_timeout_ms"),
         413 => Problem::new(Code::BodyTooLarge, "send less at once, or raise http.body_bytes_max"),
+        429 => Problem::new(Code::TooManyRequests, "too many requests stopped half-way in their bodies; send it again"),
         _ => Problem::new(Code::BodyBroken, "the connection ended within the body; send the request again"),
     };
     problem.reply(request_id)

@@ -1,6 +1,6 @@
 //! `wecomd serve`: the daemon.
 
-use std::sync::Arc;
+use std::{sync::Arc, thread, time::Duration};
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
@@ -52,12 +52,23 @@ pub(super) async fn run(mut config: Config, arguments: Arguments) -> anyhow::Res
         },
         () = stop.wait() => Ok(()),
     };
-    database.stop().await?;
+    match tokio::time::timeout(DATABASE_STOP_LIMIT, database.stop()).await {
+        Ok(stopped) => stopped?,
+        Err(_) => {
+            tracing::warn!("the private PostgreSQL has not stopped yet; it will, or the next start takes it over")
+        }
+    }
     tracing::info!("stopped");
     served
 }
 
-/// SIGTERM or Ctrl-C.
+/// How long the private PostgreSQL may take for its last checkpoint while we wait.
+const DATABASE_STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long after the first signal the process ends, whatever hangs. The limits of the parts add up to less.
+const STOP_LIMIT: Duration = Duration::from_secs(24);
+
+/// SIGTERM or Ctrl-C. From the first of them on, the process ends within [`STOP_LIMIT`].
 pub(super) struct Stop {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
@@ -66,6 +77,20 @@ pub(super) struct Stop {
 impl Stop {
     /// Takes the signals from now on.
     pub(super) fn new() -> std::io::Result<Self> {
+        let mut watched = Self::listen()?;
+        tokio::spawn(async move {
+            watched.wait().await;
+            // A thread of its own: it ends the process even if no task runs any more.
+            thread::spawn(|| {
+                thread::sleep(STOP_LIMIT);
+                eprintln!("wecomd: the stop took longer than {} s and was cut off", STOP_LIMIT.as_secs());
+                std::process::exit(1);
+            });
+        });
+        Self::listen()
+    }
+
+    fn listen() -> std::io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 

@@ -46,6 +46,9 @@ pub enum NotStored {
     /// It took too long, or too many were waiting.
     #[error("it could not be stored in time")]
     Late,
+    /// It did not arrive whole before its room was needed.
+    #[error("it was not read to its end")]
+    Unread,
 }
 
 struct Waiting {

@@ -1,11 +1,19 @@
-//! Reading a request's body, in bounds.
+//! Reading a request's body, in bounds: of each body, of time, and of what all half read bodies may hold together.
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
-use tokio::time::timeout;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use tokio::{sync::oneshot, time::timeout};
 
 use super::Limits;
+
+/// How many bytes of bodies that are not whole yet may be in memory at once, in all listeners together.
+const HALF_READ_BYTES_MAX: usize = 64 << 20;
 
 /// Why a body could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +24,8 @@ pub(super) enum BodyError {
     TooLarge,
     /// The connection broke or the framing is wrong: 400.
     Broken,
+    /// Too many bodies came in halves at once, and this one was the oldest of them: 429.
+    Crowded,
 }
 
 impl BodyError {
@@ -25,7 +35,14 @@ impl BodyError {
             Self::Slow => 408,
             Self::TooLarge => 413,
             Self::Broken => 400,
+            Self::Crowded => 429,
         }
+    }
+
+    /// The status for a callback. None closes the connection without an answer, so that WeCom repeats it: what was given
+    /// up for want of room may have been a genuine one.
+    pub(super) fn callback_status(self) -> Option<u16> {
+        (self != Self::Crowded).then(|| self.status())
     }
 
     /// A stable word for a counter.
@@ -34,16 +51,164 @@ impl BodyError {
             Self::Slow => "body_slow",
             Self::TooLarge => "body_too_large",
             Self::Broken => "body_broken",
+            Self::Crowded => "body_crowded",
         }
     }
 }
 
-/// The whole body, or why not.
+/// What the bodies that are being read may hold together. Clones share it.
+///
+/// Whoever sends half a body and then nothing cannot be told from somebody slow. So nobody waits for room: where it is
+/// used up, the body that was begun first is given up. WeCom's come whole within milliseconds and are never the oldest
+/// for long.
+#[derive(Debug, Clone)]
+pub struct BodyRoom(Arc<Mutex<HalfRead>>);
+
+#[derive(Debug)]
+struct HalfRead {
+    bytes_max: usize,
+    bytes: usize,
+    next: u64,
+    /// By the order in which they began.
+    bodies: BTreeMap<u64, HalfBody>,
+}
+
+#[derive(Debug)]
+struct HalfBody {
+    bytes: usize,
+    /// Dropped when the body is given up, which tells its reader.
+    _keep: oneshot::Sender<()>,
+}
+
+/// One body's share of the room; it is given back when this is dropped.
+struct Share {
+    room: BodyRoom,
+    number: u64,
+    given_up: oneshot::Receiver<()>,
+}
+
+impl Default for BodyRoom {
+    fn default() -> Self {
+        Self::of(HALF_READ_BYTES_MAX)
+    }
+}
+
+impl BodyRoom {
+    /// Room for so many bytes.
+    fn of(bytes_max: usize) -> Self {
+        Self(Arc::new(Mutex::new(HalfRead { bytes_max, bytes: 0, next: 0, bodies: BTreeMap::new() })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HalfRead> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self) -> Share {
+        let (keep, given_up) = oneshot::channel();
+        let mut half_read = self.lock();
+        let number = half_read.next;
+        half_read.next += 1;
+        half_read.bodies.insert(number, HalfBody { bytes: 0, _keep: keep });
+        Share { room: self.clone(), number, given_up }
+    }
+}
+
+impl HalfRead {
+    /// Notes that a body grew, and gives up the oldest ones until all fit.
+    fn grow(&mut self, number: u64, bytes: usize) {
+        let Some(body) = self.bodies.get_mut(&number) else { return };
+        body.bytes += bytes;
+        self.bytes += bytes;
+        while self.bytes > self.bytes_max
+            && let Some((_, oldest)) = self.bodies.pop_first()
+        {
+            self.bytes -= oldest.bytes;
+        }
+    }
+
+    fn leave(&mut self, number: u64) {
+        if let Some(body) = self.bodies.remove(&number) {
+            self.bytes -= body.bytes;
+        }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.room.lock().leave(self.number);
+    }
+}
+
+/// The whole body, or why not. One that is announced as too large is refused before a byte of it is read.
 pub(super) async fn read(body: Incoming, limits: &Limits) -> Result<Bytes, BodyError> {
-    match timeout(limits.body_timeout, Limited::new(body, limits.body_bytes_max).collect()).await {
+    if body.size_hint().lower() > limits.body_bytes_max as u64 {
+        return Err(BodyError::TooLarge);
+    }
+    match timeout(limits.body_timeout, collect(body, limits)).await {
         Err(_) => Err(BodyError::Slow),
-        Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => Err(BodyError::TooLarge),
-        Ok(Err(_)) => Err(BodyError::Broken),
-        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(read) => read,
+    }
+}
+
+async fn collect(mut body: Incoming, limits: &Limits) -> Result<Bytes, BodyError> {
+    let mut share = limits.body_room.enter();
+    // What is announced is reserved, and takes no memory before it comes: a buffer that grows is copied again and again.
+    let announced = usize::try_from(body.size_hint().exact().unwrap_or_default()).unwrap_or_default();
+    let mut whole = BytesMut::with_capacity(announced.min(limits.body_bytes_max));
+    loop {
+        let frame = tokio::select! {
+            frame = body.frame() => frame,
+            // Only the room drops the sender: nothing is ever sent.
+            _ = &mut share.given_up => return Err(BodyError::Crowded),
+        };
+        let Some(frame) = frame else { return Ok(whole.freeze()) };
+        let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
+        if whole.len() + data.len() > limits.body_bytes_max {
+            return Err(BodyError::TooLarge);
+        }
+        share.room.lock().grow(share.number, data.len());
+        // Copied, since a frame is a part of the connection's buffer and would keep all of it.
+        whole.extend_from_slice(&data);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_half_bodies_are_given_up_until_the_others_fit() {
+        let room = BodyRoom::of(100);
+        let (mut first, mut second, mut third) = (room.enter(), room.enter(), room.enter());
+        for share in [&first, &second, &third] {
+            room.lock().grow(share.number, 33);
+        }
+        assert!([&mut first, &mut second, &mut third].into_iter().all(|it| it.given_up.try_recv() == empty()));
+        room.lock().grow(third.number, 50);
+        assert!([&mut first, &mut second].into_iter().all(|it| it.given_up.try_recv() == gone()), "49 bytes too many");
+        assert_eq!(third.given_up.try_recv(), empty());
+        assert_eq!(room.lock().bytes, 83);
+    }
+
+    #[test]
+    fn a_body_that_alone_is_too_much_is_given_up_itself_and_what_ends_gives_its_room_back() {
+        let room = BodyRoom::of(100);
+        let mut only = room.enter();
+        room.lock().grow(only.number, 101);
+        assert_eq!(only.given_up.try_recv(), gone());
+        assert_eq!(room.lock().bytes, 0);
+        let ended = room.enter();
+        room.lock().grow(ended.number, 60);
+        drop((only, ended));
+        let half_read = room.lock();
+        assert_eq!((half_read.bytes, half_read.bodies.len()), (0, 0));
+    }
+
+    fn empty() -> Result<(), oneshot::error::TryRecvError> {
+        Err(oneshot::error::TryRecvError::Empty)
+    }
+
+    fn gone() -> Result<(), oneshot::error::TryRecvError> {
+        Err(oneshot::error::TryRecvError::Closed)
     }
 }

@@ -17,7 +17,7 @@ use super::{Door, Limits, Served, body, refusal::Refusals, reply};
 use crate::{
     apps::{App, Apps},
     crypto::{self, Query},
-    inbox::Inbox,
+    inbox::{Inbox, NotStored},
 };
 
 /// Where callbacks go: `/callback/{app}`.
@@ -37,7 +37,8 @@ pub struct CallbackDoor {
 /// Why a request is not answered with what it wants: the step that failed, and the status that is all it learns.
 struct Refused {
     step: &'static str,
-    status: u16,
+    /// None closes the connection without an answer: what may be WeCom's was not read whole, and is to be repeated.
+    status: Option<u16>,
 }
 
 /// A callback that is WeCom's.
@@ -57,13 +58,13 @@ impl CallbackDoor {
     /// WeCom asks whether the URL is ours: the echo goes back as it was decrypted, byte for byte.
     fn verify(&self, app: &App, query: &str) -> Result<Vec<u8>, Refused> {
         let query = Query::parse(query).map_err(refused)?;
-        let echo = query.echostr.as_deref().ok_or(Refused { step: "query", status: 400 })?;
+        let echo = query.echostr.as_deref().ok_or(Refused { step: "query", status: Some(400) })?;
         let opened = crypto::open(&app.keys, &app.receivers, &query, echo).map_err(refused)?;
         // A push's ciphertext is signed over the same four strings as an echo: whoever has seen one must not be able
         // to have it decrypted here. WeCom's echoes are numbers, and its messages are not.
         let number = !opened.plaintext.is_empty() && opened.plaintext.iter().all(u8::is_ascii_digit);
         if !number || opened.plaintext.len() > ECHO_DIGITS_MAX {
-            return Err(Refused { step: "echo", status: 403 });
+            return Err(Refused { step: "echo", status: Some(403) });
         }
         Ok(opened.plaintext)
     }
@@ -72,15 +73,15 @@ impl CallbackDoor {
         let query = Query::parse(request.uri().query().unwrap_or_default()).map_err(refused)?;
         let body = body::read(request.into_body(), &self.limits)
             .await
-            .map_err(|error| Refused { step: error.step(), status: error.status() })?;
+            .map_err(|error| Refused { step: error.step(), status: error.callback_status() })?;
         let encrypt = crypto::envelope(&body).map_err(refused)?;
         let opened = crypto::open(&app.keys, &app.receivers, &query, &encrypt).map_err(refused)?;
         Ok(Received { opened, json: body.trim_ascii_start().starts_with(b"{") })
     }
 
     fn app(&self, path: &str) -> Result<Arc<App>, Refused> {
-        let name = path.strip_prefix(PREFIX).ok_or(Refused { step: "app", status: 404 })?;
-        self.apps.get(name).ok_or(Refused { step: "app", status: 404 })
+        let name = path.strip_prefix(PREFIX).ok_or(Refused { step: "app", status: Some(404) })?;
+        self.apps.get(name).ok_or(Refused { step: "app", status: Some(404) })
     }
 }
 
@@ -89,24 +90,24 @@ impl Door for CallbackDoor {
         let began = Instant::now();
         let app = match self.app(request.uri().path()) {
             Ok(app) => app,
-            Err(refused) => return Ok(self.refuse("", refused, peer)),
+            Err(refused) => return self.refuse("", refused, peer),
         };
         let received = match *request.method() {
             Method::GET => {
-                return Ok(match self.verify(&app, request.uri().query().unwrap_or_default()) {
+                return match self.verify(&app, request.uri().query().unwrap_or_default()) {
                     Ok(echo) => {
                         tracing::info!(app = app.name, "WeCom verified the callback URL");
-                        answer(200, echo.into())
+                        Ok(answer(200, echo.into()))
                     }
                     Err(refused) => self.refuse(&app.name, refused, peer),
-                });
+                };
             }
             Method::POST => self.receive(&app, request).await,
-            _ => Err(Refused { step: "method", status: 405 }),
+            _ => Err(Refused { step: "method", status: Some(405) }),
         };
         let received = match received {
             Ok(received) => received,
-            Err(refused) => return Ok(self.refuse(&app.name, refused, peer)),
+            Err(refused) => return self.refuse(&app.name, refused, peer),
         };
         let reply = reply::to(&app, &received);
         self.inbox.accept(app.id, received.opened.plaintext).await?;
@@ -119,16 +120,16 @@ impl Door for CallbackDoor {
 }
 
 impl CallbackDoor {
-    fn refuse(&self, app: &str, refused: Refused, peer: SocketAddr) -> Response<Full<Bytes>> {
+    fn refuse(&self, app: &str, refused: Refused, peer: SocketAddr) -> Served {
         self.refusals.note(app, refused.step, peer);
-        answer(refused.status, Bytes::new())
+        refused.status.map(|status| answer(status, Bytes::new())).ok_or(NotStored::Unread)
     }
 }
 
 /// The outsider learns that the request is malformed or not allowed, not which check failed.
 fn refused(error: crypto::OpenError) -> Refused {
     let step = error.step();
-    Refused { step, status: if matches!(step, "query" | "envelope") { 400 } else { 403 } }
+    Refused { step, status: Some(if matches!(step, "query" | "envelope") { 400 } else { 403 }) }
 }
 
 fn answer(status: u16, body: Bytes) -> Response<Full<Bytes>> {

@@ -16,6 +16,7 @@ use tokio::{
 };
 use tokio_io_timeout::TimeoutStream;
 
+use super::body::BodyRoom;
 use crate::inbox::NotStored;
 
 /// How long a stopping door waits for the requests in hand. Storing has its own, shorter limit.
@@ -27,8 +28,9 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 /// How long a caller may leave an answer unread. While it does, no other limit runs.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
 
-/// How many bytes of head a connection may buffer.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// How many bytes of head a connection may buffer. WeCom's heads have one or two thousand, and ten thousand connections
+/// may buffer as many.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
 
 /// What a door answers; `Err` closes the connection without a word.
 pub type Served = Result<Response<Full<Bytes>>, NotStored>;
@@ -44,6 +46,8 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// How large a request's body may be.
     pub body_bytes_max: usize,
+    /// What half read bodies may hold together; the listeners of a program share it.
+    pub body_room: BodyRoom,
 }
 
 /// Something that answers requests.

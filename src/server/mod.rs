@@ -15,6 +15,7 @@ mod admin;
 mod probes;
 
 pub use admin::AdminDoor;
+pub use body::BodyRoom;
 pub use callback::CallbackDoor;
 pub(crate) use listen::serve;
 pub use listen::{Door, Limits, Served, bind};

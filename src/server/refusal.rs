@@ -53,6 +53,9 @@ fn meaning(step: &str) -> &'static str {
         "echo" => "a verification whose echo is no number: somebody tries to have a callback decrypted",
         "body_slow" => "the body took too long",
         "body_too_large" => "the body is larger than http.body_bytes_max",
+        "body_crowded" => {
+            "too many half bodies at once, and this was the oldest; it was not answered, so WeCom repeats it"
+        }
         _ => "the request broke off",
     }
 }

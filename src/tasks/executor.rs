@@ -26,7 +26,7 @@ const ATTEMPTS_MAX: i32 = 20;
 const RUN_LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// How long a stop waits for what is in hand; then it is given back.
-const STOP_LIMIT: Duration = Duration::from_secs(20);
+const STOP_LIMIT: Duration = Duration::from_secs(12);
 
 /// After trouble with the database, a lane waits this long before it asks again.
 const DATABASE_RETRY: Duration = Duration::from_millis(500);

@@ -12,6 +12,8 @@ mod audit;
 
 mod callback;
 
+mod bodies;
+
 mod concurrency;
 
 mod contact_flow;

@@ -1,6 +1,11 @@
 //! Stopping, and not starting: what is in hand is finished, and a refusal says what to do.
 
-use std::{fs, net::TcpListener, process::Output};
+use std::{
+    fs,
+    net::TcpListener,
+    process::Output,
+    time::{Duration, Instant},
+};
 
 use secrecy::ExposeSecret;
 use tokio::{
@@ -11,11 +16,14 @@ use wecomd::sandbox::{AppKind, Push};
 
 use crate::support::{
     Company, Daemon, TestDb,
-    daemon::{free_port, program},
+    daemon::{free_port, program, signal},
     folder::{Folder, is_running},
     plaintext::contact,
     wait::until,
 };
+
+/// How long a stop may take, whatever hangs.
+const STOPS_WITHIN: Duration = Duration::from_secs(25);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigterm_closes_the_door_and_answers_the_request_in_hand() {
@@ -81,6 +89,26 @@ async fn sigterm_stops_the_private_postgresql_too() {
     assert!(!is_running(postgres), "it ended before wecomd did");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sigterm_ends_the_program_in_time_although_postgresql_hangs() {
+    let (folder, company) = (Folder::new("hangs"), Company::new());
+    let data_dir = folder.path().join("data");
+    let data_dir = data_dir.to_str().expect("a text");
+    let on = [("WECOMD_TASKS__ENABLED", "true")];
+    let mut wecomd = Daemon::start(&company.key, &on, &["--data-dir", data_dir]).await;
+    let noted = fs::read_to_string(folder.path().join("data/postgres/data/postmaster.pid")).expect("PostgreSQL runs");
+    let postmaster: u32 = noted.lines().next().and_then(|it| it.parse().ok()).expect("a process id");
+    let hung = Hung::with_children(postmaster);
+
+    let told = Instant::now();
+    wecomd.terminate();
+    let code = wecomd.ended().await.code();
+    assert!(told.elapsed() < STOPS_WITHIN, "it took {:?}", told.elapsed());
+    assert!(code.is_some(), "it ended by itself");
+    drop(hung);
+    until("PostgreSQL stops as it was told", async || !is_running(postmaster)).await;
+}
+
 #[tokio::test]
 async fn without_a_master_key_it_refuses_to_start_and_names_what_to_set() {
     let output = refused(&[]);
@@ -120,6 +148,28 @@ async fn a_busy_port_is_refused_with_the_option_that_changes_it() {
     }
     drop(busy);
     db.close().await;
+}
+
+/// A PostgreSQL of which no process moves. Dropped, it goes on.
+struct Hung(Vec<u32>);
+
+impl Hung {
+    fn with_children(postmaster: u32) -> Self {
+        // The parent first, so that it makes no more.
+        signal("-STOP", postmaster);
+        let children = fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children"));
+        let children = children.expect("the kernel names children");
+        let children = children.split_whitespace().map(|it| it.parse().expect("a process id"));
+        let hung: Vec<u32> = [postmaster].into_iter().chain(children).collect();
+        hung.iter().skip(1).for_each(|it| signal("-STOP", *it));
+        Self(hung)
+    }
+}
+
+impl Drop for Hung {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|it| signal("-CONT", *it));
+    }
 }
 
 /// Runs `serve`, which ends by itself.
