@@ -7,7 +7,7 @@ use chrono::Utc;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{database::Database, say};
+use super::{database::Database, field, say, say_as_it_is};
 use crate::{app, config::Config, media::MediaStore, tables, telemetry, vault::Vault};
 
 #[derive(Debug, Args)]
@@ -64,12 +64,12 @@ async fn list(database: &Database, as_json: bool) -> anyhow::Result<()> {
     let pool = database.migrated().await?;
     for it in tables::backup::list(&mut *pool.acquire().await?, LISTED).await? {
         if as_json {
-            say(&serde_json::to_string(&it)?);
+            say_as_it_is(&serde_json::to_string(&it)?);
             continue;
         }
         let state = if it.removed_at.is_some() { "removed" } else { &it.outcome };
         let size = it.bytes.map_or_else(String::new, |bytes| format!("  {bytes} bytes"));
-        let reason = it.reason.map_or_else(String::new, |reason| format!("  {reason}"));
+        let reason = it.reason.map_or_else(String::new, |reason| format!("  {}", field(&reason)));
         say(&format!("{:>4}  {:.0}  {state:<8}  {}{size}{reason}", it.id, it.started_at, it.file));
     }
     pool.close().await;

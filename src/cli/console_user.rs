@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::{
     database::with_pool,
+    field,
     line::{WHO, note},
     say,
     token::corp,
@@ -65,8 +66,9 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
             Command::List => {
                 for it in console_user::page(&mut conn, None, LISTED_MAX).await? {
                     let name = it.name.unwrap_or_default();
+                    let (name, userid) = (field(&name), field(it.wechat_userid.as_str()));
                     let own = if it.own_only { "own only" } else { "all" };
-                    say(&format!("{:<20}  {:<8}  {own:<8}  {}  {name}", it.wechat_userid.as_str(), it.role, it.corpid));
+                    say(&format!("{userid:<20}  {:<8}  {own:<8}  {}  {name}", it.role, it.corpid));
                 }
             }
             Command::Remove { userid, corpid } => {

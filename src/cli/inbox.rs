@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{database::with_pool, line::note, say};
+use super::{database::with_pool, field, line::note, say, say_as_it_is};
 use crate::{
     config::Config,
     ids::DeliveryKey,
@@ -39,6 +39,9 @@ enum Command {
     Show {
         /// `app-seconds-hash`, as `list` prints it
         id: DeliveryKey,
+        /// As one JSON object, nothing escaped for a terminal
+        #[arg(long)]
+        json: bool,
     },
     /// Record deliveries again, however they stand; contacts, records and handovers do not change by it
     Replay {
@@ -61,21 +64,26 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
             Command::List { state, app, after, limit, json } => {
                 for it in inbox::list(&mut conn, &Filter { state, app, after }, limit).await? {
                     if json {
-                        say(&serde_json::to_string(&it)?);
+                        say_as_it_is(&serde_json::to_string(&it)?);
                     } else {
                         let state = serde_json::to_value(it.state)?;
                         let state = state.as_str().unwrap_or_default();
                         let reason = it.reason.unwrap_or_default();
-                        say(&format!("{}  {}  {:<8}  {}  {reason}", it.id, it.event_at, state, it.app));
+                        let (app, reason) = (field(&it.app), field(&reason));
+                        say(&format!("{}  {}  {state:<8}  {app}  {reason}", it.id, it.event_at));
                     }
                 }
             }
-            Command::Show { id } => {
+            Command::Show { id, json } => {
                 let shown = inbox::show(&mut conn, &id).await?;
                 let shown = shown.ok_or_else(|| anyhow::anyhow!("there is no delivery {id}"))?;
                 note(&mut conn, "wecomd inbox show", &id.to_string()).await?;
-                say(&serde_json::to_string_pretty(&shown.listed)?);
-                say(&shown.plaintext);
+                if json {
+                    say_as_it_is(&serde_json::to_string(&shown)?);
+                } else {
+                    say(&serde_json::to_string_pretty(&shown.listed)?);
+                    say(&shown.plaintext);
+                }
             }
             Command::Replay { ids, parked } => {
                 let mut ids = ids;

@@ -34,14 +34,17 @@ mod memory;
 
 mod line;
 
+mod terminal;
+
+mod settings;
+
 mod retention;
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{process::ExitCode, time::Duration};
 
-use anyhow::Context;
-use clap::{Args, CommandFactory, Parser, Subcommand};
-use secrecy::SecretString;
+use clap::{CommandFactory, Parser, Subcommand};
 
+use self::terminal::{complain, field, say, say_as_it_is};
 use crate::{
     admin::openapi::{self, Language},
     config::Config,
@@ -53,6 +56,9 @@ const WRONG_USAGE: u8 = 2;
 /// After so many turns of other tasks a busy thread looks at its sockets. Tokio's 61 lets a commit's answer lie there
 /// while requests that wait for the next commit are read; 16 stores some 8 % more callbacks per second.
 const EVENT_INTERVAL: u32 = 16;
+
+/// How long what runs in threads may take at the end, such as writing a file.
+const THREADS_STOP_LIMIT: Duration = Duration::from_secs(1);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -68,38 +74,10 @@ Examples:
 #[command(name = "wecomd", version, after_help = EXAMPLES)]
 struct Cli {
     #[command(flatten)]
-    settings: Settings,
+    settings: settings::Settings,
 
     #[command(subcommand)]
     command: Command,
-}
-
-/// Settings that any command takes; each is also in wecomd.toml and in the environment, and wins over both.
-#[derive(Debug, Args)]
-struct Settings {
-    /// The configuration file [default: wecomd.toml, if there is one]
-    #[arg(long, global = true, env = "WECOMD_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
-
-    /// PostgreSQL's URL; without one, a private PostgreSQL is started in the data folder [env: DATABASE_URL]
-    #[arg(long, global = true, value_name = "URL")]
-    database_url: Option<SecretString>,
-
-    /// Where what is kept outside PostgreSQL goes, and the private PostgreSQL
-    #[arg(long, global = true, value_name = "FOLDER")]
-    data_dir: Option<PathBuf>,
-
-    /// The file with the master keys, mode 600 [env: WECOMD_MASTER_KEY holds the key itself]
-    #[arg(long, global = true, value_name = "FILE")]
-    master_key_file: Option<PathBuf>,
-
-    /// Where WeCom's callbacks arrive [default: 0.0.0.0:8080]
-    #[arg(long, global = true, value_name = "ADDRESS")]
-    public_listen: Option<SocketAddr>,
-
-    /// Where administrators, probes and Prometheus arrive [default: 127.0.0.1:8081]
-    #[arg(long, global = true, value_name = "ADDRESS")]
-    admin_listen: Option<SocketAddr>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -152,11 +130,11 @@ enum Command {
 /// Runs the program: 0 all is well, 1 something failed, 2 the command line or the configuration is wrong.
 pub fn main() -> ExitCode {
     memory::keep_private();
-    let cli = Cli::parse();
-    let settings = match cli.settings.load() {
+    let (command, config) = settings::parse();
+    let config = match config {
         Ok(config) => config,
         Err(error) => {
-            eprintln!("wecomd: {error:#}");
+            complain(&format!("{error:#}"));
             return ExitCode::from(WRONG_USAGE);
         }
     };
@@ -164,14 +142,17 @@ pub fn main() -> ExitCode {
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("wecomd: cannot start: {error}");
+            complain(&format!("cannot start: {error}"));
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(cli.command, settings)) {
+    let ended = runtime.block_on(run(command, config));
+    // What still waits in a thread, for a PostgreSQL that hangs for example, does not hold the process.
+    runtime.shutdown_timeout(THREADS_STOP_LIMIT);
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("wecomd: {error:#}");
+            complain(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -196,7 +177,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Key(arguments) => key::run(&config, arguments).await,
         Command::Openapi { chinese } => {
             let language = if chinese { Language::Chinese } else { Language::English };
-            say(&serde_json::to_string_pretty(&openapi::document(language))?);
+            say_as_it_is(&serde_json::to_string_pretty(&openapi::document(language))?);
             Ok(())
         }
         Command::Retention(arguments) => retention::run(&config, arguments).await,
@@ -205,33 +186,4 @@ async fn run(command: Command, config: Config) -> anyhow::Result<()> {
             Ok(())
         }
     }
-}
-
-impl Settings {
-    fn load(&self) -> anyhow::Result<Config> {
-        let mut config = Config::load(self.config.as_deref(), crate::config::environment())?;
-        if let Some(url) = &self.database_url {
-            config.database_url = url.clone();
-        }
-        if let Some(folder) = &self.data_dir {
-            config.data_dir =
-                std::path::absolute(folder).with_context(|| format!("--data-dir {}", folder.display()))?;
-        }
-        if let Some(file) = &self.master_key_file {
-            config.master_key_file.clone_from(file);
-        }
-        if let Some(address) = self.public_listen {
-            config.public_listen = address;
-        }
-        if let Some(address) = self.admin_listen {
-            config.admin_listen = address;
-        }
-        Ok(config)
-    }
-}
-
-/// Prints a line for people; a pipe that was closed early is not our failure.
-fn say(line: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stdout(), "{line}");
 }

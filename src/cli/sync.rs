@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use sqlx::PgPool;
 
-use super::{database::with_pool, say, serve::Stop};
+use super::{database::with_pool, field, say, say_as_it_is, serve::Stop};
 use crate::{
     app,
     config::Config,
@@ -124,7 +124,7 @@ async fn report(pool: &PgPool, id: i64, as_json: bool) -> anyhow::Result<String>
     let counts = sync_drift::counts(&mut conn, id).await?;
     let state = run.state.clone();
     if as_json {
-        say(&json!({ "run": run, "drift_counts": counts }).to_string());
+        say_as_it_is(&json!({ "run": run, "drift_counts": counts }).to_string());
         return Ok(state);
     }
     let took = run.finished_at.map_or(0, |it| (it - run.started_at).num_seconds());
@@ -134,7 +134,7 @@ async fn report(pool: &PgPool, id: i64, as_json: bool) -> anyhow::Result<String>
         run.members, run.contacts, run.unassigned
     ));
     if let Some(reason) = &run.reason {
-        say(&format!("  it stopped because {reason}"));
+        say(&format!("  it stopped because {}", field(reason)));
         say("  see to that, and run the same command again: it goes on where it stopped");
     }
     if counts.is_empty() {
@@ -151,7 +151,7 @@ async fn report(pool: &PgPool, id: i64, as_json: bool) -> anyhow::Result<String>
                 (Some(only), None) | (None, Some(only)) => format!(": {only}"),
                 (None, None) => String::new(),
             };
-            say(&format!("            {who}{change}"));
+            say(&format!("            {}{}", field(&who), field(&change)));
         }
         if *count > EXAMPLES {
             say(&format!("            … all of them: GET sync/{id}?kind={}", kind.as_str()));

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
 use sqlx::{Connection, PgConnection};
 
-use super::{database::with_pool, line::note, say};
+use super::{database::with_pool, field, line::note, say};
 use crate::{
     admin::{
         api_tokens::{EXPIRES_DAYS_MAX, own_only_refused, state},
@@ -110,11 +110,11 @@ fn line(token: &Listed) -> String {
     };
     let used = token.last_used_at.map_or("never used".to_owned(), |at| format!("last used {}", time(&at)));
     let whose = match (&token.staff_id, token.own_only) {
-        (Some(staff), true) => format!("  sees {staff}'s own alone"),
-        (Some(staff), false) => format!("  of {staff}"),
+        (Some(staff), true) => format!("  sees {}'s own alone", field(staff)),
+        (Some(staff), false) => format!("  of {}", field(staff)),
         (None, _) => String::new(),
     };
-    format!("{:>4}  {:<8}  {}…  {}  {used}  {end}{whose}", token.id, token.role, token.prefix, token.name)
+    format!("{:>4}  {:<8}  {}…  {}  {used}  {end}{whose}", token.id, token.role, token.prefix, field(&token.name))
 }
 
 fn time(at: &DateTime<Utc>) -> String {

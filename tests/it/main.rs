@@ -22,6 +22,8 @@ mod matching;
 
 mod cli;
 
+mod terminal;
+
 mod embedded;
 
 mod kill;

@@ -3,6 +3,7 @@
 //! It carries one request at a time and is opened when it is needed. After anything but a complete answer it is
 //! dropped, as WeCom hangs up; the next request opens another.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,9 +29,25 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
 }
 
-/// There was no complete answer: refused, closed, too slow or too long. WeCom treats them alike.
-#[derive(Debug)]
-pub(super) struct Unanswered;
+/// Why there was no complete answer. WeCom treats all of these alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unanswered {
+    /// The name or number is no address that can be sent.
+    #[error("the service's address cannot be used in a request")]
+    Address,
+    /// There is no connection: nobody listens, or nobody is there.
+    #[error("no connection to the service: {0}")]
+    NotConnected(io::ErrorKind),
+    /// The connection ended before a whole answer came.
+    #[error("the service closed the connection without a whole answer")]
+    Closed,
+    /// The answer is longer than anybody should send, or broke off.
+    #[error("the service's answer broke off, or is longer than {ANSWER_BYTES_MAX} bytes")]
+    NotRead,
+    /// The time is over.
+    #[error("the service did not answer in time")]
+    Late,
+}
 
 /// A connection, or the intention to open one.
 pub(super) struct Line {
@@ -57,11 +74,11 @@ impl Line {
         limit: Duration,
     ) -> Result<Answer, Unanswered> {
         let headers = request.headers_mut();
-        headers.insert(header::HOST, self.address.parse().map_err(|_| Unanswered)?);
+        headers.insert(header::HOST, self.address.parse().map_err(|_| Unanswered::Address)?);
         headers.insert(header::USER_AGENT, header::HeaderValue::from_static(USER_AGENT));
         // Taken out while it is in use, so that every way to fail leaves no half-used connection behind.
         let live = self.live.take();
-        let (answer, live) = timeout(limit, self.exchange(live, request)).await.map_err(|_| Unanswered)??;
+        let (answer, live) = timeout(limit, self.exchange(live, request)).await.map_err(|_| Unanswered::Late)??;
         self.live = Some(live);
         Ok(answer)
     }
@@ -78,19 +95,20 @@ impl Line {
                 Ok(response) => return Ok((read(response).await?, live)),
                 // The request comes back if the service closed an idle connection before any of it was on its
                 // way. That is no failed attempt.
-                Err(mut error) => request = error.take_message().ok_or(Unanswered)?,
+                Err(mut error) => request = error.take_message().ok_or(Unanswered::Closed)?,
             }
         }
         let mut live = connect(&self.address).await?;
-        let response = live.requests.send_request(request).await.map_err(|_| Unanswered)?;
+        let response = live.requests.send_request(request).await.map_err(|_| Unanswered::Closed)?;
         Ok((read(response).await?, live))
     }
 }
 
 async fn connect(address: &str) -> Result<Live, Unanswered> {
-    let stream = TcpStream::connect(address).await.map_err(|_| Unanswered)?;
-    stream.set_nodelay(true).map_err(|_| Unanswered)?;
-    let (requests, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| Unanswered)?;
+    let failed = |error: io::Error| Unanswered::NotConnected(error.kind());
+    let stream = TcpStream::connect(address).await.map_err(failed)?;
+    stream.set_nodelay(true).map_err(failed)?;
+    let (requests, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| Unanswered::Closed)?;
     let mut driver = JoinSet::new();
     driver.spawn(async {
         // A broken connection shows as a failed request, so its error is not needed here as well.
@@ -101,7 +119,7 @@ async fn connect(address: &str) -> Result<Live, Unanswered> {
 
 async fn read(response: hyper::Response<hyper::body::Incoming>) -> Result<Answer, Unanswered> {
     let status = response.status().as_u16();
-    let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await.map_err(|_| Unanswered)?;
+    let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await.map_err(|_| Unanswered::NotRead)?;
     Ok(Answer { status, body: body.to_bytes().to_vec() })
 }
 

@@ -13,6 +13,7 @@ mod request;
 #[cfg(test)]
 mod tests;
 
+pub use line::Unanswered;
 pub use report::{Acked, Delivered, Report, Tally};
 
 use std::iter::Enumerate;
@@ -24,7 +25,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use self::line::{Line, Unanswered};
+use self::line::Line;
 use self::request::Target;
 use super::corp::Corp;
 use super::push::{AppKind, Push};
@@ -90,9 +91,9 @@ pub enum SenderError {
 /// Why a URL verification failed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
-    /// No answer in time, or none at all.
-    #[error("the service did not answer in time")]
-    Unanswered,
+    /// No answer.
+    #[error(transparent)]
+    Unanswered(#[from] Unanswered),
     /// The service refused.
     #[error("the service answered {0} instead of 200")]
     Status(u16),
@@ -139,11 +140,7 @@ impl Sender {
         let digits: String = (0..ECHO_DIGITS).map(|_| char::from(b'0' + rand::random::<u8>() % 10)).collect();
         let started = Instant::now();
         let request = self.target(kind).verification(&digits);
-        let answer = self
-            .line()
-            .ask(request, self.patience.verify_limit)
-            .await
-            .map_err(|_: Unanswered| VerifyError::Unanswered)?;
+        let answer = self.line().ask(request, self.patience.verify_limit).await?;
         if answer.status != 200 {
             return Err(VerifyError::Status(answer.status));
         }
@@ -193,10 +190,12 @@ impl Sender {
             match outcome {
                 Ok(answer) => {
                     let (status, body) = (Some(answer.status), answer.body);
-                    return Delivered { answered_200: answer.status == 200, attempts, status, body, latency };
+                    let answered_200 = answer.status == 200;
+                    return Delivered { answered_200, attempts, status, body, latency, unanswered: None };
                 }
-                Err(_) if attempts > self.patience.retries => {
-                    return Delivered { answered_200: false, attempts, status: None, body: Vec::new(), latency };
+                Err(why) if attempts > self.patience.retries => {
+                    let (answered_200, status, body, unanswered) = (false, None, Vec::new(), Some(why));
+                    return Delivered { answered_200, attempts, status, body, latency, unanswered };
                 }
                 Err(_) => {
                     tokio::time::sleep(pause).await;

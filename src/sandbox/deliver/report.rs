@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::line::Unanswered;
 use crate::sandbox::push::{AppKind, Push};
 
 /// What became of one push.
@@ -19,6 +20,8 @@ pub struct Delivered {
     pub body: Vec<u8>,
     /// How long the last attempt took.
     pub latency: Duration,
+    /// Why the last attempt had no answer, if it had none.
+    pub unanswered: Option<Unanswered>,
 }
 
 /// How many pushes ended how.
@@ -60,6 +63,8 @@ pub struct Report {
     pub latencies: Vec<Duration>,
     /// The genuine pushes that were answered 200, in the order of the answers.
     pub acked: Vec<Acked>,
+    /// Why the latest push that was given up had no answer.
+    pub unanswered: Option<Unanswered>,
 }
 
 impl Report {
@@ -81,6 +86,7 @@ impl Report {
     /// Counts one finished push.
     pub(super) fn add(&mut self, index: usize, push: &Push, delivered: &Delivered) {
         self.attempts += u64::from(delivered.attempts);
+        self.unanswered = delivered.unanswered.or(self.unanswered);
         let tally = if push.forged() { &mut self.forged } else { &mut self.genuine };
         tally.sent += 1;
         match delivered.status {

@@ -265,10 +265,24 @@ async fn a_verification_wants_the_echo_and_nothing_else() {
     assert!(sender.verify_url(AppKind::App).await.expect("verified") < HASTY);
     assert_eq!(sender.verify_url(AppKind::App).await, Err(VerifyError::Status(403)));
     assert_eq!(sender.verify_url(AppKind::App).await, Err(VerifyError::Echo));
-    assert_eq!(sender.verify_url(AppKind::App).await, Err(VerifyError::Unanswered));
+    assert_eq!(sender.verify_url(AppKind::App).await, Err(VerifyError::Unanswered(Unanswered::Late)));
     let (_, line, _) = server.requests().swap_remove(0);
     assert!(line.starts_with("GET /callback/service?"), "{line}");
     assert_eq!(echo_of(&line).len(), ECHO_DIGITS);
+}
+
+#[tokio::test]
+async fn whoever_does_not_listen_is_not_called_slow() {
+    // Bound and not listening: the port is nobody's, and stays so.
+    let bound = tokio::net::TcpSocket::new_v4().expect("a socket");
+    bound.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+    let address = format!("http://{}", bound.local_addr().expect("bound"));
+    let sender = Sender::new(&address, &corp(), Patience::default()).expect("prepared");
+    let refused = Unanswered::NotConnected(std::io::ErrorKind::ConnectionRefused);
+    assert_eq!(sender.verify_url(AppKind::App).await, Err(VerifyError::Unanswered(refused)));
+    assert_eq!(refused.to_string(), "no connection to the service: connection refused");
+    let delivered = sender.deliver(&push()).await;
+    assert_eq!((delivered.status, delivered.unanswered), (None, Some(refused)));
 }
 
 #[test]

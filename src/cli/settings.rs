@@ -1,0 +1,142 @@
+//! Settings on the command line: which command reads which, and what becomes of them.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use anyhow::Context;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, error::ErrorKind, parser::ValueSource};
+use secrecy::SecretString;
+
+use super::{Cli, Command};
+use crate::config::Config;
+
+/// Settings that several commands take; each is also in wecomd.toml and in the environment, and wins over both.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Settings")]
+pub(super) struct Settings {
+    /// The configuration file [default: wecomd.toml, if there is one]
+    #[arg(long, global = true, env = "WECOMD_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// PostgreSQL's URL; without one, a private PostgreSQL is started in the data folder [env: DATABASE_URL]
+    #[arg(long, global = true, value_name = "URL")]
+    database_url: Option<SecretString>,
+
+    /// Where what is kept outside PostgreSQL goes, and the private PostgreSQL
+    #[arg(long, global = true, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+
+    /// The file with the master keys, mode 600 [env: WECOMD_MASTER_KEY holds the key itself]
+    #[arg(long, global = true, value_name = "FILE")]
+    master_key_file: Option<PathBuf>,
+
+    /// Where WeCom's callbacks arrive [default: 0.0.0.0:8080]
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    public_listen: Option<SocketAddr>,
+
+    /// Where administrators, probes and Prometheus arrive [default: 127.0.0.1:8081]
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    admin_listen: Option<SocketAddr>,
+}
+
+/// The settings, by the ids that clap gives them.
+const ALL: &[&str] = &["config", "database_url", "data_dir", "master_key_file", "public_listen", "admin_listen"];
+
+/// What a command needs that works with the database.
+const DATABASE: &[&str] = &["config", "database_url", "data_dir"];
+
+/// And one that opens or seals secrets as well.
+const DATABASE_AND_KEY: &[&str] = &["config", "database_url", "data_dir", "master_key_file"];
+
+/// Which settings a command reads. The others are not in its help, and are refused if they are given.
+fn read_by(command: &str) -> &'static [&'static str] {
+    match command {
+        "serve" | "check" => ALL,
+        "demo" => &["config", "public_listen", "admin_listen"],
+        "config" | "sync" | "backup" | "restore" | "key" => DATABASE_AND_KEY,
+        "migrate" | "token" | "console-user" | "audit" | "inbox" | "reporting" | "retention" => DATABASE,
+        _ => &[],
+    }
+}
+
+/// Reads the command line and, for a command that uses it, the configuration. A wrong command line ends the program
+/// with what is wrong, as `--help` and `--version` do with what was asked for.
+pub(super) fn parse() -> (Command, anyhow::Result<Config>) {
+    let mut shown = command();
+    let matches = shown.get_matches_mut();
+    let parsed = refuse_unread(&mut shown, &matches).and_then(|()| Cli::from_arg_matches(&matches));
+    let cli = parsed.unwrap_or_else(|error| error.exit());
+    let reads = matches.subcommand_name().map_or(ALL, read_by);
+    let config = if reads.is_empty() { Ok(Config::default()) } else { cli.settings.load() };
+    (cli.command, config)
+}
+
+/// The command line's description, in which each command shows only the settings that it reads.
+fn command() -> clap::Command {
+    let whole = Cli::command();
+    let settings: Vec<_> = whole.get_arguments().filter(|it| ALL.contains(&it.get_id().as_str())).cloned().collect();
+    whole.mut_subcommands(|command| {
+        let reads = read_by(command.get_name());
+        // A global argument is handed down to commands that have none of its name: the hidden one comes before it.
+        let unread = settings.iter().filter(|it| !reads.contains(&it.get_id().as_str()));
+        let hidden: Vec<_> = unread.map(|it| it.clone().hide(true)).collect();
+        command.args(hidden)
+    })
+}
+
+/// An error if a setting was given that the command does not read: it would have no effect.
+fn refuse_unread(command: &mut clap::Command, matches: &ArgMatches) -> Result<(), clap::Error> {
+    let Some((name, below)) = matches.subcommand() else { return Ok(()) };
+    let reads = read_by(name);
+    let given =
+        |id: &&&str| below.try_contains_id(id).is_ok() && below.value_source(id) == Some(ValueSource::CommandLine);
+    match ALL.iter().filter(|id| !reads.contains(id)).find(given) {
+        None => Ok(()),
+        Some(id) => {
+            let words = format!("`wecomd {name}` does not read --{}: leave it out", id.replace('_', "-"));
+            Err(command.error(ErrorKind::UnknownArgument, words))
+        }
+    }
+}
+
+impl Settings {
+    fn load(&self) -> anyhow::Result<Config> {
+        let mut config = Config::load(self.config.as_deref(), crate::config::environment())?;
+        if let Some(url) = &self.database_url {
+            config.database_url = url.clone();
+        }
+        if let Some(folder) = &self.data_dir {
+            config.data_dir =
+                std::path::absolute(folder).with_context(|| format!("--data-dir {}", folder.display()))?;
+        }
+        if let Some(file) = &self.master_key_file {
+            config.master_key_file.clone_from(file);
+        }
+        if let Some(address) = self.public_listen {
+            config.public_listen = address;
+        }
+        if let Some(address) = self.admin_listen {
+            config.admin_listen = address;
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_is_known_by_its_id_and_every_command_shows_what_it_reads() {
+        let mut whole = command();
+        whole.build();
+        for id in ALL {
+            assert!(whole.get_arguments().any(|it| it.get_id() == id && it.is_global_set()), "{id}");
+        }
+        let global: Vec<_> = whole.get_arguments().filter(|it| it.is_global_set()).map(|it| it.get_id()).collect();
+        assert_eq!(global.len(), ALL.len(), "{global:?}");
+        for it in whole.get_subcommands() {
+            let shown = it.get_arguments().filter(|it| ALL.contains(&it.get_id().as_str()) && !it.is_hide_set());
+            assert_eq!(shown.count(), read_by(it.get_name()).len(), "{}", it.get_name());
+        }
+    }
+}
