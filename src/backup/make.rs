@@ -73,6 +73,14 @@ pub struct Made {
 }
 
 impl Backups {
+    /// The time by which backups are due: the database's, which says when the last one was made.
+    pub async fn now(&self) -> Result<DateTime<Utc>, BackupError> {
+        let mut conn = self.connect().await?;
+        let now = crate::tables::now(&mut conn).await?;
+        sqlx::Connection::close(conn).await?;
+        Ok(now)
+    }
+
     /// Makes a backup, and removes those that are too many by then. `seen` is told how many bytes were read.
     pub async fn make(&self, now: DateTime<Utc>, seen: &(dyn Fn(u64) + Sync)) -> Result<Made, BackupError> {
         let mut conn = self.connect().await?;

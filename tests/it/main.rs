@@ -12,6 +12,8 @@ mod audit;
 
 mod callback;
 
+mod clocks;
+
 mod concurrency;
 
 mod contact_flow;
