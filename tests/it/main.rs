@@ -74,6 +74,8 @@ mod handover_driver;
 
 mod handover_laws;
 
+mod handover_overdue;
+
 mod handover_codes;
 
 mod staff_bind;
