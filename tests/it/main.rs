@@ -24,6 +24,8 @@ mod cli;
 
 mod embedded;
 
+mod private_cluster;
+
 mod kill;
 
 mod order;
