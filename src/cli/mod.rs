@@ -152,6 +152,7 @@ enum Command {
 /// Runs the program: 0 all is well, 1 something failed, 2 the command line or the configuration is wrong.
 pub fn main() -> ExitCode {
     memory::keep_private();
+    memory::keep_files_private();
     let cli = Cli::parse();
     let settings = match cli.settings.load() {
         Ok(config) => config,

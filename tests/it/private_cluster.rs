@@ -315,3 +315,37 @@ async fn a_converted_cluster_records_callbacks_and_is_saved() {
     assert!(run(&["restore", &file, "--verify"]).await.contains("rows are as they were"));
     drop(daemon);
 }
+
+/// Every file and folder in a folder with its mode, PostgreSQL's own cluster left out.
+fn modes(folder: &Path, found: &mut Vec<(PathBuf, u32)>) {
+    for entry in fs::read_dir(folder).expect("readable") {
+        let path = entry.expect("an entry").path();
+        found.push((path.clone(), fs::metadata(&path).expect("there").permissions().mode() & 0o777));
+        if path.is_dir() && !path.ends_with("postgres/data") {
+            modes(&path, found);
+        }
+    }
+}
+
+#[tokio::test]
+async fn whatever_wecomd_makes_is_nobody_else_s_to_read() {
+    let (folder, company) = (open_folder("modes"), Company::new());
+    let data = folder.path().join("data/of/wecomd");
+    // As where an administrator's shell gives everybody the right to read.
+    let mut shell = program(folder.path());
+    let path = format!("umask 022; exec '{}' backup", env!("CARGO_BIN_EXE_wecomd"));
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", &path]).current_dir(folder.path()).env_clear();
+    command.envs(shell.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    drop(shell.stdin(Stdio::null()));
+    command.env("WECOMD_MASTER_KEY", &company.key).env("WECOMD_DATA_DIR", &data);
+    let made = tokio::process::Command::from(command).output().await.expect("it runs");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let mut found = Vec::new();
+    modes(folder.path(), &mut found);
+    let open: Vec<_> = found.iter().filter(|(_, mode)| mode & 0o066 != 0).collect();
+    assert!(open.is_empty(), "{open:#?}");
+    let backups = data.join("backups");
+    assert!(found.contains(&(backups.clone(), 0o700)), "{found:#?}");
+    assert!(found.iter().any(|(path, mode)| path.parent() == Some(&backups) && *mode == 0o600), "{found:#?}");
+}
