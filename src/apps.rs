@@ -19,7 +19,7 @@ use crate::{
     crypto::{CallbackKeys, Receivers},
     ids::CorpId,
     tables::{
-        callback_key_use,
+        self, callback_key_use,
         enterprise_wechat_config::{self, CHANGED, Row},
     },
     vault::Vault,
@@ -100,13 +100,14 @@ impl Apps {
         let apps = Self { pool, vault, known: Arc::default(), reading: Arc::default(), behind: Arc::default() };
         let mut conn = apps.pool.acquire().await?;
         let rows = enterprise_wechat_config::all(&mut conn).await?;
+        let now = tables::now(&mut conn).await?;
         drop(conn);
         for row in enabled(&rows) {
-            if let Err(error) = ready(row, &apps.vault) {
+            if let Err(error) = ready(row, &apps.vault, now) {
                 return Err(error.context(format!("app {:?} cannot be opened", row.name)));
             }
         }
-        apps.put(&rows);
+        apps.put(&rows, now);
         Ok(apps)
     }
 
@@ -121,7 +122,7 @@ impl Apps {
         let _reading = self.reading.lock().await;
         let mut conn = self.pool.acquire().await?;
         let rows = enterprise_wechat_config::all(&mut conn).await?;
-        self.put(&rows);
+        self.put(&rows, tables::now(&mut conn).await?);
         Ok(())
     }
 
@@ -187,11 +188,11 @@ impl Apps {
     }
 
     /// An app that cannot be opened is left as it was and reported: one bad row must not close the others' doors.
-    fn put(&self, rows: &[Row]) {
+    fn put(&self, rows: &[Row], at: DateTime<Utc>) {
         let before = self.known.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         let mut now = HashMap::new();
         for row in enabled(rows) {
-            match ready(row, &self.vault) {
+            match ready(row, &self.vault, at) {
                 Ok(app) => {
                     now.insert(row.name.clone(), Arc::new(app));
                 }
@@ -213,7 +214,8 @@ fn enabled(rows: &[Row]) -> impl Iterator<Item = &Row> {
     rows.iter().filter(|row| row.status == "enabled")
 }
 
-fn ready(row: &Row, vault: &Vault) -> anyhow::Result<App> {
+/// `now` is the database's time, by which the previous keys end.
+fn ready(row: &Row, vault: &Vault, now: DateTime<Utc>) -> anyhow::Result<App> {
     let open = |column: &str, sealed: &[u8]| -> anyhow::Result<SecretString> {
         Ok(vault.open(&enterprise_wechat_config::sealed_at(&row.name, column), sealed)?)
     };
@@ -221,7 +223,7 @@ fn ready(row: &Row, vault: &Vault) -> anyhow::Result<App> {
     let mut keys = vec![pair(open("token", &row.token)?, open("encoding_aes_key", &row.encoding_aes_key)?)?];
     if let (Some(token), Some(key), Some(until)) =
         (&row.previous_token, &row.previous_encoding_aes_key, row.previous_until)
-        && until > Utc::now()
+        && until > now
     {
         keys.push(pair(open("previous_token", token)?, open("previous_encoding_aes_key", key)?)?);
     }

@@ -94,7 +94,7 @@ const GAUGES: &[(&str, &str)] = &[
     ("wecomd_tasks", "Tasks, by kind and state: due, waiting, running, parked"),
     (
         "wecomd_handover_stuck_items",
-        "Customers and groups that WeCom took on more than 26 hours ago and has not handed over",
+        "Customers and groups that WeCom has not decided 26 hours after the time that it announced, or after it took them on",
     ),
     ("wecomd_backup_age_seconds", "How long ago the last backup that is whole was begun"),
     (

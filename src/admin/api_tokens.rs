@@ -1,6 +1,6 @@
 //! `api-tokens`: who may call. A token is shown once, to whoever made it, and kept as its hash alone.
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -15,7 +15,10 @@ use super::{
     staff_bind::corp,
 };
 use crate::{
-    tables::api_token::{self, Listed},
+    tables::{
+        self,
+        api_token::{self, Listed},
+    },
     vault::ApiToken,
 };
 
@@ -64,11 +67,11 @@ pub(super) struct Shown {
     state: &'static str,
 }
 
-/// How a token stands: `live`, `expired` or `revoked`.
-pub fn state(token: &Listed) -> &'static str {
+/// How a token stands by the database's clock, which wrote its end: `live`, `expired` or `revoked`.
+pub fn state(token: &Listed, now: DateTime<Utc>) -> &'static str {
     match (token.revoked_at, token.expires_at) {
         (Some(_), _) => "revoked",
-        (None, Some(end)) if end <= Utc::now() => "expired",
+        (None, Some(end)) if end <= now => "expired",
         (None, _) => "live",
     }
 }
@@ -88,7 +91,8 @@ pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
     params.finish()?;
     let after = paging.after(|key| key.parse().ok())?.unwrap_or(0);
     let rows = api_token::page(conn, after, paging.fetch()).await?;
-    let rows = rows.into_iter().map(|listed| Shown { state: state(&listed), listed }).collect();
+    let now = tables::now(conn).await?;
+    let rows = rows.into_iter().map(|listed| Shown { state: state(&listed, now), listed }).collect();
     Answer::ok(paging.page(rows, |row| row.listed.id.to_string()))
 }
 
@@ -142,5 +146,5 @@ pub(super) async fn revoke(call: &mut Call<'_>, conn: &mut PgConnection) -> Resu
     }
     let listed = api_token::find(conn, id).await?;
     let listed = listed.ok_or_else(|| Problem::internal("a token that was just revoked is not there"))?;
-    Answer::ok(Shown { state: state(&listed), listed })
+    Answer::ok(Shown { state: state(&listed, tables::now(conn).await?), listed })
 }

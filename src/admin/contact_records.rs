@@ -20,7 +20,7 @@ use super::{
 use crate::{
     ids::{CustomerId, StaffId, UserId},
     tables::{
-        staff_wechat_bind,
+        self, staff_wechat_bind,
         wechat_contact_record::{self, ByHand, Filter, Place, Shown},
     },
 };
@@ -28,7 +28,7 @@ use crate::{
 /// How long a record that is written by hand may be.
 const CONTENT_BYTES_MAX: usize = 8_192;
 
-/// How far ahead of our clock its time may lie.
+/// How far ahead of the database's clock its time may lie.
 const AHEAD_MAX: TimeDelta = TimeDelta::minutes(5);
 
 /// A record to add.
@@ -91,8 +91,9 @@ pub(super) async fn add(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<
     call.customer.clone_from(&wanted.customer_id);
     check::id("customer_id", &wanted.customer_id)?;
     check::prose("content", &wanted.content, CONTENT_BYTES_MAX)?;
-    let contact_time = wanted.contact_time.unwrap_or_else(Utc::now);
-    if contact_time > Utc::now() + AHEAD_MAX {
+    let now = tables::now(conn).await?;
+    let contact_time = wanted.contact_time.unwrap_or(now);
+    if contact_time > now + AHEAD_MAX {
         return Err(Problem::field("contact_time", "must not lie in the future"));
     }
     let corpid = corp_for(call, conn, wanted.corpid.as_deref()).await?.map_err(|why| Problem::field("corpid", why))?;

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     flow::{
-        contact_way::{NotMade, obtain},
+        contact_way::{NotMade, obtain, with_picture},
         qr,
     },
     ids::{CorpId, CustomerId, StaffId},
@@ -114,12 +114,15 @@ pub(super) async fn make(call: &mut Call<'_>) -> Result<ContactWay, Problem> {
     check::id("customer_id", &wanted.customer_id)?;
     let admin = call.admin;
     let purpose = purpose(call, &mut *admin.pool.acquire().await?, wanted).await?;
-    let way = obtain(&admin.pool, &admin.wecom, &purpose, admin.flow.contact_way_life).await;
-    way.map_err(|error| match error {
+    obtain(&admin.pool, &admin.wecom, &purpose, admin.flow.contact_way_life).await.map_err(not_made)
+}
+
+fn not_made(error: NotMade) -> Problem {
+    match error {
         NotMade::Wecom(error) => error.into(),
         NotMade::Database(error) => error.into(),
         NotMade::UnderWay => Problem::new(Code::WecomUnavailable, NotMade::UnderWay.to_string()),
-    })
+    }
 }
 
 /// Answers with the code that was made.
@@ -130,14 +133,21 @@ pub(super) fn made(way: ContactWay) -> Result<Answer, Problem> {
     Answer::ok(Made { way, qr_png, qr_svg })
 }
 
-pub(super) async fn picture(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+/// Finds the code of that state. WeCom is asked for its picture, if it did not say so when it made the code.
+pub(super) async fn find(call: &mut Call<'_>) -> Result<ContactWay, Problem> {
     call.no_params()?;
-    let way = contact_way::find(conn, call.id).await?.ok_or_else(no_code)?;
+    let admin = call.admin;
+    let way = contact_way::find(&mut *admin.pool.acquire().await?, call.id).await?.ok_or_else(no_code)?;
     if call.own().is_some_and(|own| !own.has(&way.corpid, Some(&way.staff_id))) {
         return Err(no_code());
     }
     call.customer.clone_from(&way.customer_id.0);
-    let file = qr::png(address(&way)?).map_err(Problem::internal)?;
+    with_picture(&admin.pool, &admin.wecom, way).await.map_err(not_made)?.ok_or_else(no_code)
+}
+
+/// Answers with the code's picture.
+pub(super) fn picture(way: &ContactWay) -> Result<Answer, Problem> {
+    let file = qr::png(address(way)?).map_err(Problem::internal)?;
     Ok(Answer::file(200, "image/png".to_owned(), file.into()))
 }
 
@@ -198,7 +208,13 @@ fn unknown() -> Problem {
 }
 
 fn address(way: &ContactWay) -> Result<&str, Problem> {
-    way.qr_code.as_deref().filter(|it| !it.is_empty()).ok_or_else(no_code)
+    way.qr_code.as_deref().filter(|it| !it.is_empty()).ok_or_else(|| match way.config_id {
+        // WeCom was asked for it just now.
+        Some(_) if way.deleted_at.is_none() => {
+            Problem::new(Code::WecomUnavailable, "WeCom has this code and shows no picture of it; ask again later")
+        }
+        _ => no_code(),
+    })
 }
 
 fn no_code() -> Problem {

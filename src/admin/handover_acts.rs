@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use chrono::Utc;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sqlx::PgConnection;
 
@@ -20,7 +19,7 @@ use crate::{
         turn::{By, settle, turn, turn_all},
     },
     tables::{
-        apply, enterprise_wechat_config,
+        self, apply, enterprise_wechat_config,
         handover::{self, Handover, Heard, Part},
         member, task,
     },
@@ -116,10 +115,11 @@ pub(super) async fn notify(call: &mut Call<'_>, conn: &mut PgConnection) -> Resu
         let name = held.get(user).and_then(|it| it.name.as_deref()).filter(|it| !it.is_empty());
         let from = name.or(handover.staff_id.as_deref()).unwrap_or(user.as_str());
         let url = call.admin.settings.handover_url.replace("{id}", &handover.id.to_string());
+        let now = tables::now(conn).await?;
         let tasks = parts.iter().map(|part| {
             let subject = format!("handover:{}:{}:{}", handover.id, handover.version, part.wechat_userid);
             let key = (handover.corpid.clone(), TaskKind::NotifyStaff, subject);
-            (key, card(&handover, from, part, url.clone()).task(app, Utc::now()))
+            (key, card(&handover, from, part, url.clone()).task(app, now))
         });
         task::upsert(conn, &tasks.collect::<BTreeMap<_, _>>()).await?;
         let users: Vec<_> = parts.iter().map(|it| it.wechat_userid.0.clone()).collect();
@@ -192,6 +192,7 @@ pub(super) async fn cancel(call: &mut Call<'_>, conn: &mut PgConnection) -> Resu
 pub(super) async fn poll(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     call.no_params()?;
     let handover = begin(call, conn).await?;
+    handover::poll_afresh(conn, handover.id).await?;
     handover::wake_now(conn, &handover.corpid, handover.id).await?;
     Answer::new(202, standing(call, conn, handover.id).await?)
 }

@@ -68,7 +68,7 @@ pub(super) struct Wish {
     /// Which kinds are planned; the others stay as they are.
     #[serde(default)]
     kinds: Vec<Kind>,
-    /// What was refused, found its successor full, or failed, and shall be planned anew.
+    /// What was refused, found its successor full, failed or is overdue, and shall be planned anew.
     #[serde(default)]
     again: Again,
 }
@@ -249,6 +249,9 @@ async fn gather(conn: &mut PgConnection, handover: &Handover, wanted: &Wanted, w
     if wanted.wish.again.is_wanted() {
         let states = [ItemState::Refused, ItemState::Full, ItemState::Failed].map(|it| it.as_str().to_owned());
         let subjects = wanted.wish.again.subjects();
+        // What is overdue ends here: of two rounds the later one counts.
+        let overdue = handover::overdue(conn, handover.id, &wanted.wish.kinds(), subjects).await?;
+        turn_all(conn, Fact::GivenUp, &overdue, By { actor: who, cause: "超时未有结果,重新安排" }).await?;
         handover::reopen(conn, handover.id, &states, &wanted.wish.kinds(), subjects).await?;
     }
     if handover.cause != "transfer" {

@@ -337,6 +337,8 @@ enum Asked {
     Connection(Box<test_connection::Tested>),
     /// For a contact way.
     ContactWay(Box<ContactWay>),
+    /// For a contact way's picture.
+    ContactPicture(Box<ContactWay>),
     /// What we hold about somebody.
     Export(Box<customers::Export>),
     /// For a plan: the successors, and the groups.
@@ -355,6 +357,7 @@ async fn ask(endpoint: Endpoint, call: &mut Call<'_>) -> Result<Asked, Problem> 
         Endpoint::SessionLoginCallback => Asked::ConsoleVisit(Box::new(session::ask_visit(call).await?)),
         Endpoint::TestConnection => Asked::Connection(Box::new(test_connection::ask(call).await?)),
         Endpoint::CustomerContactMake => Asked::ContactWay(Box::new(Box::pin(customer_contact::make(call)).await?)),
+        Endpoint::CustomerContactQr => Asked::ContactPicture(Box::new(customer_contact::find(call).await?)),
         Endpoint::HandoverPlan => Asked::Plan(Box::new(Box::pin(handover_plan::ask(call)).await?)),
         Endpoint::CustomerExport => Asked::Export(Box::new(Box::pin(customers::ask(call)).await?)),
         Endpoint::TransferMake => Asked::Transfer(Box::new(Box::pin(transfer::ask(call)).await?)),
@@ -398,6 +401,7 @@ async fn run(
         Asked::ConsoleVisit(visit) => return session::finish(call, *visit, conn).await,
         Asked::Connection(tested) => return test_connection::show(*tested, conn).await,
         Asked::ContactWay(way) => return customer_contact::made(*way),
+        Asked::ContactPicture(way) => return customer_contact::picture(&way),
         Asked::Export(export) => return customers::export(*export),
         Asked::Plan(wanted) => return Box::pin(handover_plan::put(call, *wanted, conn)).await,
         Asked::Transfer(wanted) => return Box::pin(transfer::make(call, *wanted, conn)).await,
@@ -444,6 +448,7 @@ async fn run(
         | Endpoint::SessionLoginCallback
         | Endpoint::TestConnection
         | Endpoint::CustomerContactMake
+        | Endpoint::CustomerContactQr
         | Endpoint::CustomerExport
         | Endpoint::HandoverPlan
         | Endpoint::TransferMake
@@ -454,7 +459,6 @@ async fn run(
         Endpoint::WorkOrderChange => work_orders::change(call, conn).await,
         Endpoint::StaffDutyList => staff_duty::list(call, conn).await,
         Endpoint::StaffDutySet => staff_duty::set(call, conn).await,
-        Endpoint::CustomerContactQr => customer_contact::picture(call, conn).await,
         Endpoint::CustomerMatchList => customer_matches::list(call, conn).await,
         Endpoint::CustomerMatchDecide => customer_matches::decide(call, conn).await,
         Endpoint::CustomerErase => Box::pin(customers::remove(call, conn)).await,

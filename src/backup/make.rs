@@ -6,6 +6,7 @@
 
 use std::{
     fs,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     process::Stdio,
     str::FromStr,
@@ -72,7 +73,18 @@ pub struct Made {
     pub lacking: Option<String>,
 }
 
+/// Backups are sealed, and nobody else's all the same.
+const FOLDER_MODE: u32 = 0o700;
+
 impl Backups {
+    /// The time by which backups are due: the database's, which says when the last one was made.
+    pub async fn now(&self) -> Result<DateTime<Utc>, BackupError> {
+        let mut conn = self.connect().await?;
+        let now = crate::tables::now(&mut conn).await?;
+        sqlx::Connection::close(conn).await?;
+        Ok(now)
+    }
+
     /// Makes a backup, and removes those that are too many by then. `seen` is told how many bytes were read.
     pub async fn make(&self, now: DateTime<Utc>, seen: &(dyn Fn(u64) + Sync)) -> Result<Made, BackupError> {
         let mut conn = self.connect().await?;
@@ -125,7 +137,7 @@ impl Backups {
 
     async fn write(&self, file: &Path, seen: &(dyn Fn(u64) + Sync)) -> Result<Made, BackupError> {
         let location = &self.settings.location;
-        fs::create_dir_all(location).map_err(at(location))?;
+        fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(location).map_err(at(location))?;
         let part = part_of(file);
         let part = Part(part);
         let mut writer = Writer::create(&part.0, &self.vault).await?;

@@ -31,4 +31,4 @@ pub use make::{Backups, Made, Settings};
 pub use restore::{Restore, Restored};
 pub use schedule::Schedule;
 pub use standing::{said, watch};
-pub use work::{run_due, work};
+pub use work::{run_due, run_due_now, work};

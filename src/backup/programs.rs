@@ -1,18 +1,16 @@
 //! PostgreSQL's own programs: which ones fit the server, and how they are told where it is.
 //!
-//! What they must know goes through their environment, so that no password stands in a list of processes. They are
+//! What they must know goes through their environment, so that no password stands in a list of processes, and nothing
+//! else of ours does. They are
 //! never older than the server: an older pg_dump would refuse, and say so in words that help nobody.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Stdio,
-};
+use std::{env, path::Path, process::Stdio};
 
 use secrecy::{ExposeSecret, SecretString};
 use tokio::process::Command;
 
 use super::BackupError;
-use crate::embedded::{last_lines, programs};
+use crate::embedded::{child, last_lines, programs};
 
 /// Where a server and a database are, as PostgreSQL's own programs want to hear it.
 #[derive(Clone)]
@@ -122,9 +120,25 @@ const PARAMETERS: &[(&str, &str)] = &[
     ("ssl-key", "PGSSLKEY"),
 ];
 
+/// What our own connections take from the environment where the URL does not say it.
+const CONNECTING: &[&str] = &[
+    "PGHOST",
+    "PGPORT",
+    "PGDATABASE",
+    "PGUSER",
+    "PGPASSWORD",
+    "PGPASSFILE",
+    "PGOPTIONS",
+    "PGSSLMODE",
+    "PGSSLROOTCERT",
+    "PGSSLCERT",
+    "PGSSLKEY",
+];
+
 /// The main version of a program, as it says itself.
-async fn version(path: &PathBuf) -> Option<u32> {
-    let output = Command::new(path).arg("--version").stdin(Stdio::null()).kill_on_drop(true).output().await.ok()?;
+async fn version(path: &Path) -> Option<u32> {
+    let mut command = Command::from(child::command(path));
+    let output = command.arg("--version").stdin(Stdio::null()).kill_on_drop(true).output().await.ok()?;
     version_in(&String::from_utf8_lossy(&output.stdout))
 }
 
@@ -135,13 +149,9 @@ fn version_in(words: &str) -> Option<u32> {
 }
 
 fn ready(path: &Path, target: &Target) -> Command {
-    let mut command = Command::new(path);
-    // What our own connections do not know, and what would win over the URL's host.
-    for name in ["PGSERVICE", "PGSERVICEFILE", "PGHOSTADDR"] {
-        command.env_remove(name);
-    }
-    // Its words are quoted in our errors, which are English.
-    command.env_remove("LANGUAGE").env("LC_ALL", "C").env("PGAPPNAME", "wecomd backup").kill_on_drop(true);
+    let mut command = Command::from(child::command(path));
+    command.envs(CONNECTING.iter().filter_map(|name| Some((name, env::var_os(name)?))));
+    command.env("PGAPPNAME", "wecomd backup").kill_on_drop(true);
     command.envs(target.variables.iter().map(|(name, value)| (name, value.expose_secret())));
     command
 }

@@ -9,7 +9,10 @@ use sqlx::PgPool;
 use tokio::sync::watch as channel;
 
 use super::Schedule;
-use crate::tables::backup::{self, Standing};
+use crate::tables::{
+    self,
+    backup::{self, Standing},
+};
 
 /// How often we look: it is one small row.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -17,10 +20,13 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Looks again and again, until nobody listens any more. Without a schedule nothing is ever missing.
 pub async fn watch(pool: PgPool, schedule: Option<Schedule>, listeners: channel::Sender<Value>) {
     while !listeners.is_closed() {
-        let looked = async { backup::standing(&mut *pool.acquire().await?).await };
+        // A backup's age is told by the clock that wrote when it was made.
+        let looked = async {
+            let mut conn = pool.acquire().await?;
+            Ok::<_, sqlx::Error>((backup::standing(&mut conn).await?, tables::now(&mut conn).await?))
+        };
         match looked.await {
-            Ok(standing) => {
-                let now = Utc::now();
+            Ok((standing, now)) => {
                 gauges(&standing, schedule.as_ref(), now);
                 listeners.send_replace(said(&standing, schedule.as_ref(), now));
             }

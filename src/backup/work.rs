@@ -47,8 +47,14 @@ pub async fn run_due(backups: &Backups, schedule: &Schedule, now: DateTime<Utc>)
     }
 }
 
+/// The same by the database's clock, which wrote when the last one was made: by one that is ahead, a backup would be due
+/// again and again.
+pub async fn run_due_now(backups: &Backups, schedule: &Schedule) -> Result<Option<Made>, BackupError> {
+    run_due(backups, schedule, backups.now().await?).await
+}
+
 async fn turn(backups: &Backups, schedule: &Schedule) {
-    match run_due(backups, schedule, Utc::now()).await {
+    match run_due_now(backups, schedule).await {
         Ok(Some(made)) => {
             tracing::info!(file = %made.file.display(), bytes = made.bytes, rows = made.rows, "a backup is made");
         }

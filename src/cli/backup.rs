@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use chrono::Utc;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -47,7 +46,8 @@ async fn make(config: &Config, database: &Database) -> anyhow::Result<()> {
     database.migrated().await?.close().await;
     let media = MediaStore::new(&config.media_location(), config.media.bytes_max).context("media.location")?;
     let bar = spinner("saving");
-    let made = app::backups(config, &database.url, &vault, &media).make(Utc::now(), &|bytes| bar.inc(bytes)).await;
+    let backups = app::backups(config, &database.url, &vault, &media);
+    let made = backups.make(backups.now().await?, &|bytes| bar.inc(bytes)).await;
     bar.finish_and_clear();
     let made = made?;
     say(&format!("{}", made.file.display()));

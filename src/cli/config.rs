@@ -2,11 +2,16 @@
 
 use std::io::Read;
 
-use chrono::{SecondsFormat, TimeDelta, Utc};
+use chrono::{SecondsFormat, TimeDelta};
 use clap::{Args, Subcommand};
 
 use super::{database::with_pool, line::note, say};
-use crate::{admin, config::Config, tables::enterprise_wechat_config, vault::Vault};
+use crate::{
+    admin,
+    config::Config,
+    tables::{self, enterprise_wechat_config},
+    vault::Vault,
+};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -59,9 +64,10 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
                 say(&format!("{done}; its callbacks go to {}", saved.shown.callback_path));
             }
             Command::List => {
+                let now = tables::now(&mut conn).await?;
                 for app in enterprise_wechat_config::all(&mut conn).await? {
                     say(&format!("{:<20}  {:<8}  {}  /callback/{}", app.name, app.status, app.corpid, app.name));
-                    if let Some(until) = app.previous_until.filter(|until| *until > Utc::now()) {
+                    if let Some(until) = app.previous_until.filter(|until| *until > now) {
                         let (count, until) =
                             (app.previous_deliveries, until.to_rfc3339_opts(SecondsFormat::Secs, true));
                         say(&format!("{:<20}  previous keys until {until}, {count} deliveries under them", ""));

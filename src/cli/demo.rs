@@ -250,7 +250,7 @@ struct Folder(PathBuf);
 impl Folder {
     fn new() -> anyhow::Result<Self> {
         let path = std::env::temp_dir().join(format!("wecomd-demo-{}", std::process::id()));
-        std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        crate::embedded::make_folder(&path)?;
         Ok(Self(path))
     }
 }

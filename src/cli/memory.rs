@@ -1,7 +1,10 @@
-//! What a crash leaves behind: nothing. A dump of this process's memory would hold secrets and customers' words, and so
-//! would one of the programs that it starts.
+//! What others on this machine see of us: nothing. A dump of this process's memory would hold secrets and customers'
+//! words, and so would one of the programs that it starts; so do most of the files that it makes.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::{
+    fs::Mode,
+    process::{Resource, Rlimit, getrlimit, setrlimit, umask},
+};
 
 /// Has the system write no dump of this process, nor of those that it starts, and let no other process of this user look
 /// into its memory.
@@ -11,6 +14,12 @@ pub(super) fn keep_private() {
     if let Err(error) = limited.and_then(|()| close_memory()) {
         eprintln!("wecomd: a crash may leave a dump of the memory: {error}");
     }
+}
+
+/// Has every file and folder that is made from now on, by whichever library, be this user's alone, unless whoever makes
+/// it says otherwise.
+pub(super) fn keep_files_private() {
+    umask(Mode::RWXG | Mode::RWXO);
 }
 
 /// A dump by way of a program (`core_pattern`) has no regard for the limit, but for this.
@@ -34,5 +43,18 @@ mod tests {
         keep_private();
         assert_eq!(rustix::process::dumpable_behavior(), Ok(rustix::process::DumpableBehavior::NotDumpable));
         assert_eq!(getrlimit(Resource::Core).current, Some(0));
+    }
+
+    #[test]
+    fn a_file_that_says_nothing_of_its_mode_is_this_user_s_alone() {
+        use std::os::unix::fs::MetadataExt;
+        keep_files_private();
+        let folder = std::env::temp_dir().join(format!("wecomd-mode-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(folder.join("file"), "").expect("written");
+        let modes =
+            [folder.join("file"), folder.clone()].map(|it| std::fs::metadata(it).expect("there").mode() & 0o777);
+        std::fs::remove_dir_all(&folder).expect("removed");
+        assert_eq!(modes, [0o600, 0o700]);
     }
 }

@@ -130,6 +130,7 @@ enum Command {
 /// Runs the program: 0 all is well, 1 something failed, 2 the command line or the configuration is wrong.
 pub fn main() -> ExitCode {
     memory::keep_private();
+    memory::keep_files_private();
     let (command, config) = settings::parse();
     let config = match config {
         Ok(config) => config,

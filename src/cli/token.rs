@@ -14,6 +14,7 @@ use crate::{
     config::Config,
     ids::CorpId,
     tables::{
+        self,
         api_token::{self, Listed},
         enterprise_wechat_config,
     },
@@ -85,8 +86,9 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
                 say(token.secret.expose_secret());
             }
             Command::List => {
+                let now = tables::now(&mut conn).await?;
                 for token in api_token::list(&mut conn).await? {
-                    say(&line(&token));
+                    say(&line(&token, now));
                 }
             }
             Command::Revoke { id } => {
@@ -101,8 +103,8 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
 }
 
 /// A token in a list: its number, role, beginning, name, when it was last used, and how it stands.
-fn line(token: &Listed) -> String {
-    let end = match (state(token), token.revoked_at, token.expires_at) {
+fn line(token: &Listed, now: DateTime<Utc>) -> String {
+    let end = match (state(token, now), token.revoked_at, token.expires_at) {
         ("revoked", Some(at), _) => format!("revoked {}", time(&at)),
         ("expired", _, Some(at)) => format!("expired {}", time(&at)),
         (_, _, Some(at)) => format!("live until {}", time(&at)),

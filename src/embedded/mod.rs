@@ -2,13 +2,19 @@
 //!
 //! It is told a folder and how durable to be; the programs come from `WECOMD_PG_BIN` or from where systems
 //! install them. It listens on a unix socket inside that folder only: no port, no password, and nobody but this
-//! account can connect. It refuses to know what is stored: tables and migrations are somebody else's.
+//! account can connect, and nobody at all as a superuser. It refuses to know what is stored: tables and migrations are
+//! somebody else's.
+
+pub(crate) mod child;
+
+mod roles;
 
 mod site;
 
-pub(crate) use site::{is_root, last_lines, programs};
+pub(crate) use site::{is_root, last_lines, make_folder, programs};
 
-use site::{PAUSE, PORT, ROLE, SOCKET_BYTES_MAX, Site, VERSION_MIN, at, run};
+use roles::SUPERUSER;
+use site::{PAUSE, PORT, SOCKET_BYTES_MAX, Site, VERSION_MIN, at, run};
 use std::{
     fs, io,
     os::unix::{net::UnixStream, process::CommandExt},
@@ -153,6 +159,11 @@ impl Embedded {
         let lock = site.lock()?;
         if !site.data().join("PG_VERSION").is_file() {
             create_cluster(&site, durability)?;
+            site.mark_roles()?;
+        }
+        if !site.has_roles() {
+            convert_cluster(&site)?;
+            site.mark_roles()?;
         }
         let server = launch(&site, durability)?;
         Ok(Embedded { site, server, stopped: false, _lock: lock })
@@ -222,16 +233,39 @@ const THROWAWAY: [&str; 4] = ["fsync=off", "synchronous_commit=off", "full_page_
 fn create_cluster(site: &Site, durability: Durability) -> Result<(), EmbeddedError> {
     let new = site.unfinished()?;
     let mut initdb = site.tool("initdb");
-    initdb.args(["-U", ROLE, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-instructions", "-D"]).arg(&new);
+    initdb
+        .args(["-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-instructions", "-D"])
+        .arg(&new);
     if durability == Durability::Throwaway {
         initdb.arg("--no-sync");
     }
     run("initdb", &mut initdb, "")?;
 
-    let mut single = site.tool("postgres");
-    single.args(["--single", "-c", "exit_on_error=on", "-D"]).arg(&new).arg("postgres");
-    run("postgres --single", &mut single, &format!("create database {ROLE};\n"))?;
+    roles::make(site, &new)?;
     site.finish(&new)
+}
+
+/// Converts a cluster of an earlier version. A server that still runs is stopped first: nothing else may be at it.
+fn convert_cluster(site: &Site) -> Result<(), EmbeddedError> {
+    tracing::info!("the private database's roles are converted: from now on wecomd is no superuser of it");
+    let patience = Instant::now() + REMAINS_WAIT;
+    loop {
+        if orphan(site).is_some() {
+            stop_server(site, "fast", true)?;
+        }
+        match roles::convert(site) {
+            Err(EmbeddedError::Tool { output, .. }) if is_blocked(&output) && Instant::now() < patience => {
+                thread::sleep(PAUSE * 10);
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Whether the remains of a killed server are in the way: its children outlive it for a second and keep its lock and its
+/// memory.
+fn is_blocked(output: &str) -> bool {
+    output.contains("lock file") || output.contains("still in use")
 }
 
 /// Starts the server, or takes over the one that a crashed process left behind.
@@ -252,9 +286,7 @@ fn launch(site: &Site, durability: Durability) -> Result<Server, EmbeddedError> 
         let words = fs::read(site.log()).map_err(at(&site.log()))?;
         let words = words.get(usize::try_from(said_before).unwrap_or(0)..).unwrap_or_default();
         let output = last_lines(words);
-        // The children of a killed server outlive it for a second and keep its lock and its memory.
-        let blocked = output.contains("lock file") || output.contains("still in use");
-        if !blocked || Instant::now() > patience {
+        if !is_blocked(&output) || Instant::now() > patience {
             return Err(EmbeddedError::NotReady { log: site.log(), output });
         }
         thread::sleep(PAUSE * 10);
@@ -311,7 +343,7 @@ fn end(site: &Site, child: &mut Child, mode: &str) -> Result<(), EmbeddedError> 
 fn stop_server(site: &Site, mode: &str, wait: bool) -> Result<(), EmbeddedError> {
     let mut stop = site.tool("pg_ctl");
     stop.args(["stop", "-m", mode, "-t", &STOP_WAIT.as_secs().to_string(), if wait { "-w" } else { "-W" }, "-D"]);
-    run("pg_ctl stop", stop.arg(site.data()), "")
+    run("pg_ctl stop", stop.arg(site.data()), "").map(drop)
 }
 
 /// The pid of a server which runs although nobody held the lock.

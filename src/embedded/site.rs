@@ -3,12 +3,12 @@
 //! It looks at the machine: installed PostgreSQLs, `/etc/passwd`, the folders above the cluster. It prepares and
 //! checks; it refuses to know when a server starts or stops.
 
-use super::EmbeddedError;
+use super::{EmbeddedError, child};
 use std::{
     env, fs,
     io::{self, Write},
     os::unix::{
-        fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown},
+        fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown},
         process::CommandExt,
     },
     path::{Path, PathBuf},
@@ -46,7 +46,7 @@ impl Site {
         let bin = find_bin(version_of(&data))?;
         let account = if is_root() { Some(account_for_postgres()?) } else { None };
         if let Some(parent) = dir.parent() {
-            fs::create_dir_all(parent).map_err(at(parent))?;
+            make_folder(parent)?;
         }
         match fs::DirBuilder::new().mode(0o700).create(&dir) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(at(&dir)(error)),
@@ -83,6 +83,18 @@ impl Site {
         fs::File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(at(&self.dir))
     }
 
+    /// Whether wecomd's role is no superuser here.
+    pub(super) fn has_roles(&self) -> bool {
+        self.dir.join(ROLES_MARK).is_file()
+    }
+
+    /// Notes that it is none.
+    pub(super) fn mark_roles(&self) -> Result<(), EmbeddedError> {
+        let path = self.dir.join(ROLES_MARK);
+        let made = private().create(true).truncate(true).write(true).open(&path).and_then(|it| it.sync_all());
+        made.and_then(|()| fs::File::open(&self.dir)?.sync_all()).map_err(at(&path))
+    }
+
     /// The cluster itself.
     pub(super) fn data(&self) -> &Path {
         &self.data
@@ -107,7 +119,7 @@ impl Site {
     /// Claims the folder for this process; the claim ends with the file.
     pub(super) fn lock(&self) -> Result<fs::File, EmbeddedError> {
         let path = self.dir.join(LOCK);
-        let file = fs::File::options().create(true).truncate(false).write(true).open(&path).map_err(at(&path))?;
+        let file = private().create(true).truncate(false).write(true).open(&path).map_err(at(&path))?;
         let deadline = Instant::now() + LOCK_WAIT;
         loop {
             match file.try_lock() {
@@ -124,7 +136,7 @@ impl Site {
     /// The log, open for writing at its end, and how long it is.
     pub(super) fn open_log(&self) -> Result<(fs::File, u64), EmbeddedError> {
         let path = self.log();
-        let file = fs::File::options().create(true).append(true).open(&path).map_err(at(&path))?;
+        let file = private().create(true).append(true).open(&path).map_err(at(&path))?;
         let length = file.metadata().map_err(at(&path))?.len();
         if length <= LOG_BYTES_MAX {
             return Ok((file, length));
@@ -135,18 +147,29 @@ impl Site {
 
     /// One of PostgreSQL's programs, ready to run as the account that owns the cluster.
     pub(super) fn tool(&self, name: &str) -> Command {
-        let mut command = Command::new(self.bin.join(name));
+        let mut command = child::command(&self.bin.join(name));
         command.current_dir("/").stdin(Stdio::null());
         if let Some(account) = &self.account {
             command.uid(account.uid).gid(account.gid);
         }
-        for (name, _) in env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"PG")) {
-            command.env_remove(name);
-        }
-        // We read what it says, so it must not say it in another language.
-        command.env_remove("LANGUAGE").env("LC_ALL", "C");
         command
     }
+}
+
+/// Makes a folder, and those above it that are missing, for this user alone. As root, whoever runs PostgreSQL may pass
+/// through them to the cluster, and see nothing else in them.
+pub(crate) fn make_folder(path: &Path) -> Result<(), EmbeddedError> {
+    let mode = if is_root() { 0o711 } else { 0o700 };
+    let missing: Vec<_> = path.ancestors().take_while(|it| !it.as_os_str().is_empty() && !it.exists()).collect();
+    for folder in missing.into_iter().rev() {
+        match fs::create_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+            made => made.map_err(at(folder))?,
+        }
+        // Said once more, whatever the process's mask is.
+        fs::set_permissions(folder, fs::Permissions::from_mode(mode)).map_err(at(folder))?;
+    }
+    Ok(())
 }
 
 /// True if this process may do everything.
@@ -155,8 +178,8 @@ pub(crate) fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|it| it.uid() == 0)
 }
 
-/// Runs one of PostgreSQL's programs to its end, with `input` to read.
-pub(super) fn run(tool: &'static str, command: &mut Command, input: &str) -> Result<(), EmbeddedError> {
+/// Runs one of PostgreSQL's programs to its end, with `input` to read. What it printed.
+pub(super) fn run(tool: &'static str, command: &mut Command, input: &str) -> Result<String, EmbeddedError> {
     let program = PathBuf::from(command.get_program());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(at(&program))?;
@@ -166,7 +189,7 @@ pub(super) fn run(tool: &'static str, command: &mut Command, input: &str) -> Res
     }
     let output = child.wait_with_output().map_err(at(&program))?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     Err(EmbeddedError::Tool { tool, output: last_lines(&[output.stdout, output.stderr].concat()) })
 }
@@ -184,7 +207,7 @@ pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> EmbeddedError {
     move |source| EmbeddedError::Io { path, source }
 }
 
-/// The database role that owns everything; nobody else can reach the socket.
+/// wecomd's role, which owns its database and is no superuser.
 pub(super) const ROLE: &str = "wecomd";
 
 /// Only a part of the socket's name, nothing listens on it. Named, so that PGPORT has no say.
@@ -198,6 +221,9 @@ pub(super) const VERSION_MIN: u32 = 15;
 
 /// Marks a folder as ours, and whoever holds its lock as the one who may run the server.
 const LOCK: &str = "wecomd.lock";
+
+/// Marks a cluster whose roles are made as this version makes them.
+const ROLES_MARK: &str = "wecomd.roles";
 
 /// How long another wecomd may take to let go of the folder.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
@@ -256,6 +282,13 @@ fn version_in(name: &str) -> Option<u32> {
 
 fn version_of(data: &Path) -> Option<u32> {
     fs::read_to_string(data.join("PG_VERSION")).ok()?.trim().parse().ok()
+}
+
+/// How files are opened that are this user's alone.
+fn private() -> fs::OpenOptions {
+    let mut options = fs::File::options();
+    options.mode(0o600);
+    options
 }
 
 fn account_for_postgres() -> Result<Account, EmbeddedError> {

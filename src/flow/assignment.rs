@@ -2,13 +2,13 @@
 //!
 //! The caller holds the corp's lock alone, so that two processes never decide on one order.
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use sqlx::PgConnection;
 
 use crate::{
     ids::StaffId,
     tables::{
-        staff_wechat_bind,
+        self, staff_wechat_bind,
         work_order::{self, Order, Patience, WECOMD},
     },
 };
@@ -46,7 +46,8 @@ pub async fn look_after(conn: &mut PgConnection, rules: &Rules, id: i64) -> sqlx
 async fn press(conn: &mut PgConnection, rules: &Rules, order: &Order) -> sqlx::Result<bool> {
     let (Some(staff), Some(assigned_at)) = (&order.staff_id, order.assigned_at) else { return Ok(false) };
     let limit = TimeDelta::minutes(rules.patience.escalate_minutes.into());
-    if Utc::now() - assigned_at < limit {
+    // By the clock that chose the order and wrote the time, or an order would be reminded of again and again.
+    if tables::now(conn).await? - assigned_at < limit {
         work_order::remind(conn, order, staff).await?;
         return Ok(true);
     }

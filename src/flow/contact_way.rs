@@ -3,17 +3,20 @@
 //! `add_contact_way` is not safe to repeat, so the intent is committed before the call, with a `state` of its own.
 //! Whoever finds an intent without an outcome waits while the one who asked may still be asking; after that, WeCom's
 //! recent contact ways are searched for the `state` before it is asked again. A code whose making nobody saw is thus
-//! found, and two requests at once make one.
+//! found, and two requests at once make one. One request makes at most one, whatever is found afterwards.
+//!
+//! Whether an attempt has rested and whether a code has expired is judged by the database's clock, which wrote both
+//! times. Only WeCom's list is asked for by this process's clock, since WeCom knows nothing of the database.
 
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Acquire, PgPool};
 
 use crate::{
     ids::ContactWayState,
     tables::{
-        apply,
+        self, apply,
         contact_way::{self, ContactWay, Purpose},
         matching::People,
     },
@@ -38,6 +41,9 @@ const CLOCK_DIFFERENCE: TimeDelta = TimeDelta::minutes(10);
 /// How many pages of recent contact ways are searched, 1,000 on each.
 const PAGES_MAX: usize = 20;
 
+/// WeCom's code for a contact way that it does not have.
+pub(super) const NO_SUCH_WAY: i64 = 41044;
+
 /// Why there is no contact way.
 #[derive(Debug, thiserror::Error)]
 pub enum NotMade {
@@ -58,14 +64,23 @@ pub async fn obtain(pool: &PgPool, wecom: &Wecom, purpose: &Purpose, life: TimeD
     loop {
         let (way, ours) = stand(pool, purpose, life).await?;
         if way.config_id.is_some() {
-            return Ok(way);
+            match with_picture(pool, wecom, way).await? {
+                Some(way) => return Ok(way),
+                // Somebody deleted it at WeCom, and its row has ended: it is looked for again.
+                None if began.elapsed() <= WAIT_LIMIT => continue,
+                None => return Err(NotMade::UnderWay),
+            }
         }
         let looking = !ours;
-        if ours || contact_way::take_over(&mut *pool.acquire().await?, &way, Utc::now() - ATTEMPT_REST).await? {
+        if ours || contact_way::take_over(&mut *pool.acquire().await?, &way, ATTEMPT_REST, life).await? {
             let attempt = attempt(pool, wecom, purpose, &way, looking);
             // Broken off, it is an intent whose outcome nobody knows, and is treated as one.
             tokio::time::timeout(ATTEMPT_LIMIT, attempt).await.unwrap_or(Err(NotMade::UnderWay))?;
-            continue;
+            // What this attempt made is the answer, however it is judged now: a second one could not do better.
+            let made = contact_way::by_id(&mut *pool.acquire().await?, way.id).await?;
+            // Somebody came through it before we knew of it: the next request has another one made.
+            let made = made.filter(|it| it.used_at.is_none()).ok_or(NotMade::UnderWay)?;
+            return with_picture(pool, wecom, made).await?.ok_or(NotMade::UnderWay);
         }
         if began.elapsed() > WAIT_LIMIT {
             return Err(NotMade::UnderWay);
@@ -74,28 +89,45 @@ pub async fn obtain(pool: &PgPool, wecom: &Wecom, purpose: &Purpose, life: TimeD
     }
 }
 
+/// The way with the address of its picture, for which WeCom is asked if it did not say so when it made the way; `None`
+/// if WeCom has the way no more. One that is not made yet comes back as it is, and so does one without any picture.
+pub async fn with_picture(pool: &PgPool, wecom: &Wecom, mut way: ContactWay) -> Result<Option<ContactWay>, NotMade> {
+    let lacks = way.deleted_at.is_none() && way.qr_code.as_deref().is_none_or(str::is_empty);
+    let Some(config_id) = way.config_id.clone().filter(|_| lacks) else { return Ok(Some(way)) };
+    let shown = async { wecom.corp(&way.corpid).await?.contact_way(&config_id).await };
+    match shown.await {
+        Ok(shown) if shown.qr_code.is_empty() => Ok(Some(way)),
+        Ok(shown) => {
+            contact_way::pictured(&mut *pool.acquire().await?, way.id, &shown.qr_code).await?;
+            way.qr_code = Some(shown.qr_code);
+            Ok(Some(way))
+        }
+        Err(error) if error.is(NO_SUCH_WAY) => {
+            contact_way::deleted(&mut *pool.acquire().await?, way.id).await?;
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// The row for this purpose, and whether its intent was written just now. One that is valid no more gives way.
 async fn stand(pool: &PgPool, purpose: &Purpose, life: TimeDelta) -> Result<(ContactWay, bool), NotMade> {
-    let stands = |way: &ContactWay| way.config_id.is_none() || way.is_valid(Utc::now());
     let mut conn = pool.acquire().await?;
-    if let Some(way) = contact_way::current(&mut conn, purpose).await?.filter(stands) {
+    if let Some(way) = contact_way::current(&mut conn, purpose).await? {
         return Ok((way, false));
     }
     let mut transaction = conn.begin().await?;
     // A scan that is being recorded must see the new row, or be seen by it.
     apply::lock_alone(&mut transaction, &purpose.corpid).await?;
-    if let Some(way) = contact_way::current(&mut transaction, purpose).await? {
-        if stands(&way) {
-            return Ok((way, false));
-        }
-        contact_way::end(&mut transaction, way.id).await?;
-    }
+    contact_way::end_useless(&mut transaction, purpose).await?;
     let state = ContactWayState::random();
-    contact_way::intend(&mut transaction, purpose, &state, life).await?;
-    apply::follow_scans(&mut transaction, &[(purpose.corpid.clone(), state)].into(), People::new()).await?;
+    let intended = contact_way::intend(&mut transaction, purpose, &state, life).await?;
+    if intended {
+        apply::follow_scans(&mut transaction, &[(purpose.corpid.clone(), state)].into(), People::new()).await?;
+    }
     let way = contact_way::current(&mut transaction, purpose).await?;
     transaction.commit().await?;
-    way.map(|way| (way, true)).ok_or(NotMade::UnderWay)
+    way.map(|way| (way, intended)).ok_or(NotMade::UnderWay)
 }
 
 /// Makes it, or finds out that it was made.
@@ -111,13 +143,16 @@ async fn attempt(
         Err(error) if looking => return Err(error.into()),
         Err(error) => return Err(give_up(pool, way, error).await),
     };
-    let mut found = if looking { find(pool, &api, way).await? } else { None };
+    let since = since(pool, way).await?;
+    let mut found = if looking { find(pool, &api, way, since).await? } else { None };
     if found.is_none() {
         match api.add_contact_way(&wanted(way)).await {
-            Ok(made) => found = Some(made),
+            Ok(made) if !made.config_id.is_empty() => found = Some(made),
+            // It was made, but its id was not said.
+            Ok(_) => found = Some(find(pool, &api, way, since).await?.ok_or(NotMade::UnderWay)?),
             // The answer was lost. If WeCom made it, it is there by now, or it is found later.
             Err(error) if error.class == Class::Unknown => {
-                found = find(pool, &api, way).await?;
+                found = find(pool, &api, way, since).await?;
                 if found.is_none() {
                     return Err(error.into());
                 }
@@ -145,9 +180,16 @@ fn wanted(way: &ContactWay) -> wire::ContactWay {
     }
 }
 
+/// When the intent was written, by this process's clock: WeCom's list is asked for by that one, so the intent's age is
+/// taken from the database, and not its time.
+async fn since(pool: &PgPool, way: &ContactWay) -> sqlx::Result<DateTime<Utc>> {
+    let age = tables::now(&mut *pool.acquire().await?).await? - way.intended_at;
+    Ok(Utc::now() - age)
+}
+
 /// Looks for a contact way with this `state` among those made since there was the intent.
-async fn find(pool: &PgPool, api: &Api, way: &ContactWay) -> Result<Option<wire::Made>, NotMade> {
-    let from = way.intended_at - CLOCK_DIFFERENCE;
+async fn find(pool: &PgPool, api: &Api, way: &ContactWay, since: DateTime<Utc>) -> Result<Option<wire::Made>, NotMade> {
+    let from = since - CLOCK_DIFFERENCE;
     let to = Utc::now() + CLOCK_DIFFERENCE;
     let mut cursor = String::new();
     for _ in 0..PAGES_MAX {
@@ -157,7 +199,7 @@ async fn find(pool: &PgPool, api: &Api, way: &ContactWay) -> Result<Option<wire:
             let shown = match api.contact_way(config_id).await {
                 Ok(shown) => shown,
                 // Deleted meanwhile.
-                Err(error) if error.is(41044) => continue,
+                Err(error) if error.is(NO_SUCH_WAY) => continue,
                 Err(error) => return Err(error.into()),
             };
             if shown.state == way.state.as_str() {

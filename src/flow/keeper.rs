@@ -3,17 +3,20 @@
 //!
 //! Any number of processes may do it: an order is looked after with its corp's lock held, a code is claimed first.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use chrono::TimeDelta;
 use sqlx::PgPool;
 use tokio::sync::watch;
 
-use super::assignment::{self, Rules};
+use super::{
+    assignment::{self, Rules},
+    contact_way::NO_SUCH_WAY,
+};
 use crate::{
     ids::CorpId,
     tables::{apply, contact_way, idempotency_key, resignation, work_order},
-    wecom::Wecom,
+    wecom::{Class, Wecom},
 };
 
 /// Between two rounds.
@@ -25,11 +28,15 @@ const ORDERS_MAX: i64 = 50;
 /// How many codes are claimed at once.
 const CODES_MAX: i64 = 50;
 
+/// How often a round asks WeCom in vain for one corp; the rest of the corp's codes wait for a later round.
+const FAILURES_MAX: u32 = 3;
+
 /// How long a code rests after its deletion failed, or its deleter died.
 const CODE_REST: TimeDelta = TimeDelta::minutes(5);
 
-/// WeCom's code for a contact way that it does not have.
-const NO_SUCH_WAY: i64 = 41044;
+/// How often a round claims more of a kind; what is left then waits for the next round, so that neither one corp's orders
+/// nor a WeCom that answers slowly keeps everything else waiting.
+const CLAIMS_MAX: usize = 20;
 
 /// What the operator decided about the flow.
 #[derive(Debug, Clone)]
@@ -76,7 +83,11 @@ impl Keeper {
     pub async fn round(&self) -> sqlx::Result<()> {
         let corps = work_order::corps_waiting(&mut *self.pool.acquire().await?).await?;
         for corp in &corps {
-            while self.look_after(corp).await? {}
+            for _ in 0..CLAIMS_MAX {
+                if !self.look_after(corp).await? {
+                    break;
+                }
+            }
         }
         self.delete_codes().await?;
         let mut conn = self.pool.acquire().await?;
@@ -99,8 +110,10 @@ impl Keeper {
         Ok(done == ORDERS_MAX)
     }
 
+    /// Deletes at WeCom what nobody needs. A corp that WeCom cannot be asked for now is not asked for again and again.
     async fn delete_codes(&self) -> sqlx::Result<()> {
-        loop {
+        let mut failures: HashMap<CorpId, u32> = HashMap::new();
+        for _ in 0..CLAIMS_MAX {
             let mut conn = self.pool.acquire().await?;
             let codes = contact_way::claim_needless(&mut conn, CODE_REST, CODES_MAX).await?;
             drop(conn);
@@ -108,14 +121,21 @@ impl Keeper {
                 return Ok(());
             }
             for code in codes {
+                if failures.get(&code.corpid).is_some_and(|it| *it >= FAILURES_MAX) {
+                    continue;
+                }
                 let deleted = async { self.wecom.corp(&code.corpid).await?.delete_contact_way(&code.config_id).await };
                 match deleted.await {
                     Err(error) if !error.is(NO_SUCH_WAY) => {
                         tracing::warn!(contact_way = code.id, error = %error, "a contact way could not be deleted yet");
+                        if error.class != Class::Refused || error.needs_operator() {
+                            *failures.entry(code.corpid).or_default() += 1;
+                        }
                     }
                     _ => contact_way::deleted(&mut *self.pool.acquire().await?, code.id).await?,
                 }
             }
         }
+        Ok(())
     }
 }

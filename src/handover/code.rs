@@ -53,6 +53,19 @@ pub(super) fn of_result(status: i64) -> Option<Fact> {
     }
 }
 
+/// What WeCom's results say of a customer whom they do not decide, in words: the status, if there is one.
+pub(super) fn undecided(status: Option<i64>) -> String {
+    match status {
+        None => "企业微信的转接结果中没有该客户".to_owned(),
+        Some(2) => "企业微信仍显示等待接替".to_owned(),
+        Some(5) => "企业微信没有该客户的转接记录(状态 5)".to_owned(),
+        Some(status) => format!("企业微信返回了未知的转接状态 {status}"),
+    }
+}
+
+/// The same of a group that has not got its new owner.
+pub(super) const GROUP_UNDECIDED: &str = "客户群的群主尚未变更";
+
 /// An end in words, for people: WeCom's results have none.
 pub(super) fn reason(fact: Fact) -> Option<&'static str> {
     match fact {

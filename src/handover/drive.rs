@@ -1,8 +1,10 @@
 //! One handover, driven as far as it goes now: what callbacks said, what is to be sent, what became of it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use chrono::TimeDelta;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 use super::{
@@ -24,9 +26,6 @@ use crate::{
     },
     wecom::{ApiError, Wecom, transfer::Flow},
 };
-
-/// WeCom hands over after a day; what waits two hours longer is stuck, and told as such.
-pub const STUCK_AFTER: TimeDelta = TimeDelta::hours(26);
 
 /// How long an item rests that WeCom could not take on just now.
 const LATER: Duration = Duration::from_secs(60);
@@ -222,12 +221,24 @@ impl<'a> Driver<'a> {
         let conn = &mut *transaction;
         let state = settle(conn, self.id, By { actor: WECOMD, cause: "状态更新" }).await?;
         let takeover_at = handover::next_takeover(conn, self.id).await?;
-        let calling = !handover::in_states(conn, self.id, &[ItemState::Calling.as_str().to_owned()]).await?.is_empty();
+        let mut has = BTreeSet::new();
+        for state in [ItemState::Calling, ItemState::Waiting, ItemState::Overdue] {
+            if !handover::in_states(conn, self.id, &[state.as_str().to_owned()]).await?.is_empty() {
+                has.insert(state);
+            }
+        }
         let now = tables::now(conn).await?;
         transaction.commit().await?;
         let polling = schedule::pause(self.settings, handover.polls, takeover_at, now);
+        // What is overdue alone is asked about once a day.
+        let daily = schedule::overdue_pause(handover.overdue_polled_at, now).max(LATER);
+        let polling = match (has.contains(&ItemState::Waiting), has.contains(&ItemState::Overdue)) {
+            (false, true) => daily,
+            (true, true) => polling.min(daily),
+            (_, false) => polling,
+        };
         Ok(match state {
-            _ if calling => Next::Again(self.settings.outcome_after),
+            _ if has.contains(&ItemState::Calling) => Next::Again(self.settings.outcome_after),
             Some(HandoverState::Submitted) if left => Next::Again(LATER),
             Some(HandoverState::Submitted | HandoverState::Waiting) => Next::Again(polling),
             _ => Next::Over,

@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-/// How far an item is. The last six are ends: nothing follows but another round.
+/// How far an item is. The last six are ends: nothing follows but another round. What is overdue has not ended: WeCom may
+/// still decide it, and a person may give it another round or give it up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ItemState {
     /// Nobody has decided who shall have it.
@@ -13,6 +14,8 @@ pub enum ItemState {
     Calling,
     /// WeCom took it on, and hands it over after a day if the customer does not object.
     Waiting,
+    /// WeCom took it on, and has not said in time what became of it.
+    Overdue,
     /// The successor has it.
     Done,
     /// The customer does not want to.
@@ -27,7 +30,7 @@ pub enum ItemState {
     Cancelled,
 }
 
-use ItemState::{Calling, Cancelled, Done, Failed, Full, Gone, Open, Planned, Refused, Waiting};
+use ItemState::{Calling, Cancelled, Done, Failed, Full, Gone, Open, Overdue, Planned, Refused, Waiting};
 
 /// What becomes known of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,8 +43,10 @@ pub enum Fact {
     Called,
     /// WeCom surely did not do it: it said so, or its results know nothing of it.
     NotDone,
-    /// WeCom took it on.
+    /// WeCom took it on, or announces anew when it will hand it over.
     Accepted,
+    /// WeCom should have decided it long ago.
+    Unanswered,
     /// The successor has it.
     HandedOver,
     /// The customer refused.
@@ -58,12 +63,13 @@ pub enum Fact {
 
 use Fact::{
     Accepted, Called, CalledOff, Chosen, CustomerRefused, Dropped, GivenUp, HandedOver, NoLongerTheirs, NotDone,
-    SuccessorFull,
+    SuccessorFull, Unanswered,
 };
 
 impl ItemState {
     /// Every state, in the order of a handover.
-    pub const ALL: [Self; 10] = [Open, Planned, Calling, Waiting, Done, Refused, Full, Gone, Failed, Cancelled];
+    pub const ALL: [Self; 11] =
+        [Open, Planned, Calling, Waiting, Overdue, Done, Refused, Full, Gone, Failed, Cancelled];
 
     /// Its name in `handover_item.state`.
     pub fn as_str(self) -> &'static str {
@@ -72,6 +78,7 @@ impl ItemState {
             Planned => "planned",
             Calling => "calling",
             Waiting => "waiting",
+            Overdue => "overdue",
             Done => "done",
             Refused => "refused",
             Full => "full",
@@ -94,12 +101,13 @@ impl ItemState {
 
 impl Fact {
     /// Every fact.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Chosen,
         Dropped,
         Called,
         NotDone,
         Accepted,
+        Unanswered,
         HandedOver,
         CustomerRefused,
         SuccessorFull,
@@ -114,13 +122,14 @@ impl Fact {
             Chosen => (&[Open, Planned], Planned),
             Dropped => (&[Planned], Open),
             Called => (&[Planned], Calling),
-            NotDone => (&[Calling, Waiting], Planned),
-            Accepted => (&[Calling], Waiting),
-            HandedOver => (&[Planned, Calling, Waiting], Done),
-            CustomerRefused => (&[Calling, Waiting], Refused),
-            SuccessorFull => (&[Calling, Waiting], Full),
-            NoLongerTheirs => (&[Open, Planned, Calling, Waiting], Gone),
-            GivenUp => (&[Open, Planned, Calling, Waiting], Failed),
+            NotDone => (&[Calling, Waiting, Overdue], Planned),
+            Accepted => (&[Calling, Overdue], Waiting),
+            Unanswered => (&[Waiting], Overdue),
+            HandedOver => (&[Planned, Calling, Waiting, Overdue], Done),
+            CustomerRefused => (&[Calling, Waiting, Overdue], Refused),
+            SuccessorFull => (&[Calling, Waiting, Overdue], Full),
+            NoLongerTheirs => (&[Open, Planned, Calling, Waiting, Overdue], Gone),
+            GivenUp => (&[Open, Planned, Calling, Waiting, Overdue], Failed),
             CalledOff => (&[Open, Planned], Cancelled),
         }
     }
@@ -138,7 +147,7 @@ impl Fact {
 
 /// The text names no state.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be open, planned, calling, waiting, done, refused, full, gone, failed or cancelled")]
+#[error("must be open, planned, calling, waiting, overdue, done, refused, full, gone, failed or cancelled")]
 pub struct NotAState;
 
 impl FromStr for ItemState {
@@ -161,17 +170,18 @@ mod tests {
             format!("{row} {fact:?} → {}", fact.to().as_str())
         });
         insta::assert_snapshot!(rows.join("\n"), @r"
-        x......... Chosen → planned
-        .x........ Dropped → open
-        .x........ Called → calling
-        ..xx...... NotDone → planned
-        ..x....... Accepted → waiting
-        .xxx...... HandedOver → done
-        ..xx...... CustomerRefused → refused
-        ..xx...... SuccessorFull → full
-        xxxx...... NoLongerTheirs → gone
-        xxxx...... GivenUp → failed
-        xx........ CalledOff → cancelled
+        x.......... Chosen → planned
+        .x......... Dropped → open
+        .x......... Called → calling
+        ..xxx...... NotDone → planned
+        ..x.x...... Accepted → waiting
+        ...x....... Unanswered → overdue
+        .xxxx...... HandedOver → done
+        ..xxx...... CustomerRefused → refused
+        ..xxx...... SuccessorFull → full
+        xxxxx...... NoLongerTheirs → gone
+        xxxxx...... GivenUp → failed
+        xx......... CalledOff → cancelled
         ");
     }
 

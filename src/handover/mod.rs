@@ -1,7 +1,9 @@
 //! Handovers (工作交接): a leaver's customers, orders and groups reach their successors, or there is a reason why not.
 //!
 //! What each state means and what may follow stands in `item` and `state`, what WeCom's codes mean in `code`, all of it
-//! pure. `turn` is the only way to another state. `drive` does the next thing that is due for one handover; a task of
+//! pure. What WeCom does not decide in time is overdue: asked about once a day, until it does, or a person does.
+//!
+//! `turn` is the only way to another state. `drive` does the next thing that is due for one handover; a task of
 //! that kind and number runs it, so nobody else drives the same handover meanwhile. It may be killed anywhere: a call is
 //! committed before it is made, and one whose answer nobody saw is asked about before anything is sent again.
 
@@ -25,7 +27,8 @@ pub mod turn;
 
 use std::time::Duration;
 
-pub use drive::{Driver, Next, STUCK_AFTER, Trouble};
+pub use drive::{Driver, Next, Trouble};
+pub use schedule::OVERDUE_AFTER;
 
 /// What the operator decided about handovers.
 #[derive(Debug, Clone)]

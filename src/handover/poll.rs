@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 
 use super::{
     code,
-    drive::{Driver, STUCK_AFTER, Trouble, by_pair, flow},
-    item::Fact,
+    drive::{Driver, Trouble, by_pair, flow},
+    item::{Fact, ItemState},
+    schedule::{OVERDUE_AFTER, is_overdue, overdue_pause},
     turn::{By, WECOM, WECOMD, settle, turn, turn_all},
 };
 use crate::{
@@ -51,21 +53,57 @@ impl Driver<'_> {
         Ok(handover::found_calls(&mut conn, self.id, before).await?)
     }
 
-    /// Asks for the results of everything that waits.
+    /// Asks for the results of everything that waits, and once a day of what is overdue.
     pub(super) async fn poll(&self, handover: &Handover) -> Result<(), Trouble> {
         let mut conn = self.pool.acquire().await?;
-        let customers = handover::waiting(&mut conn, self.id, "customer").await?;
-        let groups = handover::waiting(&mut conn, self.id, "group").await?;
+        let daily = overdue_pause(handover.overdue_polled_at, tables::now(&mut conn).await?).is_zero();
+        let mut states = vec![ItemState::Waiting.as_str().to_owned()];
+        states.extend(daily.then(|| ItemState::Overdue.as_str().to_owned()));
+        let customers = handover::taken_on(&mut conn, self.id, "customer", &states).await?;
+        let groups = handover::taken_on(&mut conn, self.id, "group", &states).await?;
         if customers.is_empty() && groups.is_empty() {
             return Ok(());
         }
         handover::polled(&mut conn, self.id).await?;
-        drop(conn);
-        for ((to, flow), items) in by_pair(customers) {
-            let results = self.results(handover, flow_named(&flow), &to).await?;
-            self.fold(handover, items, &results, Asked::Waiting).await?;
+        if daily && customers.iter().chain(&groups).any(|it| it.state == ItemState::Overdue.as_str()) {
+            handover::polled_overdue(&mut conn, self.id).await?;
         }
-        self.look_at_groups(handover, groups, Asked::Waiting).await
+        drop(conn);
+        let mut trouble: Option<ApiError> = None;
+        for ((to, flow), items) in by_pair(customers) {
+            // Where WeCom cannot be asked about one pair, it is not asked about all the others.
+            let asked = match &trouble {
+                Some(error) => Err(error.clone().into()),
+                None => self.results(handover, flow_named(&flow), &to).await,
+            };
+            match asked {
+                Ok(results) => self.fold(handover, items, &results, Asked::Waiting).await?,
+                Err(Trouble::Wecom(error)) => {
+                    self.unanswered(&items, |_| error.to_string(), "transfer_result").await?;
+                    trouble.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let looked = self.look_at_groups(handover, groups, Asked::Waiting).await;
+        trouble.map_or(Ok(()), |error| Err(error.into())).and(looked)
+    }
+
+    /// WeCom did not decide these: those that it should have decided by now are overdue, with its last words.
+    async fn unanswered(
+        &self,
+        items: &[Taken],
+        words: impl Fn(&Taken) -> String,
+        cause: &'static str,
+    ) -> Result<(), Trouble> {
+        let Some((mut transaction, _)) = self.begin().await? else { return Ok(()) };
+        let conn = &mut *transaction;
+        let now = tables::now(conn).await?;
+        let late = items.iter().filter(|it| is_overdue(it.takeover_at, it.called_at, now));
+        let late: Vec<_> = late.map(|it| Heard { item: it.id, reason: Some(words(it)), ..Heard::default() }).collect();
+        overdue(conn, &late, cause).await?;
+        settle(conn, self.id, By { actor: WECOMD, cause }).await?;
+        Ok(transaction.commit().await?)
     }
 
     /// All pages of a pair's results; the last word on each customer counts. None if WeCom knows of no transfer between
@@ -105,6 +143,7 @@ impl Driver<'_> {
         let now = tables::now(conn).await?;
         let current = flow(conn, handover).await?;
         let mut heard: BTreeMap<Fact, Vec<Heard>> = BTreeMap::new();
+        let mut late = Vec::new();
         for item in items {
             let result = results.get(&item.subject);
             let said = result.and_then(|it| code::of_result(it.status));
@@ -114,14 +153,22 @@ impl Driver<'_> {
                     && item.again
                     && matches!(fact, Fact::CustomerRefused | Fact::SuccessorFull))
             });
+            let takeover_at =
+                result.and_then(|it| DateTime::from_timestamp(it.takeover_time, 0)).filter(|it| it.timestamp() > 0);
+            let is_late = asked == Asked::Waiting && is_overdue(takeover_at.or(item.takeover_at), item.called_at, now);
             let fact = match (said, asked) {
+                (Some(Fact::Accepted), _) if is_late => Fact::Unanswered,
                 (Some(fact), _) => fact,
                 (None, Asked::Unanswered) => Fact::NotDone,
                 (None, Asked::Waiting) if is_lost(&item, current, now) => Fact::NotDone,
+                (None, Asked::Waiting) if is_late => Fact::Unanswered,
                 (None, Asked::Waiting) => continue,
             };
-            let takeover_at =
-                result.and_then(|it| DateTime::from_timestamp(it.takeover_time, 0)).filter(|it| it.timestamp() > 0);
+            if fact == Fact::Unanswered {
+                let reason = Some(code::undecided(result.map(|it| it.status)));
+                late.push(Heard { item: item.id, takeover_at, reason, ..Heard::default() });
+                continue;
+            }
             let reason = code::reason(fact).map(str::to_owned);
             heard.entry(fact).or_default().push(Heard { item: item.id, takeover_at, reason, ..Heard::default() });
         }
@@ -136,6 +183,7 @@ impl Driver<'_> {
                 _ => drop(turn(conn, fact, &heard, by).await?),
             }
         }
+        overdue(conn, &late, by.cause).await?;
         settle(conn, self.id, by).await?;
         Ok(transaction.commit().await?)
     }
@@ -147,20 +195,25 @@ impl Driver<'_> {
         }
         let api = self.wecom.corp(&handover.corpid).await?;
         let mut facts: BTreeMap<Fact, Vec<i64>> = BTreeMap::new();
-        let mut trouble = None;
-        for item in groups {
+        let (mut trouble, mut undecided) = (None, Vec::new());
+        let mut groups = groups.into_iter();
+        while let Some(item) = groups.next() {
             let fact = match api.group(&item.subject).await {
                 Ok(group) if group.owner == item.successor_userid => Fact::HandedOver,
                 Ok(_) if asked == Asked::Unanswered => Fact::NotDone,
-                Ok(_) => continue,
+                Ok(_) => {
+                    undecided.push((item, code::GROUP_UNDECIDED.to_owned()));
+                    continue;
+                }
                 Err(error) if error.errcode.is_some_and(|code| NO_GROUP.contains(&code)) => Fact::NoLongerTheirs,
                 // One that cannot be read keeps no other from its end; where none can be, the rest is not tried.
                 Err(error) => {
                     let all_alike = error.class != Class::Refused || error.needs_operator();
-                    trouble.get_or_insert(error);
+                    undecided.push((item, error.to_string()));
                     if all_alike {
-                        break;
+                        undecided.extend(groups.by_ref().map(|it| (it, error.to_string())));
                     }
+                    trouble.get_or_insert(error);
                     continue;
                 }
             };
@@ -174,6 +227,11 @@ impl Driver<'_> {
         }
         settle(conn, self.id, by).await?;
         transaction.commit().await?;
+        if asked == Asked::Waiting {
+            let words: BTreeMap<_, _> = undecided.iter().map(|(item, words)| (item.id, words.clone())).collect();
+            let items: Vec<_> = undecided.into_iter().map(|(item, _)| item).collect();
+            self.unanswered(&items, |it| words.get(&it.id).cloned().unwrap_or_default(), "groupchat/get").await?;
+        }
         trouble.map_or(Ok(()), |error| Err(error.into()))
     }
 }
@@ -187,11 +245,17 @@ enum Asked {
     Waiting,
 }
 
+/// These are overdue from now on. Those that were already keep what WeCom said last.
+async fn overdue(conn: &mut PgConnection, late: &[Heard], cause: &str) -> sqlx::Result<()> {
+    turn(conn, Fact::Unanswered, late, By { actor: WECOMD, cause }).await?;
+    handover::note(conn, late).await
+}
+
 /// Whether what waits is waited for in vain: the member has left since, and with them what was asked while they were
 /// here; or the transfer that was under way was somebody else's, and is over.
 fn is_lost(item: &Taken, current: Flow, now: DateTime<Utc>) -> bool {
     let other_flow = current == Flow::Resigned && item.flow.as_deref() == Some(Flow::InService.as_str());
-    let over = item.submitted_at.is_some_and(|at| now - at > STUCK_AFTER);
+    let over = item.submitted_at.is_some_and(|at| now - at > OVERDUE_AFTER);
     other_flow || over && item.errcode.is_some_and(|code| UNDER_WAY.contains(&code))
 }
 

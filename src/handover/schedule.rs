@@ -22,9 +22,48 @@ pub(super) fn pause(
     due.map_or(growing, |due| growing.min(due.max(settings.poll_first)))
 }
 
+/// How long WeCom has for a decision after the time that it announced, or after it was asked if it announced none: it
+/// hands over after a day. What waits longer is overdue.
+pub const OVERDUE_AFTER: TimeDelta = TimeDelta::hours(26);
+
+/// Between two questions about what is overdue.
+const OVERDUE_EVERY: TimeDelta = TimeDelta::hours(24);
+
+/// Whether WeCom should have decided by `now` what it took on at `called_at` and announced for `takeover_at`.
+pub(super) fn is_overdue(
+    takeover_at: Option<DateTime<Utc>>,
+    called_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> bool {
+    takeover_at.or(called_at).is_some_and(|at| now - at > OVERDUE_AFTER)
+}
+
+/// How long until WeCom is asked about what is overdue, after it was asked at `polled_at`.
+pub(super) fn overdue_pause(polled_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Duration {
+    polled_at.map_or(Duration::ZERO, |at| (at + OVERDUE_EVERY - now).to_std().unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_item_is_overdue_26_hours_after_the_announced_time_or_else_after_the_call() {
+        let now = Utc::now();
+        let ago = |hours| Some(now - TimeDelta::hours(hours));
+        assert!(!is_overdue(None, ago(26), now) && is_overdue(None, ago(27), now));
+        assert!(!is_overdue(ago(26), ago(90), now), "the announced time counts");
+        assert!(is_overdue(ago(27), ago(51), now));
+        assert!(!is_overdue(None, None, now));
+    }
+
+    #[test]
+    fn what_is_overdue_is_asked_about_once_a_day() {
+        let now = Utc::now();
+        assert_eq!(overdue_pause(None, now), Duration::ZERO);
+        assert_eq!(overdue_pause(Some(now - TimeDelta::hours(23)), now), Duration::from_secs(3600));
+        assert_eq!(overdue_pause(Some(now - TimeDelta::hours(25)), now), Duration::ZERO);
+    }
 
     const SETTINGS: Settings = Settings {
         poll_first: Duration::from_secs(300),

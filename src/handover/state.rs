@@ -32,7 +32,7 @@ pub struct Standing {
     pub planned: i64,
     /// How many WeCom is being asked about.
     pub calling: i64,
-    /// How many WeCom has taken on.
+    /// How many WeCom has taken on, those that are overdue included.
     pub waiting: i64,
     /// How many are at an end.
     pub ended: i64,
@@ -51,7 +51,7 @@ impl Standing {
             ItemState::Open => self.open += items,
             ItemState::Planned => self.planned += items,
             ItemState::Calling => self.calling += items,
-            ItemState::Waiting => self.waiting += items,
+            ItemState::Waiting | ItemState::Overdue => self.waiting += items,
             _ => self.ended += items,
         }
     }
@@ -126,6 +126,14 @@ mod tests {
         let now = Standing { waiting: 1, ended: 3, submitted: true, cancelled: true, ..Standing::default() };
         assert_eq!(now.state(), Waiting);
         assert_eq!(Standing { waiting: 0, ..now }.state(), Cancelled);
+    }
+
+    #[test]
+    fn what_is_overdue_keeps_a_handover_from_being_done() {
+        let mut now = Standing { ended: 3, submitted: true, ..Standing::default() };
+        now.count(ItemState::Overdue, 1);
+        assert_eq!(now.state(), Waiting);
+        assert_eq!(Standing { cancelled: true, ..now }.state(), Waiting, "a person may still give it up");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Claiming deliveries, and the four ways a claim ends: settled, ignored, postponed, parked.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
@@ -140,16 +142,14 @@ pub async fn ignore(conn: &mut PgConnection, ignored: &[(DeliveryKey, String)]) 
     Ok(())
 }
 
-/// Puts a claimed delivery back, to be tried again at `due_at`.
-pub async fn postpone(
-    conn: &mut PgConnection,
-    key: &DeliveryKey,
-    attempts: i16,
-    due_at: DateTime<Utc>,
-) -> sqlx::Result<()> {
+/// Puts a claimed delivery back, to be tried again after `pause`, by the clock that says what is due.
+pub async fn postpone(conn: &mut PgConnection, key: &DeliveryKey, attempts: i16, pause: Duration) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into pending (due_at, event_at, app_id, attempts, hash) values ($1, $2, $3, $4, $5)",
-        due_at,
+        r#"
+        insert into pending (due_at, event_at, app_id, attempts, hash)
+        values (clock_timestamp() + make_interval(secs => $1), $2, $3, $4, $5)
+        "#,
+        pause.as_secs_f64(),
         key.event_at,
         key.app_id,
         attempts,

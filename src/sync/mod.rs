@@ -26,7 +26,7 @@ mod work;
 use sqlx::PgPool;
 
 pub use run::{Over, Run, Step};
-pub use schedule::{Schedule, begin_due, last_turn};
+pub use schedule::{Schedule, begin_due, begin_due_now, last_turn};
 pub use work::{Settings, work};
 
 use crate::{

@@ -3,7 +3,7 @@
 use chrono::{DateTime, FixedOffset, TimeDelta, TimeZone, Utc};
 use sqlx::PgConnection;
 
-use crate::tables::sync_run;
+use crate::tables::{self, sync_run};
 
 /// Asia/Shanghai, which has had no other time for decades.
 const SHANGHAI_S: i32 = 8 * 3600;
@@ -23,6 +23,13 @@ pub fn last_turn(schedule: Schedule, now: DateTime<Utc>) -> Option<DateTime<Utc>
     let first = FixedOffset::east_opt(SHANGHAI_S)?.with_ymd_and_hms(2020, 1, 1, schedule.at_hour, 0, 0).single()?;
     let turns = (now - first.to_utc()).num_seconds().checked_div_euclid(every.num_seconds())?;
     Some(first.to_utc() + every * i32::try_from(turns).ok()?)
+}
+
+/// Begins the runs that are due by the database's clock, which also writes when runs began: by one that is ahead of it, a
+/// run would be due again and again.
+pub async fn begin_due_now(conn: &mut PgConnection, schedule: Schedule) -> sqlx::Result<usize> {
+    let now = tables::now(conn).await?;
+    begin_due(conn, schedule, now).await
 }
 
 /// Begins the runs that are due, in whichever process comes first; returns how many.

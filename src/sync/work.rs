@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
 use tokio::{sync::watch, task::JoinSet, time::sleep};
 
-use super::{Schedule, Sync, begin_due};
+use super::{Schedule, Sync, begin_due_now};
 
 /// Between two looks for a run that nobody works at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -52,7 +51,9 @@ pub async fn work(sync: Sync, settings: Settings, mut stopping: watch::Receiver<
 }
 
 async fn look(sync: &Sync, settings: Settings) -> sqlx::Result<Option<super::Run>> {
-    let begun = begin_due(&mut *sync.pool.acquire().await?, settings.schedule, Utc::now()).await?;
+    let mut conn = sync.pool.acquire().await?;
+    let begun = begin_due_now(&mut conn, settings.schedule).await?;
+    drop(conn);
     if begun > 0 {
         tracing::info!(runs = begun, "it is time to reconcile with WeCom");
     }

@@ -62,13 +62,6 @@ pub struct ContactWay {
     pub deleted_at: Option<DateTime<Utc>>,
 }
 
-impl ContactWay {
-    /// Whether it can be given out at `now`.
-    pub fn is_valid(&self, now: DateTime<Utc>) -> bool {
-        self.config_id.is_some() && self.used_at.is_none() && self.expires_at > now
-    }
-}
-
 /// Writes down the intent to make one, unless one stands for the same purpose already. Whether it was written.
 pub async fn intend(
     conn: &mut PgConnection,
@@ -95,7 +88,8 @@ pub async fn intend(
     Ok(done.rows_affected() > 0)
 }
 
-/// The one that stands for this purpose.
+/// The one for this purpose that can be given out, or is being made. Whether one has expired is judged by the clock that
+/// wrote its end, which is the database's.
 pub async fn current(conn: &mut PgConnection, purpose: &Purpose) -> sqlx::Result<Option<ContactWay>> {
     sqlx::query_as!(
         ContactWay,
@@ -107,7 +101,7 @@ pub async fn current(conn: &mut PgConnection, purpose: &Purpose) -> sqlx::Result
             made_at, expires_at, used_at, used_by as "used_by: ExternalUserId", deleted_at
         from contact_way
         where corpid = $1 and customer_id = $2 and wechat_userid = $3 and coalesce(work_order_id, 0) = $4
-            and ended_at is null
+            and ended_at is null and (config_id is null or (used_at is null and expires_at > now()))
         "#,
         purpose.corpid.as_str(),
         purpose.customer.as_str(),
@@ -116,6 +110,43 @@ pub async fn current(conn: &mut PgConnection, purpose: &Purpose) -> sqlx::Result
     )
     .fetch_optional(conn)
     .await
+}
+
+/// The one of that number.
+pub async fn by_id(conn: &mut PgConnection, id: i64) -> sqlx::Result<Option<ContactWay>> {
+    sqlx::query_as!(
+        ContactWay,
+        r#"
+        select
+            id, corpid as "corpid: CorpId", state as "state: ContactWayState",
+            customer_id as "customer_id: CustomerId", staff_id as "staff_id: StaffId",
+            wechat_userid as "wechat_userid: UserId", work_order_id, intended_at, attempted_at, config_id, qr_code,
+            made_at, expires_at, used_at, used_by as "used_by: ExternalUserId", deleted_at
+        from contact_way
+        where id = $1
+        "#,
+        id,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// The one for this purpose that was used or has expired is given out no more: another may be made.
+pub async fn end_useless(conn: &mut PgConnection, purpose: &Purpose) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update contact_way set ended_at = now()
+        where corpid = $1 and customer_id = $2 and wechat_userid = $3 and coalesce(work_order_id, 0) = $4
+            and ended_at is null and config_id is not null and (used_at is not null or expires_at <= now())
+        "#,
+        purpose.corpid.as_str(),
+        purpose.customer.as_str(),
+        purpose.user.as_str(),
+        purpose.work_order_id.unwrap_or(0),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// The one with this `state`, of any corp.
@@ -169,27 +200,35 @@ pub async fn of_customer(
     .await
 }
 
-/// Takes over an attempt that began before `before`, as its only one; `false` if somebody else did.
-pub async fn take_over(conn: &mut PgConnection, way: &ContactWay, before: DateTime<Utc>) -> sqlx::Result<bool> {
+/// Takes over an attempt that has rested for `rest`, as its only one; `false` if somebody else did. What comes of it is
+/// given out for `life` from now on, however old the intent is.
+pub async fn take_over(
+    conn: &mut PgConnection,
+    way: &ContactWay,
+    rest: TimeDelta,
+    life: TimeDelta,
+) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         r#"
-        update contact_way set attempted_at = now()
-        where id = $1 and config_id is null and ended_at is null and attempted_at = $2 and attempted_at < $3
+        update contact_way set attempted_at = now(), expires_at = now() + $4::bigint * interval '1 second'
+        where id = $1 and config_id is null and ended_at is null and attempted_at = $2
+            and attempted_at < now() - $3::bigint * interval '1 second'
         "#,
         way.id,
         way.attempted_at,
-        before,
+        rest.num_seconds(),
+        life.num_seconds(),
     )
     .execute(conn)
     .await?;
     Ok(done.rows_affected() > 0)
 }
 
-/// Writes down that WeCom made it.
+/// Writes down that WeCom made it. An empty `qr_code` is none.
 pub async fn made(conn: &mut PgConnection, id: i64, config_id: &str, qr_code: &str) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
-        update contact_way set config_id = $2, qr_code = $3, made_at = now()
+        update contact_way set config_id = $2, qr_code = nullif($3, ''), made_at = now()
         where id = $1 and config_id is null
         "#,
         id,
@@ -209,9 +248,9 @@ pub async fn undo(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// It is given out no more: another may be made for the same purpose.
-pub async fn end(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
-    sqlx::query!("update contact_way set ended_at = now() where id = $1 and ended_at is null", id)
+/// Writes down what WeCom said later about the code's picture.
+pub async fn pictured(conn: &mut PgConnection, id: i64, qr_code: &str) -> sqlx::Result<()> {
+    sqlx::query!("update contact_way set qr_code = $2 where id = $1 and coalesce(qr_code, '') = ''", id, qr_code)
         .execute(conn)
         .await?;
     Ok(())
@@ -265,9 +304,11 @@ pub async fn claim_needless(conn: &mut PgConnection, rest: TimeDelta, limit: i64
     .await
 }
 
-/// WeCom has it no more.
+/// WeCom has it no more: another may be made for the same purpose.
 pub async fn deleted(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
-    sqlx::query!("update contact_way set deleted_at = now() where id = $1", id).execute(conn).await?;
+    sqlx::query!("update contact_way set deleted_at = now(), ended_at = coalesce(ended_at, now()) where id = $1", id,)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

@@ -92,6 +92,26 @@ pub async fn now(conn: &mut sqlx::PgConnection) -> sqlx::Result<chrono::DateTime
     sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(conn).await
 }
 
+/// The database's time, read once and carried on by this process's own steady clock, which nobody sets.
+#[derive(Debug, Clone, Copy)]
+pub struct SharedClock {
+    read: chrono::DateTime<chrono::Utc>,
+    since: std::time::Instant,
+}
+
+impl SharedClock {
+    /// Reads it.
+    pub async fn read(conn: &mut sqlx::PgConnection) -> sqlx::Result<Self> {
+        Ok(Self { since: std::time::Instant::now(), read: now(conn).await? })
+    }
+
+    /// What it shows now.
+    pub fn now(&self) -> chrono::DateTime<chrono::Utc> {
+        let passed = chrono::TimeDelta::from_std(self.since.elapsed()).unwrap_or_default();
+        self.read.checked_add_signed(passed).unwrap_or(self.read)
+    }
+}
+
 /// How many migrations the database still lacks; changes nothing.
 pub async fn missing_migrations(conn: &mut sqlx::PgConnection) -> sqlx::Result<usize> {
     let table: bool =

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::{enterprise_wechat_config, own::Own, staff_wechat_bind, task};
+use super::{enterprise_wechat_config, now, own::Own, staff_wechat_bind, task};
 use crate::{
     changes::{Notice, TaskKind},
     ids::{ContactWayState, CorpId, CustomerId, StaffId, UserId},
@@ -415,7 +415,8 @@ async fn notify(conn: &mut PgConnection, order: &Order, staff: &StaffId, what: &
     .await?;
     let notice = card(order, user, title, url);
     let key = (order.corpid.clone(), TaskKind::NotifyStaff, format!("work_order:{}:{what}", order.id));
-    task::upsert(conn, &BTreeMap::from([(key, notice.task(app_id, Utc::now()))])).await
+    let due_at = now(conn).await?;
+    task::upsert(conn, &BTreeMap::from([(key, notice.task(app_id, due_at))])).await
 }
 
 fn card(order: &Order, user: UserId, title: &str, url: String) -> Notice {

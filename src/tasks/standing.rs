@@ -5,14 +5,13 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::sync::watch;
 
 use crate::{
     changes::TaskKind,
-    handover::STUCK_AFTER,
+    handover::OVERDUE_AFTER,
     tables::{
         handover,
         task::{self, Standing},
@@ -47,7 +46,7 @@ pub async fn watch(pool: PgPool, said: watch::Sender<Value>) {
 /// The queue, and how many items of handovers are stuck.
 async fn look(pool: &PgPool) -> sqlx::Result<(Vec<Standing>, i64)> {
     let mut conn = pool.acquire().await?;
-    let stuck = handover::stuck(&mut conn, Utc::now() - STUCK_AFTER).await?;
+    let stuck = handover::stuck(&mut conn, OVERDUE_AFTER).await?;
     Ok((task::standing(&mut conn).await?, stuck))
 }
 

@@ -2,10 +2,13 @@
 //!
 //! Safe to repeat while the code lives: WeCom takes a code once and then says so (41051). After that, what was asked
 //! before a crash is asked no more. Whatever happens is written down, a missed deadline with by how much.
+//!
+//! The deadline follows from WeCom's time of the event, and is held against the database's clock, which also says when
+//! the task may be taken and when the callback was stored.
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use sqlx::{Acquire, PgConnection};
@@ -18,7 +21,7 @@ use crate::{
     ids::{ExternalUserId, UserId},
     inbox,
     tables::{
-        enterprise_wechat_config, member_alias,
+        SharedClock, enterprise_wechat_config, member_alias,
         task::{self, Taken},
         welcome::{self, Due, End, Ledger},
     },
@@ -57,19 +60,20 @@ pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> 
         return Ok(());
     }
     let ledger = open(&mut transaction, task, &wish).await?;
+    let clock = SharedClock::read(&mut transaction).await?;
     transaction.commit().await?;
     if ledger.outcome.is_some() {
         // Everything was written down but that the task is done.
         return Ok(());
     }
-    let (text, attachments) = match choose(&mut conn, task, &wish).await? {
+    let (text, attachments) = match choose(&mut conn, task, &wish, &clock).await? {
         Greeting::Send { text, attachments } => (text, attachments),
         Greeting::Quiet => return ended(&mut conn, &ledger, End { outcome: "quiet", ..End::default() }).await,
         Greeting::NoTemplate => {
             return ended(&mut conn, &ledger, End { outcome: "no_template", ..End::default() }).await;
         }
     };
-    let late = late(task);
+    let late = late(task, &clock);
     if let Some(late) = late.filter(|late| ledger.attempted_at.is_some() || *late > LATE_TRY) {
         let outcome = if ledger.attempted_at.is_some() { "unknown" } else { "late" };
         return ended(&mut conn, &ledger, End { outcome, late_ms: Some(late.num_milliseconds()), ..End::default() })
@@ -86,8 +90,8 @@ pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> 
 
     let answer = ask(context, task, &text, &attachments).await;
     let end = match answer {
-        Ok(()) => sent(task, &ledger),
-        Err(error) => refused(task, &error)?,
+        Ok(()) => sent(task, &ledger, &clock),
+        Err(error) => refused(task, &error, &clock)?,
     };
     let mut conn = context.pool.acquire().await?;
     ended(&mut conn, &ledger, end).await
@@ -115,7 +119,7 @@ async fn open(conn: &mut PgConnection, task: &Taken, wish: &Wish) -> sqlx::Resul
     welcome::open(conn, &due).await
 }
 
-async fn choose(conn: &mut PgConnection, task: &Taken, wish: &Wish) -> Result<Greeting, Failure> {
+async fn choose(conn: &mut PgConnection, task: &Taken, wish: &Wish, clock: &SharedClock) -> Result<Greeting, Failure> {
     let apps = enterprise_wechat_config::all(conn).await?;
     let Some(app) = apps.into_iter().find(|it| it.id == task.app_id) else { return Ok(Greeting::NoTemplate) };
     let rules: Rules = serde_json::from_value(app.welcome)
@@ -123,19 +127,24 @@ async fn choose(conn: &mut PgConnection, task: &Taken, wish: &Wish) -> Result<Gr
     let user = member_alias::current(conn, &task.corpid, &wish.wechat_userid).await?;
     let (customer, staff) = welcome::names(conn, &task.corpid, &wish.external_userid, &user).await?;
     let names = Names { customer, staff };
-    Ok(greeting(app.welcome_message.as_deref(), &rules, wish.state.as_deref(), Utc::now(), &names))
+    Ok(greeting(app.welcome_message.as_deref(), &rules, wish.state.as_deref(), clock.now(), &names))
 }
 
-fn sent(task: &Taken, ledger: &Ledger) -> End {
-    let now = Utc::now();
+fn sent(task: &Taken, ledger: &Ledger, clock: &SharedClock) -> End {
+    let now = clock.now();
     let took = (now - ledger.received_at).to_std().unwrap_or_default();
     metrics::histogram!("wecomd_welcome_seconds").record(took);
-    End { outcome: "sent", sent_at: Some(now), late_ms: late(task).map(|it| it.num_milliseconds()), reason: None }
+    End {
+        outcome: "sent",
+        sent_at: Some(now),
+        late_ms: late(task, clock).map(|it| it.num_milliseconds()),
+        reason: None,
+    }
 }
 
 /// WeCom said no, or nothing: is it over, or is there time for another attempt?
-fn refused(task: &Taken, error: &ApiError) -> Result<End, Failure> {
-    let late = late(task);
+fn refused(task: &Taken, error: &ApiError, clock: &SharedClock) -> Result<End, Failure> {
+    let late = late(task, clock);
     let ends = |outcome| {
         Ok(End {
             outcome,
@@ -157,7 +166,7 @@ fn refused(task: &Taken, error: &ApiError) -> Result<End, Failure> {
     let doublings = u32::try_from(task.attempts.saturating_sub(1)).unwrap_or(0).min(8);
     let pause = RETRY_FIRST.saturating_mul(1 << doublings).min(RETRY_LONGEST);
     let after = error.retry_after.unwrap_or(pause);
-    let left = task.deadline.map(|deadline| (deadline - Utc::now()).to_std().unwrap_or_default());
+    let left = task.deadline.map(|deadline| (deadline - clock.now()).to_std().unwrap_or_default());
     if left.is_none_or(|left| after < left) {
         return Err(Failure::Retry { why: error.clone().into(), after: Some(after) });
     }
@@ -169,8 +178,8 @@ fn refused(task: &Taken, error: &ApiError) -> Result<End, Failure> {
 }
 
 /// By how much the code's life is over.
-fn late(task: &Taken) -> Option<TimeDelta> {
-    task.deadline.map(|deadline| Utc::now() - deadline).filter(|late| *late > TimeDelta::zero())
+fn late(task: &Taken, clock: &SharedClock) -> Option<TimeDelta> {
+    task.deadline.map(|deadline| clock.now() - deadline).filter(|late| *late > TimeDelta::zero())
 }
 
 async fn ended(conn: &mut PgConnection, ledger: &Ledger, end: End) -> Result<(), Failure> {

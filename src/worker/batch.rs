@@ -135,8 +135,7 @@ pub(super) async fn set_aside(
     } else {
         tracing::warn!(delivery.id = %key, attempts, error = %error, "a delivery was refused; postponed");
         metrics::counter!("wecomd_events_total", "kind" => "refused", "outcome" => "postponed").increment(1);
-        let due_at = Utc::now() + backoff(attempts, rand::random());
-        inbox::postpone(&mut transaction, key, attempts, due_at).await?;
+        inbox::postpone(&mut transaction, key, attempts, backoff(attempts, rand::random())).await?;
     }
     transaction.commit().await
 }

@@ -10,7 +10,7 @@ use wecomd::{
     sandbox::{DropAt, Fault, Platform, Size, World},
 };
 
-use crate::support::{TestApp, http::Answer};
+use crate::support::{TestApp, TestDb, http::Answer};
 
 const BASE: &str = "/api/enterprise-wechat";
 
@@ -24,12 +24,24 @@ struct Flow {
 
 impl Flow {
     async fn start() -> Self {
+        Self::start_on(TestDb::new().await).await
+    }
+
+    /// The same beside a database whose clock differs by so much.
+    async fn start_beside(clock: &str) -> Self {
+        let db = TestDb::new().await;
+        db.set_clock(clock).await;
+        Self::start_on(db).await
+    }
+
+    async fn start_on(db: TestDb) -> Self {
         let corp = wecomd::sandbox::Corp::from_seed(1);
         let mut world = World::of(&corp, Size { members: 3, customers: 0, departments: 1 }, 1);
         world.add_member(&UserId::from("ann"), "安娜");
         let platform = Platform::start(world, (Ipv4Addr::LOCALHOST, 0).into()).await.expect("a free port");
         let url = platform.base_url();
-        let app = TestApp::start_with(|config| config.wecom.base_url = url).await;
+        let database = db.url.clone();
+        let app = TestApp::start_at(db, &database, |config| config.wecom.base_url = url).await;
         app.entrust().await;
         app.db
             .execute(&format!(
@@ -254,5 +266,119 @@ async fn codes_that_nobody_needs_any_more_are_deleted_at_wecom() {
     assert_eq!(left, [kept["state"].as_str().expect("a state")]);
     assert_eq!(flow.platform.calls_of(delete).len(), 3);
     assert_eq!(flow.matched().await, ["wmFirst ann C-1 state"], "the match stays");
+    flow.finish().await;
+}
+
+#[tokio::test]
+async fn a_request_makes_one_code_however_far_the_clocks_of_process_and_database_are_apart() {
+    for clock in ["-40 days", "40 days"] {
+        let flow = Flow::start_beside(clock).await;
+        let wanted = json!({ "customer_id": "C-1", "staff_id": "S1" });
+        let way = flow.contact_way(wanted.clone()).await;
+        assert_eq!((way.status, flow.made()), (200, (1, 1)), "{clock}: {}", way.text());
+        let again = flow.contact_way(wanted.clone()).await.json();
+        assert_eq!((&again["state"], flow.made()), (&way.json()["state"], (1, 1)), "{clock}: it is valid");
+        let expire = "update contact_way set expires_at = pg_catalog.now() - interval '1 second' + interval ";
+        flow.app.db.execute(&format!("{expire} '{clock}'")).await;
+        let other = flow.contact_way(wanted).await.json();
+        assert_ne!(other["state"], again["state"], "{clock}: the database says that it has expired");
+        assert_eq!(flow.made(), (2, 2), "{clock}");
+        flow.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn a_code_whose_making_nobody_saw_is_found_although_the_database_s_clock_is_ahead() {
+    let flow = Flow::start_beside("40 days").await;
+    flow.platform.faults().set(ADD, Fault { drop: Some(DropAt::After), times: Some(1), ..Fault::default() });
+    let way = flow.contact_way(json!({ "customer_id": "C-1", "staff_id": "S1" })).await;
+    assert_eq!((way.status, flow.made()), (200, (1, 1)), "{}", way.text());
+    flow.finish().await;
+}
+
+#[tokio::test]
+async fn an_intent_that_is_older_than_a_code_s_life_makes_one_code_that_is_valid_from_now_on() {
+    let flow = Flow::start().await;
+    flow.app
+        .db
+        .execute(&format!(
+            "insert into contact_way (corpid, state, customer_id, staff_id, wechat_userid, expires_at, attempted_at)
+             values ('{}', 'way_old', 'C-1', 'S1', 'ann', now() - interval '1 day', now() - interval '2 days')",
+            flow.app.corp.corpid
+        ))
+        .await;
+    let wanted = json!({ "customer_id": "C-1", "staff_id": "S1" });
+    for _ in 0..2 {
+        let way = flow.contact_way(wanted.clone()).await.json();
+        assert_eq!((&way["state"], flow.made()), (&json!("way_old"), (1, 1)));
+    }
+    assert_eq!(flow.app.db.count("select count(*) from contact_way where expires_at > now()").await, 1);
+    flow.finish().await;
+}
+
+#[tokio::test]
+async fn a_code_that_wecom_made_without_saying_its_picture_is_asked_for_again() {
+    let flow = Flow::start().await;
+    flow.platform.faults().leave_out(ADD, "qr_code");
+    let wanted = |customer: &str| json!({ "customer_id": customer, "staff_id": "S1" });
+    let way = flow.contact_way(wanted("C-1")).await;
+    assert_eq!((way.status, flow.made()), (200, (1, 1)), "{}", way.text());
+    let way = way.json();
+    assert!(way["qr_code"].as_str().is_some_and(|it| it.starts_with("http")), "{way}");
+    assert!(way["qr_png"].as_str().is_some_and(|it| it.len() > 100));
+
+    // Rows that stand so, from an earlier version or because WeCom did not say it when it was asked.
+    let get = "externalcontact/get_contact_way";
+    for (stored, again) in [("''", false), ("null", true)] {
+        flow.app.db.execute(&format!("update contact_way set qr_code = {stored}")).await;
+        let before = flow.platform.calls_of(get).len();
+        let target = format!("{BASE}/customer-contact-qr/{}", way["state"].as_str().expect("a state"));
+        let picture = match again {
+            false => flow.app.ask("GET", &target, None).await,
+            true => flow.contact_way(wanted("C-1")).await,
+        };
+        assert_eq!(picture.status, 200, "{}", picture.text());
+        assert_eq!(flow.platform.calls_of(get).len(), before + 1);
+        assert_eq!(flow.app.ask("GET", &target, None).await.status, 200, "now it is known");
+        assert_eq!(flow.platform.calls_of(get).len(), before + 1);
+    }
+    assert_eq!(flow.made(), (1, 1));
+    flow.finish().await;
+}
+
+#[tokio::test]
+async fn a_code_without_a_picture_that_wecom_has_no_more_is_made_anew_and_one_that_it_cannot_show_is_said_to_be_so() {
+    let flow = Flow::start().await;
+    let wanted = json!({ "customer_id": "C-1", "staff_id": "S1" });
+    let way = flow.contact_way(wanted.clone()).await.json();
+    let target = format!("{BASE}/customer-contact-qr/{}", way["state"].as_str().expect("a state"));
+    flow.app.db.execute("update contact_way set qr_code = null").await;
+    let get = "externalcontact/get_contact_way";
+    flow.platform.faults().set(get, Fault { errcode: Some(-1), times: Some(1), ..Fault::default() });
+    let busy = flow.app.ask("GET", &target, None).await;
+    assert_eq!((busy.status, &busy.json()["code"]), (503, &json!("wecom_unavailable")));
+
+    flow.platform.faults().set(get, Fault { errcode: Some(41044), times: Some(1), ..Fault::default() });
+    let gone = flow.app.ask("GET", &target, None).await;
+    assert_eq!((gone.status, &gone.json()["code"]), (404, &json!("contact_way_unknown")));
+    let other = flow.contact_way(wanted).await;
+    assert_eq!((other.status, flow.made().0), (200, 2), "{}", other.text());
+    assert_ne!(other.json()["state"], way["state"]);
+    flow.finish().await;
+}
+
+#[tokio::test]
+async fn the_keeper_gives_a_corp_up_for_this_round_when_wecom_does_not_answer_three_times() {
+    let flow = Flow::start().await;
+    for customer in ["C-1", "C-2", "C-3", "C-4", "C-5"] {
+        flow.contact_way(json!({ "customer_id": customer, "staff_id": "S1" })).await;
+    }
+    flow.app.db.execute("update contact_way set expires_at = now() - interval '1 second'").await;
+    let admin = &flow.app.app.admin_half;
+    let keeper = Keeper::new(admin.pool.clone(), admin.wecom.clone(), &admin.flow);
+    let delete = "externalcontact/del_contact_way";
+    flow.platform.faults().set(delete, Fault { errcode: Some(-1), ..Fault::default() });
+    keeper.round().await.expect("a round");
+    assert_eq!(flow.platform.calls_of(delete).len(), 3);
     flow.finish().await;
 }

@@ -104,11 +104,11 @@ async fn what_waits_for_longer_than_a_day_and_two_hours_counts_as_stuck() {
     acting.plan(id, "bob").await;
     acting.let_go(id).await;
     acting.drive(id).await.expect("driven");
-    let late = "update handover_item set submitted_at = now() - interval '27 hours' where subject = 'wmDRIVER0'";
+    let late = "update handover_item set submitted_at = now() - interval '27 hours', takeover_at = null where subject = 'wmDRIVER0'";
     acting.app.db.execute(late).await;
     let mut conn = acting.app.db.pool.acquire().await.expect("connects");
-    let before = chrono::Utc::now() - wecomd::handover::STUCK_AFTER;
-    assert_eq!(handover::stuck(&mut conn, before).await.expect("counted"), 1);
+    let after = wecomd::handover::OVERDUE_AFTER;
+    assert_eq!(handover::stuck(&mut conn, after).await.expect("counted"), 1);
     drop(conn);
     acting.finish().await;
 }

@@ -1,7 +1,10 @@
 //! Handovers under everything that may happen to them: whatever it is and whenever, no item is lost, none is without a
 //! state, an end stays, WeCom is asked once, and in the end we and WeCom agree on who has whom.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use proptest::{
     prelude::*,
@@ -26,6 +29,9 @@ const SUCCESSORS: [&str; 2] = ["bob", "cai"];
 /// How often a story's end is waited for, a day each time.
 const DAYS_MAX: usize = 6;
 
+/// How many items were overdue in all stories.
+static OVERDUE: AtomicUsize = AtomicUsize::new(0);
+
 /// Something that happens.
 #[derive(Debug, Clone)]
 enum Event {
@@ -47,6 +53,10 @@ enum Event {
     Unfollowed(usize),
     /// The leaver deletes a customer.
     Removed(usize),
+    /// WeCom says nothing of what it took on until that is overdue.
+    Silence,
+    /// What is overdue is asked about after a day.
+    DayLater,
 }
 
 /// What may go wrong with a run of the driver.
@@ -84,6 +94,8 @@ fn any_event() -> impl Strategy<Value = Event> {
         2 => Just(Event::Recorded),
         1 => (0..CUSTOMERS).prop_map(Event::Unfollowed),
         1 => (0..CUSTOMERS).prop_map(Event::Removed),
+        2 => Just(Event::Silence),
+        1 => Just(Event::DayLater),
     ]
 }
 
@@ -111,6 +123,7 @@ fn whatever_happens_no_customer_of_a_leaver_is_lost_or_sent_twice_and_an_end_sta
         panic!("{failure}");
     }
     assert!(handed.get() > 40, "only {} customers were handed over", handed.get());
+    assert!(OVERDUE.load(Ordering::Relaxed) > 10, "hardly anything was overdue");
     runtime.block_on(acting.finish());
 }
 
@@ -180,7 +193,30 @@ impl Scene<'_> {
             }
             Event::Unfollowed(which) => drop(platform.unfollow(&self.leaver(), &self.customer(*which)).await),
             Event::Removed(which) => drop(platform.remove(&self.leaver(), &self.customer(*which)).await),
+            Event::Silence => self.fall_silent(id).await,
+            Event::DayLater => self.day_later(id).await,
         }
+    }
+
+    /// The announced time is long over, and WeCom's results say nothing.
+    async fn fall_silent(&self, id: i64) {
+        let over = "update handover_item set takeover_at = now() - interval '27 hours' where state = 'waiting' and handover_id =";
+        self.acting.app.db.execute(&format!("{over} {id}")).await;
+        for path in ["externalcontact/transfer_result", "externalcontact/resigned/transfer_result"] {
+            self.acting.platform.faults().leave_out(path, "customer");
+        }
+        drop(self.drive(id, Trouble::None).await);
+        OVERDUE.fetch_add(self.overdue(id).await, Ordering::Relaxed);
+    }
+
+    async fn overdue(&self, id: i64) -> usize {
+        let overdue = format!("select count(*) from handover_item where state = 'overdue' and handover_id = {id}");
+        usize::try_from(self.acting.app.db.count(&overdue).await).expect("small")
+    }
+
+    async fn day_later(&self, id: i64) {
+        let later = "update handover set overdue_polled_at = overdue_polled_at - interval '1 day' where id =";
+        self.acting.app.db.execute(&format!("{later} {id}")).await;
     }
 
     async fn drive(&self, id: i64, trouble: Trouble) -> Option<Next> {
@@ -267,6 +303,7 @@ impl Scene<'_> {
         for _ in 0..DAYS_MAX {
             self.acting.plan(id, SUCCESSORS[0]).await;
             self.acting.let_go(id).await;
+            self.day_later(id).await;
             let next = self.drive(id, Trouble::None).await;
             self.happens(id, &Event::Recorded).await;
             let over = format!("select count(*) from handover where id = {id} and state in ('done', 'cancelled')");

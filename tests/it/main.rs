@@ -13,6 +13,7 @@ mod audit;
 mod callback;
 
 mod bodies;
+mod clocks;
 
 mod concurrency;
 
@@ -25,6 +26,8 @@ mod cli;
 mod terminal;
 
 mod embedded;
+
+mod private_cluster;
 
 mod kill;
 
@@ -75,6 +78,8 @@ mod handover;
 mod handover_driver;
 
 mod handover_laws;
+
+mod handover_overdue;
 
 mod handover_codes;
 

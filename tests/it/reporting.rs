@@ -67,7 +67,7 @@ const REST: &str = "
         ('CORP', 'zhaoliu', null, 'detected', null, '2024-03-02 11:00+08', null, 'resignation');
     insert into handover_item (handover_id, kind, subject, round, state) values
         (1, 'customer', 'wmX', 1, 'refused'), (1, 'customer', 'wmX', 2, 'done'), (1, 'customer', 'wmY', 1, 'refused'),
-        (1, 'customer', 'wmZ', 1, 'waiting'), (1, 'order', '7', 1, 'done');";
+        (1, 'customer', 'wmZ', 1, 'overdue'), (1, 'order', '7', 1, 'done');";
 
 /// Two days of a company: who came and went, who wrote and was answered.
 async fn story() -> TestApp {
@@ -176,9 +176,9 @@ async fn the_views_about_orders_and_handovers_tell_how_they_ended() {
     assert_eq!(
         lines(&app, "handover_outcomes", BOTH).await,
         [
-            format!("2024-03-01,CORP,1,wangwu,E-9,left,done,customer,3,1,1,0,0,0,0,1,{times}"),
-            format!("2024-03-01,CORP,1,wangwu,E-9,left,done,order,1,1,0,0,0,0,0,0,{times}"),
-            "2024-03-02,CORP,2,zhaoliu,,resignation,detected,,0,0,0,0,0,0,0,0,,,".to_owned(),
+            format!("2024-03-01,CORP,1,wangwu,E-9,left,done,customer,3,1,1,0,0,0,0,1,{times},1"),
+            format!("2024-03-01,CORP,1,wangwu,E-9,left,done,order,1,1,0,0,0,0,0,0,{times},0"),
+            "2024-03-02,CORP,2,zhaoliu,,resignation,detected,,0,0,0,0,0,0,0,0,,,,0".to_owned(),
         ]
     );
     app.finish().await;

@@ -100,6 +100,7 @@ const WORDS: &[(&str, &[&str], &str)] = &[
     ("AssertSqlSafe", &["src/tables/partitions.rs"], "SQL is put together from names in one place only"),
     ("hyper", &["src/server/", "src/sandbox/"], "HTTP belongs to server, and to the pretend WeCom"),
     ("reqwest", &["src/wecom/"], "only wecom calls WeCom"),
+    ("Command::new", &["src/embedded/child.rs"], "a child begins where its environment is cleared"),
     ("object_store", &["src/media.rs"], "only media knows where bytes are kept"),
 ];
 

@@ -6,7 +6,7 @@ mod input;
 
 mod welcome;
 
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use sqlx::{Connection, PgConnection};
 
@@ -18,7 +18,10 @@ use super::{
 };
 use crate::{
     apps::ReplyRule,
-    tables::enterprise_wechat_config::{self, Row},
+    tables::{
+        self,
+        enterprise_wechat_config::{self, Row},
+    },
     tasks::template::Rules,
     vault::Vault,
 };
@@ -122,8 +125,8 @@ async fn save_if(
         Some(row) => row,
         None => add(&mut transaction, vault, &new).await?,
     };
-    // To the microsecond, as PostgreSQL keeps it: the answer then says what a later one will say.
-    let now = Utc::now().trunc_subsecs(6);
+    // The clock by which the previous keys end, in every process.
+    let now = tables::now(&mut transaction).await?;
     Change { vault, now, key_overlap }.apply(&mut row, new)?;
     enterprise_wechat_config::update(&mut transaction, &row).await?;
     transaction.commit().await?;
@@ -141,7 +144,7 @@ pub async fn set_status(conn: &mut PgConnection, name: &str, enabled: bool) -> R
 
 pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     call.no_params()?;
-    let now = Utc::now();
+    let now = tables::now(conn).await?;
     let rows = enterprise_wechat_config::all(conn).await?;
     // A company has a handful of apps: they are one page.
     Answer::ok(Page { items: rows.into_iter().map(|row| shown(row, now)).collect(), next_cursor: None })

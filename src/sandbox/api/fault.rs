@@ -52,13 +52,19 @@ pub struct Faults(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     by_path: HashMap<String, Fault>,
+    unsaid: HashMap<String, String>,
     revoked_share: f64,
     chance: Chance,
 }
 
 impl Faults {
     pub(super) fn new(seed: u64) -> Self {
-        let state = State { by_path: HashMap::new(), revoked_share: 0.0, chance: Chance::new(seed, "faults") };
+        let state = State {
+            by_path: HashMap::new(),
+            unsaid: HashMap::new(),
+            revoked_share: 0.0,
+            chance: Chance::new(seed, "faults"),
+        };
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -73,10 +79,16 @@ impl Faults {
         self.with(|state| state.revoked_share = share);
     }
 
+    /// From now on the answers of this path lack the field, although the calls take effect.
+    pub fn leave_out(&self, path: &str, field: &str) {
+        self.with(|state| state.unsaid.insert(path.to_owned(), field.to_owned()));
+    }
+
     /// From now on all goes well.
     pub fn clear(&self) {
         self.with(|state| {
             state.by_path.clear();
+            state.unsaid.clear();
             state.revoked_share = 0.0;
         });
     }
@@ -93,6 +105,11 @@ impl Faults {
             fault.times = fault.times.map(|left| left - 1);
             fault.clone()
         })
+    }
+
+    /// The field that the answers of this path lack, if they lack one.
+    pub(super) fn unsaid(&self, path: &str) -> Option<String> {
+        self.with(|state| state.unsaid.get(path).cloned())
     }
 
     /// Whether the token of this call is revoked after it.

@@ -96,6 +96,9 @@ impl Shared {
                 Ok(mut answer) => {
                     if let Answer::Fields(fields) = &mut answer {
                         tomorrow(&state.world, fields);
+                        if let Some(unsaid) = self.faults.unsaid(&ask.path) {
+                            fields.remove(&unsaid);
+                        }
                     }
                     answer::wire(answer, if ask.met_wrong_type.get() { WRONG_TYPE } else { "" })
                 }

@@ -139,5 +139,9 @@ fn described(world: &World, transfer: &Transfer) -> Option<Value> {
         Outcome::Refused => (3, 0),
         Outcome::Full => (4, 0),
     };
+    let (status, takeover_time) = match world.transfer_rules.results.get(&customer.id) {
+        None => (status, takeover_time),
+        Some(said) => ((*said)?, 0),
+    };
     Some(json!({ "external_userid": customer.id, "status": status, "takeover_time": takeover_time }))
 }

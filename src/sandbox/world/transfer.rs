@@ -45,7 +45,9 @@ pub struct TransferRules {
     pub complete_after_s: i64,
     /// What a request answers about these customers, whatever would be right.
     pub errcodes: HashMap<ExternalUserId, i64>,
-    /// The same about groups, by chat_id.
+    /// What results say of these customers' transfers, whatever would be right; none says nothing of them.
+    pub results: HashMap<ExternalUserId, Option<i64>>,
+    /// What a request answers about groups, by chat_id.
     pub group_errcodes: HashMap<String, i64>,
     /// How long a leaver's group takes to go over to its new owner, in seconds; 0 is at once.
     pub inherit_after_s: i64,
@@ -59,6 +61,7 @@ impl Default for TransferRules {
             refuse_after_s: REFUSES_AFTER_S,
             complete_after_s: COMPLETES_AFTER_S,
             errcodes: HashMap::new(),
+            results: HashMap::new(),
             group_errcodes: HashMap::new(),
             inherit_after_s: 0,
         }

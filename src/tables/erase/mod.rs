@@ -228,7 +228,7 @@ async fn forget_handed_over(conn: &mut PgConnection, whom: &Whom) -> sqlx::Resul
         r#"
         with named as (
             select item.id, item.state as from_state, person.label,
-                item.state in ('open', 'planned', 'calling', 'waiting') as standing
+                item.state in ('open', 'planned', 'calling', 'waiting', 'overdue') as standing
             from unnest($2::text[], $3::text[]) person (id, label)
             join handover_item item on item.kind = 'customer' and item.subject = person.id
             join handover on handover.id = item.handover_id and handover.corpid = $1

@@ -66,9 +66,14 @@ pub async fn begin_call(conn: &mut PgConnection, new: &NewCall<'_>) -> sqlx::Res
     )
     .fetch_one(&mut *conn)
     .await?;
-    sqlx::query!("update handover_item set call_id = $1, attempts = attempts + 1 where id = any($2)", id, new.items)
-        .execute(conn)
-        .await?;
+    // What was announced about an earlier call says nothing of this one.
+    sqlx::query!(
+        "update handover_item set call_id = $1, attempts = attempts + 1, takeover_at = null where id = any($2)",
+        id,
+        new.items,
+    )
+    .execute(conn)
+    .await?;
     Ok(id)
 }
 

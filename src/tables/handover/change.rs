@@ -203,7 +203,7 @@ pub async fn transferable(
                 select min(handover.id) from handover_item item
                 join handover on handover.id = item.handover_id
                 where item.subject = wanted.customer and item.kind = 'customer'
-                    and item.state in ('planned', 'calling', 'waiting')
+                    and item.state in ('planned', 'calling', 'waiting', 'overdue')
                     and handover.corpid = $1 and handover.wechat_userid = $2
             ) as under_way
         from (select distinct it as customer from unnest($3::text[]) it) wanted

@@ -68,7 +68,7 @@ pub async fn hinted(conn: &mut PgConnection, changes: &Changes) -> sqlx::Result<
         from unnest($1::text[], $2::text[]) touched (corpid, subject)
         join handover_item item using (subject)
         join handover on handover.id = item.handover_id and handover.corpid = touched.corpid
-        where item.state in ('calling', 'waiting')
+        where item.state in ('calling', 'waiting', 'overdue')
         order by handover_id
         "#,
         &corps,
@@ -89,7 +89,7 @@ pub async fn fails(conn: &mut PgConnection, handover: i64) -> sqlx::Result<Vec<F
         join handover_call call on call.id = item.call_id
         join transfer_fail fail on fail.corpid = handover.corpid and fail.external_userid = item.subject
         left join member_alias alias on alias.corpid = fail.corpid and alias.alias = fail.wechat_userid
-        where item.handover_id = $1 and item.kind = 'customer' and item.state in ('calling', 'waiting')
+        where item.handover_id = $1 and item.kind = 'customer' and item.state in ('calling', 'waiting', 'overdue')
             and coalesce(alias.wechat_userid, fail.wechat_userid) = item.successor_userid
             -- WeCom's clock counts whole seconds.
             and fail.at >= date_trunc('second', call.attempted_at)

@@ -98,11 +98,11 @@ pub struct Transfer {
     pub to_userid: Option<String>,
     /// Which attempt of a person to find somebody it is.
     pub round: i32,
-    /// open, planned, calling, waiting, done, refused, full, gone, failed or cancelled.
+    /// open, planned, calling, waiting, overdue, done, refused, full, gone, failed or cancelled.
     pub state: String,
     /// What WeCom said.
     pub errcode: Option<i64>,
-    /// That in words, or what a person said.
+    /// That in words, or what a person said; while it is overdue, what WeCom said when it was last asked.
     pub reason: Option<String>,
     /// Who began the handover.
     pub ordered_by: String,

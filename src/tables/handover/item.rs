@@ -1,6 +1,6 @@
 //! `handover_item`: one customer, order or group, and how far it is.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
@@ -19,7 +19,7 @@ pub struct Item {
     pub subject: String,
     /// 1, and one more each time it was planned anew after an end.
     pub round: i32,
-    /// open, planned, calling, waiting, done, refused, full, gone, failed or cancelled.
+    /// open, planned, calling, waiting, overdue, done, refused, full, gone, failed or cancelled.
     pub state: String,
     /// Who shall have it, as WeCom names them.
     pub successor_userid: Option<String>,
@@ -29,7 +29,7 @@ pub struct Item {
     pub attempts: i32,
     /// What WeCom said.
     pub errcode: Option<i64>,
-    /// That in words, or what a person said.
+    /// That in words, or what a person said; while it is overdue, what WeCom said when it was last asked.
     pub reason: Option<String>,
     /// When WeCom will hand it over, or did.
     pub takeover_at: Option<DateTime<Utc>>,
@@ -79,10 +79,16 @@ pub struct Taken {
     pub flow: Option<String>,
     /// When WeCom first took it on.
     pub submitted_at: Option<DateTime<Utc>>,
+    /// When WeCom was last asked to move it.
+    pub called_at: Option<DateTime<Utc>>,
+    /// When WeCom will hand it over, as it announced since then.
+    pub takeover_at: Option<DateTime<Utc>>,
+    /// How far it is.
+    pub state: String,
     /// What WeCom said last.
     pub errcode: Option<i64>,
-    /// Whether an earlier round with the same successor was refused or found them full: then an old result of WeCom's
-    /// cannot be told from a new one.
+    /// Whether an earlier round with the same successor was refused, found them full, or was given up after WeCom had
+    /// taken it on: then an old result of WeCom's cannot be told from a new one.
     pub again: bool,
 }
 
@@ -199,7 +205,8 @@ pub async fn planned(
         r#"
         select
             item.id, item.subject, item.successor_userid as "successor_userid!: UserId", item.attempts, call.flow as "flow?",
-            item.submitted_at, item.errcode, false as "again!"
+            item.submitted_at, call.attempted_at as "called_at?", item.takeover_at, item.state, item.errcode,
+            false as "again!"
         from handover_item item
         left join handover_call call on call.id = item.call_id
         where item.handover_id = $1 and item.kind = $2 and item.state = 'planned' and item.id <> all($3)
@@ -222,20 +229,27 @@ pub async fn planned(
 }
 
 /// The items of a kind that WeCom has taken on.
-pub async fn waiting(conn: &mut PgConnection, handover: i64, kind: &str) -> sqlx::Result<Vec<Taken>> {
+pub async fn taken_on(
+    conn: &mut PgConnection,
+    handover: i64,
+    kind: &str,
+    states: &[String],
+) -> sqlx::Result<Vec<Taken>> {
     sqlx::query_as!(
         Taken,
         r#"
         select
             item.id, item.subject, item.successor_userid as "successor_userid!: UserId", item.attempts, call.flow as "flow?",
-            item.submitted_at, item.errcode, false as "again!"
+            item.submitted_at, call.attempted_at as "called_at?", item.takeover_at, item.state, item.errcode,
+            false as "again!"
         from handover_item item
         left join handover_call call on call.id = item.call_id
-        where item.handover_id = $1 and item.kind = $2 and item.state = 'waiting'
+        where item.handover_id = $1 and item.kind = $2 and item.state = any($3)
         order by item.id
         "#,
         handover,
         kind,
+        states,
     )
     .fetch_all(conn)
     .await
@@ -253,12 +267,17 @@ pub async fn calling(
         r#"
         select
             item.id, item.subject, item.successor_userid as "successor_userid!: UserId", item.attempts, call.flow as "flow?",
-            item.submitted_at, item.errcode,
+            item.submitted_at, call.attempted_at as "called_at?", item.takeover_at, item.state, item.errcode,
             exists (
                 select from handover_item earlier
                 where earlier.handover_id = item.handover_id and earlier.kind = item.kind
                     and earlier.subject = item.subject and earlier.round < item.round
-                    and earlier.successor_userid = item.successor_userid and earlier.state in ('refused', 'full')
+                    and earlier.successor_userid = item.successor_userid
+                    -- One that was overdue and given up may have come to an end at WeCom since.
+                    and (
+                        earlier.state in ('refused', 'full')
+                        or earlier.state = 'failed' and earlier.submitted_at is not null
+                    )
             ) as "again!"
         from handover_item item
         join handover_call call on call.id = item.call_id
@@ -290,6 +309,46 @@ pub async fn expect(conn: &mut PgConnection, heard: &[Heard]) -> sqlx::Result<()
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// What WeCom said last of these, which are overdue.
+pub async fn note(conn: &mut PgConnection, heard: &[Heard]) -> sqlx::Result<()> {
+    let ids: Vec<_> = heard.iter().map(|it| it.item).collect();
+    let reasons: Vec<_> = heard.iter().map(|it| it.reason.clone()).collect();
+    sqlx::query!(
+        r#"
+        update handover_item item set reason = heard.reason
+        from unnest($1::bigint[], $2::text[]) heard (item, reason)
+        where item.id = heard.item and item.state = 'overdue' and heard.reason is not null
+            and item.reason is distinct from heard.reason
+        "#,
+        &ids,
+        &reasons as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The items of these kinds that are overdue; all of them, or these subjects.
+pub async fn overdue(
+    conn: &mut PgConnection,
+    handover: i64,
+    kinds: &[String],
+    subjects: Option<&[String]>,
+) -> sqlx::Result<Vec<i64>> {
+    sqlx::query_scalar!(
+        r#"
+        select id from handover_item
+        where handover_id = $1 and state = 'overdue' and kind = any($2) and ($3::text[] is null or subject = any($3))
+        order by id
+        "#,
+        handover,
+        kinds,
+        subjects,
+    )
+    .fetch_all(conn)
+    .await
 }
 
 /// When WeCom will hand over the first of those that wait.
@@ -325,7 +384,7 @@ pub async fn taken_over(conn: &mut PgConnection, handover: i64) -> sqlx::Result<
             on contact.corpid = handover.corpid
             and contact.external_userid = item.subject
             and contact.wechat_userid = item.successor_userid
-        where item.handover_id = $1 and item.kind = 'customer' and item.state in ('calling', 'waiting')
+        where item.handover_id = $1 and item.kind = 'customer' and item.state in ('calling', 'waiting', 'overdue')
             and contact.status = 'contacted'
             and contact.status_at >= date_trunc('second', call.attempted_at)
             and contact.card_at >= call.attempted_at
@@ -400,11 +459,19 @@ pub async fn submitted_since(
     .await
 }
 
-/// How many items WeCom took on before a moment, and has not brought to an end.
-pub async fn stuck(conn: &mut PgConnection, before: DateTime<Utc>) -> sqlx::Result<i64> {
+/// How many items are overdue, or should be: WeCom took them on, and has not brought them to an end so long after the
+/// time that it announced, or after it took them on.
+pub async fn stuck(conn: &mut PgConnection, after: TimeDelta) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
-        r#"select count(*) as "items!" from handover_item where state in ('calling', 'waiting') and submitted_at < $1"#,
-        before,
+        r#"
+        select count(*) as "items!" from handover_item
+        where state = 'overdue'
+            or (
+                state in ('calling', 'waiting')
+                and coalesce(takeover_at, submitted_at) < now() - $1::bigint * interval '1 second'
+            )
+        "#,
+        after.num_seconds(),
     )
     .fetch_one(conn)
     .await

@@ -40,8 +40,8 @@ pub use derive::{derive, rename};
 pub use hint::{Failed, fails, hinted, note_fails, wake};
 pub use history::{ItemFilter, Transfer, TransferFilter, items, transfers};
 pub use item::{
-    Counted, Heard, Item, Moved, Standing, Taken, calling, counts, expect, in_states, moved, next_takeover, planned,
-    standing, stuck, submitted_since, successor_staff, taken_over, turn, waiting,
+    Counted, Heard, Item, Moved, Standing, Taken, calling, counts, expect, in_states, moved, next_takeover, note,
+    overdue, planned, standing, stuck, submitted_since, successor_staff, taken_on, taken_over, turn,
 };
 pub use log::{Turned, log};
 pub use plan::{
@@ -99,6 +99,8 @@ pub struct Handover {
     pub polled_at: Option<DateTime<Utc>>,
     /// How often it was asked since the last submission.
     pub polls: i32,
+    /// When WeCom was last asked about what is overdue.
+    pub overdue_polled_at: Option<DateTime<Utc>>,
     /// Counts the changes of its plan.
     pub version: i64,
 }
@@ -190,7 +192,7 @@ pub async fn find(conn: &mut PgConnection, id: i64) -> sqlx::Result<Option<Hando
         select
             id, corpid as "corpid: CorpId", wechat_userid as "wechat_userid: UserId", staff_id, state, cause,
             resignation_id, ordered_by, message, left_at, detected_at, notified_at, submitted_at, submitted_by,
-            finished_at, cancelled_by, cancelled_at, polled_at, polls, version
+            finished_at, cancelled_by, cancelled_at, polled_at, polls, overdue_polled_at, version
         from handover
         where id = $1
         "#,
@@ -222,8 +224,14 @@ pub async fn polled(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Something new was submitted: results are asked for often again.
+/// The same about what is overdue.
+pub async fn polled_overdue(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
+    sqlx::query!("update handover set overdue_polled_at = now() where id = $1", id).execute(conn).await?;
+    Ok(())
+}
+
+/// Something new was submitted, or a person asks: results are asked for often again, and what is overdue at once.
 pub async fn poll_afresh(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
-    sqlx::query!("update handover set polls = 0 where id = $1", id).execute(conn).await?;
+    sqlx::query!("update handover set polls = 0, overdue_polled_at = null where id = $1", id).execute(conn).await?;
     Ok(())
 }

@@ -97,7 +97,7 @@ pub async fn placed(conn: &mut PgConnection, handover: i64) -> sqlx::Result<BTre
     )
     .fetch_all(conn)
     .await?;
-    let stands = |state: &str| ["planned", "calling", "waiting", "done"].contains(&state);
+    let stands = |state: &str| ["planned", "calling", "waiting", "overdue", "done"].contains(&state);
     Ok(rows
         .into_iter()
         .filter(|it| stands(&it.state))

@@ -234,7 +234,7 @@ pub async fn handover_outcomes(
             staff_id as "staff_id?", cause as "cause!", state as "state!", kind as "kind?", items as "items!",
             done as "done!", refused as "refused!", full_up as "full_up!", gone as "gone!", failed as "failed!",
             cancelled as "cancelled!", under_way as "under_way!", left_at as "left_at?",
-            submitted_at as "submitted_at?", finished_at as "finished_at?"
+            submitted_at as "submitted_at?", finished_at as "finished_at?", overdue as "overdue!"
         from reporting.handover_outcomes
         where day between $1 and $2
             and ($3::text is null or staff_id = $3)

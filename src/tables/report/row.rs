@@ -152,7 +152,7 @@ pub struct HandoverOutcomes {
     pub failed: i64,
     /// Called off.
     pub cancelled: i64,
-    /// Still to end.
+    /// Still to end, what is overdue included.
     pub under_way: i64,
     /// When they left.
     pub left_at: Option<DateTime<Utc>>,
@@ -160,6 +160,8 @@ pub struct HandoverOutcomes {
     pub submitted_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub finished_at: Option<DateTime<Utc>>,
+    /// What WeCom did not decide in time.
+    pub overdue: i64,
 }
 
 /// Messages by type and day.

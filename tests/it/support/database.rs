@@ -55,6 +55,29 @@ impl TestDb {
         self.admin.clone().database(&self.name)
     }
 
+    /// From now on the database's clock differs by so much from the process's, such as `-40 days`. Connections that are
+    /// open already keep the old one.
+    pub(crate) async fn set_clock(&self, by: &str) {
+        self.execute(&format!(
+            "create schema elsewhen;
+             create function elsewhen.now() returns timestamptz stable language sql
+                 as $$ select pg_catalog.now() + interval '{by}' $$;
+             create function elsewhen.clock_timestamp() returns timestamptz volatile language sql
+                 as $$ select pg_catalog.clock_timestamp() + interval '{by}' $$;
+             do $$ declare it record; begin
+                 for it in
+                     select adrelid::regclass as relation, attname from pg_attrdef
+                     join pg_attribute on (attrelid, attnum) = (adrelid, adnum)
+                     where pg_get_expr(adbin, adrelid) in ('now()', 'clock_timestamp()')
+                 loop
+                     execute format('alter table %s alter column %I set default elsewhen.now()', it.relation, it.attname);
+                 end loop;
+                 execute format('alter database %I set search_path = public, elsewhen, pg_catalog', current_database());
+             end $$;"
+        ))
+        .await;
+    }
+
     /// Rows of one column, as text.
     pub(crate) async fn texts(&self, sql: &str) -> Vec<String> {
         texts(&self.pool, sql).await

@@ -50,9 +50,14 @@ pub(super) const MAKE: Operation = Operation {
 pub(super) const PICTURE: Operation = Operation {
     tag: Tag::Customers,
     summary: say("Show such a code as a picture", "以图片返回二维码"),
+    about: say(
+        "WeCom is asked for the code where it did not say the picture's address when it made it.",
+        "企业微信创建时未返回图片地址的，会再次向企业微信查询。",
+    ),
     path: Some(path("state", Value::Text("way_8QFqFbGzR0mYV1xN3pTt2w"), "The code's state.", "二维码的 state。")),
     answers: &[Answer::new(200, "A code that leads to WeCom's.", "二维码图片。", Content::Png)],
     codes: &[Code::ContactWayUnknown],
+    asks_wecom: true,
     ..Operation::NEW
 };
 
