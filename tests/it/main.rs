@@ -14,6 +14,8 @@ mod callback;
 
 mod concurrency;
 
+mod connections;
+
 mod contact_flow;
 
 mod matching;
