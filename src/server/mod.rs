@@ -14,6 +14,8 @@ mod admin;
 
 mod probes;
 
+mod lately;
+
 pub use admin::AdminDoor;
 pub use callback::CallbackDoor;
 pub(crate) use listen::serve;

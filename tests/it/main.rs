@@ -16,6 +16,8 @@ mod concurrency;
 
 mod connections;
 
+mod probes;
+
 mod contact_flow;
 
 mod matching;
