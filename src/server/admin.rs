@@ -9,14 +9,14 @@ use hyper::{
     body::Incoming,
     header::{
         ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HOST,
-        HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, ORIGIN, RANGE, REFERRER_POLICY, SET_COOKIE, USER_AGENT,
-        X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+        HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, ORIGIN, RANGE, REFERRER_POLICY, SET_COOKIE,
+        USER_AGENT, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
     },
 };
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::{Door, Health, Limits, Served, body};
+use super::{Door, Health, Limits, Proxies, Served, body};
 use crate::admin::{
     self, Admin, Reply,
     browser::{Browser, CSRF_HEADER},
@@ -44,27 +44,42 @@ pub struct AdminDoor {
     admin: Arc<Admin>,
     health: Health,
     limits: Limits,
+    proxies: Proxies,
 }
 
 impl AdminDoor {
     /// A door to this administration.
-    pub fn new(admin: Arc<Admin>, health: Health, limits: Limits) -> Self {
-        Self { admin, health, limits }
+    pub fn new(admin: Arc<Admin>, health: Health, limits: Limits, proxies: Proxies) -> Self {
+        Self { admin, health, limits, proxies }
     }
 
     async fn api(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
         let language = request.headers().get(ACCEPT_LANGUAGE).cloned();
         let language = language.as_ref().and_then(|it| it.to_str().ok());
+        let wanted = self.head(&request, peer);
+        let request_id = wanted.request_id;
+        // A stranger's body is not even read.
+        let admitted = match admin::admit(&self.admin, wanted).await {
+            Ok(admitted) => admitted,
+            Err(refused) => return reply(refused.in_language(language), request_id),
+        };
+        let answer = match body::read(request.into_body(), &self.limits).await {
+            Ok(body) => admin::handle(&self.admin, admitted.with_body(body)).await,
+            Err(error) => admin::unread(error.status(), request_id),
+        };
+        reply(answer.in_language(language), request_id)
+    }
+
+    /// What a request's head says.
+    fn head(&self, request: &Request<Incoming>, peer: SocketAddr) -> admin::Request {
         let header = |name| request.headers().get(name).and_then(|it: &HeaderValue| it.to_str().ok());
         // What decides whether anything is done must not be overlooked because it is no ASCII.
         let text = |name| Some(String::from_utf8_lossy(request.headers().get(name)?.as_bytes()).into_owned());
-        let request_id = header(REQUEST_ID).and_then(|it| it.parse().ok()).unwrap_or_else(Uuid::now_v7);
-        let bearer = header(AUTHORIZATION.as_str()).and_then(|it| it.strip_prefix("Bearer ")).map(SecretString::from);
-        let wanted = admin::Request {
+        admin::Request {
             method: request.method().to_string(),
             path: request.uri().path().to_owned(),
             query: request.uri().query().unwrap_or_default().to_owned(),
-            bearer,
+            bearer: header(AUTHORIZATION.as_str()).and_then(|it| it.strip_prefix("Bearer ")).map(SecretString::from),
             browser: Browser {
                 cookies: header(COOKIE.as_str()).map(SecretString::from),
                 csrf: header(CSRF_HEADER).map(SecretString::from),
@@ -78,19 +93,21 @@ impl AdminDoor {
             range: header(RANGE.as_str()).map(str::to_owned),
             if_match: text(IF_MATCH.as_str()),
             idempotency_key: text(IDEMPOTENCY_KEY),
-            address: peer.ip().to_string(),
-            request_id,
-        };
-        // A stranger's body is not even read.
-        let admitted = match admin::admit(&self.admin, wanted) {
-            Ok(admitted) => admitted,
-            Err(refused) => return reply(refused.in_language(language), request_id),
-        };
-        let answer = match body::read(request.into_body(), &self.limits).await {
-            Ok(body) => admin::handle(&self.admin, admitted.with_body(body)).await,
-            Err(error) => admin::unread(error.status(), request_id),
-        };
-        reply(answer.in_language(language), request_id)
+            address: self.proxies.caller(peer, request.headers()).to_string(),
+            request_id: header(REQUEST_ID).and_then(|it| it.parse().ok()).unwrap_or_else(Uuid::now_v7),
+        }
+    }
+
+    /// What the API is like, for programs and for people; none if the path asks for something else.
+    fn description(&self, request: &Request<Incoming>, peer: SocketAddr) -> Option<Response<Full<Bytes>>> {
+        let route = openapi::PATHS.into_iter().find(|it| *it == request.uri().path())?;
+        let header = |name| request.headers().get(name).and_then(|it: &HeaderValue| it.to_str().ok());
+        let (head, language) = (self.head(request, peer), header(ACCEPT_LANGUAGE));
+        if let Err(refused) = admin::admit_reader(&self.admin, &head.address, route, head.request_id) {
+            return Some(reply(refused.in_language(language), head.request_id));
+        }
+        let described = openapi::serve(&head.method, route, &head.query, language, header(IF_NONE_MATCH))?;
+        Some(reply(described, head.request_id))
     }
 }
 
@@ -103,21 +120,12 @@ impl Door for AdminDoor {
                 plain(status, "application/json", format!("{found}\n"))
             }
             "/metrics" => plain(200, "text/plain; version=0.0.4; charset=utf-8", self.health.metrics().await),
-            _ => match described(&request) {
+            _ => match self.description(&request, peer) {
                 Some(response) => response,
                 None => self.api(request, peer).await,
             },
         }))
     }
-}
-
-/// What the API is like, for programs and for people.
-fn described(request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
-    let header = |name| request.headers().get(name).and_then(|it: &HeaderValue| it.to_str().ok());
-    let query = request.uri().query().unwrap_or_default();
-    let (language, known) = (header(ACCEPT_LANGUAGE), header(IF_NONE_MATCH));
-    let described = openapi::serve(request.method().as_str(), request.uri().path(), query, language, known)?;
-    Some(reply(described, Uuid::now_v7()))
 }
 
 fn reply(reply: Reply, request_id: Uuid) -> Response<Full<Bytes>> {

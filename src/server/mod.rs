@@ -2,6 +2,8 @@
 
 mod listen;
 
+mod forwarded;
+
 mod body;
 
 mod refusal;
@@ -18,6 +20,7 @@ mod lately;
 
 pub use admin::AdminDoor;
 pub use callback::CallbackDoor;
+pub use forwarded::Proxies;
 pub(crate) use listen::serve;
 pub use listen::{Door, Limits, Served, bind};
 pub use probes::Health;

@@ -133,6 +133,13 @@ pub async fn find_live(conn: &mut PgConnection, hash: &[u8; 32]) -> sqlx::Result
     }))
 }
 
+/// Those of these hashes that are of a session that counts.
+pub async fn live_among(conn: &mut PgConnection, hashes: &[Vec<u8>]) -> sqlx::Result<Vec<Vec<u8>>> {
+    sqlx::query_scalar!(r#"select hash as "hash!" from console_session_live where hash = any($1)"#, hashes)
+        .fetch_all(conn)
+        .await
+}
+
 /// One that counts, by its number.
 pub async fn find(conn: &mut PgConnection, id: i64) -> sqlx::Result<Option<Listed>> {
     Ok(listed(conn, Some(id), 0, 1).await?.pop())

@@ -6,6 +6,8 @@ mod admin;
 
 mod access;
 
+mod strangers;
+
 mod staff_scope;
 
 mod audit;
@@ -103,6 +105,8 @@ mod secrets;
 mod repetition;
 
 mod session;
+
+mod logins;
 
 mod privacy;
 

@@ -19,6 +19,9 @@ const PAGE_RULES: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-a
 /// How long an answer may be used without asking whether it is still the same: not at all.
 const CACHE: &str = "no-cache";
 
+/// Where the description is handed out.
+pub const PATHS: [&str; 2] = ["/openapi.json", "/docs"];
+
 /// A form, and the tag that changes with it.
 struct Form {
     content_type: &'static str,
