@@ -4,7 +4,7 @@
 //! redirect and, as a cookie, with the browser, and must come back by both ways. WeCom's code works once. Its pages
 //! belong to the console.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -29,7 +29,7 @@ use super::{
 use crate::{
     ids::{CorpId, StaffId},
     tables::{
-        console_session::{self, LIFE_S, New, Of},
+        console_session::{self, LIFE_S, Made, New, Of},
         console_user, member_alias, staff_wechat_bind,
     },
     vault,
@@ -233,8 +233,13 @@ async fn begin(call: &Call<'_>, conn: &mut PgConnection, of: Of<'_>) -> Result<(
     let hash = vault::token_hash(cookie.expose_secret());
     let user_agent = call.request.browser.name();
     let new = New { hash: &hash, of, address: &call.request.address, user_agent: &user_agent };
-    let id = console_session::make(conn, &new).await?;
-    Ok((cookie, id))
+    match console_session::make(conn, &new).await? {
+        Made::Session(id) => Ok((cookie, id)),
+        Made::TooMany(seconds) => {
+            let why = "too many logins of the same token or member within a minute. 登录过于频繁";
+            Err(too_many(Duration::from_secs(seconds.saturating_sub(1).into()), why))
+        }
+    }
 }
 
 fn redirected(location: String, cookies: Vec<(&'static str, String)>) -> Answer {

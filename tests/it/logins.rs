@@ -1,10 +1,19 @@
 //! Logins that nobody began here, or too many of them: what they cannot make WeCom and the database do.
 
+use secrecy::ExposeSecret;
 use serde_json::json;
 use wecomd::{
-    admin::guard::{Share, VISITS_PER_STATE},
+    admin::{
+        auth::Role,
+        guard::{Share, VISITS_PER_STATE},
+    },
     ids::UserId,
     sandbox::Platform,
+    tables::{
+        api_token,
+        console_session::{MADE_PER_MINUTE, OPEN_MAX},
+    },
+    vault::ApiToken,
 };
 
 use crate::support::{
@@ -106,5 +115,60 @@ async fn codes_that_strangers_bring_are_redeemed_in_a_share_of_their_own() {
     let bound = get(&app, &format!("{BIND}/login/callback?code={fresh}&state={linked}"), "").await;
     assert_eq!(bound.status, 200, "a link was made by an operator");
     assert_eq!(app.ask("GET", &format!("{BASE}/config"), None).await.status, 200);
+    app.finish().await;
+}
+
+/// A viewer's token; returns its number and the header that shows it.
+async fn viewer(app: &TestApp, name: &str) -> (i32, String) {
+    let token = ApiToken::new();
+    let mut conn = app.db.pool.acquire().await.expect("connects");
+    let role = Role::Viewer.as_str();
+    let id = api_token::create(&mut conn, name, role, &token.hash, &token.prefix).await.expect("a token");
+    (id, format!("Bearer {}", token.secret.expose_secret()))
+}
+
+#[tokio::test]
+async fn sessions_of_one_token_are_few_a_minute_and_few_at_once() {
+    let app = TestApp::start().await;
+    let session = format!("{BASE}/session");
+    let ((busy, bearer), (_, calm)) = (viewer(&app, "busy").await, viewer(&app, "calm").await);
+    let open = format!("select count(*) from console_session_live where token_id = {busy}");
+    for _ in 0..MADE_PER_MINUTE {
+        assert_eq!(app.ask_as(&bearer, "POST", &session, None).await.status, 201);
+    }
+    let refused = app.ask_as(&bearer, "POST", &session, None).await;
+    assert_eq!(code(&refused), (429, "too_many_requests".to_owned()));
+    let wait = refused.head.lines().find_map(|it| it.strip_prefix("retry-after: ")).expect("when to try again");
+    assert!((1..=60).contains(&wait.parse::<u32>().expect("seconds")), "{wait}");
+    assert_eq!(app.db.count(&open).await, MADE_PER_MINUTE);
+    assert_eq!(app.ask_as(&calm, "POST", &session, None).await.status, 201, "another token has its own");
+    assert_eq!(app.ask_as(&bearer, "GET", &session, None).await.status, 200, "the token itself goes on");
+
+    app.db.execute("update console_session set created_at = created_at - interval '1 minute'").await;
+    let many = format!(
+        "insert into console_session (hash, token_id, expires_at, address, user_agent, created_at)
+         select sha256(n::text::bytea), {busy}, now() + interval '1 hour', '', '', now() - interval '1 hour' + n * interval '1 second'
+         from generate_series(1, {OPEN_MAX} - {MADE_PER_MINUTE}) n"
+    );
+    app.db.execute(&many).await;
+    assert_eq!(app.db.count(&open).await, OPEN_MAX);
+    assert_eq!(app.ask_as(&bearer, "POST", &session, None).await.status, 201);
+    assert_eq!(app.db.count(&open).await, OPEN_MAX);
+    let ended = "select count(*) from console_session where ended_at is not null and hash = sha256('1'::bytea)";
+    assert_eq!(app.db.count(ended).await, 1, "the oldest ended");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_member_who_logs_in_too_often_has_to_wait() {
+    let (app, platform) = app_with_wecom().await;
+    let user = somebody(&platform);
+    allow(&app, &user).await;
+    for _ in 0..MADE_PER_MINUTE {
+        assert_eq!(come_back(&app, &login_code(&platform, &user), &set_out(&app).await).await.status, 303);
+    }
+    let refused = come_back(&app, &login_code(&platform, &user), &set_out(&app).await).await;
+    assert_eq!(code(&refused), (429, "too_many_requests".to_owned()));
+    assert_eq!(app.db.count("select count(*) from console_session").await, MADE_PER_MINUTE);
     app.finish().await;
 }
