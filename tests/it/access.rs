@@ -285,6 +285,19 @@ async fn a_token_that_is_used_too_often_has_to_wait() {
 }
 
 #[tokio::test]
+async fn a_token_counts_whatever_the_case_of_its_scheme() {
+    let app = TestApp::start().await;
+    let route = ("GET", "/api/enterprise-wechat/config");
+    for scheme in ["Bearer", "bearer", "BEARER", "bearer  "] {
+        let shown = format!("{scheme} {}", app.token.expose_secret());
+        assert_eq!(ask(&app, HOME, Some(&shown), route).await.status, 200, "{scheme}");
+    }
+    let other = format!("Token {}", app.token.expose_secret());
+    assert_eq!(code(&ask(&app, HOME, Some(&other), route).await).0, 401);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn a_stranger_costs_no_connection_and_no_reading() {
     let app = TestApp::start().await;
     let target = "/api/enterprise-wechat/config";
