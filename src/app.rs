@@ -12,7 +12,7 @@ use sqlx::{
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
 use crate::{
-    admin::{self, Admin, AdminSettings, guard::Guard},
+    admin::{self, Admin, AdminSettings, Lookups, guard::Guard},
     apps::Apps,
     backup::{self, Backups},
     config::{self, Config},
@@ -22,7 +22,7 @@ use crate::{
     inbox::{Inbox, Wake},
     media::MediaStore,
     privacy::{self, Eraser, Retention},
-    server::{self, AdminDoor, BodyRoom, CallbackDoor, Health, Limits},
+    server::{self, AdminDoor, BodyRoom, CallbackDoor, Health, Limits, Proxies},
     sync::{self, Sync},
     tables::{MIGRATOR, access_log::months, contact_flow_setting, work_order::Patience},
     tasks, telemetry,
@@ -173,17 +173,18 @@ impl App {
             media,
             settings,
             guard: Guard::default(),
+            lookups: Lookups::default(),
             flow,
         });
 
-        let limits = limits(config);
+        let (limits, proxies) = (limits(config), Proxies::new(config.http.trusted_networks()?));
         let (said, tasks_said) = watch::channel(serde_json::Value::Null);
         let (backups_said, backup) = watch::channel(serde_json::Value::Null);
         let health = Health::new(pool.clone(), metrics.clone(), inbox.standing(), tasks_said, backup);
-        let admin_door = Arc::new(AdminDoor::new(admin_half.clone(), health, limits.clone()));
+        let admin_door = Arc::new(AdminDoor::new(admin_half.clone(), health, limits.clone(), proxies.clone()));
         let mut doors = vec![tokio::spawn(server::serve(inner, admin_door, limits.clone(), stopping.clone()))];
         if let Some(listener) = public {
-            let door = Arc::new(CallbackDoor::new(apps.clone(), inbox, limits.clone()));
+            let door = Arc::new(CallbackDoor::new(apps.clone(), inbox, limits.clone(), proxies));
             doors.push(tokio::spawn(server::serve(listener, door, limits, stopping.clone())));
         }
         let mut workers = workers(config, &options, &wake, &stopping);

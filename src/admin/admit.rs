@@ -1,29 +1,34 @@
-//! Who gets as far as the database: decided from a request's head, before its body is read.
+//! Who is let in: decided from a request's head, before its body is read.
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use secrecy::ExposeSecret;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres, pool::PoolConnection};
+use uuid::Uuid;
 
 use super::{
     Admin, Reply, Request,
     auth::{Caller, NotARole, Role},
     browser::{self, Cookie},
-    guard::{self, Guard},
-    line::Line,
+    guard::{Memory, Refused, Share},
+    line::{About, Line},
     problem::{Code, Problem},
-    route::{self, Access, Found},
+    route::{self, Access, Endpoint, Found},
+    state::{self, Login},
 };
 use crate::{
     tables::{api_token, console_session},
     vault,
 };
 
-/// What stands in the access log for the method and route of somebody who was turned away before it was looked for.
-const NO_ROUTE: &str = "-";
+/// What stands in the access log for the method of somebody who reads the description: it may be anything at all.
+const ANY_METHOD: &str = "-";
 
-/// A request that may be read to its end: there is such a route, and its token is worth looking up.
+/// What strangers are told who have used up their share.
+const MANY_FROM_ADDRESS: &str = "this address makes too many requests without a token that counts";
+
+/// A request that may be read to its end: there is such a route, and its token counts.
 pub struct Admitted {
     pub(super) request: Request,
     pub(super) found: Found,
@@ -40,6 +45,15 @@ pub(super) enum Shows {
     Session([u8; 32]),
 }
 
+impl Shows {
+    /// Its hash.
+    pub(super) fn hash(&self) -> &[u8; 32] {
+        match self {
+            Self::Token(hash) | Self::Session(hash) => hash,
+        }
+    }
+}
+
 impl Admitted {
     /// The same with its body.
     pub fn with_body(mut self, body: Bytes) -> Self {
@@ -48,51 +62,98 @@ impl Admitted {
     }
 }
 
-/// Admits a request by its head, or says why not. It asks no database.
-pub fn admit(admin: &Admin, request: Request) -> Result<Admitted, Reply> {
+/// Admits a request by its head, or says why not.
+///
+/// The route comes first: what needs no token, and what fails, uses up shares of its own, never what callers have whose
+/// token or session counts. The database is asked only about what this process does not remember.
+pub async fn admit(admin: &Admin, request: Request) -> Result<Admitted, Reply> {
     let (guard, now, id) = (&admin.guard, Instant::now(), request.request_id);
-    if let Err(wait) = guard.admit_address(&request.address, now) {
-        // The route was not looked for, so the method may be anything at all.
-        let request = Request { method: NO_ROUTE.to_owned(), ..request };
-        let line = Line { guard, request: &request, route: NO_ROUTE };
-        return Err(line.refused(too_many(wait, "this address makes too many requests")).reply(id));
-    }
+    // What does not exist is answered from memory and leaves no line.
     let found = route::find(&request.method, &request.path).map_err(|problem| problem.reply(id))?;
+    let line = Line { guard, request: &request, route: found.route.path };
     let shows = match found.route.access {
-        Access::Public => None,
+        Access::Public => {
+            let admitted = admit_login(admin, &request, found.route.endpoint, now);
+            admitted.map_err(|wait| line.refused(too_many(wait, MANY_FROM_ADDRESS)).reply(id))?;
+            None
+        }
         Access::Role(_) => {
-            let line = Line { guard, request: &request, route: found.route.path };
-            let shows = shown(guard, &request, &admin.settings.public_url, now);
-            Some(shows.map_err(|problem| line.refused(problem).reply(id))?)
+            let shows = shown(&request, &admin.settings.public_url);
+            let shows = shows.map_err(|problem| line.failed(problem, now).reply(id))?;
+            looked_up(admin, &line, shows, now).await.map_err(|problem| {
+                problem.log(id);
+                problem.reply(id)
+            })?;
+            Some(shows)
         }
     };
     Ok(Admitted { request, found, shows })
 }
 
-/// Finds out who is calling, and remembers whether what they show counts.
+/// Admits a login. One that comes back with a state of ours took its share when it set out, or was sent by an operator;
+/// with any other state it fails.
+fn admit_login(admin: &Admin, request: &Request, endpoint: Endpoint, now: Instant) -> Result<(), Duration> {
+    let made_here = |login| {
+        let state = form_urlencoded::parse(request.query.as_bytes()).find(|(name, _)| name == "state");
+        state.and_then(|(_, text)| state::read(&admin.vault, login, &text))
+    };
+    let state = match endpoint {
+        Endpoint::SessionLoginCallback => made_here(Login::Console),
+        Endpoint::StaffBindLoginCallback => made_here(Login::Link),
+        _ => return admin.guard.admit(Share::Logins, &request.address, now),
+    };
+    match state {
+        Some(state) => admin.guard.admit_state(&state.nonce, now),
+        None => admin.guard.admit(Share::Failures, &request.address, now),
+    }
+}
+
+/// Admits somebody who wants to read the API's description at `route`, or says why not.
+pub fn admit_reader(admin: &Admin, address: &str, route: &'static str, request_id: Uuid) -> Result<(), Reply> {
+    let admitted = admin.guard.admit(Share::Documents, address, Instant::now());
+    admitted.map_err(|wait| {
+        let problem = too_many(wait, MANY_FROM_ADDRESS);
+        let (method, address, status) = (ANY_METHOD.to_owned(), address.to_owned(), problem.code().status());
+        admin.guard.refuse(Refused { method, route, status, address }, request_id);
+        problem.reply(request_id)
+    })
+}
+
+/// Finds out who is calling, and whether the route is theirs; the connection goes on with the request. Nobody is calling
+/// on a route without a token: a stranger costs no connection until there is something to look up or to keep.
+pub(super) async fn identify(
+    admin: &Admin,
+    admitted: &Admitted,
+    line: &Line<'_>,
+) -> Result<Option<(PoolConnection<Postgres>, Caller)>, Problem> {
+    let (route, id) = (admitted.found.route, &admitted.found.id);
+    let (needed, shows) = match (route.access, &admitted.shows) {
+        (Access::Public, _) => return Ok(None),
+        (Access::Role(needed), Some(shows)) => (needed, shows),
+        (Access::Role(_), None) => return Err(Problem::internal("a caller who shows nothing was admitted")),
+    };
+    let mut conn = admin.pool.acquire().await?;
+    let Some(caller) = caller(&mut conn, shows).await? else {
+        // It ended a moment ago, so it was no guess.
+        let _ = admin.guard.unknown(&admitted.request.address, shows.hash(), Instant::now());
+        return Err(line.refused(not_known(shows)));
+    };
+    admin.guard.known(shows.hash(), Instant::now());
+    if let Err(problem) = caller.reaches(route.scoped).and_then(|()| caller.may(needed)) {
+        return Err(line.turned_away(&mut conn, Some(&caller), About::subject(id), problem).await);
+    }
+    Ok(Some((conn, caller)))
+}
+
+/// Who shows this, if it counts.
 ///
 /// Tokens and sessions are looked up by their SHA-256, so how long the search takes tells at most about hashes, which
 /// nobody can choose: it is as good as a comparison in constant time. They are looked up for every request; so one that
 /// was revoked has ended in every process at once.
-pub(super) async fn authenticate(
-    conn: &mut PgConnection,
-    guard: &Guard,
-    address: &str,
-    shows: &Shows,
-) -> Result<Caller, Problem> {
-    let (hash, caller) = match shows {
-        Shows::Token(hash) => (hash, by_token(conn, hash).await?),
-        Shows::Session(hash) => (hash, by_session(conn, hash).await?),
-    };
-    match caller {
-        Some(caller) => {
-            guard.known(address, hash, Instant::now());
-            Ok(caller)
-        }
-        None => {
-            guard.unknown(address, hash);
-            Err(not_known(shows))
-        }
+async fn caller(conn: &mut PgConnection, shows: &Shows) -> Result<Option<Caller>, Problem> {
+    match shows {
+        Shows::Token(hash) => by_token(conn, hash).await,
+        Shows::Session(hash) => by_session(conn, hash).await,
     }
 }
 
@@ -118,39 +179,45 @@ fn role(name: &str) -> Result<Role, Problem> {
     name.parse().map_err(|error: NotARole| Problem::internal(error))
 }
 
-/// The hash of what a request shows, if it is worth looking up. A token counts before a cookie.
-fn shown(guard: &Guard, request: &Request, public_url: &str, now: Instant) -> Result<Shows, Problem> {
+/// What a request shows, if it can be a token or a session at all. A token counts before a cookie.
+fn shown(request: &Request, public_url: &str) -> Result<Shows, Problem> {
     let cookie = request.browser.cookie(Cookie::Session, browser::secure(public_url));
-    let (shows, hash) = match (request.bearer.as_ref().map(ExposeSecret::expose_secret), cookie) {
+    match (request.bearer.as_ref().map(ExposeSecret::expose_secret), cookie) {
         (Some(token), _) => {
-            let hash = vault::token_hash(token);
-            if !vault::is_token(token) {
-                return Err(not_known(&Shows::Token(hash)));
-            }
-            (Shows::Token(hash), hash)
+            let shows = Shows::Token(vault::token_hash(token));
+            if vault::is_token(token) { Ok(shows) } else { Err(not_known(&shows)) }
         }
         (None, Some(session)) => {
-            let hash = vault::token_hash(session);
+            let shows = Shows::Session(vault::token_hash(session));
             if !browser::is_random(session) {
-                return Err(not_known(&Shows::Session(hash)));
+                return Err(not_known(&shows));
             }
             if request.method != "GET" {
                 request.browser.check_own(session, public_url)?;
             }
-            (Shows::Session(hash), hash)
+            Ok(shows)
         }
-        (None, None) => {
-            return Err(unauthenticated("send a token of the admin API: `Authorization: Bearer wcd_…`, or log in"));
-        }
-    };
-    match guard.show(&request.address, &hash, now) {
-        guard::Shown::Maybe => {}
-        guard::Shown::Refused => return Err(not_known(&shows)),
-        guard::Shown::TooMany(wait) => return Err(too_many(wait, "too many tokens from this address do not count")),
+        (None, None) => Err(unauthenticated("send a token of the admin API: `Authorization: Bearer wcd_…`, or log in")),
     }
-    let admitted = guard.admit_token(&hash, now);
-    admitted.map_err(|wait| too_many(wait, "too many requests are made with this token"))?;
-    Ok(shows)
+}
+
+/// Refuses what does not count, and what is used too often.
+async fn looked_up(admin: &Admin, line: &Line<'_>, shows: Shows, now: Instant) -> Result<(), Problem> {
+    let (guard, address, hash) = (&admin.guard, &line.request.address, shows.hash());
+    let memory = guard.recall(address, hash, now);
+    if memory == Memory::Refused {
+        return Err(line.failed(not_known(&shows), now));
+    }
+    if memory == Memory::Nothing {
+        if !admin.lookups.counts(&admin.pool, shows).await? {
+            let why = "too many tokens from this address do not count";
+            let guessed = guard.unknown(address, hash, now).map_err(|wait| too_many(wait, why));
+            return Err(line.failed(guessed.err().unwrap_or_else(|| not_known(&shows)), now));
+        }
+        guard.known(hash, now);
+    }
+    let admitted = guard.admit_token(hash, now);
+    admitted.map_err(|wait| line.refused(too_many(wait, "too many requests are made with this token")))
 }
 
 fn not_known(shows: &Shows) -> Problem {
@@ -164,7 +231,7 @@ fn unauthenticated(detail: &str) -> Problem {
     Problem::new(Code::Unauthenticated, detail).with_header("www-authenticate", "Bearer")
 }
 
-fn too_many(wait: Duration, why: &str) -> Problem {
+pub(super) fn too_many(wait: Duration, why: &str) -> Problem {
     let seconds = wait.as_secs().saturating_add(1);
     let problem = Problem::new(Code::TooManyRequests, format!("{why}: wait {seconds} s"));
     problem.with_header("retry-after", seconds.to_string())

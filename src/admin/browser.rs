@@ -3,6 +3,8 @@
 //! A session's cookie goes along with whatever a browser sends here, also for a foreign page. So whatever changes
 //! something must show the session's CSRF token, too, which only our own pages can read. It refuses to know the database.
 
+use std::net::IpAddr;
+
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
@@ -28,6 +30,8 @@ pub struct Browser {
     pub csrf: Option<SecretString>,
     /// `Origin`: whose page sent the request, if that was a page.
     pub origin: Option<String>,
+    /// `Referer`: which page that was, if the browser does not say `Origin`.
+    pub referer: Option<String>,
     /// `Sec-Fetch-Site`: how that page is related to us.
     pub fetch_site: Option<String>,
     /// `Host`: whom the request was meant for.
@@ -90,11 +94,13 @@ impl Browser {
                 "another site's page sent this request: open the console itself. 请求来自其他网站,已拒绝。",
             );
         }
-        if let Some(origin) = &self.origin {
-            let here = self.host.as_deref().is_some_and(|host| authority(origin) == Some(host));
-            if !here && (public_url.is_empty() || origin != origin_of(public_url)) {
-                return refused("the page that sent this is not ours: set wecom.public_url to the console's address.");
-            }
+        if let Some(page) = self.origin.as_deref().or(self.referer.as_deref())
+            && !self.is_ours(page, public_url)
+        {
+            return refused(
+                "the page that sent this is not ours: open the console under wecom.public_url, \
+                 which names scheme, host and port. 请通过 wecom.public_url 打开控制台。",
+            );
         }
         // Hashes are compared, so how long it takes tells about hashes only.
         let shown = self.csrf.as_ref().map(|it| vault::token_hash(it.expose_secret()));
@@ -102,6 +108,18 @@ impl Browser {
             return refused("send X-CSRF-Token, as `GET session` tells it. 缺少或错误的 X-CSRF-Token。");
         }
         Ok(())
+    }
+
+    /// Whether a page is the console's: of the very scheme, host and port that `public_url` names. Without it the page
+    /// must come from the host that the request was meant for, by TLS or from this machine: no other page gets a cookie.
+    fn is_ours(&self, page: &str, public_url: &str) -> bool {
+        let Some(theirs) = Origin::of(page) else { return false };
+        if !public_url.is_empty() {
+            return Origin::of(public_url) == Some(theirs);
+        }
+        let host = self.host.as_deref().and_then(|host| host_and_port(host, theirs.port_of_scheme()));
+        host.is_some_and(|(host, port)| host == theirs.host && port == theirs.port)
+            && (theirs.is_https || is_this_machine(&theirs.host))
     }
 
     /// The browser's name, cut short.
@@ -136,13 +154,53 @@ pub(super) fn secure(public_url: &str) -> bool {
     !public_url.starts_with("http://")
 }
 
-fn authority(url: &str) -> Option<&str> {
-    url.split_once("://").map(|(_, rest)| rest)
+/// Where a page comes from, as browsers tell pages apart (RFC 6454).
+#[derive(Debug, PartialEq, Eq)]
+struct Origin {
+    is_https: bool,
+    host: String,
+    port: u16,
 }
 
-fn origin_of(url: &str) -> &str {
-    let start = url.find("://").map_or(0, |it| it + 3);
-    url.get(start..).and_then(|rest| rest.find('/')).and_then(|end| url.get(..start + end)).unwrap_or(url)
+impl Origin {
+    /// The origin of an `http` or `https` URL; none of anything else, such as `null`.
+    fn of(url: &str) -> Option<Self> {
+        let (scheme, rest) = url.split_once("://")?;
+        let is_https = scheme.eq_ignore_ascii_case("https");
+        if !is_https && !scheme.eq_ignore_ascii_case("http") {
+            return None;
+        }
+        let authority = rest.split(['/', '?', '#']).next()?;
+        let (host, port) = host_and_port(authority, if is_https { 443 } else { 80 })?;
+        Some(Self { is_https, host, port })
+    }
+
+    fn port_of_scheme(&self) -> u16 {
+        if self.is_https { 443 } else { 80 }
+    }
+}
+
+/// The host, in lower case, and the port of `host:port`.
+fn host_and_port(text: &str, usual_port: u16) -> Option<(String, u16)> {
+    let end = match text.find(']') {
+        Some(bracket) => bracket + 1,
+        None => text.find(':').unwrap_or(text.len()),
+    };
+    let (host, rest) = text.split_at_checked(end)?;
+    let port = match rest.strip_prefix(':') {
+        Some("") => usual_port,
+        Some(digits) => digits.parse().ok()?,
+        None if rest.is_empty() => usual_port,
+        None => return None,
+    };
+    let good = !host.is_empty() && host.bytes().all(|it| it.is_ascii_graphic() && !b"@/\\".contains(&it));
+    good.then(|| (host.to_ascii_lowercase(), port))
+}
+
+/// Whether a browser that names this host runs where we do.
+fn is_this_machine(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare == "localhost" || bare.parse().is_ok_and(|it: IpAddr| it.is_loopback())
 }
 
 #[cfg(test)]
@@ -179,7 +237,24 @@ mod tests {
         };
         assert!(same("https://wecom.example.com", "10.0.0.7:8081").check_own(session, ours).is_ok(), "behind a proxy");
         assert!(same("http://localhost:8081", "localhost:8081").check_own(session, "").is_ok());
+        assert!(same("https://WECOM.example.com:443", "10.0.0.7:8081").check_own(session, ours).is_ok());
+        let referring = |page: &str| Browser { referer: Some(page.to_owned()), ..good() };
+        assert!(referring("https://wecom.example.com/console/orders?x=1").check_own(session, ours).is_ok());
+        for (origin, host) in [("http://wecom.example.com", "wecom.example.com"), ("https://[::1]:1", "[::1]:2")] {
+            let refused = same(origin, host).check_own(session, "").expect_err("without TLS, or another port");
+            assert_eq!(refused.code(), Code::Csrf, "{origin}");
+        }
+        assert!(same("https://wecom.example.com", "wecom.example.com:443").check_own(session, "").is_ok());
+        assert!(same("http://[::1]:8081", "[::1]:8081").check_own(session, "").is_ok());
         for foreign in [
+            same("http://wecom.example.com", "wecom.example.com"),
+            same("https://wecom.example.com:8443", "wecom.example.com:8443"),
+            same("https://console.example.com", "console.example.com"),
+            same("https://wecom.example.com@evil.example", "wecom.example.com"),
+            same("", "wecom.example.com"),
+            referring("http://wecom.example.com/console"),
+            referring("https://evil.example.com/https://wecom.example.com/"),
+            referring("about:blank"),
             Browser::default(),
             Browser { csrf: Some(csrf_token("another session")), ..Browser::default() },
             Browser { fetch_site: Some("cross-site".to_owned()), ..good() },
@@ -200,7 +275,15 @@ mod tests {
             assert!(!is_random(other), "{other}");
         }
         assert!(secure("") && secure("https://x") && !secure("http://localhost:8081"));
-        assert_eq!(origin_of("https://a.example/b/c"), "https://a.example");
-        assert_eq!(origin_of("https://a.example"), "https://a.example");
+        let same = |one, other| Origin::of(one).expect(one) == Origin::of(other).expect(other);
+        assert!(same("https://a.example/b/c", "HTTPS://A.example:443?x"));
+        assert!(same("http://[::1]:80", "http://[::1]:/"));
+        assert!(
+            !same("https://a.example", "http://a.example:443") && !same("http://a.example", "http://a.example.:80")
+        );
+        for none in ["null", "", "https://", "ftp://a.example", "https://a.example:x", "https://a b", "https://[::1]x"]
+        {
+            assert_eq!(Origin::of(none), None, "{none}");
+        }
     }
 }

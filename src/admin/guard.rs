@@ -1,12 +1,13 @@
-//! Who asks too often, kept in memory: strangers are turned away before they cost a connection to the database, a body
-//! or a line in the access log.
+//! Who asks too often, kept in memory: strangers are turned away before they cost a body or a line in the access log,
+//! and none of what they do is taken from callers whose token or session counts.
 //!
-//! It counts requests by address and by token, and the tokens that an address tries. Each count lives for a minute and
-//! has a bound, and so has the number of those who are counted. What strangers were refused is summed up by the minute.
-//! It refuses to know the database; each process counts for itself.
+//! Callers that count have a limit each, and nothing else. What needs no token, and what fails, is counted in shares of
+//! its own, by address and in total. Each count lives for a minute and has a bound, and so has the number of those who
+//! are counted. What strangers were refused is summed up by the minute. It refuses to know the database; each process
+//! counts for itself.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     hash::Hash,
     net::{IpAddr, Ipv6Addr},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -18,43 +19,84 @@ use uuid::Uuid;
 /// How long a count lives.
 pub const WINDOW: Duration = Duration::from_secs(60);
 
-/// How many requests an address may make in that time: a proxy with everybody behind it needs not be more.
-pub const REQUESTS_PER_ADDRESS: u32 = 12_000;
-
-/// How many requests may be made with a token in that time.
+/// How many requests may be made with a token, or in a session, in that time.
 pub const REQUESTS_PER_TOKEN: u32 = 6_000;
 
-/// How many tokens an address may try in that time which were not known to count before.
+/// How many tokens that do not count an address may try in that time until it is told to wait. Each is looked up all the
+/// same: the next one may be good.
 pub const GUESSES_PER_ADDRESS: usize = 20;
 
-/// How many addresses, or tokens, are told apart; the rest are counted as if they were one.
+/// How often a browser may come back with one login's state in that time: people reload pages.
+pub const VISITS_PER_STATE: u32 = 10;
+
+/// How many addresses, or tokens, are told apart.
 const COUNTED_MAX: usize = 8_192;
+
+/// How often those whose minute is over are let go of where there is no room: with each request it would cost too much.
+const SWEPT_EVERY: Duration = Duration::from_secs(1);
 
 /// How many kinds of refusals are told apart in a minute; the rest are summed up.
 const REFUSALS_MAX: usize = 512;
 
-/// How long a token that counted is remembered to be no guess. It is looked up each time all the same.
+/// How long a token that counted is remembered. It is looked up each time all the same.
 const KNOWN_FOR: Duration = Duration::from_secs(3_600);
 
-/// What stands for the addresses beyond [`REFUSALS_MAX`].
+/// What stands for the addresses beyond [`REFUSALS_MAX`], and for those whose guesses are counted together.
 const ELSEWHERE: &str = "elsewhere";
 
-/// A token's hash.
+/// A token's hash, or a session's.
 type TokenHash = [u8; 32];
+
+/// What strangers may use up: each share is its own, and none is a caller's whose token or session counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Share {
+    /// Requests that fail because of who asks: they are answered from memory, or after one look-up that many share.
+    Failures,
+    /// Logins that set out, on a route without a token: they cost a question to the database.
+    Logins,
+    /// Logins that came back with a state of ours: they cost a question to WeCom.
+    Codes,
+    /// The API's description, which is as long as a book.
+    Documents,
+}
+
+impl Share {
+    /// Every share.
+    pub const ALL: [Self; 4] = [Self::Failures, Self::Logins, Self::Codes, Self::Documents];
+
+    /// How many requests of this kind an address may make in a minute.
+    pub fn per_address(self) -> u32 {
+        match self {
+            Self::Failures => 12_000,
+            Self::Logins | Self::Documents => 600,
+            Self::Codes => 60,
+        }
+    }
+
+    /// How many requests of this kind all of them may make in a minute.
+    pub fn in_total(self) -> u32 {
+        match self {
+            Self::Failures => 60_000,
+            Self::Logins | Self::Documents => 6_000,
+            // Half of what WeCom is asked of one endpoint in a minute, as `wecom.path_per_second` has it by default.
+            Self::Codes => 300,
+        }
+    }
+}
 
 /// Counts, and remembers who was refused.
 #[derive(Debug, Default)]
 pub struct Guard(Mutex<Counts>);
 
-/// What a token is that somebody shows.
+/// What is remembered of a token that somebody shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
-    /// Worth looking up.
-    Maybe,
+pub enum Memory {
+    /// It counted lately.
+    Counted,
     /// It was looked up a moment ago, for the same address, and does not count.
     Refused,
-    /// The address tried too many others; for so long it has to wait.
-    TooMany(Duration),
+    /// Nothing: it has to be looked up.
+    Nothing,
 }
 
 /// What strangers were refused.
@@ -62,7 +104,7 @@ pub enum Shown {
 pub struct Refused {
     /// The method.
     pub method: String,
-    /// The route's pattern; `-` if no route was looked for.
+    /// The route's pattern; `-` if there is none.
     pub route: &'static str,
     /// The status.
     pub status: u16,
@@ -81,90 +123,85 @@ pub struct Tally {
 
 #[derive(Debug, Default)]
 struct Counts {
-    addresses: Windows<String>,
-    tokens: Windows<TokenHash>,
-    guesses: HashMap<String, Guesses>,
-    known: HashMap<TokenHash, Instant>,
+    strangers: HashMap<Share, Few<String, Window>>,
+    totals: HashMap<Share, Window>,
+    tokens: Few<TokenHash, Window>,
+    states: Few<[u8; 16], Window>,
+    guesses: Few<String, Guesses>,
+    known: Few<TokenHash, Instant>,
     refused: HashMap<Refused, Tally>,
 }
 
-/// The tokens that an address tries, and whether each was found not to count.
+/// The tokens that an address tried and that do not count.
 #[derive(Debug)]
 struct Guesses {
     since: Instant,
-    tried: HashMap<TokenHash, bool>,
+    tried: HashSet<TokenHash>,
 }
 
 impl Guard {
-    /// Counts a request from this address; `Err` says how long it has to wait if there were too many.
-    pub fn admit_address(&self, address: &str, now: Instant) -> Result<(), Duration> {
-        self.counts().addresses.count(network(address), REQUESTS_PER_ADDRESS, now)
+    /// Counts a stranger's request in a share; `Err` says how long the address has to wait if there were too many.
+    pub fn admit(&self, share: Share, address: &str, now: Instant) -> Result<(), Duration> {
+        let counts = &mut *self.counts();
+        counts.strangers.entry(share).or_default().count(network(address), share.per_address(), now)?;
+        // After the address's own: what it is refused is taken from nobody else.
+        counts.totals.entry(share).or_insert(Window::new(now)).count(share.in_total(), now)
     }
 
-    /// Counts a request with this token, likewise. Unknown ones are not counted here: they are guesses.
+    /// Counts a request with a token that counts, likewise.
     pub fn admit_token(&self, token: &TokenHash, now: Instant) -> Result<(), Duration> {
-        let mut counts = self.counts();
-        if !counts.is_known(token, now) {
-            return Ok(());
-        }
-        counts.tokens.count(*token, REQUESTS_PER_TOKEN, now)
+        self.counts().tokens.count(*token, REQUESTS_PER_TOKEN, now)
     }
 
-    /// Whether a token is worth looking up. One that counted lately always is, however many others its address tries.
-    pub fn show(&self, address: &str, token: &TokenHash, now: Instant) -> Shown {
-        let mut counts = self.counts();
+    /// Counts a visit with a login's state that was made here, likewise.
+    pub fn admit_state(&self, nonce: &[u8; 16], now: Instant) -> Result<(), Duration> {
+        self.counts().states.count(*nonce, VISITS_PER_STATE, now)
+    }
+
+    /// What is remembered of a token. One that counted lately does, however many others its address tries.
+    pub fn recall(&self, address: &str, token: &TokenHash, now: Instant) -> Memory {
+        let counts = self.counts();
         if counts.is_known(token, now) {
-            return Shown::Maybe;
+            return Memory::Counted;
         }
-        let guesses = &mut counts.guesses;
-        let mut key = network(address);
-        if guesses.len() >= COUNTED_MAX && !guesses.contains_key(&key) {
-            guesses.retain(|_, it| now.duration_since(it.since) < WINDOW);
-            if guesses.len() >= COUNTED_MAX {
-                ELSEWHERE.clone_into(&mut key);
-            }
+        let key = network(address);
+        let guesses = &counts.guesses.each;
+        let guesses = guesses.get(&key).or_else(|| guesses.get(ELSEWHERE));
+        match guesses.filter(|it| now.duration_since(it.since) < WINDOW) {
+            Some(it) if it.tried.contains(token) => Memory::Refused,
+            _ => Memory::Nothing,
         }
-        let guesses = guesses.entry(key).or_insert_with(|| Guesses { since: now, tried: HashMap::new() });
-        let age = now.duration_since(guesses.since);
-        if age >= WINDOW {
-            *guesses = Guesses { since: now, tried: HashMap::new() };
-        }
-        match guesses.tried.get(token) {
-            Some(true) => return Shown::Refused,
-            Some(false) => return Shown::Maybe,
-            None => {}
-        }
-        if guesses.tried.len() >= GUESSES_PER_ADDRESS {
-            return Shown::TooMany(WINDOW.saturating_sub(age));
-        }
-        // Counted before it is looked up, so that guesses at one moment count, too.
-        guesses.tried.insert(*token, false);
-        Shown::Maybe
     }
 
     /// The token was looked up, and counts.
-    pub fn known(&self, address: &str, token: &TokenHash, now: Instant) {
+    pub fn known(&self, token: &TokenHash, now: Instant) {
         let mut counts = self.counts();
-        if counts.known.len() >= COUNTED_MAX && !counts.known.contains_key(token) {
-            counts.known.retain(|_, since| now.duration_since(*since) < KNOWN_FOR);
-        }
-        if counts.known.len() < COUNTED_MAX || counts.known.contains_key(token) {
-            counts.known.insert(*token, now);
-        }
-        if let Some(guesses) = counts.guesses.get_mut(&network(address)) {
-            guesses.tried.remove(token);
+        let known = &mut counts.known;
+        if known.has_room(token, now, |since| now.duration_since(*since) < KNOWN_FOR) {
+            known.each.insert(*token, now);
         }
     }
 
-    /// The token was looked up, and does not count: never did, or no longer.
-    pub fn unknown(&self, address: &str, token: &TokenHash) {
+    /// The token was looked up, and does not count: never did, or no longer. `Err` says how long the address has to wait
+    /// if it tried too many such.
+    pub fn unknown(&self, address: &str, token: &TokenHash, now: Instant) -> Result<(), Duration> {
         let mut counts = self.counts();
-        counts.known.remove(token);
-        if let Some(guesses) = counts.guesses.get_mut(&network(address))
-            && (guesses.tried.len() < GUESSES_PER_ADDRESS || guesses.tried.contains_key(token))
-        {
-            guesses.tried.insert(*token, true);
+        counts.known.each.remove(token);
+        let guesses = &mut counts.guesses;
+        let mut key = network(address);
+        if !guesses.has_room(&key, now, |it| now.duration_since(it.since) < WINDOW) {
+            ELSEWHERE.clone_into(&mut key);
         }
+        let guesses = guesses.each.entry(key).or_insert_with(|| Guesses { since: now, tried: HashSet::new() });
+        let age = now.duration_since(guesses.since);
+        if age >= WINDOW {
+            *guesses = Guesses { since: now, tried: HashSet::new() };
+        }
+        if guesses.tried.len() >= GUESSES_PER_ADDRESS && !guesses.tried.contains(token) {
+            return Err(WINDOW.saturating_sub(age));
+        }
+        guesses.tried.insert(*token);
+        Ok(())
     }
 
     /// Remembers that a stranger was refused.
@@ -197,7 +234,7 @@ impl Guard {
 
 impl Counts {
     fn is_known(&self, token: &TokenHash, now: Instant) -> bool {
-        self.known.get(token).is_some_and(|since| now.duration_since(*since) < KNOWN_FOR)
+        self.known.each.get(token).is_some_and(|since| now.duration_since(*since) < KNOWN_FOR)
     }
 }
 
@@ -208,39 +245,56 @@ struct Window {
     count: u32,
 }
 
-#[derive(Debug)]
-struct Windows<K> {
-    each: HashMap<K, Window>,
-    /// Everybody for whom there was no room.
-    others: Option<Window>,
-}
+impl Window {
+    fn new(since: Instant) -> Self {
+        Self { since, count: 0 }
+    }
 
-impl<K> Default for Windows<K> {
-    fn default() -> Self {
-        Self { each: HashMap::new(), others: None }
+    fn count(&mut self, max: u32, now: Instant) -> Result<(), Duration> {
+        let age = now.duration_since(self.since);
+        if age >= WINDOW {
+            *self = Self::new(now);
+        }
+        if self.count >= max {
+            return Err(WINDOW.saturating_sub(age));
+        }
+        self.count = self.count.saturating_add(1);
+        Ok(())
     }
 }
 
-impl<K: Eq + Hash> Windows<K> {
+/// Something of each of those who are told apart.
+#[derive(Debug)]
+struct Few<K, V> {
+    each: HashMap<K, V>,
+    swept: Option<Instant>,
+}
+
+impl<K, V> Default for Few<K, V> {
+    fn default() -> Self {
+        Self { each: HashMap::new(), swept: None }
+    }
+}
+
+impl<K: Eq + Hash, V> Few<K, V> {
+    /// Whether there is room for this one, once those who need none any more are let go of.
+    fn has_room(&mut self, key: &K, now: Instant, lives: impl Fn(&V) -> bool) -> bool {
+        let full = |each: &HashMap<K, V>| each.len() >= COUNTED_MAX && !each.contains_key(key);
+        if full(&self.each) && self.swept.is_none_or(|at| now.duration_since(at) >= SWEPT_EVERY) {
+            self.swept = Some(now);
+            self.each.retain(|_, it| lives(it));
+        }
+        !full(&self.each)
+    }
+}
+
+impl<K: Eq + Hash> Few<K, Window> {
+    /// Counts for one of them. Whoever there is no room for is not counted: the shares' totals hold for them, too.
     fn count(&mut self, key: K, max: u32, now: Instant) -> Result<(), Duration> {
-        let new = Window { since: now, count: 0 };
-        if self.each.len() >= COUNTED_MAX && !self.each.contains_key(&key) {
-            self.each.retain(|_, it| now.duration_since(it.since) < WINDOW);
+        if !self.has_room(&key, now, |it| now.duration_since(it.since) < WINDOW) {
+            return Ok(());
         }
-        let window = if self.each.len() < COUNTED_MAX || self.each.contains_key(&key) {
-            self.each.entry(key).or_insert(new)
-        } else {
-            self.others.get_or_insert(new)
-        };
-        let age = now.duration_since(window.since);
-        if age >= WINDOW {
-            *window = new;
-        }
-        if window.count >= max {
-            return Err(WINDOW.saturating_sub(age));
-        }
-        window.count = window.count.saturating_add(1);
-        Ok(())
+        self.each.entry(key).or_insert(Window::new(now)).count(max, now)
     }
 }
 
@@ -267,20 +321,38 @@ mod tests {
 
     #[test]
     fn an_address_that_asks_too_often_waits_until_its_minute_is_over() {
-        let (guard, began) = (Guard::default(), Instant::now());
-        for _ in 0..REQUESTS_PER_ADDRESS {
-            assert_eq!(guard.admit_address("192.0.2.1", began), Ok(()));
+        for share in Share::ALL {
+            let (guard, began) = (Guard::default(), Instant::now());
+            for _ in 0..share.per_address() {
+                assert_eq!(guard.admit(share, "192.0.2.1", began), Ok(()));
+            }
+            let later = began + Duration::from_secs(20);
+            assert_eq!(guard.admit(share, "192.0.2.1", later), Err(Duration::from_secs(40)));
+            assert_eq!(guard.admit(share, "192.0.2.2", later), Ok(()), "another address has a count of its own");
+            for other in Share::ALL.into_iter().filter(|it| *it != share) {
+                assert_eq!(guard.admit(other, "192.0.2.1", later), Ok(()), "and each share has one");
+            }
+            assert_eq!(guard.admit(share, "192.0.2.1", began + WINDOW), Ok(()));
         }
-        let later = began + Duration::from_secs(20);
-        assert_eq!(guard.admit_address("192.0.2.1", later), Err(Duration::from_secs(40)));
-        assert_eq!(guard.admit_address("192.0.2.2", later), Ok(()), "another address has a count of its own");
-        assert_eq!(guard.admit_address("192.0.2.1", began + WINDOW), Ok(()));
+    }
+
+    #[test]
+    fn all_addresses_together_have_a_limit_and_one_that_waits_takes_nothing_of_it() {
+        let (guard, now, share) = (Guard::default(), Instant::now(), Share::Logins);
+        for _ in 0..2 * share.in_total() {
+            let _ = guard.admit(share, "192.0.2.1", now);
+        }
+        for number in 0..share.in_total() - share.per_address() {
+            let address = std::net::Ipv4Addr::from_bits(number).to_string();
+            assert_eq!(guard.admit(share, &address, now), Ok(()), "{address}");
+        }
+        assert_eq!(guard.admit(share, "203.0.113.1", now), Err(WINDOW));
+        assert_eq!(guard.admit(share, "203.0.113.1", now + WINDOW), Ok(()));
     }
 
     #[test]
     fn a_token_that_counts_has_a_limit_wherever_it_comes_from() {
         let (guard, now) = (Guard::default(), Instant::now());
-        guard.known("192.0.2.1", &TOKEN, now);
         for _ in 0..REQUESTS_PER_TOKEN {
             assert_eq!(guard.admit_token(&TOKEN, now), Ok(()));
         }
@@ -289,38 +361,38 @@ mod tests {
     }
 
     #[test]
-    fn guessing_ends_after_a_few_guesses_and_harms_nobody_whose_token_counts() {
+    fn whoever_guesses_is_told_to_wait_after_a_few_guesses_and_harms_no_other_token() {
         let (guard, now) = (Guard::default(), Instant::now());
-        guard.known("192.0.2.1", &TOKEN, now);
+        guard.known(&TOKEN, now);
         for number in 0..GUESSES_PER_ADDRESS {
-            assert_eq!(guard.show("192.0.2.1", &guess(number), now), Shown::Maybe);
-            guard.unknown("192.0.2.1", &guess(number));
+            assert_eq!(guard.recall("192.0.2.1", &guess(number), now), Memory::Nothing);
+            assert_eq!(guard.unknown("192.0.2.1", &guess(number), now), Ok(()));
         }
-        assert_eq!(guard.show("192.0.2.1", &guess(0), now), Shown::Refused, "no need to look it up again");
-        assert_eq!(guard.show("192.0.2.1", &guess(999), now), Shown::TooMany(WINDOW));
-        assert_eq!(guard.show("192.0.2.1", &TOKEN, now), Shown::Maybe);
-        assert_eq!(guard.show("192.0.2.1", &guess(999), now + WINDOW), Shown::Maybe);
+        assert_eq!(guard.recall("192.0.2.1", &guess(0), now), Memory::Refused, "no need to look it up again");
+        assert_eq!(guard.unknown("192.0.2.1", &guess(999), now), Err(WINDOW));
+        assert_eq!(guard.recall("192.0.2.1", &TOKEN, now), Memory::Counted);
+        assert_eq!(guard.recall("192.0.2.1", &guess(1_000), now), Memory::Nothing, "it may be good: it is looked up");
+        assert_eq!(guard.recall("192.0.2.1", &guess(0), now + WINDOW), Memory::Nothing);
+        assert_eq!(guard.unknown("192.0.2.1", &guess(999), now + WINDOW), Ok(()));
     }
 
     #[test]
-    fn guesses_at_one_moment_count_before_they_are_looked_up_and_a_good_one_is_no_guess() {
+    fn the_addresses_of_one_network_guess_together() {
         let (guard, now) = (Guard::default(), Instant::now());
         for number in 0..GUESSES_PER_ADDRESS {
-            assert_eq!(guard.show("2001:db8::1", &guess(number), now), Shown::Maybe);
+            assert_eq!(guard.unknown("2001:db8::1", &guess(number), now), Ok(()));
         }
-        assert_eq!(guard.show("2001:db8::2", &TOKEN, now), Shown::TooMany(WINDOW), "one network, one count");
-        guard.known("2001:db8::1", &guess(0), now);
-        assert_eq!(guard.show("2001:db8::2", &TOKEN, now), Shown::Maybe);
+        assert_eq!(guard.unknown("2001:db8::2", &guess(999), now), Err(WINDOW));
+        assert_eq!(guard.unknown("2001:db8:0:1::2", &guess(999), now), Ok(()));
     }
 
     #[test]
     fn a_revoked_token_is_a_guess_again() {
         let (guard, now) = (Guard::default(), Instant::now());
-        guard.known("192.0.2.1", &TOKEN, now);
-        guard.unknown("192.0.2.1", &TOKEN);
-        assert_eq!(guard.show("192.0.2.1", &TOKEN, now), Shown::Maybe);
-        guard.unknown("192.0.2.1", &TOKEN);
-        assert_eq!(guard.show("192.0.2.1", &TOKEN, now), Shown::Refused);
+        guard.known(&TOKEN, now);
+        assert_eq!(guard.unknown("192.0.2.1", &TOKEN, now), Ok(()));
+        assert_eq!(guard.recall("192.0.2.1", &TOKEN, now), Memory::Refused);
+        assert_eq!(guard.recall("192.0.2.2", &TOKEN, now), Memory::Nothing);
     }
 
     #[test]
@@ -328,14 +400,21 @@ mod tests {
         let (guard, now) = (Guard::default(), Instant::now());
         for number in 0..2 * u32::try_from(COUNTED_MAX).expect("small") {
             let address = std::net::Ipv4Addr::from_bits(number).to_string();
-            let _ = guard.admit_address(&address, now);
-            guard.show(&address, &TOKEN, now);
+            for share in Share::ALL {
+                let _ = guard.admit(share, &address, now);
+            }
+            let _ = guard.unknown(&address, &guess(number as usize), now);
             let refused = Refused { method: "GET".to_owned(), route: "/", status: 401, address };
             guard.refuse(refused, Uuid::nil());
         }
         let counts = guard.counts();
-        assert!(counts.addresses.each.len() <= COUNTED_MAX && counts.guesses.len() <= COUNTED_MAX + 1);
+        assert!(counts.strangers.values().all(|it| it.each.len() <= COUNTED_MAX));
+        assert!(counts.guesses.each.len() <= COUNTED_MAX + 1);
+        assert!(counts.guesses.each.values().all(|it| it.tried.len() <= GUESSES_PER_ADDRESS));
         drop(counts);
+        let later = now + WINDOW;
+        assert_eq!(guard.admit(Share::Logins, "203.0.113.1", later), Ok(()));
+        assert_eq!(guard.counts().strangers[&Share::Logins].each.len(), 1, "those whose minute is over are let go of");
         let refused = guard.take_refused();
         assert_eq!(refused.len(), REFUSALS_MAX + 1);
         let times: u32 = refused.iter().map(|(_, tally)| tally.times).sum();

@@ -22,7 +22,8 @@ pub(super) fn prefers_chinese(accepted: &str) -> bool {
     let mut best = (0.0, false);
     for range in accepted.split(',') {
         let (tag, weight) = range.split_once(';').unwrap_or((range, "q=1"));
-        let weight: f32 = weight.trim().strip_prefix("q=").and_then(|it| it.parse().ok()).unwrap_or(0.0);
+        let weight = weight.trim().split_once('=').filter(|(name, _)| name.eq_ignore_ascii_case("q"));
+        let weight: f32 = weight.and_then(|(_, it)| it.parse().ok()).unwrap_or(0.0);
         let language = tag.trim().split('-').next().unwrap_or_default();
         let chinese = language.eq_ignore_ascii_case("zh");
         if weight > best.0 && (chinese || language == "*" || language.eq_ignore_ascii_case("en")) {
@@ -38,7 +39,7 @@ mod tests {
 
     #[test]
     fn chinese_is_spoken_to_those_who_would_rather_read_it() {
-        for chinese in ["zh", "zh-CN", "zh-CN,zh;q=0.9,en;q=0.8", "fr, zh-Hans;q=0.5", "en;q=0.4, ZH;q=0.5"] {
+        for chinese in ["zh", "zh-CN", "zh-CN,zh;q=0.9,en;q=0.8", "fr, zh-Hans;q=0.5", "en;Q=0.4, ZH;Q=0.5"] {
             assert!(prefers_chinese(chinese), "{chinese}");
         }
         for other in ["", "en", "en-GB,zh;q=0.9", "*", "fr", "zh;q=0", "zh;q=x", ";;,", "zhuang"] {

@@ -1,14 +1,16 @@
 //! A request's line in the access log. Callers have one each; strangers have one a minute, with their number, so that
 //! nobody fills the log by knocking.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;
 
 use super::{
     Admin, Request,
+    admit::too_many,
     auth::Caller,
-    guard::{Guard, Refused, Tally, WINDOW},
+    call::Answer,
+    guard::{Guard, Refused, Share, Tally, WINDOW},
     problem::Problem,
 };
 use crate::tables::access_log;
@@ -98,6 +100,21 @@ impl Line<'_> {
     pub(super) fn refused(&self, problem: Problem) -> Problem {
         self.count(problem.code().status());
         problem
+    }
+
+    /// Counts a stranger who is answered, if that is a refusal: a guess at somebody else's link, a login that is too old.
+    pub(super) fn answered_nobody(&self, answer: Answer) -> Answer {
+        if answer.status >= 400 {
+            self.count(answer.status);
+        }
+        answer
+    }
+
+    /// Counts a stranger whose request fails. Whoever fails too often is told to wait instead.
+    pub(super) fn failed(&self, problem: Problem, now: Instant) -> Problem {
+        let admitted = self.guard.admit(Share::Failures, &self.request.address, now);
+        let many = |wait| too_many(wait, "too many requests from this address fail");
+        self.refused(admitted.map_err(many).err().unwrap_or(problem))
     }
 
     fn count(&self, status: u16) {

@@ -16,6 +16,8 @@ pub mod browser;
 
 mod admit;
 
+mod lookup;
+
 mod line;
 
 mod language;
@@ -35,6 +37,8 @@ pub mod config;
 mod staff_bind;
 
 mod staff_login;
+
+mod state;
 
 mod visit;
 
@@ -104,15 +108,16 @@ use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
 use crate::{apps::Apps, flow, media::MediaStore, tables::contact_way::ContactWay, vault::Vault, wecom::Wecom};
-pub use admit::{Admitted, admit};
+pub use admit::{Admitted, admit, admit_reader};
 use browser::Browser;
 use call::{Answer, Call};
 use guard::Guard;
 use idempotency::Key;
-use line::{About, Line};
+use line::Line;
 pub use line::{note, note_refused};
+pub use lookup::Lookups;
 use problem::{Code, Problem};
-use route::{Access, Endpoint};
+use route::Endpoint;
 
 /// What the admin half works with.
 pub struct Admin {
@@ -130,6 +135,8 @@ pub struct Admin {
     pub settings: AdminSettings,
     /// Who asks too often.
     pub guard: Guard,
+    /// Looks up tokens that are not remembered.
+    pub lookups: Lookups,
     /// What the operator decided about work orders and contact ways.
     pub flow: flow::Settings,
 }
@@ -251,33 +258,22 @@ pub fn unread(status: u16, request_id: Uuid) -> Reply {
 async fn answer(admin: &Admin, admitted: &Admitted) -> Result<Answer, Problem> {
     let Admitted { request, found, .. } = admitted;
     let line = Line { guard: &admin.guard, request, route: found.route.path };
-    let mut conn = admin.pool.acquire().await?;
-    let caller = match (found.route.access, &admitted.shows) {
-        (Access::Role(needed), Some(shows)) => {
-            let caller = match admit::authenticate(&mut conn, &admin.guard, &request.address, shows).await {
-                Ok(caller) => caller,
-                Err(problem) => return Err(line.refused(problem)),
-            };
-            if let Err(problem) = caller.reaches(found.route.scoped).and_then(|()| caller.may(needed)) {
-                return Err(line.turned_away(&mut conn, Some(&caller), About::subject(&found.id), problem).await);
-            }
-            Some(caller)
-        }
-        (Access::Role(_), None) => return Err(Problem::internal("a caller who shows nothing was admitted")),
-        (Access::Public, _) => None,
-    };
+    let (mut conn, caller) = admit::identify(admin, admitted, &line).await?.unzip();
     let caller = caller.as_ref();
     let endpoint = found.route.endpoint;
     let (subject, customer) = (found.id.clone(), String::new());
     let mut call = Call { admin, request, endpoint, caller, id: &found.id, subject, customer };
 
-    let key = match Key::of(&call, found.route) {
-        Ok(key) => key,
-        Err(problem) => return Err(line.turned_away(&mut conn, caller, call.about(), problem).await),
-    };
-    let known = match &key {
-        Some(key) => key.known(&mut call, &mut conn).await,
-        None => Ok(None),
+    let (key, known) = match &mut conn {
+        Some(conn) => match Key::of(&call, found.route) {
+            Ok(Some(key)) => {
+                let known = key.known(&mut call, conn).await;
+                (Some(key), known)
+            }
+            Ok(None) => (None, Ok(None)),
+            Err(problem) => return Err(line.turned_away(conn, caller, call.about(), problem).await),
+        },
+        None => (None, Ok(None)),
     };
 
     // What WeCom must be asked comes first: no transaction, and no connection, ever waits for WeCom.
@@ -286,6 +282,14 @@ async fn answer(admin: &Admin, admitted: &Admitted) -> Result<Answer, Problem> {
         Ok(None) => ask(found.route.endpoint, &mut call).await,
         Ok(Some(answer)) => Ok(Asked::Before(answer)),
         Err(problem) => Err(problem),
+    };
+    let asked = match asked {
+        // For nobody, about nobody: there is no line to write.
+        Ok(Asked::Done(answer)) if caller.is_none() && call.subject.is_empty() => {
+            return Ok(line.answered_nobody(*answer));
+        }
+        Err(problem) if caller.is_none() && call.subject.is_empty() => return Err(line.refused(problem)),
+        asked => asked,
     };
     let mut conn = admin.pool.acquire().await?;
     let asked = match asked {
@@ -328,11 +332,11 @@ enum Asked {
     /// Through which app a login goes.
     Login(Box<staff_login::Way>),
     /// Who has logged in to be bound.
-    Visit(Box<staff_login::Visit>),
-    /// Where somebody is sent to log in.
-    SetOut(Box<Answer>),
+    Visit(Box<staff_bind::Found>),
+    /// What is answered: nothing is left to do.
+    Done(Box<Answer>),
     /// Who has logged in to the console.
-    ConsoleVisit(Box<session::Visit>),
+    ConsoleVisit(Box<session::Visitor>),
     /// What works between an app and WeCom.
     Connection(Box<test_connection::Tested>),
     /// For a contact way.
@@ -352,9 +356,9 @@ async fn ask(endpoint: Endpoint, call: &mut Call<'_>) -> Result<Asked, Problem> 
         Endpoint::MediaShow => Asked::Media(media::find(call).await?),
         Endpoint::StaffBindAdd => Asked::Member(Box::new(staff_bind::ask(call).await?)),
         Endpoint::StaffBindLogin => Asked::Login(Box::new(staff_login::ask_way(call).await?)),
-        Endpoint::StaffBindLoginCallback => Asked::Visit(Box::new(staff_login::ask_visit(call).await?)),
-        Endpoint::SessionLogin => Asked::SetOut(Box::new(session::set_out(call).await?)),
-        Endpoint::SessionLoginCallback => Asked::ConsoleVisit(Box::new(session::ask_visit(call).await?)),
+        Endpoint::StaffBindLoginCallback => staff_login::ask_visit(call).await?,
+        Endpoint::SessionLogin => Asked::Done(Box::new(session::set_out(call).await?)),
+        Endpoint::SessionLoginCallback => session::ask_visit(call).await?,
         Endpoint::TestConnection => Asked::Connection(Box::new(test_connection::ask(call).await?)),
         Endpoint::CustomerContactMake => Asked::ContactWay(Box::new(Box::pin(customer_contact::make(call)).await?)),
         Endpoint::CustomerContactQr => Asked::ContactPicture(Box::new(customer_contact::find(call).await?)),
@@ -397,7 +401,7 @@ async fn run(
         Asked::Member(found) => return staff_bind::add(*found, conn).await,
         Asked::Login(way) => return staff_login::make(call, *way, conn).await,
         Asked::Visit(visit) => return staff_login::finish(*visit, conn).await,
-        Asked::SetOut(answer) => return Ok(*answer),
+        Asked::Done(answer) => return Ok(*answer),
         Asked::ConsoleVisit(visit) => return session::finish(call, *visit, conn).await,
         Asked::Connection(tested) => return test_connection::show(*tested, conn).await,
         Asked::ContactWay(way) => return customer_contact::made(*way),

@@ -140,7 +140,9 @@ fn take_day(params: &mut Params, name: &str) -> Result<Option<NaiveDate>, Proble
 /// Whether a caller's `Accept` names a table, and no other form before it.
 fn prefers_csv(accept: &str) -> bool {
     let mut forms = accept.split(',').filter_map(|it| it.split(';').next()).map(str::trim);
-    forms.find(|it| ["*/*", "application/*", "application/json", CSV].contains(it)) == Some(CSV)
+    let known = ["*/*", "application/*", "application/json", CSV];
+    let wanted = forms.find_map(|form| known.iter().find(|it| it.eq_ignore_ascii_case(form)));
+    wanted == Some(&CSV)
 }
 
 fn too_long(error: sqlx::Error) -> Problem {

@@ -1,7 +1,10 @@
 //! `session`: logging in to the console, by WeCom or with a token; who is logged in, and out again.
 //!
-//! A login by WeCom keeps nothing here until it succeeds: its state goes out with the redirect and, as a cookie, with
-//! the browser, and must come back by both ways. WeCom's code works once. Its pages belong to the console.
+//! A login by WeCom keeps nothing here until it succeeds: its state, which nobody else can make, goes out with the
+//! redirect and, as a cookie, with the browser, and must come back by both ways. WeCom's code works once. Its pages
+//! belong to the console.
+
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -11,19 +14,22 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::{
-    Body,
+    Asked, Body,
+    admit::too_many,
     auth::Role,
     browser::{self, Cookie},
     call::{Answer, Call},
+    guard::Share,
     page::Paging,
     problem::{Code, Problem},
     staff_bind::{self, Known},
+    state::{self, Login},
     visit::{self, Refusal},
 };
 use crate::{
     ids::{CorpId, StaffId},
     tables::{
-        console_session::{self, LIFE_S, New, Of},
+        console_session::{self, LIFE_S, Made, New, Of},
         console_user, member_alias, staff_wechat_bind,
     },
     vault,
@@ -34,9 +40,6 @@ pub const CONSOLE_PATH: &str = "/console";
 
 /// Where WeCom sends a browser back to, behind `wecom.public_url`.
 const CALLBACK_PATH: &str = "/api/enterprise-wechat/session/login/callback";
-
-/// How long somebody has to log in, in seconds: as long as WeCom's code lives.
-const LOGIN_LIFE_S: u32 = 300;
 
 /// Who is calling.
 #[derive(Serialize, JsonSchema)]
@@ -56,12 +59,10 @@ pub(super) struct Shown {
     csrf_token: Option<String>,
 }
 
-/// Who came back from a login.
-pub(super) enum Visit {
-    /// A member, whom WeCom vouches for.
-    Member(CorpId, Known),
-    /// Nobody, and why, in Chinese.
-    Refused(u16, String),
+/// A member who came back from a login: WeCom vouches for them.
+pub(super) struct Visitor {
+    corpid: CorpId,
+    known: Known,
 }
 
 /// Shows who is calling, and what a page must send along.
@@ -157,64 +158,73 @@ pub(super) async fn set_out(call: &mut Call<'_>) -> Result<Answer, Problem> {
         let detail = "a login goes through an app: save its agentid with `POST config`. 请先保存应用的 AgentId。";
         return Err(Problem::new(Code::SettingMissing, detail));
     }
-    let (state, redirect) = (browser::random(), format!("{public_url}{CALLBACK_PATH}"));
-    let state = state.expose_secret();
+    let state = state::make(&call.admin.vault, Login::Console, api.app_id())?;
+    let redirect = format!("{public_url}{CALLBACK_PATH}");
     let location = match call.request.browser.is_wecom() {
-        true => api.in_client_url(&redirect, state),
-        false => api.scan_url(&redirect, state),
+        true => api.in_client_url(&redirect, &state),
+        false => api.scan_url(&redirect, &state),
     };
-    let cookie = Cookie::Login.set(call.secure(), &format!("{state}.{}", api.app_id()), LOGIN_LIFE_S);
+    let cookie = Cookie::Login.set(call.secure(), &state, state::LIFE_S);
     Ok(redirected(location, vec![cookie]))
 }
 
 /// Finds out who came back from WeCom's login.
-pub(super) async fn ask_visit(call: &mut Call<'_>) -> Result<Visit, Problem> {
+pub(super) async fn ask_visit(call: &mut Call<'_>) -> Result<Asked, Problem> {
     let mut params = call.params()?;
     let (code, state) = (params.take("code"), params.take("state"));
-    let set_out = call.request.browser.cookie(Cookie::Login, call.secure()).and_then(|it| it.split_once('.'));
-    let (Some(code), Some(state), Some((own_state, app))) = (code, state, set_out) else {
-        return Ok(Visit::Refused(400, "登录已过期,或不是在此浏览器中发起的。请重新登录。".to_owned()));
+    let own_state = call.request.browser.cookie(Cookie::Login, call.secure());
+    let (Some(code), Some(state), Some(own_state)) = (code, state, own_state) else {
+        return Ok(not_logged_in(call, 400, "登录已过期,或不是在此浏览器中发起的。请重新登录。"));
     };
     // Whoever sent this browser here must have set out from it: else somebody could be logged in as somebody else.
-    let same = browser::is_random(own_state) && vault::token_hash(own_state) == vault::token_hash(&state);
-    let (true, Ok(app)) = (same, app.parse()) else {
-        return Ok(Visit::Refused(403, "登录不是在此浏览器中发起的。请重新登录。".to_owned()));
+    if vault::token_hash(own_state) != vault::token_hash(&state) {
+        return Ok(not_logged_in(call, 403, "登录不是在此浏览器中发起的。请重新登录。"));
+    }
+    // A browser can set its own cookie: only what was made here leads to WeCom.
+    let Some(state) = state::read(&call.admin.vault, Login::Console, &state) else {
+        return Ok(not_logged_in(call, 400, "登录已过期或无效。请重新登录。"));
     };
-    let api = call.admin.wecom.app(app).await?;
+    let admitted = call.admin.guard.admit(Share::Codes, &call.request.address, Instant::now());
+    admitted.map_err(|wait| too_many(wait, "too many logins are under way. 登录请求过多"))?;
+    let api = call.admin.wecom.app(state.app_id).await?;
     Ok(match visit::ask(&api, &code).await {
         Ok(known) => {
             known.user.as_str().clone_into(&mut call.subject);
-            Visit::Member(api.corpid().clone(), known)
+            Asked::ConsoleVisit(Box::new(Visitor { corpid: api.corpid().clone(), known }))
         }
         Err(Refusal { status, why, again }) => {
-            Visit::Refused(status, format!("{why}。{}", if again { "请重新登录。" } else { "" }))
+            not_logged_in(call, status, &format!("{why}。{}", if again { "请重新登录。" } else { "" }))
         }
     })
 }
 
 /// Logs them in, if they may.
-pub(super) async fn finish(call: &Call<'_>, visit: Visit, conn: &mut PgConnection) -> Result<Answer, Problem> {
+pub(super) async fn finish(call: &Call<'_>, visitor: Visitor, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let over = Cookie::Login.clear(call.secure());
-    let refused = |status, text: &str| {
-        let mut page = visit::page(status, "未能登录", text);
-        page.headers.push(Cookie::Login.clear(call.secure()));
-        Ok(page)
-    };
-    let (corpid, known) = match visit {
-        Visit::Member(corpid, known) => (corpid, known),
-        Visit::Refused(status, text) => return refused(status, &text),
-    };
+    let Visitor { corpid, known } = visitor;
     let renamed = member_alias::resolve(conn, [(&corpid, &known.user)].into_iter()).await?;
     let user = renamed.into_values().next().unwrap_or(known.user);
     let Some(allowed) = console_user::find(conn, &corpid, &user).await? else {
-        return refused(403, "您没有登录控制台的权限。请联系管理员(PUT console-users)。");
+        return Ok(refused(call, 403, "您没有登录控制台的权限。请联系管理员(PUT console-users)。"));
     };
     if allowed.own_only && staff_wechat_bind::staff_of(conn, &corpid, &user).await?.is_none() {
-        return refused(403, "您尚未绑定员工编号,没有可查看的客户。请联系管理员。");
+        return Ok(refused(call, 403, "您尚未绑定员工编号,没有可查看的客户。请联系管理员。"));
     }
     let (cookie, _) = begin(call, conn, Of::Member(&corpid, &user)).await?;
     let session = Cookie::Session.set(call.secure(), cookie.expose_secret(), life());
     Ok(redirected(CONSOLE_PATH.to_owned(), vec![session, over]))
+}
+
+/// The page of a login that ends without asking anything more.
+fn not_logged_in(call: &Call<'_>, status: u16, text: &str) -> Asked {
+    Asked::Done(Box::new(refused(call, status, text)))
+}
+
+/// The page of a login that failed; it takes away the login's cookie.
+fn refused(call: &Call<'_>, status: u16, text: &str) -> Answer {
+    let mut page = visit::page(status, "未能登录", text);
+    page.headers.push(Cookie::Login.clear(call.secure()));
+    page
 }
 
 /// Keeps a new session; returns its cookie and its number.
@@ -223,8 +233,13 @@ async fn begin(call: &Call<'_>, conn: &mut PgConnection, of: Of<'_>) -> Result<(
     let hash = vault::token_hash(cookie.expose_secret());
     let user_agent = call.request.browser.name();
     let new = New { hash: &hash, of, address: &call.request.address, user_agent: &user_agent };
-    let id = console_session::make(conn, &new).await?;
-    Ok((cookie, id))
+    match console_session::make(conn, &new).await? {
+        Made::Session(id) => Ok((cookie, id)),
+        Made::TooMany(seconds) => {
+            let why = "too many logins of the same token or member within a minute. 登录过于频繁";
+            Err(too_many(Duration::from_secs(seconds.saturating_sub(1).into()), why))
+        }
+    }
 }
 
 fn redirected(location: String, cookies: Vec<(&'static str, String)>) -> Answer {

@@ -1,4 +1,5 @@
-//! Tables as files for spreadsheets: CSV that Excel reads as UTF-8, in which no cell is a formula.
+//! Tables as files for spreadsheets: CSV that Excel reads as UTF-8, in which no cell is a formula, wherever a program
+//! thinks that it begins.
 
 use serde::Serialize;
 
@@ -58,14 +59,45 @@ pub(super) fn of_rows<R: Serialize + Default>(rows: &[R]) -> Result<Sheet, Probl
     Ok(sheet)
 }
 
-/// A cell that a spreadsheet would carry out as a formula gets an apostrophe, which makes it a text: whoever wrote it,
-/// an administrator opens the file. Numbers and a lone dash stay.
+/// A cell that a spreadsheet would carry out as a formula gets an apostrophe before it, which makes it a text: whoever
+/// wrote it, an administrator opens the file. Numbers and a lone dash stay.
+///
+/// Programs do not agree on where a cell begins: some split at semicolons or tabs, forget about quotes, skip blanks, or
+/// take full-width signs for the usual ones. So a formula is looked for after each of these.
 fn guard(cell: &[u8]) -> Vec<u8> {
-    let number = matches!(cell, [b'-', digits @ ..] if digits.iter().all(u8::is_ascii_digit));
-    match cell.first() {
-        Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n') if !number => [b"'", cell].concat(),
-        _ => cell.to_vec(),
+    let cell = String::from_utf8_lossy(cell);
+    let mut guarded = String::with_capacity(cell.len());
+    let mut begins = true;
+    for (at, letter) in cell.char_indices() {
+        if begins && FORMULA_SIGNS.contains(&letter) && !is_number(cell.get(at..).unwrap_or_default()) {
+            guarded.push('\'');
+        }
+        guarded.push(letter);
+        begins = SEPARATORS.contains(&letter) || begins && is_skipped(letter);
     }
+    guarded.into_bytes()
+}
+
+/// What a formula begins with, here and in the keyboards of East Asia.
+const FORMULA_SIGNS: [char; 8] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+
+/// What a program may take for the end of a cell.
+const SEPARATORS: [char; 6] = [',', ';', '\t', '|', '\r', '\n'];
+
+/// What a program may skip at a cell's beginning: quotes, blanks, and what is not seen.
+fn is_skipped(letter: char) -> bool {
+    let unseen = matches!(letter, '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
+    unseen || letter.is_whitespace() || letter.is_control() || "\"'\u{201c}\u{201d}\u{ff02}".contains(letter)
+}
+
+/// Whether a text that begins with a sign is, up to the next separator, a negative number or a dash and no formula.
+fn is_number(text: &str) -> bool {
+    let end = text.find(SEPARATORS).unwrap_or(text.len());
+    let digits = text.get(..end).and_then(|it| it.strip_prefix('-'));
+    digits.is_some_and(|it| {
+        let (whole, part) = it.split_once('.').unwrap_or((it, "0"));
+        [whole, part].iter().all(|it| it.bytes().all(|it| it.is_ascii_digit()))
+    })
 }
 
 #[cfg(test)]
@@ -74,11 +106,37 @@ mod tests {
 
     #[test]
     fn a_cell_that_would_be_a_formula_becomes_a_text_and_a_number_stays_one() {
-        for formula in ["=1+1", "+1", "-1+1", "@sum(a1)", "\t=1", "\r=1", "\n=1", "--1", "+8613800000000"] {
+        for formula in ["=1+1", "+1", "-1+1", "@sum(a1)", "--1", "+8613800000000", "-1.x", "＝1", "＋1", "－1", "＠a"]
+        {
             assert_eq!(guard(formula.as_bytes()), format!("'{formula}").as_bytes(), "{formula}");
         }
-        for harmless in ["", "-", "1", "-3", "a=1", "2026-01-31", "张三"] {
+        for harmless in ["", "-", "1", "-3", "-3.5", "a=1", "2026-01-31", "张三", "1,-2", "a-b, c", "09:30-10:00"] {
             assert_eq!(guard(harmless.as_bytes()), harmless.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_formula_behind_what_a_program_may_skip_or_split_at_is_one_too() {
+        for (cell, guarded) in [
+            ("\t=1", "\t'=1"),
+            ("\r=1", "\r'=1"),
+            ("\n=1", "\n'=1"),
+            (" =1", " '=1"),
+            ("\u{3000}=1", "\u{3000}'=1"),
+            ("\u{feff}=1", "\u{feff}'=1"),
+            ("\u{200b}\u{1}@a", "\u{200b}\u{1}'@a"),
+            ("\"=1", "\"'=1"),
+            ("'=1", "''=1"),
+            (";=1", ";'=1"),
+            ("a;=1", "a;'=1"),
+            ("a,=1,b", "a,'=1,b"),
+            ("a\t\"=1", "a\t\"'=1"),
+            ("a|+1", "a|'+1"),
+            ("a; ＝1", "a; '＝1"),
+            ("one\n-2+3", "one\n'-2+3"),
+            ("a;-2;=1", "a;-2;'=1"),
+        ] {
+            assert_eq!(String::from_utf8(guard(cell.as_bytes())).expect("text"), guarded, "{cell:?}");
         }
     }
 

@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use sqlx::{Connection, PgConnection};
 
 use super::{
-    body,
+    Asked, body,
     call::{Answer, Call},
     check,
     problem::{Code, Problem},
     staff_bind::{self, Found},
+    state::{self, Login},
     visit::{self, Refusal, page},
 };
 use crate::{
@@ -26,10 +27,7 @@ use crate::{
 };
 
 /// How long a link can be used.
-const LINK_LIFE_S: f64 = 300.0;
-
-/// The randomness of a state. In hexadecimal it has only the characters that WeCom takes, and fewer than its 128.
-const STATE_BYTES: usize = 32;
+const LINK_LIFE_S: f64 = state::LIFE_S as f64;
 
 /// Where WeCom sends a browser back to, behind `wecom.public_url`.
 const CALLBACK_PATH: &str = "/api/enterprise-wechat/staff-bind/login/callback";
@@ -68,14 +66,6 @@ pub(super) struct Link {
     expires_at: DateTime<Utc>,
 }
 
-/// How a login went.
-pub(super) enum Visit {
-    /// Who it was.
-    Member(Found),
-    /// It binds nobody, and why, in Chinese.
-    Refused(u16, String),
-}
-
 /// Finds the app through which a login goes.
 pub(super) async fn ask_way(call: &mut Call<'_>) -> Result<Way, Problem> {
     call.no_params()?;
@@ -103,7 +93,7 @@ pub(super) async fn ask_way(call: &mut Call<'_>) -> Result<Way, Problem> {
 /// Makes a link. It keeps a state, so it is not safe to repeat, and a POST.
 pub(super) async fn make(call: &Call<'_>, way: Way, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let Way { staff_id, api } = way;
-    let state = hex::encode(rand::random::<[u8; STATE_BYTES]>());
+    let state = state::make(&call.admin.vault, Login::Link, api.app_id())?;
     let made = Made { corpid: api.corpid().clone(), app_id: api.app_id(), staff_id };
     let expires_at = login_state::make(conn, &vault::token_hash(&state), &made, LINK_LIFE_S).await?;
     let redirect = format!("{}{CALLBACK_PATH}", call.admin.settings.public_url);
@@ -120,38 +110,42 @@ pub(super) async fn make(call: &Call<'_>, way: Way, conn: &mut PgConnection) -> 
 }
 
 /// Redeems a link's state, then WeCom's code, and finds out who came. The state is used up whatever follows: a link
-/// that failed half-way could be tried by somebody else.
-pub(super) async fn ask_visit(call: &mut Call<'_>) -> Result<Visit, Problem> {
+/// that failed half-way could be tried by somebody else. One that was never made here costs no question to anybody.
+pub(super) async fn ask_visit(call: &mut Call<'_>) -> Result<Asked, Problem> {
     let mut params = call.params()?;
     let (code, state) = (params.take("code"), params.take("state"));
     let (Some(code), Some(state)) = (code, state) else {
-        return Ok(Visit::Refused(400, "链接不完整。请重新打开管理员发给您的链接。".to_owned()));
+        return Ok(not_bound(400, "链接不完整。请重新打开管理员发给您的链接。"));
     };
-    let made = {
-        let mut conn = call.admin.pool.acquire().await?;
-        login_state::redeem(&mut conn, &vault::token_hash(&state)).await?
+    let made = match state::read(&call.admin.vault, Login::Link, &state) {
+        Some(_) => {
+            let mut conn = call.admin.pool.acquire().await?;
+            login_state::redeem(&mut conn, &vault::token_hash(&state)).await?
+        }
+        None => None,
     };
     let Some(made) = made else {
         let text = "链接已使用、已过期或不存在（有效期 5 分钟）。请向管理员索取新的链接。";
-        return Ok(Visit::Refused(410, text.to_owned()));
+        return Ok(not_bound(410, text));
     };
     call.subject.clone_from(&made.staff_id);
     let api = call.admin.wecom.app(made.app_id).await?;
     Ok(match visit::ask(&api, &code).await {
-        Ok(known) => Visit::Member(Found { corpid: made.corpid, staff_id: made.staff_id, known }),
+        Ok(known) => Asked::Visit(Box::new(Found { corpid: made.corpid, staff_id: made.staff_id, known })),
         Err(Refusal { status, why, again }) => {
             let hint = if again { "请向管理员索取新的链接。" } else { "" };
-            Visit::Refused(status, format!("{why}。{hint}"))
+            not_bound(status, &format!("{why}。{hint}"))
         }
     })
 }
 
+/// The page of a login that binds nobody.
+fn not_bound(status: u16, text: &str) -> Asked {
+    Asked::Done(Box::new(page(status, "未能绑定", text)))
+}
+
 /// Binds who came, and tells them.
-pub(super) async fn finish(visit: Visit, conn: &mut PgConnection) -> Result<Answer, Problem> {
-    let found = match visit {
-        Visit::Member(found) => found,
-        Visit::Refused(status, text) => return Ok(page(status, "未能绑定", &text)),
-    };
+pub(super) async fn finish(found: Found, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let who = found.known.name.as_deref().unwrap_or(found.known.user.as_str()).to_owned();
     // A refused insert would spoil the transaction that the access log's line is in.
     let mut inner = conn.begin().await?;

@@ -10,6 +10,8 @@ mod environment;
 
 mod media;
 
+mod proxies;
+
 mod retention;
 
 mod flow;
@@ -99,6 +101,8 @@ pub struct Http {
     pub header_timeout_ms: u64,
     /// How long a request's body may take.
     pub body_timeout_ms: u64,
+    /// The proxies that are trusted to say whom they heard from.
+    pub trusted_proxies: Vec<String>,
 }
 
 /// The recording of what was accepted.
@@ -217,6 +221,7 @@ impl Config {
         within("http.connections_max", http.connections_max as u64, 1..=1_000_000)?;
         within("http.header_timeout_ms", http.header_timeout_ms, 100..=60_000)?;
         within("http.body_timeout_ms", http.body_timeout_ms, 100..=60_000)?;
+        http.trusted_networks()?;
         within("worker.batch_max", self.worker.batch_max.into(), 1..=5_000)?;
         within("worker.workers", self.worker.workers.into(), 1..=64)?;
         within("worker.attempts_max", self.worker.attempts_max.into(), 1..=100)?;
@@ -275,7 +280,13 @@ impl Default for Config {
 
 impl Default for Http {
     fn default() -> Self {
-        Self { body_bytes_max: 1 << 20, connections_max: 10_000, header_timeout_ms: 5_000, body_timeout_ms: 5_000 }
+        Self {
+            body_bytes_max: 1 << 20,
+            connections_max: 10_000,
+            header_timeout_ms: 5_000,
+            body_timeout_ms: 5_000,
+            trusted_proxies: Vec::new(),
+        }
     }
 }
 

@@ -97,6 +97,14 @@ impl Wecom {
         if !self.public_url.is_empty() && !is_url(&self.public_url) {
             return Err(setting("wecom.public_url", "must begin with https:// (or http://, for trying it out)"));
         }
+        let site = self.public_url.split_once("://").map_or("", |(_, rest)| rest);
+        let host = site.split('/').next().unwrap_or_default();
+        if !self.public_url.is_empty() && (host.is_empty() || site.contains(['@', '?', '#', '\\', ' '])) {
+            return Err(setting(
+                "wecom.public_url",
+                "must be a host, maybe with a port and a path: https://wecom.example.com",
+            ));
+        }
         if !is_url(&self.base_url) {
             return Err(setting("wecom.base_url", "must begin with https:// (or http://, for a stand-in)"));
         }
@@ -118,5 +126,29 @@ impl Sync {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         within("sync.every_hours", self.every_hours.into(), 0..=720)?;
         within("sync.at_hour", self.at_hour.into(), 0..=23)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_url_is_a_place_that_browsers_can_name_as_their_origin() {
+        let check = |public_url: &str| Wecom { public_url: public_url.to_owned(), ..Wecom::default() }.check();
+        for good in ["", "https://wecom.example.com", "https://wecom.example.com:8443/wecomd/", "http://[::1]:8081"] {
+            check(good).expect(good);
+        }
+        for wrong in [
+            "wecom.example.com",
+            "https://",
+            "https:///x",
+            "https://me@wecom.example.com",
+            "https://a b",
+            "https://a?x",
+        ] {
+            let error = check(wrong).expect_err(wrong).to_string();
+            assert!(error.starts_with("wecom.public_url: must b"), "{wrong}: {error}");
+        }
     }
 }

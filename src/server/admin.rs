@@ -5,18 +5,18 @@ use std::{net::SocketAddr, sync::Arc};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
-    Request, Response, StatusCode,
+    HeaderMap, Request, Response, StatusCode,
     body::Incoming,
     header::{
         ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HOST,
-        HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, ORIGIN, RANGE, REFERRER_POLICY, SET_COOKIE, USER_AGENT,
-        X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+        HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, ORIGIN, RANGE, REFERER, REFERRER_POLICY, SET_COOKIE,
+        USER_AGENT, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
     },
 };
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::{Door, Health, Limits, Served, body};
+use super::{Door, Health, Limits, Proxies, Served, body};
 use crate::admin::{
     self, Admin, Reply,
     browser::{Browser, CSRF_HEADER},
@@ -27,7 +27,13 @@ use crate::admin::{
 const REQUEST_ID: &str = "x-request-id";
 
 /// The header by which a repeated request is known.
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The header by which a browser says how the page that sent a request is related to us.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// The scheme of credentials that a token is shown with, in any case (RFC 9110 §11.1).
+const BEARER: &str = "bearer";
 
 /// What browsers are told with every answer.
 const BROWSER_RULES: [(HeaderName, &str); 6] = [
@@ -44,45 +50,22 @@ pub struct AdminDoor {
     admin: Arc<Admin>,
     health: Health,
     limits: Limits,
+    proxies: Proxies,
 }
 
 impl AdminDoor {
     /// A door to this administration.
-    pub fn new(admin: Arc<Admin>, health: Health, limits: Limits) -> Self {
-        Self { admin, health, limits }
+    pub fn new(admin: Arc<Admin>, health: Health, limits: Limits, proxies: Proxies) -> Self {
+        Self { admin, health, limits, proxies }
     }
 
     async fn api(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
         let language = request.headers().get(ACCEPT_LANGUAGE).cloned();
         let language = language.as_ref().and_then(|it| it.to_str().ok());
-        let header = |name| request.headers().get(name).and_then(|it: &HeaderValue| it.to_str().ok());
-        // What decides whether anything is done must not be overlooked because it is no ASCII.
-        let text = |name| Some(String::from_utf8_lossy(request.headers().get(name)?.as_bytes()).into_owned());
-        let request_id = header(REQUEST_ID).and_then(|it| it.parse().ok()).unwrap_or_else(Uuid::now_v7);
-        let bearer = header(AUTHORIZATION.as_str()).and_then(|it| it.strip_prefix("Bearer ")).map(SecretString::from);
-        let wanted = admin::Request {
-            method: request.method().to_string(),
-            path: request.uri().path().to_owned(),
-            query: request.uri().query().unwrap_or_default().to_owned(),
-            bearer,
-            browser: Browser {
-                cookies: header(COOKIE.as_str()).map(SecretString::from),
-                csrf: header(CSRF_HEADER).map(SecretString::from),
-                origin: header(ORIGIN.as_str()).map(str::to_owned),
-                fetch_site: header("sec-fetch-site").map(str::to_owned),
-                host: header(HOST.as_str()).map(str::to_owned),
-                user_agent: header(USER_AGENT.as_str()).map(str::to_owned),
-            },
-            body: Bytes::new(),
-            accept: header(ACCEPT.as_str()).map(str::to_owned),
-            range: header(RANGE.as_str()).map(str::to_owned),
-            if_match: text(IF_MATCH.as_str()),
-            idempotency_key: text(IDEMPOTENCY_KEY),
-            address: peer.ip().to_string(),
-            request_id,
-        };
+        let wanted = self.head(&request, peer);
+        let request_id = wanted.request_id;
         // A stranger's body is not even read.
-        let admitted = match admin::admit(&self.admin, wanted) {
+        let admitted = match admin::admit(&self.admin, wanted).await {
             Ok(admitted) => admitted,
             Err(refused) => return reply(refused.in_language(language), request_id),
         };
@@ -91,6 +74,47 @@ impl AdminDoor {
             Err(error) => admin::unread(error.status(), request_id),
         };
         reply(answer.in_language(language), request_id)
+    }
+
+    /// What a request's head says.
+    fn head(&self, request: &Request<Incoming>, peer: SocketAddr) -> admin::Request {
+        let header = |name| request.headers().get(name).and_then(|it: &HeaderValue| it.to_str().ok());
+        // What decides whether anything is done must not be overlooked because it is no ASCII, or comes twice.
+        let whole = |name, between| whole(request.headers(), name, between);
+        admin::Request {
+            method: request.method().to_string(),
+            path: request.uri().path().to_owned(),
+            query: request.uri().query().unwrap_or_default().to_owned(),
+            bearer: whole(AUTHORIZATION, ", ").as_deref().and_then(bearer).map(SecretString::from),
+            browser: Browser {
+                cookies: whole(COOKIE, "; ").map(SecretString::from),
+                csrf: header(CSRF_HEADER).map(SecretString::from),
+                origin: whole(ORIGIN, ", "),
+                referer: whole(REFERER, ", "),
+                fetch_site: whole(SEC_FETCH_SITE, ", "),
+                host: whole(HOST, ", "),
+                user_agent: header(USER_AGENT.as_str()).map(str::to_owned),
+            },
+            body: Bytes::new(),
+            accept: header(ACCEPT.as_str()).map(str::to_owned),
+            range: header(RANGE.as_str()).map(str::to_owned),
+            if_match: whole(IF_MATCH, ", "),
+            idempotency_key: whole(IDEMPOTENCY_KEY, ", "),
+            address: self.proxies.caller(peer, request.headers()).to_string(),
+            request_id: header(REQUEST_ID).and_then(|it| it.parse().ok()).unwrap_or_else(Uuid::now_v7),
+        }
+    }
+
+    /// What the API is like, for programs and for people; none if the path asks for something else.
+    fn description(&self, request: &Request<Incoming>, peer: SocketAddr) -> Option<Response<Full<Bytes>>> {
+        let route = openapi::PATHS.into_iter().find(|it| *it == request.uri().path())?;
+        let header = |name| request.headers().get(name).and_then(|it: &HeaderValue| it.to_str().ok());
+        let (head, language) = (self.head(request, peer), header(ACCEPT_LANGUAGE));
+        if let Err(refused) = admin::admit_reader(&self.admin, &head.address, route, head.request_id) {
+            return Some(reply(refused.in_language(language), head.request_id));
+        }
+        let described = openapi::serve(&head.method, route, &head.query, language, header(IF_NONE_MATCH))?;
+        Some(reply(described, head.request_id))
     }
 }
 
@@ -103,7 +127,7 @@ impl Door for AdminDoor {
                 plain(status, "application/json", format!("{found}\n"))
             }
             "/metrics" => plain(200, "text/plain; version=0.0.4; charset=utf-8", self.health.metrics().await),
-            _ => match described(&request) {
+            _ => match self.description(&request, peer) {
                 Some(response) => response,
                 None => self.api(request, peer).await,
             },
@@ -111,13 +135,16 @@ impl Door for AdminDoor {
     }
 }
 
-/// What the API is like, for programs and for people.
-fn described(request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
-    let header = |name| request.headers().get(name).and_then(|it: &HeaderValue| it.to_str().ok());
-    let query = request.uri().query().unwrap_or_default();
-    let (language, known) = (header(ACCEPT_LANGUAGE), header(IF_NONE_MATCH));
-    let described = openapi::serve(request.method().as_str(), request.uri().path(), query, language, known)?;
-    Some(reply(described, Uuid::now_v7()))
+/// Every line of a header as one, as RFC 9110 §5.3 joins them; what is no text becomes one that means nothing.
+fn whole(headers: &HeaderMap, name: HeaderName, between: &str) -> Option<String> {
+    let lines: Vec<_> = headers.get_all(name).iter().map(|it| String::from_utf8_lossy(it.as_bytes())).collect();
+    (!lines.is_empty()).then(|| lines.join(between))
+}
+
+/// The token of an `Authorization`, if it is one of that scheme.
+fn bearer(credentials: &str) -> Option<&str> {
+    let (scheme, token) = credentials.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case(BEARER).then_some(token.trim_start())
 }
 
 fn reply(reply: Reply, request_id: Uuid) -> Response<Full<Bytes>> {
@@ -159,4 +186,29 @@ fn plain(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Res
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_read_whatever_the_case_of_its_scheme_and_however_many_blanks_there_are() {
+        for good in ["Bearer wcd_x", "bearer wcd_x", "BEARER wcd_x", "bEaReR   wcd_x", " Bearer wcd_x "] {
+            assert_eq!(bearer(good), Some("wcd_x"), "{good}");
+        }
+        for other in ["", "Bearer", "Bearerwcd_x", "Basic wcd_x", "wcd_x", "Token wcd_x"] {
+            assert_eq!(bearer(other), None, "{other}");
+        }
+        assert_eq!(bearer("Bearer wcd_x, Bearer wcd_y"), Some("wcd_x, Bearer wcd_y"), "two are none");
+    }
+
+    #[test]
+    fn a_header_that_comes_twice_or_is_no_text_is_not_overlooked() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(whole(&headers, IF_MATCH, ", "), None);
+        headers.append(IF_MATCH, HeaderValue::from_static("\"a\""));
+        headers.append(IF_MATCH, HeaderValue::from_bytes(b"\xff").expect("a value"));
+        assert_eq!(whole(&headers, IF_MATCH, ", ").as_deref(), Some("\"a\", \u{fffd}"));
+    }
 }

@@ -3,7 +3,11 @@
 //! A callback is opened, stored, and only then answered. What is not ours gets a 4xx without a word; what could not
 //! be stored gets no answer at all, since only then does WeCom surely repeat it.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Instant,
+};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -13,7 +17,7 @@ use hyper::{
     header::{CONTENT_TYPE, HeaderValue},
 };
 
-use super::{Door, Limits, Served, body, refusal::Refusals, reply};
+use super::{Door, Limits, Proxies, Served, body, refusal::Refusals, reply};
 use crate::{
     apps::{App, Apps},
     crypto::{self, Query},
@@ -31,6 +35,7 @@ pub struct CallbackDoor {
     apps: Apps,
     inbox: Inbox,
     limits: Limits,
+    proxies: Proxies,
     refusals: Refusals,
 }
 
@@ -51,8 +56,8 @@ pub(super) struct Received {
 
 impl CallbackDoor {
     /// A door to this inbox.
-    pub fn new(apps: Apps, inbox: Inbox, limits: Limits) -> Self {
-        Self { apps, inbox, limits, refusals: Refusals::default() }
+    pub fn new(apps: Apps, inbox: Inbox, limits: Limits, proxies: Proxies) -> Self {
+        Self { apps, inbox, limits, proxies, refusals: Refusals::default() }
     }
 
     /// WeCom asks whether the URL is ours: the echo goes back as it was decrypted, byte for byte.
@@ -88,9 +93,10 @@ impl CallbackDoor {
 impl Door for CallbackDoor {
     async fn serve(&self, request: Request<Incoming>, peer: SocketAddr) -> Served {
         let began = Instant::now();
+        let caller = self.proxies.caller(peer, request.headers());
         let app = match self.app(request.uri().path()) {
             Ok(app) => app,
-            Err(refused) => return self.refuse("", refused, peer),
+            Err(refused) => return self.refuse("", refused, caller),
         };
         let received = match *request.method() {
             Method::GET => {
@@ -99,7 +105,7 @@ impl Door for CallbackDoor {
                         tracing::info!(app = app.name, "WeCom verified the callback URL");
                         Ok(answer(200, echo.into()))
                     }
-                    Err(refused) => self.refuse(&app.name, refused, peer),
+                    Err(refused) => self.refuse(&app.name, refused, caller),
                 };
             }
             Method::POST => self.receive(&app, request).await,
@@ -107,7 +113,7 @@ impl Door for CallbackDoor {
         };
         let received = match received {
             Ok(received) => received,
-            Err(refused) => return self.refuse(&app.name, refused, peer),
+            Err(refused) => return self.refuse(&app.name, refused, caller),
         };
         let reply = reply::to(&app, &received);
         self.inbox.accept(app.id, received.opened.plaintext).await?;
@@ -120,8 +126,8 @@ impl Door for CallbackDoor {
 }
 
 impl CallbackDoor {
-    fn refuse(&self, app: &str, refused: Refused, peer: SocketAddr) -> Served {
-        self.refusals.note(app, refused.step, peer);
+    fn refuse(&self, app: &str, refused: Refused, caller: IpAddr) -> Served {
+        self.refusals.note(app, refused.step, caller);
         refused.status.map(|status| answer(status, Bytes::new())).ok_or(NotStored::Unread)
     }
 }

@@ -75,6 +75,8 @@ pub(crate) async fn serve<D: Door>(
 ) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout).max_buf_size(HEAD_BYTES_MAX);
+    // Whoever has sent their request may close their half and read the answer; a request that is cut off is none.
+    http.half_close(true);
     let graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(limits.connections_max));
     let mut connections = JoinSet::new();

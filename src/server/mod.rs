@@ -2,6 +2,8 @@
 
 mod listen;
 
+mod forwarded;
+
 mod body;
 
 mod refusal;
@@ -14,9 +16,12 @@ mod admin;
 
 mod probes;
 
+mod lately;
+
 pub use admin::AdminDoor;
 pub use body::BodyRoom;
 pub use callback::CallbackDoor;
+pub use forwarded::Proxies;
 pub(crate) use listen::serve;
 pub use listen::{Door, Limits, Served, bind};
 pub use probes::Health;

@@ -22,7 +22,7 @@ struct Said {
 impl Refusals {
     /// Counts a refused callback, and logs it unless the same was logged a moment ago. `app` is the name of an app
     /// that we know, or empty: a stranger's words become neither a label nor a key.
-    pub(super) fn note(&self, app: &str, step: &'static str, peer: std::net::SocketAddr) {
+    pub(super) fn note(&self, app: &str, step: &'static str, caller: std::net::IpAddr) {
         metrics::counter!("wecomd_refused_total", "app" => app.to_owned(), "step" => step).increment(1);
         let now = Instant::now();
         let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -35,7 +35,7 @@ impl Refusals {
         let times = std::mem::replace(&mut last.since, 1);
         last.at = now;
         drop(said);
-        tracing::warn!(app, step, peer = %peer, times, "refused a callback: {}", meaning(step));
+        tracing::warn!(app, step, peer = %caller, times, "refused a callback: {}", meaning(step));
     }
 }
 

@@ -97,6 +97,20 @@ pub async fn find_live(conn: &mut PgConnection, hash: &[u8; 32]) -> sqlx::Result
     }))
 }
 
+/// Those of these hashes that are of a token that counts.
+pub async fn live_among(conn: &mut PgConnection, hashes: &[Vec<u8>]) -> sqlx::Result<Vec<Vec<u8>>> {
+    sqlx::query_scalar!(
+        r#"
+        select hash
+        from api_token
+        where hash = any($1) and revoked_at is null and (expires_at is null or expires_at > now())
+        "#,
+        hashes,
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// A token was used. Of many at once, one writes it down.
 pub async fn used(conn: &mut PgConnection, id: i32) -> sqlx::Result<()> {
     sqlx::query!(

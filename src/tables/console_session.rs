@@ -14,6 +14,12 @@ use crate::ids::{CorpId, StaffId, UserId};
 /// How long a session lasts at most, in seconds; the view `console_session_live` ends one that nobody uses for an hour.
 pub const LIFE_S: f64 = 12.0 * 3_600.0;
 
+/// How many sessions of one member, or of one token, may be open: with another the oldest ends.
+pub const OPEN_MAX: i64 = 50;
+
+/// How many sessions of one member, or of one token, may be made in a minute.
+pub const MADE_PER_MINUTE: i64 = 20;
+
 /// How many days a session is still known after its end.
 const KEPT_DAYS: i32 = 30;
 
@@ -82,8 +88,18 @@ pub struct Listed {
     pub user_agent: String,
 }
 
-/// Makes a session; returns its number. Those that ended long ago are forgotten.
-pub async fn make(conn: &mut PgConnection, new: &New<'_>) -> sqlx::Result<i64> {
+/// What came of making a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Made {
+    /// The session of this number.
+    Session(i64),
+    /// Nothing: there were too many in the last minute, and for so many seconds there will be none.
+    TooMany(u32),
+}
+
+/// Makes a session, unless whoever it is of made too many lately. Of those that are open the oldest end, and those that
+/// ended long ago are forgotten.
+pub async fn make(conn: &mut PgConnection, new: &New<'_>) -> sqlx::Result<Made> {
     sqlx::query!("delete from console_session where expires_at < now() - make_interval(days => $1)", KEPT_DAYS)
         .execute(&mut *conn)
         .await?;
@@ -91,6 +107,56 @@ pub async fn make(conn: &mut PgConnection, new: &New<'_>) -> sqlx::Result<i64> {
         Of::Member(corpid, user) => (Some(corpid.as_str()), Some(user.as_str()), None),
         Of::Token(id) => (None, None, Some(id)),
     };
+    // Requests at one moment count one after the other.
+    match new.of {
+        Of::Member(corpid, user) => {
+            let (corpid, user) = (corpid.as_str(), user.as_str());
+            sqlx::query!(
+                "select 1 as one from console_user where corpid = $1 and wechat_userid = $2 for no key update",
+                corpid,
+                user,
+            )
+            .fetch_optional(&mut *conn)
+            .await?;
+        }
+        Of::Token(id) => {
+            sqlx::query!("select 1 as one from api_token where id = $1 for no key update", id)
+                .fetch_optional(&mut *conn)
+                .await?;
+        }
+    }
+    let wait = sqlx::query_scalar!(
+        r#"
+        select ceil(60 - extract(epoch from now() - created_at))::integer as "wait!"
+        from console_session
+        where (token_id = $1 or token_id is null and corpid = $2 and wechat_userid = $3)
+            and created_at > now() - interval '1 minute'
+        order by created_at desc
+        offset $4
+        limit 1
+        "#,
+        token_id,
+        corpid,
+        user,
+        MADE_PER_MINUTE - 1,
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    if let Some(wait) = wait {
+        return Ok(Made::TooMany(u32::try_from(wait).unwrap_or(1).max(1)));
+    }
+    let id = insert(conn, new, corpid, user, token_id).await?;
+    end_oldest(conn, corpid, user, token_id).await?;
+    Ok(Made::Session(id))
+}
+
+async fn insert(
+    conn: &mut PgConnection,
+    new: &New<'_>,
+    corpid: Option<&str>,
+    user: Option<&str>,
+    token_id: Option<i32>,
+) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"
         insert into console_session (hash, corpid, wechat_userid, token_id, expires_at, address, user_agent)
@@ -107,6 +173,35 @@ pub async fn make(conn: &mut PgConnection, new: &New<'_>) -> sqlx::Result<i64> {
     )
     .fetch_one(conn)
     .await
+}
+
+/// Ends those that are more than may be open.
+async fn end_oldest(
+    conn: &mut PgConnection,
+    corpid: Option<&str>,
+    user: Option<&str>,
+    token_id: Option<i32>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update console_session set ended_at = now()
+        where id in (
+            select id
+            from console_session
+            where (token_id = $1 or token_id is null and corpid = $2 and wechat_userid = $3)
+                and ended_at is null and expires_at > now()
+            order by created_at desc, id desc
+            offset $4
+        )
+        "#,
+        token_id,
+        corpid,
+        user,
+        OPEN_MAX,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// The session of that cookie, if it counts: it has not ended, and who logged in still may.
@@ -131,6 +226,13 @@ pub async fn find_live(conn: &mut PgConnection, hash: &[u8; 32]) -> sqlx::Result
         unused_lately: it.unused_lately,
         own: it.own_corpid.zip(it.own_staff_id).map(|(corpid, staff_id)| Own { corpid, staff_id }),
     }))
+}
+
+/// Those of these hashes that are of a session that counts.
+pub async fn live_among(conn: &mut PgConnection, hashes: &[Vec<u8>]) -> sqlx::Result<Vec<Vec<u8>>> {
+    sqlx::query_scalar!(r#"select hash as "hash!" from console_session_live where hash = any($1)"#, hashes)
+        .fetch_all(conn)
+        .await
 }
 
 /// One that counts, by its number.

@@ -6,6 +6,8 @@ mod admin;
 
 mod access;
 
+mod strangers;
+
 mod staff_scope;
 
 mod audit;
@@ -16,6 +18,10 @@ mod bodies;
 mod clocks;
 
 mod concurrency;
+
+mod connections;
+
+mod probes;
 
 mod contact_flow;
 
@@ -108,6 +114,8 @@ mod secrets;
 mod repetition;
 
 mod session;
+
+mod logins;
 
 mod privacy;
 

@@ -129,7 +129,16 @@ async fn a_member_who_may_logs_in_by_wecom_works_and_logs_out() {
     let orders = format!("{BASE}/work-orders");
     assert_eq!(code(&browser.ask(&app, "POST", &orders, &[], ORDER).await), (403, "csrf".to_owned()));
     browser.csrf = Some(shown["csrf_token"].as_str().expect("a token").to_owned());
-    for foreign in [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example.com"), ("origin", "null")] {
+    for foreign in [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "\u{ff}"),
+        ("origin", "https://evil.example.com"),
+        ("origin", "null"),
+        ("origin", "http://wecom.example.com"),
+        ("origin", "https://wecom.example.com:8443"),
+        ("origin", "https://wecomd"),
+        ("referer", "http://wecom.example.com/console"),
+    ] {
         let refused = browser.ask(&app, "POST", &orders, &[foreign], ORDER).await;
         assert_eq!(code(&refused), (403, "csrf".to_owned()), "{foreign:?}");
     }

@@ -22,7 +22,7 @@ mod serve;
 
 pub use document::document;
 pub use parameter::Parameter;
-pub use serve::serve;
+pub use serve::{PATHS, serve};
 
 use super::route::Endpoint;
 

@@ -19,6 +19,9 @@ const PAGE_RULES: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-a
 /// How long an answer may be used without asking whether it is still the same: not at all.
 const CACHE: &str = "no-cache";
 
+/// Where the description is handed out.
+pub const PATHS: [&str; 2] = ["/openapi.json", "/docs"];
+
 /// A form, and the tag that changes with it.
 struct Form {
     content_type: &'static str,
@@ -53,7 +56,7 @@ pub fn serve(
         Language::English => english?,
         Language::Chinese => chinese?,
     };
-    let same = if_none_match.is_some_and(|tags| tags.split(',').any(|it| it.trim() == form.etag));
+    let same = if_none_match.is_some_and(|tags| tags.split(',').any(|it| names(it.trim(), &form.etag)));
     let bytes = if same || method == "HEAD" { Bytes::new() } else { form.bytes.clone() };
     let headers = vec![
         ("etag", form.etag.clone()),
@@ -63,6 +66,11 @@ pub fn serve(
     ];
     let status = if same { 304 } else { 200 };
     Some(Reply { status, body: Body::File { content_type: form.content_type.to_owned(), bytes }, headers })
+}
+
+/// Whether a tag of `If-None-Match` is this one. A proxy that compresses weakens it, which changes nothing here.
+fn names(tag: &str, etag: &str) -> bool {
+    tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag
 }
 
 /// The language that is asked for: by `lang`, else by the browser.
@@ -90,6 +98,12 @@ fn forms(language: Language) -> [Form; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_browser_has_is_known_by_its_tag_strong_or_weak() {
+        assert!(names("\"1f\"", "\"1f\"") && names("W/\"1f\"", "\"1f\"") && names("*", "\"1f\""));
+        assert!(!names("\"2f\"", "\"1f\"") && !names("1f", "\"1f\"") && !names("", "\"1f\""));
+    }
 
     #[test]
     fn a_language_that_is_named_goes_before_the_browser_s() {

@@ -66,7 +66,7 @@ impl Office<'_> {
             address: "127.0.0.1".to_owned(),
             request_id: Uuid::now_v7(),
         };
-        match admin::admit(self.admin, request) {
+        match admin::admit(self.admin, request).await {
             Ok(admitted) => admin::handle(self.admin, admitted).await,
             Err(refused) => refused,
         }

@@ -73,12 +73,17 @@ impl TestApp {
 
     /// Posts one push as it is, without patience: `None` if the connection closed without an answer.
     pub(crate) async fn post(&self, push: &Push) -> Option<Answer> {
+        let (target, body) = self.sealed(push);
+        request(self.app.public.expect("a public door"), "POST", &target, &[], body.as_bytes()).await
+    }
+
+    /// Where a push goes, and the body that it is sent with.
+    pub(crate) fn sealed(&self, push: &Push) -> (String, String) {
         let app = self.corp.app(push.app).expect("an app");
         let keys = app.keys().expect("valid keys");
         let sealed = seal_random(&keys, &app.receive_id, "1700000000", "1", push.plaintext.as_bytes());
         let target = format!("/callback/{}?{}", app.name, sealed.query());
-        let body = sealed.push_xml(self.corp.corpid.as_str(), &app.agentid);
-        request(self.app.public.expect("a public door"), "POST", &target, &[], body.as_bytes()).await
+        (target, sealed.push_xml(self.corp.corpid.as_str(), &app.agentid))
     }
 
     /// Saves the secrets of the company's apps, so that WeCom can be asked.

@@ -45,6 +45,16 @@ pub(crate) async fn request(
     send(TcpStream::connect(address).await.expect("connects"), method, target, headers, body).await
 }
 
+/// Sends bytes as they are and closes that half of the connection; everything that comes back.
+pub(crate) async fn half_closed(address: SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.expect("connects");
+    stream.write_all(bytes).await.expect("sends");
+    stream.shutdown().await.expect("closes its half");
+    let mut answer = Vec::new();
+    let _ = tokio::time::timeout(LIMIT, stream.read_to_end(&mut answer)).await.expect("an answer, or an end");
+    String::from_utf8(answer).expect("it is text")
+}
+
 /// The same from another address of this machine: all of 127.0.0.0/8 is its own.
 pub(crate) async fn request_from(
     source: Ipv4Addr,

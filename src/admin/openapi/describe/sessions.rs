@@ -42,8 +42,10 @@ pub(super) const MAKE: Operation = Operation {
     tag: Tag::Access,
     summary: say("Log a browser in with a token", "用令牌登录"),
     about: say(
-        "The token is shown as `Authorization`; the session ends with it. An `Idempotency-Key` is refused.",
-        "令牌通过 `Authorization` 提供，令牌失效会话即失效。不支持 `Idempotency-Key`。",
+        "The token is shown as `Authorization`; the session ends with it. A token begins at most 20 a minute and has 50 \
+         open ones: with another the oldest ends. An `Idempotency-Key` is refused.",
+        "令牌通过 `Authorization` 提供，令牌失效会话即失效。每个令牌每分钟最多建立 20 个会话，同时最多 50 个，再多则最早的失效。\
+         不支持 `Idempotency-Key`。",
     ),
     answers: &[Answer::json::<session::Shown>(201, "The session.", "新会话。").with(COOKIE)],
     codes: &[Code::Forbidden],

@@ -1,0 +1,79 @@
+//! What was found a moment ago, for everybody who asks: one looks, the others wait for what it finds.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Mutex;
+
+/// Something that is looked at, and kept for a while.
+#[derive(Debug)]
+pub(super) struct Lately<T> {
+    keep: Duration,
+    /// Held while somebody looks.
+    kept: Mutex<Option<(Instant, Arc<T>)>>,
+}
+
+impl<T> Lately<T> {
+    /// Nothing yet; what is found will be kept for so long.
+    pub(super) fn new(keep: Duration) -> Self {
+        Self { keep, kept: Mutex::new(None) }
+    }
+
+    /// What was found lately, or what `look` finds now.
+    pub(super) async fn get(&self, look: impl Future<Output = T>) -> Arc<T> {
+        self.get_by(Instant::now, look).await
+    }
+
+    /// The same by this clock. The age of what was found is counted from when it was.
+    async fn get_by(&self, clock: impl Fn() -> Instant, look: impl Future<Output = T>) -> Arc<T> {
+        let mut kept = self.kept.lock().await;
+        match &*kept {
+            Some((found_at, found)) if clock().duration_since(*found_at) < self.keep => found.clone(),
+            _ => {
+                let found = Arc::new(look.await);
+                *kept = Some((clock(), found.clone()));
+                found
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn of_many_who_ask_within_a_second_one_looks_and_the_others_wait_for_it() {
+        let (lately, looks) = (Lately::new(Duration::from_secs(1)), Cell::new(0));
+        let now = Cell::new(Instant::now());
+        let later = |millis| now.set(now.get() + Duration::from_millis(millis));
+        let ask = async || {
+            let look = async {
+                // Looking takes longer than what is found is kept.
+                later(1_500);
+                tokio::task::yield_now().await;
+                looks.set(looks.get() + 1);
+                looks.get()
+            };
+            *lately.get_by(|| now.get(), look).await
+        };
+        let (first, second, third) = tokio::join!(ask(), ask(), ask());
+        assert_eq!([first, second, third], [1, 1, 1]);
+        later(999);
+        assert_eq!(ask().await, 1);
+        later(1);
+        assert_eq!(ask().await, 2);
+    }
+
+    #[tokio::test]
+    async fn whoever_looks_and_goes_away_leaves_it_to_the_next() {
+        let lately = Lately::new(Duration::from_secs(1));
+        let gone = lately.get(std::future::pending::<u32>());
+        assert!(tokio::time::timeout(Duration::from_millis(1), gone).await.is_err());
+        assert_eq!(*lately.get(async { 7 }).await, 7);
+    }
+}
