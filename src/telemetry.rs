@@ -77,6 +77,7 @@ const BUCKETS_S: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0
 /// What only grows.
 const COUNTERS: &[(&str, &str)] = &[
     ("wecomd_callbacks_total", "Authentic callbacks, by outcome: stored, duplicate, not_stored"),
+    ("wecomd_store_failures_total", "Callbacks that could not be stored, by the database's SQLSTATE; - if it did not answer"),
     ("wecomd_callback_previous_keys_total", "Callbacks that came under keys that were replaced, by app"),
     ("wecomd_refused_total", "Callbacks that are not ours, by app and by the step that failed"),
     ("wecomd_events_total", "Deliveries that left the inbox, by kind of event and outcome"),

@@ -4,17 +4,19 @@
 //! after the commit. While it commits, the next group gathers: no timer, no linger. A second committer would make
 //! the groups smaller and both slower.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Wake, event_time, is_crossing, is_refusal, partitions::KnownDays, wake::CHANNEL};
+use super::{
+    Standing, Wake, event_time, is_crossing, is_refusal,
+    partitions::KnownDays,
+    trouble::{is_of_all, sqlstate},
+    wake::CHANNEL,
+};
 
 /// How many callbacks may wait for the committer. Beyond that a caller waits to be let in, inside its own limit.
 const WAITING_MAX: usize = 4_096;
@@ -54,25 +56,6 @@ struct Waiting {
     hash: [u8; 32],
     plaintext: Vec<u8>,
     answer: oneshot::Sender<Result<(), NotStored>>,
-}
-
-/// How the last group went, for whoever asks whether callbacks can be stored. Cheap to clone; keeps nothing open.
-#[derive(Debug, Clone, Default)]
-pub struct Standing(Arc<Mutex<Option<Instant>>>);
-
-/// For so long a group that could not be stored counts as how it stands. Then somebody must try again.
-const FAILURE_COUNTS_FOR: Duration = Duration::from_secs(10);
-
-impl Standing {
-    /// Whether the last callbacks could be stored, as far as is known.
-    pub fn storing(&self) -> bool {
-        let failed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        failed.is_none_or(|at| at.elapsed() > FAILURE_COUNTS_FOR)
-    }
-
-    fn note(&self, stored: bool) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = if stored { None } else { Some(Instant::now()) };
-    }
 }
 
 /// Where the accepting half puts plaintexts. Cheap to clone; when the last clone is dropped the committer ends.
@@ -177,40 +160,70 @@ impl Committer {
         let began = Instant::now();
         let written = self.write(&group).await;
         metrics::histogram!("wecomd_commit_seconds").record(began.elapsed());
-        let stored = match written {
-            Err(error) if group.len() > 1 && is_refusal(&error) => {
-                tracing::warn!(error = %error, size = group.len(), "a group was refused; storing one by one");
-                for one in group {
-                    let stored = self.write(std::slice::from_ref(&one)).await;
-                    self.answer(vec![one], stored);
-                }
-                return;
+        match written {
+            Ok(new) => self.stored(group, new),
+            // Nothing is gained by trying each, if it cannot be their own fault.
+            Err(error) if group.len() > 1 && is_refusal(&error) && !is_of_all(&error) => {
+                tracing::warn!(
+                    error = %error, sqlstate = sqlstate(&error), size = group.len(),
+                    "a group was refused; storing one by one"
+                );
+                self.commit_singly(group).await;
             }
-            stored => stored,
-        };
-        self.answer(group, stored);
+            Err(error) => self.not_stored(group, &error, false),
+        }
     }
 
-    fn answer(&self, group: Vec<Waiting>, stored: sqlx::Result<u64>) {
-        let total = group.len() as u64;
-        self.standing.note(stored.as_ref().err().is_none_or(is_refusal));
-        let answer = match stored {
-            Ok(new) => {
-                metrics::counter!("wecomd_callbacks_total", "outcome" => "stored").increment(new);
-                metrics::counter!("wecomd_callbacks_total", "outcome" => "duplicate").increment(total - new.min(total));
-                self.wake.ring();
-                Ok(())
+    async fn commit_singly(&mut self, group: Vec<Waiting>) {
+        let (mut refused, mut reason, mut any_stored) = (Vec::new(), None, false);
+        let mut left = group.into_iter().filter(|it| !it.answer.is_closed());
+        while let Some(one) = left.next() {
+            match self.write(std::slice::from_ref(&one)).await {
+                Ok(new) => {
+                    any_stored = true;
+                    self.stored(vec![one], new);
+                }
+                Err(error) if is_refusal(&error) => {
+                    refused.push(one);
+                    reason.get_or_insert(error);
+                }
+                // The database itself is in trouble: each of the rest would wait for it.
+                Err(error) => {
+                    refused.push(one);
+                    refused.extend(left);
+                    reason = Some(error);
+                    break;
+                }
             }
-            Err(error) => {
-                metrics::counter!("wecomd_callbacks_total", "outcome" => "not_stored").increment(total);
-                tracing::error!(error = %error, size = total, "callbacks could not be stored; WeCom will repeat them");
-                Err(NotStored::Database)
-            }
-        };
-        for waiting in group {
-            // Whoever no longer waits has been given up by its own limit: WeCom repeats, and the repeat is known.
-            let _ = waiting.answer.send(answer);
         }
+        if let Some(error) = reason {
+            self.not_stored(refused, &error, any_stored);
+        }
+    }
+
+    fn stored(&self, group: Vec<Waiting>, new: u64) {
+        let duplicates = (group.len() as u64).saturating_sub(new);
+        self.standing.stored();
+        metrics::counter!("wecomd_callbacks_total", "outcome" => "stored").increment(new);
+        metrics::counter!("wecomd_callbacks_total", "outcome" => "duplicate").increment(duplicates);
+        self.wake.ring();
+        answer(group, Ok(()));
+    }
+
+    /// One line and one count for all of them, however many they are. `others_stored` says that the database takes
+    /// others, so that it is these deliveries' own fault.
+    fn not_stored(&self, group: Vec<Waiting>, error: &sqlx::Error, others_stored: bool) {
+        let total = group.len() as u64;
+        if !others_stored || !is_refusal(error) {
+            self.standing.not_stored(error, group.iter().map(|it| &it.hash));
+        }
+        metrics::counter!("wecomd_callbacks_total", "outcome" => "not_stored").increment(total);
+        metrics::counter!("wecomd_store_failures_total", "sqlstate" => sqlstate(error)).increment(total);
+        tracing::error!(
+            error = %error, sqlstate = sqlstate(error), size = total,
+            "callbacks could not be stored; WeCom will repeat them"
+        );
+        answer(group, Err(NotStored::Database));
     }
 
     /// How many of the group are new. A connection that was lost while idle is replaced once, silently: writing a
@@ -250,6 +263,25 @@ impl Committer {
             self.conn = None;
         }
     }
+}
+
+fn answer(group: Vec<Waiting>, answer: Result<(), NotStored>) {
+    for waiting in group {
+        // Whoever no longer waits has been given up by its own limit: WeCom repeats, and the repeat is known.
+        let _ = waiting.answer.send(answer);
+    }
+}
+
+/// Whether the database would store a delivery now: it is asked to, and told to forget it.
+pub async fn try_storing(conn: &mut PgConnection) -> sqlx::Result<()> {
+    let mut transaction = conn.begin().await?;
+    let plaintext = b"a trial".to_vec();
+    let (answer, _) = oneshot::channel();
+    let hash = Sha256::digest(&plaintext).into();
+    let stored =
+        insert(&mut transaction, &[Waiting { app_id: 0, event_at: Utc::now(), hash, plaintext, answer }]).await;
+    transaction.rollback().await?;
+    stored.map(|_| ())
 }
 
 /// How many of those that arrived fit into one transaction.

@@ -5,6 +5,10 @@
 
 mod accept;
 
+mod standing;
+
+mod standing;
+
 mod event_time;
 
 mod claim;
@@ -19,7 +23,7 @@ mod trouble;
 
 pub mod wake;
 
-pub use accept::{Inbox, NotStored, Standing};
+pub use accept::{Inbox, NotStored, try_storing};
 pub use claim::{
     Claimed, DEPTH_MAX, Ticket, claim, claim_again, database_standing, depth, ignore, park, postpone, replay,
 };
@@ -29,5 +33,7 @@ pub use list::{
     Filter, Listed, NotAState, Shown, State, count, count_stored, latest_of, list, received_at, recorded_plaintexts,
     show,
 };
+pub use standing::{Failure, Standing};
+pub use standing::{Failure, Standing};
 pub use trouble::{is_crossing, is_refusal, is_too_slow};
 pub use wake::Wake;

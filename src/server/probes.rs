@@ -5,10 +5,10 @@ use std::time::Duration;
 use chrono::{TimeDelta, Utc};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use tokio::sync::watch;
 
-use crate::inbox::{self, Standing};
+use crate::inbox::{self, Failure, Standing};
 
 /// How long the database may take to answer a probe.
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
@@ -44,12 +44,16 @@ impl Health {
         let looked = async {
             let mut conn = self.pool.acquire().await?;
             let standing = inbox::database_standing(&mut conn).await?;
-            Ok::<_, sqlx::Error>((standing, inbox::depth(&mut conn).await?))
+            let failure = match self.standing.failure().filter(|_| standing.1) {
+                Some(failure) => self.still(failure, &mut conn).await,
+                None => None,
+            };
+            Ok::<_, sqlx::Error>((standing, failure, inbox::depth(&mut conn).await?))
         };
         match tokio::time::timeout(PROBE_LIMIT, looked).await {
-            Ok(Ok(((_, false), _))) => not_ready("takes no writes"),
-            Ok(Ok(_)) if !self.standing.storing() => not_ready("could not store the last callbacks; the log says why"),
-            Ok(Ok(((now, _), (pending, parked)))) => {
+            Ok(Ok(((_, false), ..))) => not_ready("takes no writes"),
+            Ok(Ok((_, Some(said), _))) => not_ready(&format!("could not store the last callbacks: {said}")),
+            Ok(Ok(((now, _), None, (pending, parked)))) => {
                 let skew = (Utc::now() - now).num_milliseconds();
                 let clock = if skew.abs() > SKEW_MAX.num_milliseconds() { "skewed" } else { "ok" };
                 let found = json!({ "status": "ready", "database": "ok", "pending": pending, "parked": parked,
@@ -62,6 +66,21 @@ impl Health {
                 not_ready("refuses")
             }
             Err(_) => not_ready("does not answer"),
+        }
+    }
+
+    /// What keeps callbacks from being stored, if it still does. A failure that is some seconds old may be over, and
+    /// nobody may have come to find out: then the database is asked by a trial.
+    async fn still(&self, failure: Failure, conn: &mut PgConnection) -> Option<String> {
+        if failure.is_fresh() {
+            return Some(failure.said);
+        }
+        match inbox::try_storing(conn).await {
+            Ok(()) => {
+                self.standing.mended(&failure);
+                None
+            }
+            Err(error) => Some(error.as_database_error().map_or(failure.said, |it| it.message().to_owned())),
         }
     }
 

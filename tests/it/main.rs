@@ -30,6 +30,8 @@ mod outage;
 
 mod poison;
 
+mod readiness;
+
 mod processes;
 
 mod stop;
