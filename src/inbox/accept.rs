@@ -6,14 +6,13 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Standing, Wake, event_time, is_crossing, is_refusal,
-    partitions::KnownDays,
     trouble::{is_of_all, sqlstate},
     wake::CHANNEL,
 };
@@ -72,14 +71,7 @@ impl Inbox {
         // Whatever the database's default is: an answer means that the disk has it.
         let options = options.options([("statement_timeout", STATEMENT_LIMIT), ("synchronous_commit", "on")]);
         let standing = Standing::default();
-        let committer = Committer {
-            options,
-            wake,
-            standing: standing.clone(),
-            conn: None,
-            days: KnownDays::default(),
-            notified: None,
-        };
+        let committer = Committer { options, wake, standing: standing.clone(), conn: None, notified: None };
         (Self { waiting: sender, standing }, tokio::spawn(committer.run(receiver)))
     }
 
@@ -101,12 +93,23 @@ impl Inbox {
     }
 }
 
+/// What became of a group that was written.
+#[derive(Debug, Clone, Copy)]
+struct Written {
+    /// How many were not known.
+    new: u64,
+    /// How many are of a day that retention dropped: nothing of them is kept.
+    dropped: u64,
+}
+
+/// Younger deliveries are kept whatever was dropped; `skip_dropped_day` in the migrations has the same number.
+const KEPT_DAYS: TimeDelta = TimeDelta::days(7);
+
 struct Committer {
     options: PgConnectOptions,
     wake: Wake,
     standing: Standing,
     conn: Option<PgConnection>,
-    days: KnownDays,
     /// When other processes were last told.
     notified: Option<Instant>,
 }
@@ -161,7 +164,7 @@ impl Committer {
         let written = self.write(&group).await;
         metrics::histogram!("wecomd_commit_seconds").record(began.elapsed());
         match written {
-            Ok(new) => self.stored(group, new),
+            Ok(written) => self.stored(group, written),
             // Nothing is gained by trying each, if it cannot be their own fault.
             Err(error) if group.len() > 1 && is_refusal(&error) && !is_of_all(&error) => {
                 tracing::warn!(
@@ -179,9 +182,9 @@ impl Committer {
         let mut left = group.into_iter().filter(|it| !it.answer.is_closed());
         while let Some(one) = left.next() {
             match self.write(std::slice::from_ref(&one)).await {
-                Ok(new) => {
+                Ok(written) => {
                     any_stored = true;
-                    self.stored(vec![one], new);
+                    self.stored(vec![one], written);
                 }
                 Err(error) if is_refusal(&error) => {
                     refused.push(one);
@@ -201,11 +204,13 @@ impl Committer {
         }
     }
 
-    fn stored(&self, group: Vec<Waiting>, new: u64) {
-        let duplicates = (group.len() as u64).saturating_sub(new);
+    fn stored(&self, group: Vec<Waiting>, written: Written) {
+        let Written { new, dropped } = written;
+        let duplicates = (group.len() as u64).saturating_sub(new + dropped);
         self.standing.stored();
         metrics::counter!("wecomd_callbacks_total", "outcome" => "stored").increment(new);
         metrics::counter!("wecomd_callbacks_total", "outcome" => "duplicate").increment(duplicates);
+        metrics::counter!("wecomd_callbacks_total", "outcome" => "dropped_day").increment(dropped);
         self.wake.ring();
         answer(group, Ok(()));
     }
@@ -226,9 +231,9 @@ impl Committer {
         answer(group, Err(NotStored::Database));
     }
 
-    /// How many of the group are new. A connection that was lost while idle is replaced once, silently: writing a
+    /// How many of the group are new, and how many are of a day that was dropped. A connection that was lost while idle is replaced once, silently: writing a
     /// group twice stores it once.
-    async fn write(&mut self, group: &[Waiting]) -> sqlx::Result<u64> {
+    async fn write(&mut self, group: &[Waiting]) -> sqlx::Result<Written> {
         let had_connection = self.conn.is_some();
         match self.try_write(group).await {
             Err(sqlx::Error::Io(_)) if had_connection => self.try_write(group).await,
@@ -237,16 +242,12 @@ impl Committer {
         }
     }
 
-    async fn try_write(&mut self, group: &[Waiting]) -> sqlx::Result<u64> {
+    async fn try_write(&mut self, group: &[Waiting]) -> sqlx::Result<Written> {
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
             None => within_limit(PgConnection::connect_with(&self.options)).await?,
         };
-        let result = within_limit(async {
-            self.days.ensure(&mut conn, group.iter().map(|it| it.event_at)).await?;
-            insert(&mut conn, group).await
-        })
-        .await;
+        let result = within_limit(write_group(&mut conn, group)).await;
         // After anything but a clear refusal the connection's state is unknown, and so is what it still does.
         if result.as_ref().err().is_none_or(is_refusal) {
             self.conn = Some(conn);
@@ -296,6 +297,29 @@ fn group_len(arrived: &[Waiting]) -> usize {
 
 async fn within_limit<T>(work: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
     tokio::time::timeout(COMMIT_LIMIT, work).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
+
+/// Stores a group. Only if something old was not new is it asked why: a repeat, or a day that was dropped.
+async fn write_group(conn: &mut PgConnection, group: &[Waiting]) -> sqlx::Result<Written> {
+    let new = insert(conn, group).await?;
+    let old = || group.iter().map(|it| it.event_at).filter(|at| *at < Utc::now() - KEPT_DAYS);
+    let dropped = if new < group.len() as u64 && old().next().is_some() {
+        count_dropped(conn, &old().map(|it| it.date_naive()).collect::<Vec<_>>()).await?
+    } else {
+        0
+    };
+    Ok(Written { new, dropped })
+}
+
+/// How many of these days were dropped, each counted as often as it is named.
+async fn count_dropped(conn: &mut PgConnection, days: &[NaiveDate]) -> sqlx::Result<u64> {
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from unnest($1::date[]) named (day) join inbox_dropped_day using (day)"#,
+        days,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(u64::try_from(count).unwrap_or(0))
 }
 
 /// Stores what is new and queues it, in one statement; returns how many were new.

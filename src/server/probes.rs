@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::watch;
 
-use crate::inbox::{self, Failure, Standing};
+use crate::inbox::{self, Failure, Recording, Standing};
 
 /// How long the database may take to answer a probe.
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
@@ -22,21 +22,23 @@ pub struct Health {
     pool: PgPool,
     metrics: PrometheusHandle,
     standing: Standing,
+    recording: Recording,
     tasks: watch::Receiver<Value>,
     backup: watch::Receiver<Value>,
 }
 
 impl Health {
-    /// Probes this database and renders these metrics. `tasks` is what the acting half says of itself, and `backup`
-    /// how the backups stand.
+    /// Probes this database and renders these metrics. `recording` is how the workers get on, `tasks` what the acting
+    /// half says of itself, and `backup` how the backups stand.
     pub fn new(
         pool: PgPool,
         metrics: PrometheusHandle,
         standing: Standing,
+        recording: Recording,
         tasks: watch::Receiver<Value>,
         backup: watch::Receiver<Value>,
     ) -> Self {
-        Self { pool, metrics, standing, tasks, backup }
+        Self { pool, metrics, standing, recording, tasks, backup }
     }
 
     /// Whether callbacks can be stored, as far as the database and the last of them tell. Status 200 or 503.
@@ -48,16 +50,21 @@ impl Health {
                 Some(failure) => self.still(failure, &mut conn).await,
                 None => None,
             };
-            Ok::<_, sqlx::Error>((standing, failure, inbox::depth(&mut conn).await?))
+            let depth = inbox::depth(&mut conn).await?;
+            Ok::<_, sqlx::Error>((standing, failure, depth, inbox::overdue_s(&mut conn).await?))
         };
         match tokio::time::timeout(PROBE_LIMIT, looked).await {
             Ok(Ok(((_, false), ..))) => not_ready("takes no writes"),
-            Ok(Ok((_, Some(said), _))) => not_ready(&format!("could not store the last callbacks: {said}")),
-            Ok(Ok(((now, _), None, (pending, parked)))) => {
+            Ok(Ok((_, Some(said), ..))) => not_ready(&format!("could not store the last callbacks: {said}")),
+            Ok(Ok(((now, _), None, (pending, parked), overdue_s))) => {
                 let skew = (Utc::now() - now).num_milliseconds();
                 let clock = if skew.abs() > SKEW_MAX.num_milliseconds() { "skewed" } else { "ok" };
+                let recording = match self.recording.halted() {
+                    Some(said) => format!("stands still: {said}"),
+                    None => "ok".to_owned(),
+                };
                 let found = json!({ "status": "ready", "database": "ok", "pending": pending, "parked": parked,
-                    "clock": clock, "clock_skew_ms": skew, "tasks": *self.tasks.borrow(),
+                    "recording": recording, "overdue_s": overdue_s.round(), "clock": clock, "clock_skew_ms": skew, "tasks": *self.tasks.borrow(),
                     "backup": *self.backup.borrow() });
                 (200, found)
             }
@@ -88,9 +95,12 @@ impl Health {
     pub async fn metrics(&self) -> String {
         let looked = async {
             let mut conn = self.pool.acquire().await?;
-            inbox::depth(&mut conn).await
+            let depth = inbox::depth(&mut conn).await?;
+            Ok::<_, sqlx::Error>((depth, inbox::overdue_s(&mut conn).await?))
         };
-        if let Ok(Ok((pending, parked))) = tokio::time::timeout(PROBE_LIMIT, looked).await {
+        metrics::gauge!("wecomd_recording_halted").set(f64::from(u8::from(self.recording.halted().is_some())));
+        if let Ok(Ok(((pending, parked), overdue_s))) = tokio::time::timeout(PROBE_LIMIT, looked).await {
+            metrics::gauge!("wecomd_pending_age_seconds").set(overdue_s);
             #[expect(clippy::cast_precision_loss, reason = "a gauge")]
             {
                 metrics::gauge!("wecomd_pending").set(pending as f64);

@@ -32,6 +32,8 @@ mod poison;
 
 mod readiness;
 
+mod partitions;
+
 mod processes;
 
 mod stop;
