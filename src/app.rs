@@ -17,9 +17,9 @@ use crate::{
     backup::{self, Backups},
     config::{self, Config},
     flow::{self, Keeper, assignment::Rules},
-    handover,
+    handover, housekeeping,
     ids::StaffId,
-    inbox::{Inbox, Wake},
+    inbox::{Inbox, Recording, Wake},
     media::MediaStore,
     privacy::{self, Eraser, Retention},
     server::{self, AdminDoor, BodyRoom, CallbackDoor, Health, Limits, Proxies},
@@ -97,7 +97,10 @@ pub fn connect_options(url: &SecretString) -> anyhow::Result<PgConnectOptions> {
 
 /// A pool to the database, once it answers; retried while the database is only starting.
 pub async fn connect(options: &PgConnectOptions, pool_max: u32) -> anyhow::Result<PgPool> {
-    let options = options.clone().options([("statement_timeout", ADMIN_STATEMENT_LIMIT)]);
+    // Plans for the values at hand: one for any value would lock every partition there is.
+    let options = options
+        .clone()
+        .options([("statement_timeout", ADMIN_STATEMENT_LIMIT), ("plan_cache_mode", "force_custom_plan")]);
     let pool = PgPoolOptions::new().max_connections(pool_max).acquire_timeout(POOL_LIMIT).connect_lazy_with(options);
     let began = std::time::Instant::now();
     loop {
@@ -138,6 +141,7 @@ impl App {
         let options = connect_options(database)?;
         let pool = connect(&options, config.database.pool_max).await?;
         migrate(&options).await?;
+        housekeeping::prepare(&options).await;
         let apps = Apps::load(pool.clone(), vault.clone()).await?;
 
         let metrics = telemetry::metrics();
@@ -180,14 +184,17 @@ impl App {
         let (limits, proxies) = (limits(config), Proxies::new(config.http.trusted_networks()?));
         let (said, tasks_said) = watch::channel(serde_json::Value::Null);
         let (backups_said, backup) = watch::channel(serde_json::Value::Null);
-        let health = Health::new(pool.clone(), metrics.clone(), inbox.standing(), tasks_said, backup);
+        let recording = Recording::default();
+        let health =
+            Health::new(pool.clone(), metrics.clone(), inbox.standing(), recording.clone(), tasks_said, backup);
         let admin_door = Arc::new(AdminDoor::new(admin_half.clone(), health, limits.clone(), proxies.clone()));
         let mut doors = vec![tokio::spawn(server::serve(inner, admin_door, limits.clone(), stopping.clone()))];
         if let Some(listener) = public {
             let door = Arc::new(CallbackDoor::new(apps.clone(), inbox, limits.clone(), proxies));
             doors.push(tokio::spawn(server::serve(listener, door, limits, stopping.clone())));
         }
-        let mut workers = workers(config, &options, &wake, &stopping);
+        let mut workers = workers(config, &options, &wake, &recording, &stopping);
+        workers.push(tokio::spawn(housekeeping::work(options.clone(), stopping.clone())));
         if config.worker.enabled {
             workers.push(tokio::spawn(keeper.run(stopping.clone())));
             let eraser = Eraser::new(pool.clone(), admin_half.media.clone());
@@ -339,11 +346,12 @@ fn workers(
     config: &Config,
     options: &PgConnectOptions,
     wake: &Wake,
+    recording: &Recording,
     stopping: &watch::Receiver<bool>,
 ) -> Vec<JoinHandle<()>> {
     let count = if config.worker.enabled { config.worker.workers } else { 0 };
     let settings = worker::Settings { batch_max: config.worker.batch_max, attempts_max: config.worker.attempts_max };
-    let worker = || Worker::new(options.clone(), settings.clone());
+    let worker = || Worker::new(options.clone(), settings.clone()).report_to(recording.clone());
     (0..count).map(|_| tokio::spawn(worker().run(wake.clone(), stopping.clone()))).collect()
 }
 

@@ -38,6 +38,8 @@ pub mod backup;
 
 pub mod privacy;
 
+pub mod housekeeping;
+
 pub mod admin;
 
 pub mod app;

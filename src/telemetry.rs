@@ -76,7 +76,11 @@ const BUCKETS_S: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0
 
 /// What only grows.
 const COUNTERS: &[(&str, &str)] = &[
-    ("wecomd_callbacks_total", "Authentic callbacks, by outcome: stored, duplicate, not_stored"),
+    ("wecomd_callbacks_total", "Authentic callbacks, by outcome: stored, duplicate, dropped_day, not_stored"),
+    (
+        "wecomd_store_failures_total",
+        "Callbacks that could not be stored, by the database's SQLSTATE; - if it did not answer",
+    ),
     ("wecomd_callback_previous_keys_total", "Callbacks that came under keys that were replaced, by app"),
     ("wecomd_refused_total", "Callbacks that are not ours, by app and by the step that failed"),
     ("wecomd_events_total", "Deliveries that left the inbox, by kind of event and outcome"),
@@ -90,6 +94,10 @@ const COUNTERS: &[(&str, &str)] = &[
 /// What is so many right now.
 const GAUGES: &[(&str, &str)] = &[
     ("wecomd_pending", "Deliveries still to record, counted up to 100,000"),
+    ("wecomd_pending_age_seconds", "How long the oldest delivery that is due waits to be recorded"),
+    ("wecomd_recording_halted", "1 if no worker of this process could take a step for 5 s; /readyz says why"),
+    ("wecomd_partitions", "Partitions of a table, those without a time of their own included"),
+    ("wecomd_partitions_put_off", "Partitions that could not be made yet; their rows are in the default one"),
     ("wecomd_parked", "Deliveries that a person must look at, counted up to 100,000"),
     ("wecomd_tasks", "Tasks, by kind and state: due, waiting, running, parked"),
     (

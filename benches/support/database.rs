@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, str::FromStr};
 
+use super::supply::FIRST_DAY;
 use anyhow::Context;
 use chrono::TimeDelta;
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
@@ -15,6 +16,12 @@ use wecomd::{
 
 /// The file with the key that seals the apps' secrets.
 const MASTER_KEY: &str = "master.key";
+
+/// Partitions for so many days and their months.
+const DAYS: &str = "
+    select make_partition('inbox', 'inbox_' || to_char(day at time zone 'UTC', 'YYYYMMDD'), day, day + interval '24 hours', 0)
+    from (select $1::timestamp at time zone 'UTC' + it * interval '24 hours' as day from generate_series(0, $2 - 1) it) days";
+const DAYS_MAX: i32 = 200;
 
 /// The server and its folder. Fields go in this order: the server stops first.
 pub(crate) struct Database {
@@ -50,6 +57,8 @@ impl Database {
     pub(crate) async fn prepare(&self, name: &str, corp: &Corp) -> anyhow::Result<PgConnection> {
         let mut conn = PgConnection::connect_with(&self.options(name)?).await?;
         MIGRATOR.run_direct(None, &mut conn, false).await?;
+        // The days that the supply's callbacks are of: in the field each is made ahead.
+        sqlx::query(DAYS).bind(FIRST_DAY).bind(DAYS_MAX).execute(&mut conn).await?;
         let vault = Vault::from_env_or_file(Some(&self.master_key_file()))?;
         for app in &corp.apps {
             let new = NewConfig {

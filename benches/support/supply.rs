@@ -4,7 +4,7 @@ use chrono::{Days, NaiveDate};
 use wecomd::sandbox::{App, Corp, Push, work_day};
 
 /// The first working day. Whoever asks for callbacks gets the next day, so that no two of a run are the same.
-const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(2025, 1, 11).expect("a day");
+pub(crate) const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(2025, 1, 11).expect("a day");
 
 /// A company that never stops working.
 #[derive(Debug)]

@@ -13,7 +13,10 @@ use crate::{
     apps::Apps,
     config::Config,
     inbox, server,
-    tables::{self, MIGRATOR},
+    tables::{
+        self, MIGRATOR,
+        partitions::{self, LockRoom},
+    },
     vault::{Vault, VaultError},
 };
 
@@ -63,6 +66,9 @@ async fn database(config: &Config, vault: Result<Vault, VaultError>) -> anyhow::
         let missing = tables::missing_migrations(&mut conn).await?;
         anyhow::ensure!(missing == 0, "{missing} migrations are missing; run `wecomd migrate`, or `wecomd serve`");
         let (pending, parked) = inbox::depth(&mut conn).await?;
+        if let Some(warning) = locks_warning(partitions::lock_room(&mut conn).await?) {
+            say(&warning);
+        }
         drop(conn);
         if let Ok(vault) = vault {
             Apps::load(pool.clone(), vault.into()).await?;
@@ -74,6 +80,20 @@ async fn database(config: &Config, vault: Result<Vault, VaultError>) -> anyhow::
     .await;
     database.stop().await?;
     looked
+}
+
+/// From this share of PostgreSQL's room for locks on it is time to do something.
+const LOCKS_PERCENT_MAX: i64 = 50;
+
+fn locks_warning(it: LockRoom) -> Option<String> {
+    let LockRoom { partitions, locks, room } = it;
+    let percent = locks * 100 / room.max(1);
+    (percent >= LOCKS_PERCENT_MAX).then(|| {
+        format!(
+            "WARN  partitions: a backup locks all {partitions} and their indexes, {locks} locks, which is {percent} % of \
+             what PostgreSQL has room for ({room}): raise max_locks_per_transaction, or let old days go by [retention]"
+        )
+    })
 }
 
 /// Whether a wecomd answers there: then its addresses are in use rightly.
@@ -92,5 +112,18 @@ async fn listener(address: SocketAddr, option: &str) -> Result<String, String> {
     match server::bind(address, option).await {
         Ok(_) => Ok(address.to_string()),
         Err(error) => Err(format!("{error:#}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_that_a_backup_could_not_lock_are_warned_of() {
+        let of = |locks| LockRoom { partitions: 1_000, locks, room: 6_400 };
+        assert_eq!(locks_warning(of(3_199)), None);
+        let warning = locks_warning(of(3_200)).expect("a warning");
+        assert!(warning.contains("all 1000 and their indexes, 3200 locks, which is 50 %"), "{warning}");
     }
 }

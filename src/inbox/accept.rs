@@ -4,17 +4,18 @@
 //! after the commit. While it commits, the next group gathers: no timer, no linger. A second committer would make
 //! the groups smaller and both slower.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Wake, event_time, is_crossing, is_refusal, partitions::KnownDays, wake::CHANNEL};
+use super::{
+    Standing, Wake, event_time, is_crossing, is_refusal,
+    trouble::{is_of_all, sqlstate},
+    wake::CHANNEL,
+};
 
 /// How many callbacks may wait for the committer. Beyond that a caller waits to be let in, inside its own limit.
 const WAITING_MAX: usize = 4_096;
@@ -59,25 +60,6 @@ struct Waiting {
     answer: oneshot::Sender<Result<(), NotStored>>,
 }
 
-/// How the last group went, for whoever asks whether callbacks can be stored. Cheap to clone; keeps nothing open.
-#[derive(Debug, Clone, Default)]
-pub struct Standing(Arc<Mutex<Option<Instant>>>);
-
-/// For so long a group that could not be stored counts as how it stands. Then somebody must try again.
-const FAILURE_COUNTS_FOR: Duration = Duration::from_secs(10);
-
-impl Standing {
-    /// Whether the last callbacks could be stored, as far as is known.
-    pub fn storing(&self) -> bool {
-        let failed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        failed.is_none_or(|at| at.elapsed() > FAILURE_COUNTS_FOR)
-    }
-
-    fn note(&self, stored: bool) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = if stored { None } else { Some(Instant::now()) };
-    }
-}
-
 /// Where the accepting half puts plaintexts. Cheap to clone; when the last clone is dropped the committer ends.
 #[derive(Clone)]
 pub struct Inbox {
@@ -92,14 +74,7 @@ impl Inbox {
         // Whatever the database's default is: an answer means that the disk has it.
         let options = options.options([("statement_timeout", STATEMENT_LIMIT), ("synchronous_commit", "on")]);
         let standing = Standing::default();
-        let committer = Committer {
-            options,
-            wake,
-            standing: standing.clone(),
-            conn: None,
-            days: KnownDays::default(),
-            notified: None,
-        };
+        let committer = Committer { options, wake, standing: standing.clone(), conn: None, notified: None };
         (Self { waiting: sender, standing }, tokio::spawn(committer.run(receiver)))
     }
 
@@ -121,12 +96,23 @@ impl Inbox {
     }
 }
 
+/// What became of a group that was written.
+#[derive(Debug, Clone, Copy)]
+struct Written {
+    /// How many were not known.
+    new: u64,
+    /// How many are of a day that retention dropped: nothing of them is kept.
+    dropped: u64,
+}
+
+/// Younger deliveries are kept whatever was dropped; `skip_dropped_day` in the migrations has the same number.
+const KEPT_DAYS: TimeDelta = TimeDelta::days(7);
+
 struct Committer {
     options: PgConnectOptions,
     wake: Wake,
     standing: Standing,
     conn: Option<PgConnection>,
-    days: KnownDays,
     /// When other processes were last told.
     notified: Option<Instant>,
 }
@@ -180,45 +166,77 @@ impl Committer {
         let began = Instant::now();
         let written = self.write(&group).await;
         metrics::histogram!("wecomd_commit_seconds").record(began.elapsed());
-        let stored = match written {
-            Err(error) if group.len() > 1 && is_refusal(&error) => {
-                tracing::warn!(error = %error, size = group.len(), "a group was refused; storing one by one");
-                for one in group {
-                    let stored = self.write(std::slice::from_ref(&one)).await;
-                    self.answer(vec![one], stored);
-                }
-                return;
+        match written {
+            Ok(written) => self.stored(group, written),
+            // Nothing is gained by trying each, if it cannot be their own fault.
+            Err(error) if group.len() > 1 && is_refusal(&error) && !is_of_all(&error) => {
+                tracing::warn!(
+                    error = %error, sqlstate = sqlstate(&error), size = group.len(),
+                    "a group was refused; storing one by one"
+                );
+                self.commit_singly(group).await;
             }
-            stored => stored,
-        };
-        self.answer(group, stored);
-    }
-
-    fn answer(&self, group: Vec<Waiting>, stored: sqlx::Result<u64>) {
-        let total = group.len() as u64;
-        self.standing.note(stored.as_ref().err().is_none_or(is_refusal));
-        let answer = match stored {
-            Ok(new) => {
-                metrics::counter!("wecomd_callbacks_total", "outcome" => "stored").increment(new);
-                metrics::counter!("wecomd_callbacks_total", "outcome" => "duplicate").increment(total - new.min(total));
-                self.wake.ring();
-                Ok(())
-            }
-            Err(error) => {
-                metrics::counter!("wecomd_callbacks_total", "outcome" => "not_stored").increment(total);
-                tracing::error!(error = %error, size = total, "callbacks could not be stored; WeCom will repeat them");
-                Err(NotStored::Database)
-            }
-        };
-        for waiting in group {
-            // Whoever no longer waits has been given up by its own limit: WeCom repeats, and the repeat is known.
-            let _ = waiting.answer.send(answer);
+            Err(error) => self.not_stored(group, &error, false),
         }
     }
 
-    /// How many of the group are new. A connection that was lost while idle is replaced once, silently: writing a
+    async fn commit_singly(&mut self, group: Vec<Waiting>) {
+        let (mut refused, mut reason, mut any_stored) = (Vec::new(), None, false);
+        let mut left = group.into_iter().filter(|it| !it.answer.is_closed());
+        while let Some(one) = left.next() {
+            match self.write(std::slice::from_ref(&one)).await {
+                Ok(written) => {
+                    any_stored = true;
+                    self.stored(vec![one], written);
+                }
+                Err(error) if is_refusal(&error) => {
+                    refused.push(one);
+                    reason.get_or_insert(error);
+                }
+                // The database itself is in trouble: each of the rest would wait for it.
+                Err(error) => {
+                    refused.push(one);
+                    refused.extend(left);
+                    reason = Some(error);
+                    break;
+                }
+            }
+        }
+        if let Some(error) = reason {
+            self.not_stored(refused, &error, any_stored);
+        }
+    }
+
+    fn stored(&self, group: Vec<Waiting>, written: Written) {
+        let Written { new, dropped } = written;
+        let duplicates = (group.len() as u64).saturating_sub(new + dropped);
+        self.standing.stored();
+        metrics::counter!("wecomd_callbacks_total", "outcome" => "stored").increment(new);
+        metrics::counter!("wecomd_callbacks_total", "outcome" => "duplicate").increment(duplicates);
+        metrics::counter!("wecomd_callbacks_total", "outcome" => "dropped_day").increment(dropped);
+        self.wake.ring();
+        answer(group, Ok(()));
+    }
+
+    /// One line and one count for all of them, however many they are. `others_stored` says that the database takes
+    /// others, so that it is these deliveries' own fault.
+    fn not_stored(&self, group: Vec<Waiting>, error: &sqlx::Error, others_stored: bool) {
+        let total = group.len() as u64;
+        if !others_stored || !is_refusal(error) {
+            self.standing.not_stored(error, group.iter().map(|it| &it.hash));
+        }
+        metrics::counter!("wecomd_callbacks_total", "outcome" => "not_stored").increment(total);
+        metrics::counter!("wecomd_store_failures_total", "sqlstate" => sqlstate(error)).increment(total);
+        tracing::error!(
+            error = %error, sqlstate = sqlstate(error), size = total,
+            "callbacks could not be stored; WeCom will repeat them"
+        );
+        answer(group, Err(NotStored::Database));
+    }
+
+    /// How many of the group are new, and how many are of a day that was dropped. A connection that was lost while idle is replaced once, silently: writing a
     /// group twice stores it once.
-    async fn write(&mut self, group: &[Waiting]) -> sqlx::Result<u64> {
+    async fn write(&mut self, group: &[Waiting]) -> sqlx::Result<Written> {
         let had_connection = self.conn.is_some();
         match self.try_write(group).await {
             Err(sqlx::Error::Io(_)) if had_connection => self.try_write(group).await,
@@ -227,16 +245,12 @@ impl Committer {
         }
     }
 
-    async fn try_write(&mut self, group: &[Waiting]) -> sqlx::Result<u64> {
+    async fn try_write(&mut self, group: &[Waiting]) -> sqlx::Result<Written> {
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
             None => within_limit(PgConnection::connect_with(&self.options)).await?,
         };
-        let result = within_limit(async {
-            self.days.ensure(&mut conn, group.iter().map(|it| it.event_at)).await?;
-            insert(&mut conn, group).await
-        })
-        .await;
+        let result = within_limit(write_group(&mut conn, group)).await;
         // After anything but a clear refusal the connection's state is unknown, and so is what it still does.
         if result.as_ref().err().is_none_or(is_refusal) {
             self.conn = Some(conn);
@@ -255,6 +269,25 @@ impl Committer {
     }
 }
 
+fn answer(group: Vec<Waiting>, answer: Result<(), NotStored>) {
+    for waiting in group {
+        // Whoever no longer waits has been given up by its own limit: WeCom repeats, and the repeat is known.
+        let _ = waiting.answer.send(answer);
+    }
+}
+
+/// Whether the database would store a delivery now: it is asked to, and told to forget it.
+pub async fn try_storing(conn: &mut PgConnection) -> sqlx::Result<()> {
+    let mut transaction = conn.begin().await?;
+    let plaintext = b"a trial".to_vec();
+    let (answer, _) = oneshot::channel();
+    let hash = Sha256::digest(&plaintext).into();
+    let stored =
+        insert(&mut transaction, &[Waiting { app_id: 0, event_at: Utc::now(), hash, plaintext, answer }]).await;
+    transaction.rollback().await?;
+    stored.map(|_| ())
+}
+
 /// How many of those that arrived fit into one transaction.
 fn group_len(arrived: &[Waiting]) -> usize {
     let mut bytes = 0;
@@ -267,6 +300,29 @@ fn group_len(arrived: &[Waiting]) -> usize {
 
 async fn within_limit<T>(work: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
     tokio::time::timeout(COMMIT_LIMIT, work).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
+
+/// Stores a group. Only if something old was not new is it asked why: a repeat, or a day that was dropped.
+async fn write_group(conn: &mut PgConnection, group: &[Waiting]) -> sqlx::Result<Written> {
+    let new = insert(conn, group).await?;
+    let old = || group.iter().map(|it| it.event_at).filter(|at| *at < Utc::now() - KEPT_DAYS);
+    let dropped = if new < group.len() as u64 && old().next().is_some() {
+        count_dropped(conn, &old().map(|it| it.date_naive()).collect::<Vec<_>>()).await?
+    } else {
+        0
+    };
+    Ok(Written { new, dropped })
+}
+
+/// How many of these days were dropped, each counted as often as it is named.
+async fn count_dropped(conn: &mut PgConnection, days: &[NaiveDate]) -> sqlx::Result<u64> {
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from unnest($1::date[]) named (day) join inbox_dropped_day using (day)"#,
+        days,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(u64::try_from(count).unwrap_or(0))
 }
 
 /// Stores what is new and queues it, in one statement; returns how many were new.

@@ -47,6 +47,9 @@ impl Claimed {
     }
 }
 
+/// Of how many different days a claim takes deliveries at most: each day is a partition that it locks.
+const CLAIM_DAYS_MAX: i64 = 16;
+
 /// Takes up to `limit` deliveries that are due, and not before `since`, out of `pending`, oldest first, for as long as
 /// `conn`'s transaction stands.
 ///
@@ -55,37 +58,22 @@ impl Claimed {
 ///
 /// Committing settles them; if this process dies, PostgreSQL undoes the deletion with the connection, and another
 /// worker finds the rows untouched. No lease, no sweeper.
+///
+/// It locks the partitions of the days it takes deliveries of, and no others, however many the inbox has.
 pub async fn claim(conn: &mut PgConnection, since: DateTime<Utc>, limit: i64) -> sqlx::Result<Vec<Claimed>> {
-    // `any(array(…))` and `offset 0` fix the plan: each row is reached by its address, then by its key, however
-    // large the inbox has grown and whatever the statistics say.
     let rows = sqlx::query!(
         r#"
-        with claimed as (
-            delete from pending
-            where ctid = any(array(
-                select ctid from pending
-                where due_at >= $1 and due_at <= now()
-                order by due_at, seq
-                limit $2
-                for update skip locked
-            ))
-            returning due_at, seq, event_at, app_id, hash, attempts
-        )
         select
             claimed.due_at as "due_at!", claimed.seq as "seq!",
             claimed.event_at as "event_at!", claimed.app_id as "app_id!", claimed.hash as "hash!",
-            claimed.attempts as "attempts!", delivery.plaintext as "plaintext!",
+            claimed.attempts as "attempts!", claimed.plaintext as "plaintext!",
             config.corpid as "corpid?: CorpId", config.receive_ids as "receive_ids?"
-        from claimed
-        cross join lateral (
-            select plaintext from inbox
-            where event_at = claimed.event_at and hash = claimed.hash and app_id = claimed.app_id
-            offset 0
-        ) delivery
+        from claim_deliveries($1, $2, $3) claimed
         left join enterprise_wechat_config config on config.id = claimed.app_id
         "#,
         since,
         limit,
+        CLAIM_DAYS_MAX,
     )
     .fetch_all(conn)
     .await?;
@@ -220,6 +208,20 @@ pub async fn depth(conn: &mut PgConnection) -> sqlx::Result<(i64, i64)> {
     .fetch_one(conn)
     .await?;
     Ok((row.pending, row.parked))
+}
+
+/// For how many seconds the oldest delivery that is due has been waiting to be recorded; 0 if none is.
+pub async fn overdue_s(conn: &mut PgConnection) -> sqlx::Result<f64> {
+    sqlx::query_scalar!(
+        r#"
+        select coalesce((
+            select extract(epoch from clock_timestamp() - due_at)::float8
+            from pending where due_at <= now() order by due_at limit 1
+        ), 0) as "age!"
+        "#
+    )
+    .fetch_one(conn)
+    .await
 }
 
 /// What time it is for the database, and whether it takes writes.

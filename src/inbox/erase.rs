@@ -3,10 +3,15 @@
 //! A delivery's row stays while its day does, without its plaintext, so that a repeat is still known as one. Whom a
 //! plaintext is about is found by the ids that stand in it; nothing else of it is understood here.
 
-use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use std::ops::Range;
 
-use super::claim::{columns, key};
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::{Connection, PgConnection};
+
+use super::{
+    claim::{columns, key},
+    stretch::{self, EARLIEST},
+};
 use crate::ids::DeliveryKey;
 
 /// A stretch of the inbox that was looked through.
@@ -31,26 +36,46 @@ pub async fn mentions(
     let after = after.unwrap_or(&first);
     let from = after.event_at.max(EARLIEST);
     let ids: Vec<_> = ids.iter().map(|it| it.clone().into_bytes()).collect();
+    for days in stretch::all(conn, from, until).await? {
+        // Undone, so that the partitions it read are let go.
+        let mut reading = conn.begin().await?;
+        let looked = mentions_within(&mut reading, after, days, &ids, limit).await?;
+        reading.rollback().await?;
+        if looked.last.is_some() {
+            return Ok(looked);
+        }
+    }
+    Ok(Looked { last: None, mentioning: Vec::new() })
+}
+
+async fn mentions_within(
+    conn: &mut PgConnection,
+    after: &DeliveryKey,
+    days: Range<DateTime<Utc>>,
+    ids: &[Vec<u8>],
+    limit: i64,
+) -> sqlx::Result<Looked> {
     let rows = sqlx::query!(
         r#"
         with stretch as materialized (
             select event_at, hash, app_id, plaintext from inbox
-            where event_at >= $1 and (event_at, hash, app_id) > ($1, $2, $3) and event_at <= $4
+            where event_at >= $1 and event_at < $2 and (event_at, hash, app_id) > ($3, $4, $5)
             order by event_at, hash, app_id
-            limit $5
+            limit $6
         )
         select
             event_at as "event_at!", hash as "hash!", app_id as "app_id!",
-            exists (select from unnest($6::bytea[]) id where position(id in plaintext) > 0) as "mentions!"
+            exists (select from unnest($7::bytea[]) id where position(id in plaintext) > 0) as "mentions!"
         from stretch
         order by event_at, hash, app_id
         "#,
-        from,
+        days.start,
+        days.end,
+        after.event_at.max(EARLIEST),
         &after.hash[..],
         after.app_id,
-        until,
         limit,
-        &ids,
+        ids,
     )
     .fetch_all(conn)
     .await?;
@@ -64,12 +89,6 @@ pub async fn mentions(
     }
     Ok(looked)
 }
-
-/// PostgreSQL's times begin here; nothing that we store is older.
-const EARLIEST: DateTime<Utc> = match DateTime::from_timestamp(-200_000_000_000, 0) {
-    Some(earliest) => earliest,
-    None => DateTime::UNIX_EPOCH,
-};
 
 /// Empties these deliveries: their keys stay, and nothing is to be recorded from them any more. What a worker has in hand
 /// at this moment, it judges itself.
@@ -96,7 +115,7 @@ pub async fn empty(conn: &mut PgConnection, keys: &[DeliveryKey]) -> sqlx::Resul
     )
     .execute(&mut *conn)
     .await?;
-    let emptied = sqlx::query!(
+    let emptied = sqlx::query_scalar!(
         r#"
         with given as materialized (
             select * from unnest($1::timestamptz[], $2::integer[], $3::bytea[]) it (event_at, app_id, hash)
@@ -109,17 +128,15 @@ pub async fn empty(conn: &mut PgConnection, keys: &[DeliveryKey]) -> sqlx::Resul
             delete from ignored using given
             where (ignored.event_at, ignored.app_id, ignored.hash) = (given.event_at, given.app_id, given.hash)
         )
-        update inbox set plaintext = '' from given
-        where inbox.event_at = given.event_at and inbox.app_id = given.app_id and inbox.hash = given.hash
-            and inbox.plaintext <> ''
+        select empty_deliveries($1, $2, $3) as "emptied!"
         "#,
         &times,
         &apps,
         &hashes,
     )
-    .execute(conn)
+    .fetch_one(conn)
     .await?;
-    Ok(emptied.rows_affected())
+    Ok(u64::try_from(emptied).unwrap_or(0))
 }
 
 /// Whether something of that time is still to be recorded, or waits for a person.
@@ -160,9 +177,9 @@ pub async fn count_strays(conn: &mut PgConnection, before: DateTime<Utc>) -> sql
     Ok((row.rows, row.bytes))
 }
 
-/// Deletes up to `limit` of them; how many it were.
+/// Deletes up to `limit` of them; how many it were. Days that are older than that time, too, are noted as dropped.
 pub async fn drop_strays(conn: &mut PgConnection, before: DateTime<Utc>, limit: i64) -> sqlx::Result<u64> {
-    let gone = sqlx::query!(
+    let gone = sqlx::query_scalar!(
         r#"
         with stray as materialized (
             select event_at, app_id, hash
@@ -176,14 +193,34 @@ pub async fn drop_strays(conn: &mut PgConnection, before: DateTime<Utc>, limit: 
         unignored as (
             delete from ignored using stray
             where (ignored.event_at, ignored.app_id, ignored.hash) = (stray.event_at, stray.app_id, stray.hash)
+        ),
+        undated as (
+            delete from inbox_undated it using stray
+            where it.event_at = stray.event_at and it.app_id = stray.app_id and it.hash = stray.hash
+        ),
+        -- By its own name: by its parent's, every day would be locked.
+        elsewhen as (
+            delete from inbox_elsewhen it using stray
+            where it.event_at = stray.event_at and it.app_id = stray.app_id and it.hash = stray.hash
+            returning it.event_at
+        ),
+        noted as (
+            insert into inbox_dropped_day (day)
+            select distinct (event_at at time zone 'UTC')::date from elsewhen where event_at < $1
+            on conflict do nothing
         )
-        delete from inbox using stray
-        where inbox.event_at = stray.event_at and inbox.app_id = stray.app_id and inbox.hash = stray.hash
+        select count(*) as "count!" from stray
         "#,
         before,
         limit,
     )
-    .execute(conn)
+    .fetch_one(conn)
     .await?;
-    Ok(gone.rows_affected())
+    Ok(u64::try_from(gone).unwrap_or(0))
+}
+
+/// A day's partition is dropped, in the same transaction: what comes of it again is not kept.
+pub async fn note_dropped(conn: &mut PgConnection, day: NaiveDate) -> sqlx::Result<()> {
+    sqlx::query!("insert into inbox_dropped_day (day) values ($1) on conflict do nothing", day).execute(conn).await?;
+    Ok(())
 }

@@ -1,10 +1,15 @@
 //! Looking into the inbox: what came, when, and how it stands.
 
+use std::ops::Range;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::{PgConnection, Postgres, QueryBuilder};
+use sqlx::{Connection, PgConnection, Postgres, QueryBuilder};
 
-use super::claim::key;
+use super::{
+    claim::{columns, key},
+    stretch::{self, EARLIEST, LATEST},
+};
 use crate::ids::DeliveryKey;
 
 /// How a delivery stands. Never stored: derived from where it has a row.
@@ -109,7 +114,42 @@ struct Row {
 
 /// Up to `limit` deliveries, latest event first.
 pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Listed>> {
-    let mut page: QueryBuilder<Postgres> = QueryBuilder::new("with page as (select event_at, app_id, hash from ");
+    let mut keys = Vec::new();
+    if let Some(State::Pending | State::Parked | State::Ignored) = filter.state {
+        keys = page(conn, filter, None, limit).await?;
+    } else {
+        let until = filter.after.as_ref().map_or(LATEST, |it| it.event_at);
+        for days in stretch::all(conn, EARLIEST, until).await?.into_iter().rev() {
+            let missing = limit.saturating_sub(i64::try_from(keys.len()).unwrap_or(i64::MAX));
+            if missing == 0 {
+                break;
+            }
+            // Undone, so that the partitions it read are let go.
+            let mut reading = conn.begin().await?;
+            keys.extend(page(&mut reading, filter, Some(days), missing).await?);
+            reading.rollback().await?;
+        }
+    }
+    let mut found = Vec::with_capacity(keys.len());
+    for keys in keys.chunks(DETAILS_MAX) {
+        let mut reading = conn.begin().await?;
+        found.extend(details(&mut reading, keys).await?);
+        reading.rollback().await?;
+    }
+    Ok(found)
+}
+
+/// Of how many deliveries at once the details are read: in the worst case each is of another day.
+const DETAILS_MAX: usize = 16;
+
+/// The keys of a list's page, as far as they are of these days.
+async fn page(
+    conn: &mut PgConnection,
+    filter: &Filter,
+    days: Option<Range<DateTime<Utc>>>,
+    limit: i64,
+) -> sqlx::Result<Vec<DeliveryKey>> {
+    let mut page: QueryBuilder<Postgres> = QueryBuilder::new("select event_at, app_id, hash from ");
     page.push(match filter.state {
         None | Some(State::Recorded | State::Erased) => "inbox",
         Some(State::Pending) => "pending",
@@ -117,6 +157,9 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
         Some(State::Ignored) => "ignored",
     });
     page.push(" source where true");
+    if let Some(days) = days {
+        page.push(" and event_at >= ").push_bind(days.start).push(" and event_at < ").push_bind(days.end);
+    }
     if filter.state == Some(State::Erased) {
         page.push(" and plaintext = '' and hash <> sha256('')");
     }
@@ -136,29 +179,33 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
         page.push(" and (event_at, hash, app_id) < (").push_bind(after.event_at).push(", ");
         page.push_bind(after.hash.to_vec()).push(", ").push_bind(after.app_id).push(")");
     }
-    page.push(" order by event_at desc, hash desc, app_id desc limit ").push_bind(limit).push(") ");
-    page.push(DETAILS).push(" from page join inbox using (event_at, app_id, hash) ").push(STANDING);
-    page.push(" order by event_at desc, hash desc, app_id desc");
-    let rows: Vec<Row> = page.build_query_as().fetch_all(conn).await?;
+    page.push(" order by event_at desc, hash desc, app_id desc limit ").push_bind(limit);
+    let rows: Vec<(DateTime<Utc>, i32, Vec<u8>)> = page.build_query_as().persistent(false).fetch_all(conn).await?;
+    rows.into_iter().map(|(event_at, app_id, hash)| key(event_at, app_id, &hash)).collect()
+}
+
+/// What a list shows of these deliveries, latest event first.
+async fn details(conn: &mut PgConnection, keys: &[DeliveryKey]) -> sqlx::Result<Vec<Listed>> {
+    let (times, apps, hashes) = columns(keys.iter());
+    let mut query: QueryBuilder<Postgres> = QueryBuilder::new(DETAILS);
+    query.push(" from unnest(").push_bind(times.clone()).push("::timestamptz[], ").push_bind(apps);
+    query.push("::integer[], ").push_bind(hashes).push("::bytea[]) page (event_at, app_id, hash) ");
+    query.push("join inbox using (event_at, app_id, hash) ").push(STANDING);
+    // Said once more as a constant: the days that are locked follow from it.
+    query.push(" where inbox.event_at = any(").push_bind(times).push("::timestamptz[])");
+    query.push(" order by event_at desc, hash desc, app_id desc");
+    let rows: Vec<Row> = query.build_query_as().persistent(false).fetch_all(conn).await?;
     rows.into_iter().map(listed).collect()
 }
 
 /// One delivery with its plaintext.
 pub async fn show(conn: &mut PgConnection, wanted: &DeliveryKey) -> sqlx::Result<Option<Shown>> {
-    let mut query: QueryBuilder<Postgres> = QueryBuilder::new(DETAILS);
-    query.push(" from inbox ").push(STANDING);
-    query.push(" where event_at = ").push_bind(wanted.event_at);
-    query.push(" and hash = ").push_bind(wanted.hash.to_vec()).push(" and app_id = ").push_bind(wanted.app_id);
-    let Some(row) = query.build_query_as().fetch_optional(&mut *conn).await? else { return Ok(None) };
-    let plaintext = sqlx::query_scalar!(
-        "select plaintext from inbox where event_at = $1 and hash = $2 and app_id = $3",
-        wanted.event_at,
-        &wanted.hash[..],
-        wanted.app_id,
-    )
-    .fetch_one(conn)
-    .await?;
-    Ok(Some(Shown { listed: listed(row)?, plaintext: String::from_utf8_lossy(&plaintext).into_owned() }))
+    let Some(listed) = details(conn, std::slice::from_ref(wanted)).await?.pop() else { return Ok(None) };
+    let mut query: QueryBuilder<Postgres> = QueryBuilder::new("select plaintext from inbox where event_at = ");
+    query.push_bind(wanted.event_at).push(" and hash = ").push_bind(wanted.hash.to_vec());
+    query.push(" and app_id = ").push_bind(wanted.app_id);
+    let plaintext: Vec<u8> = query.build_query_scalar().persistent(false).fetch_one(conn).await?;
+    Ok(Some(Shown { listed, plaintext: String::from_utf8_lossy(&plaintext).into_owned() }))
 }
 
 /// How many of these are in the inbox; for whoever must know that nothing answered was lost.
@@ -189,9 +236,9 @@ pub async fn received_at(
     event_at: DateTime<Utc>,
     hash: &[u8],
 ) -> sqlx::Result<Option<DateTime<Utc>>> {
-    sqlx::query_scalar!("select min(received_at) from inbox where event_at = $1 and hash = $2", event_at, hash)
-        .fetch_one(conn)
-        .await
+    let mut query: QueryBuilder<Postgres> = QueryBuilder::new("select min(received_at) from inbox where event_at = ");
+    query.push_bind(event_at).push(" and hash = ").push_bind(hash.to_vec());
+    query.build_query_scalar().persistent(false).fetch_one(conn).await
 }
 
 /// How far back [`latest_of`] looks: an inbox without end must not be walked for an app that never received anything.
@@ -199,17 +246,34 @@ const LATEST_MAX: i64 = 10_000;
 
 /// When the latest delivery of an app was received; `None` if there is none among the latest 10,000 of all apps.
 pub async fn latest_of(conn: &mut PgConnection, app_id: i32) -> sqlx::Result<Option<DateTime<Utc>>> {
-    sqlx::query_scalar!(
-        r#"
-        select max(received_at)
-        from (select app_id, received_at from inbox order by event_at desc, hash desc, app_id desc limit $2) latest
-        where app_id = $1
-        "#,
-        app_id,
-        LATEST_MAX,
-    )
-    .fetch_one(conn)
-    .await
+    let (mut left, mut latest) = (LATEST_MAX, None);
+    for days in stretch::all(conn, EARLIEST, LATEST).await?.into_iter().rev() {
+        if left <= 0 {
+            break;
+        }
+        let mut reading = conn.begin().await?;
+        let row = sqlx::query!(
+            r#"
+            select count(*) as "seen!", max(received_at) filter (where app_id = $1) as latest
+            from (
+                select app_id, received_at from inbox
+                where event_at >= $2 and event_at < $3
+                order by event_at desc, hash desc, app_id desc
+                limit $4
+            ) stretch
+            "#,
+            app_id,
+            days.start,
+            days.end,
+            left,
+        )
+        .fetch_one(&mut *reading)
+        .await?;
+        reading.rollback().await?;
+        left -= row.seen;
+        latest = latest.max(row.latest);
+    }
+    Ok(latest)
 }
 
 /// How many deliveries the inbox holds.

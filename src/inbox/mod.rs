@@ -5,29 +5,35 @@
 
 mod accept;
 
+mod standing;
+
 mod event_time;
 
 mod claim;
 
 mod list;
 
-mod partitions;
+mod stretch;
 
 mod erase;
 
 mod trouble;
 
+mod recording;
+
 pub mod wake;
 
-pub use accept::{Inbox, NotStored, Standing};
+pub use accept::{Inbox, NotStored, try_storing};
 pub use claim::{
-    Claimed, DEPTH_MAX, Ticket, claim, claim_again, database_standing, depth, ignore, park, postpone, replay,
+    Claimed, DEPTH_MAX, Ticket, claim, claim_again, database_standing, depth, ignore, overdue_s, park, postpone, replay,
 };
-pub use erase::{Looked, count_strays, drop_strays, empty, forget_ignored, mentions, unsettled};
+pub use erase::{Looked, count_strays, drop_strays, empty, forget_ignored, mentions, note_dropped, unsettled};
 pub use event_time::event_time;
 pub use list::{
     Filter, Listed, NotAState, Shown, State, count, count_stored, latest_of, list, received_at, recorded_plaintexts,
     show,
 };
+pub use recording::Recording;
+pub use standing::{Failure, Standing};
 pub use trouble::{is_crossing, is_refusal, is_too_slow};
 pub use wake::Wake;

@@ -23,3 +23,27 @@ pub fn is_crossing(error: &sqlx::Error) -> bool {
 pub fn is_too_slow(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|it| it.code().as_deref() == Some("57014"))
 }
+
+/// Whether no delivery can be the reason: it is the statement itself that is refused, as by a missing permission or
+/// table (42), a missing schema (3F), a feature that is not there (0A), or a fault inside the database (XX).
+pub(super) fn is_of_all(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|it| it.code()).unwrap_or_default();
+    ["0A", "3D", "3F", "42", "XX"].iter().any(|class| code.starts_with(class))
+}
+
+/// The SQLSTATE, or a dash if the database did not answer.
+pub(super) fn sqlstate(error: &sqlx::Error) -> String {
+    let code = error.as_database_error().and_then(|it| it.code());
+    code.map_or_else(|| "-".to_owned(), |it| it.into_owned())
+}
+
+/// How much of a message is repeated to whoever asks.
+const SAID_CHARS_MAX: usize = 200;
+
+/// What the database said, in short: SQLSTATE and message. Details, which may hold a row, are left out.
+pub(super) fn said(error: &sqlx::Error) -> String {
+    match error.as_database_error() {
+        Some(it) => format!("{}: {}", sqlstate(error), it.message()).chars().take(SAID_CHARS_MAX).collect(),
+        None => error.to_string().chars().take(SAID_CHARS_MAX).collect(),
+    }
+}

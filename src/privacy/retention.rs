@@ -262,6 +262,7 @@ async fn plaintext(
         }
         if !dry {
             inbox::forget_ignored(&mut transaction, from, until).await?;
+            inbox::note_dropped(&mut transaction, day.from).await?;
         }
         take(&mut transaction, &day, dry, &mut outcome).await?;
         // Somebody may have asked for a replay since we looked; the table is ours now, so nobody does any more.

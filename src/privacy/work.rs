@@ -28,7 +28,10 @@ pub async fn work(eraser: Eraser, keep: Retention, mut stopping: watch::Receiver
             while eraser.step().await? == Step::Worked {}
             if looked.is_none_or(|at| at.elapsed() >= RETENTION_LOOK) {
                 looked = Some(Instant::now());
-                months::ensure(&mut *eraser.pool.acquire().await?).await?;
+                // A month that cannot be made is no reason to keep what is old.
+                if let Err(error) = months::ensure(&mut *eraser.pool.acquire().await?).await {
+                    tracing::warn!(error = %error, "the access log's next month could not be made yet");
+                }
                 run_due(&keep).await?;
             }
             Ok::<_, sqlx::Error>(())

@@ -2,14 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{TimeDelta, Utc};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use tokio::sync::watch;
 
 use super::lately::Lately;
-use crate::inbox::{self, Standing};
+use crate::inbox::{self, Failure, Recording, Standing};
 
 /// How long the database may take to answer a probe.
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
@@ -26,54 +26,86 @@ pub struct Health {
     pool: PgPool,
     metrics: PrometheusHandle,
     standing: Standing,
+    recording: Recording,
     tasks: watch::Receiver<Value>,
     backup: watch::Receiver<Value>,
     looked: Arc<Lately<Looked>>,
 }
 
-/// What was found in the database, unless it did not answer in time: its time and whether it takes writes, how many
-/// deliveries wait and are parked, and how far our clock is from its.
-type Looked = Result<sqlx::Result<((DateTime<Utc>, bool), (i64, i64), TimeDelta)>, tokio::time::error::Elapsed>;
+/// What a look at the database came to, unless it did not answer in time.
+type Looked = Result<sqlx::Result<Found>, tokio::time::error::Elapsed>;
+
+/// What was found in the database.
+struct Found {
+    /// Whether it takes writes.
+    writes: bool,
+    /// What keeps callbacks from being stored, by a trial, if the last ones could not be.
+    failure: Option<String>,
+    /// How many deliveries wait.
+    pending: i64,
+    /// How many are parked.
+    parked: i64,
+    /// For how many seconds the first that is due has waited.
+    overdue_s: f64,
+    /// How far our clock is from its.
+    skew: TimeDelta,
+}
 
 impl Health {
-    /// Probes this database and renders these metrics. `tasks` is what the acting half says of itself, and `backup`
-    /// how the backups stand.
+    /// Probes this database and renders these metrics. `recording` is how the workers get on, `tasks` what the acting
+    /// half says of itself, and `backup` how the backups stand.
     pub fn new(
         pool: PgPool,
         metrics: PrometheusHandle,
         standing: Standing,
+        recording: Recording,
         tasks: watch::Receiver<Value>,
         backup: watch::Receiver<Value>,
     ) -> Self {
         let looked = Arc::new(Lately::new(LOOKED_FOR));
-        Self { pool, metrics, standing, tasks, backup, looked }
+        Self { pool, metrics, standing, recording, tasks, backup, looked }
     }
 
     /// Whether callbacks can be stored, as far as the database and the last of them tell. Status 200 or 503.
     pub async fn ready(&self) -> (u16, Value) {
         match &*self.looked().await {
-            Ok(Ok(((_, false), ..))) => not_ready("takes no writes"),
-            Ok(Ok(_)) if !self.standing.storing() => not_ready("could not store the last callbacks; the log says why"),
-            Ok(Ok((_, (pending, parked), skew))) => {
-                let skew = skew.num_milliseconds();
-                let clock = if skew.abs() > SKEW_MAX.num_milliseconds() { "skewed" } else { "ok" };
-                let found = json!({ "status": "ready", "database": "ok", "pending": pending, "parked": parked,
-                    "clock": clock, "clock_skew_ms": skew, "tasks": *self.tasks.borrow(),
-                    "backup": *self.backup.borrow() });
-                (200, found)
-            }
+            Ok(Ok(found)) if !found.writes => not_ready("takes no writes"),
+            Ok(Ok(found)) => match self.failure(found) {
+                Some(said) => not_ready(&format!("could not store the last callbacks: {said}")),
+                None => (200, self.told(found)),
+            },
             Ok(Err(_)) => not_ready("refuses"),
             Err(_) => not_ready("does not answer"),
         }
     }
 
+    /// What keeps callbacks from being stored: a failure of the last seconds as it is, an older one if the trial failed.
+    fn failure(&self, found: &Found) -> Option<String> {
+        let failure = self.standing.failure()?;
+        if failure.is_fresh() { Some(failure.said) } else { found.failure.clone() }
+    }
+
+    fn told(&self, found: &Found) -> Value {
+        let skew = found.skew.num_milliseconds();
+        let clock = if skew.abs() > SKEW_MAX.num_milliseconds() { "skewed" } else { "ok" };
+        let recording = match self.recording.halted() {
+            Some(said) => format!("stands still: {said}"),
+            None => "ok".to_owned(),
+        };
+        json!({ "status": "ready", "database": "ok", "pending": found.pending, "parked": found.parked,
+            "recording": recording, "overdue_s": found.overdue_s.round(), "clock": clock, "clock_skew_ms": skew,
+            "tasks": *self.tasks.borrow(), "backup": *self.backup.borrow() })
+    }
+
     /// The metrics in Prometheus' text form, with the depths as they were a moment ago.
     pub async fn metrics(&self) -> String {
-        if let Ok(Ok((_, (pending, parked), _))) = *self.looked().await {
+        metrics::gauge!("wecomd_recording_halted").set(f64::from(u8::from(self.recording.halted().is_some())));
+        if let Ok(Ok(found)) = &*self.looked().await {
+            metrics::gauge!("wecomd_pending_age_seconds").set(found.overdue_s);
             #[expect(clippy::cast_precision_loss, reason = "a gauge")]
             {
-                metrics::gauge!("wecomd_pending").set(pending as f64);
-                metrics::gauge!("wecomd_parked").set(parked as f64);
+                metrics::gauge!("wecomd_pending").set(found.pending as f64);
+                metrics::gauge!("wecomd_parked").set(found.parked as f64);
             }
         }
         self.metrics.render()
@@ -82,17 +114,39 @@ impl Health {
     /// What was found in the database within the last second, or is now.
     async fn looked(&self) -> Arc<Looked> {
         let look = async {
-            let mut conn = self.pool.acquire().await?;
-            let standing = inbox::database_standing(&mut conn).await?;
-            let skew = Utc::now() - standing.0;
-            Ok((standing, inbox::depth(&mut conn).await?, skew))
-        };
-        let look = async {
-            let found: sqlx::Result<_> = look.await;
+            let found: sqlx::Result<Found> = self.look().await;
             found.inspect_err(|error| tracing::warn!(error = %error, "not ready: the database refuses"))
         };
         // In a box: it is far larger than what waits for it.
         self.looked.get(Box::pin(tokio::time::timeout(PROBE_LIMIT, look))).await
+    }
+
+    async fn look(&self) -> sqlx::Result<Found> {
+        let mut conn = self.pool.acquire().await?;
+        let (now, writes) = inbox::database_standing(&mut conn).await?;
+        let skew = Utc::now() - now;
+        let failure = match self.standing.failure().filter(|_| writes) {
+            Some(failure) => self.still(failure, &mut conn).await,
+            None => None,
+        };
+        let (pending, parked) = inbox::depth(&mut conn).await?;
+        let overdue_s = inbox::overdue_s(&mut conn).await?;
+        Ok(Found { writes, failure, pending, parked, overdue_s, skew })
+    }
+
+    /// What keeps callbacks from being stored, if it still does. A failure that is some seconds old may be over, and
+    /// nobody may have come to find out: then the database is asked by a trial.
+    async fn still(&self, failure: Failure, conn: &mut PgConnection) -> Option<String> {
+        if failure.is_fresh() {
+            return Some(failure.said);
+        }
+        match inbox::try_storing(conn).await {
+            Ok(()) => {
+                self.standing.mended(&failure);
+                None
+            }
+            Err(error) => Some(error.as_database_error().map_or(failure.said, |it| it.message().to_owned())),
+        }
     }
 }
 

@@ -76,6 +76,8 @@ pub mod reporting;
 
 pub mod partitions;
 
+pub mod partition_upkeep;
+
 pub mod wecom_token;
 
 pub mod login_state;

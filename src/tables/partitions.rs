@@ -1,6 +1,6 @@
 //! Making partitions, and dropping them: the one place where SQL is put together from names.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, error::DatabaseError};
 
 /// Whether a partition had to be made.
@@ -30,14 +30,8 @@ pub struct Partition {
     pub bytes: i64,
 }
 
-/// Whether events of that day get a partition of their own. WeCom opened in 2016 and its documents show times of
-/// 2014; anything outside these years is a mistake somewhere and lives in the default partition.
-pub fn believable(day: NaiveDate) -> bool {
-    use chrono::Datelike;
-    (2013..2100).contains(&day.year())
-}
-
-/// Makes partition `name` of `parent` for `from <= time < to` (UTC days), unless it is there.
+/// Makes partition `name` of `parent` for `from <= time < to` (UTC days), unless it is there, in the caller's
+/// transaction. [`super::partition_upkeep`] makes them ahead, so that this is seldom called for.
 ///
 /// `parent` and `name` must be ours: they are put into the statement as they are.
 pub async fn make(
@@ -86,12 +80,79 @@ pub async fn list(conn: &mut PgConnection, parent: &str) -> sqlx::Result<Vec<Par
     .fetch_all(conn)
     .await?;
     let dated = rows.into_iter().filter_map(|row| {
-        let digits = row.name.strip_prefix(parent)?.strip_prefix('_')?;
-        let day = if digits.len() == 6 { format!("{digits}01") } else { digits.to_owned() };
-        let from = NaiveDate::parse_from_str(&day, "%Y%m%d").ok()?;
+        let from = first_day(parent, &row.name)?;
         Some(Partition { name: row.name, from, bytes: row.bytes })
     });
     Ok(dated.collect())
+}
+
+/// The first days of these partitions, oldest first: without their sizes, no partition is locked for it.
+pub async fn periods(conn: &mut PgConnection, parent: &str) -> sqlx::Result<Vec<NaiveDate>> {
+    let names = sqlx::query_scalar!(
+        r#"
+        select child.relname::text as "name!"
+        from pg_class child
+        join pg_inherits on inhrelid = child.oid
+        join pg_class parent on parent.oid = inhparent
+        where parent.relname = $1 and parent.relnamespace = current_schema()::regnamespace
+        order by child.relname
+        "#,
+        parent,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(names.iter().filter_map(|name| first_day(parent, name)).collect())
+}
+
+/// The first day of a partition, as its name says.
+fn first_day(parent: &str, name: &str) -> Option<NaiveDate> {
+    let digits = name.strip_prefix(parent)?.strip_prefix('_')?;
+    let day = if digits.len() == 6 { format!("{digits}01") } else { digits.to_owned() };
+    NaiveDate::parse_from_str(&day, "%Y%m%d").ok()
+}
+
+/// The time of the first row of the default partition that is not before `from`, and before `until`.
+pub async fn first_stray(
+    conn: &mut PgConnection,
+    parent: &str,
+    column: &str,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> sqlx::Result<Option<DateTime<Utc>>> {
+    let sql =
+        format!("select {column} from {parent}_elsewhen where {column} >= $1 and {column} < $2 order by 1 limit 1");
+    #[expect(clippy::disallowed_methods, reason = "the names are ours")]
+    sqlx::query_scalar(AssertSqlSafe(sql)).bind(from).bind(until).fetch_optional(conn).await
+}
+
+/// Whether the database has room for the locks of a backup, which reads every table at once.
+#[derive(Debug, Clone, Copy)]
+pub struct LockRoom {
+    /// How many partitions all tables have.
+    pub partitions: i64,
+    /// How many locks whoever reads them all takes: one for each, and one for each of their indexes.
+    pub locks: i64,
+    /// How many there is room for, shared by all connections.
+    pub room: i64,
+}
+
+/// Counts them.
+pub async fn lock_room(conn: &mut PgConnection) -> sqlx::Result<LockRoom> {
+    sqlx::query_as!(
+        LockRoom,
+        r#"
+        select
+            count(*) filter (where relkind = 'r') as "partitions!",
+            count(*) as "locks!",
+            current_setting('max_locks_per_transaction')::bigint
+                * (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint)
+                as "room!"
+        from pg_class
+        where relispartition and relnamespace = current_schema()::regnamespace
+        "#
+    )
+    .fetch_one(conn)
+    .await
 }
 
 /// How many rows a partition has.
@@ -114,7 +175,7 @@ pub async fn drop(conn: &mut PgConnection, partition: &Partition) -> sqlx::Resul
 
 /// The default partition holds rows of that time (23514), the table could not be had (55P03), or looking through the
 /// default partition took too long (57014).
-fn is_put_off(error: &dyn DatabaseError) -> bool {
+pub(super) fn is_put_off(error: &dyn DatabaseError) -> bool {
     matches!(error.code().as_deref(), Some("23514" | "55P03" | "57014"))
 }
 

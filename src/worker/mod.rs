@@ -17,7 +17,7 @@ use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::watch;
 
 use crate::{
-    inbox::{self, Wake},
+    inbox::{self, Recording, Wake},
     tables::wechat_contact_record::KnownMonths,
 };
 
@@ -69,6 +69,7 @@ pub struct Worker {
     settings: Settings,
     conn: Option<PgConnection>,
     months: KnownMonths,
+    recording: Recording,
     /// How many deliveries to take one by one, after a batch failed.
     singly: usize,
     place: Place,
@@ -91,15 +92,26 @@ impl Worker {
             settings,
             conn: None,
             months: KnownMonths::default(),
+            recording: Recording::default(),
             singly: 0,
             place: Place::default(),
         }
     }
 
+    /// Says there how it goes.
+    pub fn report_to(self, recording: Recording) -> Self {
+        Self { recording, ..self }
+    }
+
     /// Works until told to stop, then finishes the batch in hand.
     pub async fn run(mut self, wake: Wake, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
-            match self.step().await {
+            let step = self.step().await;
+            match &step {
+                Ok(_) => self.recording.goes_on(),
+                Err(error) => self.recording.failed(error),
+            }
+            match step {
                 Ok(Step::Worked(size)) if self.singly > 0 || size >= self.settings.batch_max as usize => {}
                 Ok(Step::Worked(_)) => tokio::select! {
                     () = tokio::time::sleep(GATHER) => {}

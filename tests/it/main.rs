@@ -43,6 +43,10 @@ mod outage;
 
 mod poison;
 
+mod readiness;
+
+mod partitions;
+
 mod processes;
 
 mod stop;

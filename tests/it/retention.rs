@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use secrecy::ExposeSecret;
 use tokio::process::Command;
 use wecomd::{
@@ -16,7 +16,7 @@ use crate::support::{
     Acting, TestDb,
     daemon::program,
     folder::Folder,
-    plaintext::{event, picture, text},
+    plaintext::{contact, event, picture, text},
 };
 
 const CUSTOMER: &str = "wmEXAMPLE00000000000000000000001";
@@ -30,13 +30,24 @@ fn keep(acting: &Acting, settings: Settings) -> Retention {
 }
 
 async fn deliver(acting: &Acting, plaintexts: Vec<String>) {
-    acting.app.deliver(plaintexts.into_iter().map(Push::of_plaintext).collect()).await;
+    let report = acting.app.deliver(plaintexts.into_iter().map(Push::of_plaintext).collect()).await;
+    assert_eq!(report.genuine.failed, 0, "each is answered");
 }
 
 async fn partitions(db: &TestDb, parent: &str) -> Vec<String> {
     let sql =
         format!("select inhrelid::regclass::text from pg_inherits where inhparent = '{parent}'::regclass order by 1");
     db.texts(&sql).await
+}
+
+/// A day of the inbox that had a partition in its time.
+async fn make_day(db: &TestDb, day: &str) {
+    let next = day.parse::<NaiveDate>().expect("a day") + Days::new(1);
+    let name = day.replace('-', "");
+    db.execute(&format!(
+        "create table inbox_{name} partition of inbox for values from ('{day} 00:00+00') to ('{next} 00:00+00')"
+    ))
+    .await;
 }
 
 async fn run(keep: &Retention, kind: Kind, dry: bool) -> Outcome {
@@ -59,6 +70,9 @@ fn files(acting: &Acting) -> usize {
 async fn old_days_of_the_inbox_go_whole_but_for_what_is_not_settled() {
     let acting = Acting::start().await;
     let now = Utc::now().timestamp();
+    for day in ["2025-01-10", "2025-01-12"] {
+        make_day(&acting.app.db, day).await;
+    }
     deliver(
         &acting,
         vec![
@@ -94,10 +108,66 @@ async fn old_days_of_the_inbox_go_whole_but_for_what_is_not_settled() {
     acting.app.drain().await;
     assert_eq!(run(&keep, Kind::Plaintext, false).await.partitions, ["inbox_20250112"]);
     assert_eq!(acting.app.db.count("select count(*) from wechat_contact_record where content = '三'").await, 1);
-    // A day that is gone is made again if something of it comes.
-    deliver(&acting, vec![text(at("2025-01-10T11:00:00Z"), CUSTOMER, "迟", 6)]).await;
+    acting.finish().await;
+}
+
+#[tokio::test]
+async fn a_captured_callback_of_a_dropped_day_is_acknowledged_and_nothing_of_it_is_kept() {
+    let acting = Acting::start().await;
+    let db = &acting.app.db;
+    make_day(db, "2025-01-10").await;
+    make_day(db, "2025-01-11").await;
+    let parked = contact(at("2025-01-11T08:00:00Z"), "add_external_contact", "zhangsan", CUSTOMER, &[]);
+    let parked = parked[..parked.len() / 2].to_owned();
+    let dropped = [
+        text(at("2025-01-10T08:00:00Z"), CUSTOMER, "一", 1),
+        // One that never had a day of its own.
+        text(at("2016-05-05T08:00:00Z"), CUSTOMER, "旧", 2),
+    ];
+    // Times that cannot be true say nothing about how old a callback is.
+    let kept = [
+        text(0, CUSTOMER, "无", 3),
+        text(at("2012-01-01T00:00:00Z"), CUSTOMER, "古", 4),
+        text(at("2050-01-01T00:00:00Z"), CUSTOMER, "远", 5),
+    ];
+    let all: Vec<_> = dropped.iter().chain(&kept).chain([&parked]).cloned().collect();
+    deliver(&acting, all.clone()).await;
     acting.app.drain().await;
-    assert_eq!(acting.app.db.count("select count(*) from wechat_contact_record where content = '迟'").await, 1);
+    db.execute("update inbox set received_at = now() - interval '1 year'").await;
+    let keep = keep(&acting, Settings { plaintext_days: 30, ..Settings::default() });
+    let went = run(&keep, Kind::Plaintext, false).await;
+    assert_eq!((went.partitions, went.waiting), (vec!["inbox_20250110".to_owned()], vec!["inbox_20250111".to_owned()]));
+    assert_eq!(db.count("select count(*) from inbox").await, 1, "what is parked keeps its day");
+    db.execute("delete from wechat_contact_record").await;
+
+    // `deliver` fails unless each is answered.
+    deliver(&acting, all).await;
+    let stored = "select convert_from(plaintext, 'UTF8') from inbox order by event_at";
+    let mut expected = kept.to_vec();
+    expected.insert(2, parked);
+    assert_eq!(db.texts(stored).await, expected);
+    acting.app.drain().await;
+    let recorded = "select content from wechat_contact_record order by contact_time";
+    assert_eq!(db.texts(recorded).await, ["无", "古", "远"]);
+    let metrics = acting.app.ask_raw("GET", "/metrics", b"").await.text();
+    assert!(metrics.contains(r#"wecomd_callbacks_total{outcome="dropped_day"} 2"#), "{metrics}");
+    acting.finish().await;
+}
+
+#[tokio::test]
+async fn a_clock_that_was_wrong_for_a_while_cannot_make_today_be_thrown_away() {
+    let acting = Acting::start().await;
+    let db = &acting.app.db;
+    let now = Utc::now();
+    // As if retention had run weeks ahead of time.
+    db.execute(&format!(
+        "drop table inbox_{}; insert into inbox_dropped_day (day) values ('{}')",
+        now.format("%Y%m%d"),
+        now.format("%Y-%m-%d")
+    ))
+    .await;
+    deliver(&acting, vec![text(now.timestamp(), CUSTOMER, "今", 1)]).await;
+    assert_eq!(db.count("select count(*) from inbox").await, 1);
     acting.finish().await;
 }
 
@@ -241,12 +311,7 @@ async fn nobody_edits_a_month_of_the_access_log_by_its_own_name() {
 #[tokio::test]
 async fn the_command_says_what_would_go_and_what_went() {
     let (db, folder) = (TestDb::new().await, Folder::new("retention"));
-    let day = NaiveDate::from_ymd_opt(2025, 1, 10).expect("a day");
-    db.execute(&format!(
-        "create table inbox_{} partition of inbox for values from ('{day} 00:00+00') to ('2025-01-11 00:00+00')",
-        day.format("%Y%m%d")
-    ))
-    .await;
+    make_day(&db, "2025-01-10").await;
     let command = |dry: bool| {
         let mut command = Command::from(program(folder.path()));
         command.arg("retention").args(dry.then_some("--dry-run")).env("DATABASE_URL", db.url.expose_secret());

@@ -35,6 +35,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("sync", &["changes", "ids", "tables", "wecom"]),
     ("backup", &["embedded", "media", "tables", "vault"]),
     ("privacy", &["ids", "inbox", "media", "tables"]),
+    ("housekeeping", &["tables"]),
     // For people.
     (
         "admin",
@@ -65,6 +66,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "config",
             "flow",
             "handover",
+            "housekeeping",
             "ids",
             "inbox",
             "media",

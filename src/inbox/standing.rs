@@ -1,0 +1,129 @@
+//! How storing goes, as the committer saw it: for whoever asks whether callbacks can be stored.
+//!
+//! One delivery that the database refuses says nothing about the next one. Several different ones with nothing stored
+//! in between do, and so does an error that no delivery can be the reason of.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::trouble::{is_of_all, is_refusal, said};
+
+/// How long a failure counts without asking the database again.
+const FAILURE_COUNTS_FOR: Duration = Duration::from_secs(10);
+
+/// From so many different deliveries on that were refused with nothing stored in between, it is not their own fault.
+const REFUSED_MIN: usize = 3;
+
+/// How the last groups went. Cheap to clone; keeps nothing open.
+#[derive(Debug, Clone, Default)]
+pub struct Standing(Arc<Mutex<Commits>>);
+
+#[derive(Debug, Default)]
+struct Commits {
+    /// The hashes of deliveries that were refused since one was stored, up to [`REFUSED_MIN`].
+    refused: BTreeSet<[u8; 32]>,
+    failure: Option<Failure>,
+}
+
+/// The last failure to store, with nothing stored since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    at: Instant,
+    /// SQLSTATE and message.
+    pub said: String,
+}
+
+impl Failure {
+    /// Whether it is so recent that it counts as how storing stands; an older one wants a trial.
+    pub fn is_fresh(&self) -> bool {
+        self.at.elapsed() <= FAILURE_COUNTS_FOR
+    }
+}
+
+impl Standing {
+    /// The last failure, if nothing was stored since.
+    pub fn failure(&self) -> Option<Failure> {
+        self.commits().failure.clone()
+    }
+
+    /// Something was stored.
+    pub(super) fn stored(&self) {
+        *self.commits() = Commits::default();
+    }
+
+    /// These deliveries could not be stored, and nothing else was.
+    pub(super) fn not_stored<'a>(&self, error: &sqlx::Error, hashes: impl Iterator<Item = &'a [u8; 32]>) {
+        let mut commits = self.commits();
+        let room = REFUSED_MIN.saturating_sub(commits.refused.len());
+        if is_refusal(error) {
+            let new: Vec<_> = hashes.filter(|it| !commits.refused.contains(*it)).take(room).copied().collect();
+            commits.refused.extend(new);
+        }
+        if !is_refusal(error) || is_of_all(error) || commits.refused.len() >= REFUSED_MIN {
+            commits.failure = Some(Failure { at: Instant::now(), said: said(error) });
+        }
+    }
+
+    /// A trial went well after this failure. A failure that came meanwhile stands.
+    pub fn mended(&self, failure: &Failure) {
+        let mut commits = self.commits();
+        if commits.failure.as_ref() == Some(failure) {
+            *commits = Commits::default();
+        }
+    }
+
+    fn commits(&self) -> MutexGuard<'_, Commits> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A refusal that only its delivery may be the reason of.
+    fn refusal() -> sqlx::Error {
+        sqlx::Error::Encode("too long".into())
+    }
+
+    #[test]
+    fn one_delivery_that_is_refused_again_and_again_says_nothing_about_others() {
+        let standing = Standing::default();
+        for _ in 0..10 {
+            standing.not_stored(&refusal(), [[1; 32]].iter());
+        }
+        assert_eq!(standing.failure(), None);
+    }
+
+    #[test]
+    fn several_deliveries_refused_with_nothing_stored_in_between_are_a_failure_until_one_is_stored() {
+        let standing = Standing::default();
+        for byte in 1..=2 {
+            standing.not_stored(&refusal(), [[byte; 32]].iter());
+        }
+        standing.stored();
+        for byte in 3..=4 {
+            standing.not_stored(&refusal(), [[byte; 32]].iter());
+        }
+        assert_eq!(standing.failure(), None, "one was stored in between");
+        standing.not_stored(&refusal(), [[5; 32]].iter());
+        assert!(standing.failure().is_some_and(|it| it.said.contains("too long") && it.is_fresh()));
+        standing.stored();
+        assert_eq!(standing.failure(), None);
+    }
+
+    #[test]
+    fn trouble_of_the_database_is_a_failure_at_once_and_a_trial_ends_it_unless_another_came() {
+        let standing = Standing::default();
+        standing.not_stored(&sqlx::Error::PoolTimedOut, [[1; 32]].iter());
+        let first = standing.failure().expect("a failure");
+        standing.not_stored(&sqlx::Error::PoolClosed, [[1; 32]].iter());
+        standing.mended(&first);
+        let second = standing.failure().expect("the newer one stands");
+        standing.mended(&second);
+        assert_eq!(standing.failure(), None);
+    }
+}
