@@ -56,4 +56,6 @@ pub mod sandbox;
 
 pub mod document;
 
+pub mod json_repair;
+
 pub mod ids;
