@@ -58,4 +58,6 @@ pub mod sandbox;
 
 pub mod document;
 
+pub mod json_repair;
+
 pub mod ids;

@@ -27,7 +27,7 @@ use crate::{
         handover::{self, Handover, ToPlan},
         member,
     },
-    wecom::{Api, Class, transfer::MESSAGE_CHARS_MAX},
+    wecom::{Api, Class, Pages, group_chat::LIST, transfer::MESSAGE_CHARS_MAX},
 };
 
 /// How many rules a plan may have.
@@ -389,8 +389,9 @@ fn report(handover: &Handover, plan: Plan, wanted: Wanted) -> Report {
 
 /// The groups that are the leaver's to give away. An app without the right to see them is no reason not to plan the rest.
 async fn groups(api: &Api, owner: &UserId, warnings: &mut Vec<String>) -> Result<Vec<String>, Problem> {
-    let (mut groups, mut cursor) = (Vec::new(), String::new());
-    for _ in 0..GROUP_PAGES_MAX {
+    let (mut pages, mut cursor) = (Pages::new(LIST, GROUP_PAGES_MAX), String::new());
+    let (mut groups, mut unreadable) = (Vec::new(), 0);
+    loop {
         let page = match api.groups_of(owner, &cursor).await {
             Ok(page) => page,
             Err(error) if error.class == Class::Refused => {
@@ -402,10 +403,19 @@ async fn groups(api: &Api, owner: &UserId, warnings: &mut Vec<String>) -> Result
         };
         // 2 and 3: somebody else is taking it over, or has.
         groups.extend(page.groups.into_iter().filter(|it| it.status < 2).map(|it| it.chat_id));
-        if page.next_cursor.is_empty() || page.next_cursor == cursor {
-            break;
+        unreadable += page.unreadable.len();
+        match pages.follow(&cursor, page.next_cursor) {
+            Ok(Some(next)) => cursor = next,
+            Ok(None) => break,
+            Err(error) => {
+                warnings.push(format!("not all groups could be read 客户群列表未能读完: {}", error.message));
+                break;
+            }
         }
-        cursor = page.next_cursor;
+    }
+    if unreadable > 0 {
+        warnings
+            .push(format!("{unreadable} groups could not be read and are left out 有 {unreadable} 个客户群无法读取"));
     }
     Ok(groups)
 }

@@ -55,7 +55,7 @@ impl Source {
 pub type ContactKey = (CorpId, ExternalUserId, UserId);
 
 /// Everything a batch of deliveries changes.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Changes {
     /// Rows of `customer_wechat_contact`.
     pub contacts: BTreeMap<ContactKey, Contact>,

@@ -133,6 +133,9 @@ async fn report(pool: &PgPool, id: i64, as_json: bool) -> anyhow::Result<String>
         "  {} members, {} contacts and {} customers of leavers were read",
         run.members, run.contacts, run.unassigned
     ));
+    if run.unreadable > 0 {
+        say(&format!("  {} rows of WeCom's lists could not be used", run.unreadable));
+    }
     if let Some(reason) = &run.reason {
         say(&format!("  it stopped because {}", field(reason)));
         say("  see to that, and run the same command again: it goes on where it stopped");
@@ -173,5 +176,6 @@ fn words(kind: Kind) -> &'static str {
         Kind::MemberLeft => "members had left without a word; their handovers are there now",
         Kind::MemberRefused => "members' customers are refused by WeCom, and stay as they are",
         Kind::NotServing => "members have contacts here, but serve no customers at WeCom",
+        Kind::Unreadable => "kinds of rows could not be read, and what they are about stays as it is",
     }
 }

@@ -20,7 +20,7 @@ use crate::{
         contact_way::{self, ContactWay, Purpose},
         matching::People,
     },
-    wecom::{Api, ApiError, Class, Wecom, contact_way as wire},
+    wecom::{Api, ApiError, Class, Pages, Wecom, contact_way as wire},
 };
 
 /// How long one attempt may take in all: looking, making, the tokens it needs.
@@ -191,9 +191,11 @@ async fn since(pool: &PgPool, way: &ContactWay) -> sqlx::Result<DateTime<Utc>> {
 async fn find(pool: &PgPool, api: &Api, way: &ContactWay, since: DateTime<Utc>) -> Result<Option<wire::Made>, NotMade> {
     let from = since - CLOCK_DIFFERENCE;
     let to = Utc::now() + CLOCK_DIFFERENCE;
-    let mut cursor = String::new();
-    for _ in 0..PAGES_MAX {
+    let (mut pages, mut cursor) = (Pages::new(wire::LIST, PAGES_MAX), String::new());
+    let mut unreadable = 0;
+    loop {
         let page = api.contact_ways(from, to, &cursor).await?;
+        unreadable += page.unreadable.len();
         let known = contact_way::known(&mut *pool.acquire().await?, &way.corpid, &page.config_ids).await?;
         for config_id in page.config_ids.iter().filter(|id| !known.contains(id)) {
             let shown = match api.contact_way(config_id).await {
@@ -206,10 +208,15 @@ async fn find(pool: &PgPool, api: &Api, way: &ContactWay, since: DateTime<Utc>) 
                 return Ok(Some(wire::Made { config_id: shown.config_id, qr_code: shown.qr_code }));
             }
         }
-        if page.next_cursor.is_empty() {
-            break;
+        match pages.follow(&cursor, page.next_cursor)? {
+            Some(next) => cursor = next,
+            // It may be the one that cannot be read.
+            None if unreadable > 0 => return Err(incomplete(unreadable).into()),
+            None => return Ok(None),
         }
-        cursor = page.next_cursor;
     }
-    Ok(None)
+}
+
+fn incomplete(unreadable: usize) -> ApiError {
+    ApiError::odd(wire::LIST, format!("{unreadable} contact ways of the list cannot be read"))
 }

@@ -19,7 +19,7 @@ use crate::{
         handover::{self, Handover, Heard, Taken},
     },
     wecom::{
-        ApiError, Class,
+        ApiError, Class, Pages,
         transfer::{Flow, TransferResult},
     },
 };
@@ -108,24 +108,24 @@ impl Driver<'_> {
 
     /// All pages of a pair's results; the last word on each customer counts. None if WeCom knows of no transfer between
     /// these two: one of them is not there in the way that this endpoint is for.
-    async fn results(
-        &self,
-        handover: &Handover,
-        flow: Flow,
-        to: &UserId,
-    ) -> Result<BTreeMap<String, TransferResult>, Trouble> {
+    async fn results(&self, handover: &Handover, flow: Flow, to: &UserId) -> Result<Results, Trouble> {
         let api = self.wecom.corp(&handover.corpid).await?;
-        let (mut results, mut cursor) = (BTreeMap::new(), String::new());
-        for _ in 0..PAGES_MAX {
+        let (mut pages, mut cursor) = (Pages::new(flow.results_path(), PAGES_MAX), String::new());
+        let mut results = Results { by_customer: BTreeMap::new(), complete: true };
+        loop {
             let page = match api.transfer_results(flow, &handover.wechat_userid, to, &cursor).await {
-                Err(error) if is_none_known(&error) => break,
+                Err(error) if is_none_known(&error) => return Ok(results),
                 page => page?,
             };
-            results.extend(page.customers.into_iter().map(|it| (it.external_userid.0.clone(), it)));
-            if page.next_cursor.is_empty() || page.next_cursor == cursor {
-                break;
+            results.complete &= page.unreadable.is_empty();
+            results.by_customer.extend(page.customers.into_iter().map(|it| (it.external_userid.0.clone(), it)));
+            match pages.follow(&cursor, page.next_cursor)? {
+                Some(next) => cursor = next,
+                None => break,
             }
-            cursor = page.next_cursor;
+        }
+        if !results.complete {
+            tracing::warn!(handover = self.id, "rows of WeCom's results cannot be used; whoever is not named waits");
         }
         Ok(results)
     }
@@ -135,7 +135,7 @@ impl Driver<'_> {
         &self,
         handover: &Handover,
         items: Vec<Taken>,
-        results: &BTreeMap<String, TransferResult>,
+        results: &Results,
         asked: Asked,
     ) -> Result<(), Trouble> {
         let Some((mut transaction, _)) = self.begin().await? else { return Ok(()) };
@@ -145,7 +145,7 @@ impl Driver<'_> {
         let mut heard: BTreeMap<Fact, Vec<Heard>> = BTreeMap::new();
         let mut late = Vec::new();
         for item in items {
-            let result = results.get(&item.subject);
+            let result = results.by_customer.get(&item.subject);
             let said = result.and_then(|it| code::of_result(it.status));
             // An end that an earlier round came to says nothing of this one.
             let said = said.filter(|fact| {
@@ -153,12 +153,13 @@ impl Driver<'_> {
                     && item.again
                     && matches!(fact, Fact::CustomerRefused | Fact::SuccessorFull))
             });
-            let takeover_at =
-                result.and_then(|it| DateTime::from_timestamp(it.takeover_time, 0)).filter(|it| it.timestamp() > 0);
+            let takeover_at = result.and_then(TransferResult::takeover_at);
             let is_late = asked == Asked::Waiting && is_overdue(takeover_at.or(item.takeover_at), item.called_at, now);
             let fact = match (said, asked) {
                 (Some(Fact::Accepted), _) if is_late => Fact::Unanswered,
                 (Some(fact), _) => fact,
+                // Perhaps it was named in a row that was left out.
+                (None, _) if result.is_none() && !results.complete => continue,
                 (None, Asked::Unanswered) => Fact::NotDone,
                 (None, Asked::Waiting) if is_lost(&item, current, now) => Fact::NotDone,
                 (None, Asked::Waiting) if is_late => Fact::Unanswered,
@@ -199,7 +200,8 @@ impl Driver<'_> {
         let mut groups = groups.into_iter();
         while let Some(item) = groups.next() {
             let fact = match api.group(&item.subject).await {
-                Ok(group) if group.owner == item.successor_userid => Fact::HandedOver,
+                Ok(group) if group.owner.is_none() => continue,
+                Ok(group) if group.owner.as_ref() == Some(&item.successor_userid) => Fact::HandedOver,
                 Ok(_) if asked == Asked::Unanswered => Fact::NotDone,
                 Ok(_) => {
                     undecided.push((item, code::GROUP_UNDECIDED.to_owned()));
@@ -234,6 +236,13 @@ impl Driver<'_> {
         }
         trouble.map_or(Ok(()), |error| Err(error.into()))
     }
+}
+
+/// All pages of a pair's results.
+struct Results {
+    by_customer: BTreeMap<String, TransferResult>,
+    /// Whether every row could be read: otherwise a customer who is missing says nothing.
+    complete: bool,
 }
 
 /// Why results are asked for.

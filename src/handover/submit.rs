@@ -79,9 +79,10 @@ impl Driver<'_> {
             };
             match asked.await {
                 Ok(failed) => {
+                    // Which groups are not named went well, unless one that is named cannot be read.
+                    let otherwise = failed.is_complete().then_some(0);
                     let said: BTreeMap<_, _> = failed.into_iter().map(|it| (it.chat_id, it.errcode)).collect();
-                    // Which groups are not named went well.
-                    left |= self.answered(handover, &chunk, &said, Some(0), code::of_group).await?;
+                    left |= self.answered(handover, &chunk, &said, otherwise, code::of_group).await?;
                 }
                 Err(error) => self.not_answered(&chunk, error).await?,
             }

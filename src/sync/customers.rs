@@ -19,11 +19,18 @@ use crate::{
         sync_run::{self, Counts, Phase, Standing},
         sync_shard::{self, Shard},
     },
-    wecom::{ApiError, Class, customer::BATCH_MAX, tag::Tag},
+    wecom::{
+        ApiError, Class, Rows,
+        customer::{BATCH_MAX, CUSTOMERS},
+        tag::Tag,
+    },
 };
 
 /// Codes with which WeCom says that a cursor is not accepted any more.
 const CURSOR_OVER: &[i64] = &[50100, 60268];
+
+/// How many pages a group's list may have: a hundred members with fifty thousand contacts each.
+const PAGES_MAX: usize = 50_000;
 
 /// How often a group begins again before the run gives up.
 const RESTARTS_MAX: i32 = 5;
@@ -41,7 +48,7 @@ const UNNAMED_MAX: i64 = 500;
 /// Reads who may have customers, and puts them into groups. Whoever of our members was named neither there nor in a
 /// department is out of sight: perhaps gone, perhaps not.
 pub(super) async fn staff(run: &mut Run, standing: &Standing) -> Result<(), Halt> {
-    let mut users = run.api().await?.follow_users().await?;
+    let Rows { rows: mut users, unreadable } = run.api().await?.follow_users().await?;
     users.sort();
     users.dedup();
     let mut transaction = run.begin(&Counts { calls: 1, ..Counts::default() }).await?;
@@ -49,8 +56,10 @@ pub(super) async fn staff(run: &mut Run, standing: &Standing) -> Result<(), Halt
         sync_shard::add(&mut transaction, run.lease.run, group).await?;
     }
     let serving = run.current(&mut transaction, users, false).await?;
-    // Without any department in sight, nobody was asked for.
-    if let Some(members_from) = standing.members_from.filter(|_| !standing.departments.is_empty()) {
+    run.name_unreadable(&mut transaction, &unreadable).await?;
+    // Without any department in sight, nobody was asked for; and whoever was left out was perhaps named.
+    let all_read = !standing.departments.is_empty() && standing.unreadable == 0 && unreadable.is_empty();
+    if let Some(members_from) = standing.members_from.filter(|_| all_read) {
         let serving: Vec<_> = serving.into_iter().map(|user| user.0).collect();
         let (corpid, since) = (run.lease.corpid.clone(), reading::said_at(members_from));
         let unseen = member::not_named_since(&mut transaction, &corpid, since, &serving).await?;
@@ -74,7 +83,8 @@ pub(super) async fn staff(run: &mut Run, standing: &Standing) -> Result<(), Halt
     Ok(transaction.commit().await?)
 }
 
-/// Reads the next page of customers, or marks what a group that was read to its end did not name.
+/// Reads the next page of customers, or marks what a group that was read to its end did not name. Where a row was left
+/// out, nothing is marked.
 pub(super) async fn customers(run: &mut Run, standing: &Standing) -> Result<(), Halt> {
     let shard = {
         let mut conn = run.sync.pool.acquire().await?;
@@ -102,9 +112,10 @@ async fn read(run: &mut Run, standing: &Standing, shard: &Shard) -> Result<(), H
         Ok(page) => page,
         Err(error) => return refused(run, shard, error, standing.now).await,
     };
-    if !page.next_cursor.is_empty() && page.next_cursor == shard.cursor {
-        return Err(Halt::Odd("WeCom's list of customers goes round in a circle".to_owned()));
+    if usize::try_from(shard.pages).unwrap_or(usize::MAX) >= PAGES_MAX {
+        return Err(Halt::Odd(format!("a group's list of customers has more than {PAGES_MAX} pages")));
     }
+    let next = run.walk(shard.id, CUSTOMERS, PAGES_MAX).follow(&shard.cursor, page.next_cursor)?.unwrap_or_default();
     let counts = Counts { calls, contacts: as_count(page.contacts.len()), ..Counts::default() };
     let mut transaction = run.begin(&counts).await?;
     let users = page.contacts.iter().map(|it| it.follower.user.clone()).collect();
@@ -121,9 +132,11 @@ async fn read(run: &mut Run, standing: &Standing, shard: &Shard) -> Result<(), H
         found.extend(reading::contact(&mut changes, &corpid, &key.1, it, standing.now, &tags, held));
     }
     run.tags = Some(tags);
-    run.write(&mut transaction, changes, &found).await?;
+    let refused = run.write(&mut transaction, changes, &found).await?;
+    run.name_unreadable(&mut transaction, &page.unreadable).await?;
+    let left_out = refused > 0 || !page.unreadable.is_empty();
     let began_at = shard.began_at.unwrap_or(standing.now);
-    sync_shard::turn(&mut transaction, run.lease.run, shard, &page.next_cursor, began_at).await?;
+    sync_shard::turn(&mut transaction, run.lease.run, shard, &next, began_at, left_out).await?;
     Ok(transaction.commit().await?)
 }
 
@@ -134,6 +147,9 @@ async fn refused(run: &mut Run, shard: &Shard, error: ApiError, now: DateTime<Ut
     if !over && !ABOUT_MEMBERS.contains(&code) {
         return Err(error.into());
     }
+    if over {
+        run.walk_anew();
+    }
     let mut transaction = run.begin(&Counts { calls: 1, ..Counts::default() }).await?;
     let id = run.lease.run;
     match shard.users.as_slice() {
@@ -141,7 +157,7 @@ async fn refused(run: &mut Run, shard: &Shard, error: ApiError, now: DateTime<Ut
         [] => sync_shard::end(&mut transaction, id, shard, false).await?,
         // This is how WeCom says "none".
         [_] if error.is(NO_CUSTOMERS) => {
-            sync_shard::turn(&mut transaction, id, shard, "", shard.began_at.unwrap_or(now)).await?;
+            sync_shard::turn(&mut transaction, id, shard, "", shard.began_at.unwrap_or(now), false).await?;
         }
         [user] => {
             let found = Drift {
@@ -165,6 +181,11 @@ async fn judge(run: &mut Run, shard: &Shard) -> Result<(), Halt> {
         return Err(Halt::Odd("a group of members was read without a beginning".to_owned()));
     };
     let mut transaction = run.begin(&Counts::default()).await?;
+    // Whoever was not named may have been in a row that was left out.
+    if shard.unreadable {
+        sync_shard::end(&mut transaction, run.lease.run, shard, false).await?;
+        return Ok(transaction.commit().await?);
+    }
     let users = run.current(&mut transaction, shard.users.clone(), false).await?;
     let users: Vec<_> = users.into_iter().map(|user| user.0).collect();
     let (corpid, at) = (run.lease.corpid.clone(), reading::said_at(began_at));

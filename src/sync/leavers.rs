@@ -11,26 +11,43 @@ use crate::{
         sync_drift::{Drift, Kind},
         sync_run::{self, Counts, Phase, Standing},
     },
+    wecom::customer::UNASSIGNED,
 };
 
 /// The cursor is not accepted any more.
 const CURSOR_OVER: &[i64] = &[50100, 60268];
 
+/// How often the list begins again before the run gives up.
+const RESTARTS_MAX: u32 = 5;
+
+/// How many pages the list may have, of a thousand customers each.
+const PAGES_MAX: usize = 10_000;
+
+/// The list's number among a run's walks: groups of members begin with 1.
+const WALK: i64 = 0;
+
 /// Reads the next page. A leaver's handover follows from when they left and from the contacts that stand.
 pub(super) async fn unassigned(run: &mut Run, standing: &Standing) -> Result<(), Halt> {
     let page = match run.api().await?.unassigned(&standing.cursor).await {
-        Err(error) if !standing.cursor.is_empty() && error.errcode.is_some_and(|code| CURSOR_OVER.contains(&code)) => {
-            // Reading it again from the beginning changes nothing that was right.
+        Err(error)
+            if !standing.cursor.is_empty()
+                && run.restarts < RESTARTS_MAX
+                && error.errcode.is_some_and(|code| CURSOR_OVER.contains(&code)) =>
+        {
+            // Reading it again from the beginning changes nothing that was right. The pages go on being counted.
+            run.restarts += 1;
+            run.walk_anew();
             let mut transaction = run.begin(&Counts { calls: 1, ..Counts::default() }).await?;
-            sync_run::go_on(&mut transaction, run.lease.run, Phase::Unassigned, 0, "").await?;
+            sync_run::go_on(&mut transaction, run.lease.run, Phase::Unassigned, standing.position + 1, "").await?;
             return Ok(transaction.commit().await?);
         }
         page => page?,
     };
-    let last = page.is_last || page.next_cursor.is_empty();
-    if !last && page.next_cursor == standing.cursor {
-        return Err(Halt::Odd("WeCom's list of leavers' customers goes round in a circle".to_owned()));
+    if usize::try_from(standing.position).unwrap_or(usize::MAX) >= PAGES_MAX {
+        return Err(Halt::Odd(format!("WeCom's list of leavers' customers has more than {PAGES_MAX} pages")));
     }
+    let next = if page.is_last { String::new() } else { page.next_cursor };
+    let next = run.walk(WALK, UNASSIGNED, PAGES_MAX).follow(&standing.cursor, next)?;
     let read = i64::try_from(page.customers.len()).unwrap_or(i64::MAX);
     let mut transaction = run.begin(&Counts { calls: 1, unassigned: read, ..Counts::default() }).await?;
     // Whoever leaves changes what others' rows follow from, so the corp is ours alone for this moment.
@@ -54,8 +71,12 @@ pub(super) async fn unassigned(run: &mut Run, standing: &Standing) -> Result<(),
         }
     }
     run.write(&mut transaction, changes, &found).await?;
-    let (phase, cursor) = if last { (Phase::Compare, "") } else { (Phase::Unassigned, page.next_cursor.as_str()) };
-    sync_run::go_on(&mut transaction, run.lease.run, phase, 0, cursor).await?;
+    run.name_unreadable(&mut transaction, &page.unreadable).await?;
+    let (phase, position) = match next {
+        Some(_) => (Phase::Unassigned, standing.position + 1),
+        None => (Phase::Compare, 0),
+    };
+    sync_run::go_on(&mut transaction, run.lease.run, phase, position, &next.unwrap_or_default()).await?;
     Ok(transaction.commit().await?)
 }
 

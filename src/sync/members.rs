@@ -7,6 +7,7 @@ use crate::{
         member,
         sync_run::{self, Counts, Phase, Standing},
     },
+    wecom::Rows,
 };
 
 /// Codes with which WeCom says that a department is not there any more, or not in sight.
@@ -14,10 +15,12 @@ const NO_DEPARTMENT: &[i64] = &[60003, 60011, 60123];
 
 /// Reads which departments there are.
 pub(super) async fn departments(run: &mut Run, standing: &Standing) -> Result<(), Halt> {
-    let mut departments: Vec<_> = run.api().await?.departments().await?.into_iter().map(|it| it.id).collect();
+    let listed = run.api().await?.departments().await?;
+    let mut departments: Vec<_> = listed.iter().map(|it| it.id).collect();
     departments.sort_unstable();
     departments.dedup();
     let mut transaction = run.begin(&Counts { calls: 1, ..Counts::default() }).await?;
+    run.name_unreadable(&mut transaction, &listed.unreadable).await?;
     sync_run::set_departments(&mut transaction, run.lease.run, &departments, standing.now).await?;
     Ok(transaction.commit().await?)
 }
@@ -30,8 +33,10 @@ pub(super) async fn members(run: &mut Run, standing: &Standing) -> Result<(), Ha
         sync_run::go_on(&mut transaction, run.lease.run, Phase::Staff, 0, "").await?;
         return Ok(transaction.commit().await?);
     };
-    let members = match run.api().await?.members_of(department).await {
-        Err(error) if error.errcode.is_some_and(|code| NO_DEPARTMENT.contains(&code)) => Vec::new(),
+    let Rows { rows: members, unreadable } = match run.api().await?.members_of(department).await {
+        Err(error) if error.errcode.is_some_and(|code| NO_DEPARTMENT.contains(&code)) => {
+            Rows { rows: Vec::new(), unreadable: Vec::new() }
+        }
         members => members?,
     };
     let counts = Counts { calls: 1, members: i32::try_from(members.len()).unwrap_or(i32::MAX), ..Counts::default() };
@@ -46,6 +51,7 @@ pub(super) async fn members(run: &mut Run, standing: &Standing) -> Result<(), Ha
     let found: Vec<_> =
         read.filter_map(|(user, it)| reading::member(&mut changes, &corpid, user, it, at, held.get(user))).collect();
     run.write(&mut transaction, changes, &found).await?;
+    run.name_unreadable(&mut transaction, &unreadable).await?;
     sync_run::go_on(&mut transaction, run.lease.run, Phase::Members, standing.position + 1, "").await?;
     Ok(transaction.commit().await?)
 }

@@ -19,6 +19,8 @@ mod leavers;
 
 mod run;
 
+mod refused;
+
 mod schedule;
 
 mod work;

@@ -57,7 +57,7 @@ pub(super) fn contact(
     let (profile, follower) = (&it.profile, &it.follower);
     let key = (corpid.clone(), profile.external_userid.clone(), user.clone());
     let contact = changes.contacts.entry(key).or_default();
-    let since = DateTime::from_timestamp(follower.createtime, 0).filter(|_| follower.createtime > 0);
+    let since = follower.since();
     if let Some(since) = since {
         contact.became(ContactStatus::Contacted, since);
         contact.met(since);
@@ -111,8 +111,8 @@ fn card(profile: &wecom::customer::Profile, follower: &wecom::customer::Follower
         remark: said(&follower.remark),
         description: said(&follower.description),
         tags,
-        remark_mobiles: follower.remark_mobiles.clone(),
-        add_way: follower.add_way.and_then(|it| i32::try_from(it).ok()),
+        remark_mobiles: follower.mobiles(),
+        add_way: follower.add_way.0.and_then(|it| i32::try_from(it).ok()),
     }
 }
 
@@ -147,8 +147,9 @@ pub(super) fn member(
     if let Some(avatar) = it.avatar.as_ref().filter(|it| !it.is_empty()) {
         Register::set(&mut member.avatar, avatar.clone(), at);
     }
-    let departments: Vec<_> = it.department.iter().map(i64::to_string).collect();
-    Register::set(&mut member.department, departments.join(","), at);
+    if let Some(departments) = it.departments() {
+        Register::set(&mut member.department, departments, at);
+    }
     if it.status != 0 {
         Register::set(&mut member.status, it.status, at);
     }

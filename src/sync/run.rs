@@ -7,15 +7,13 @@ use tokio::time::sleep;
 
 use super::{Halt, Sync, customers, leavers, members, reading::Tags};
 use crate::{
-    changes::Changes,
     ids::UserId,
     tables::{
-        apply, member_alias,
-        sync_drift::{self, Drift},
+        apply, member_alias, sync_drift,
         sync_run::{self, Counts, Lease, Phase, Standing},
         wechat_contact_record::KnownMonths,
     },
-    wecom::{Api, ApiError, Class},
+    wecom::{Api, ApiError, Class, Pages},
 };
 
 /// Between two signs of life while a call or a pause takes long: a third of the lease.
@@ -57,8 +55,14 @@ pub struct Run {
     pub(super) lease: Lease,
     api: Option<Api>,
     pub(super) tags: Option<Tags>,
-    months: KnownMonths,
-    troubles: u32,
+    pub(super) months: KnownMonths,
+    pub(super) troubles: u32,
+    /// How often in a row the database refused the step.
+    pub(super) refusals: u32,
+    /// How often the list of leavers' customers began again.
+    pub(super) restarts: u32,
+    /// The pages of the list in hand; the number is the group's, 0 for leavers.
+    walk: Option<(i64, Pages)>,
     standing: Option<Standing>,
 }
 
@@ -74,6 +78,9 @@ impl Sync {
             tags: None,
             months: KnownMonths::default(),
             troubles: 0,
+            refusals: 0,
+            restarts: 0,
+            walk: None,
             standing: None,
         }))
     }
@@ -131,11 +138,15 @@ impl Run {
             Phase::Staff => customers::staff(self, &standing).await,
             Phase::Customers => customers::customers(self, &standing).await,
             Phase::Unassigned => leavers::unassigned(self, &standing).await,
-            Phase::Compare | Phase::End => return self.compare().await,
+            Phase::Compare | Phase::End => match self.compare().await {
+                Ok(step) => return Ok(step),
+                Err(error) => Err(error.into()),
+            },
         };
         match done {
             Ok(()) => {
                 self.troubles = 0;
+                self.refusals = 0;
                 Ok(Step::Went)
             }
             Err(Halt::Api(error)) if is_passing(&error) => self.wait(&error).await,
@@ -143,8 +154,21 @@ impl Run {
             Err(Halt::Api(error)) => self.fail(&format!("WeCom refused {error}")).await,
             Err(Halt::Odd(reason)) => self.fail(&reason).await,
             Err(Halt::Lost) => Ok(Step::Over(Over::Lost)),
-            Err(Halt::Database(error)) => Err(error),
+            Err(Halt::Database(error)) => self.database_trouble(error).await,
         }
+    }
+
+    /// The walk through this list, whose cursors it knows since the process took the run. `of` is the group's number.
+    pub(super) fn walk(&mut self, of: i64, path: &'static str, pages_max: usize) -> &mut Pages {
+        if self.walk.as_ref().is_none_or(|(it, _)| *it != of) {
+            self.walk = None;
+        }
+        &mut self.walk.get_or_insert_with(|| (of, Pages::new(path, pages_max))).1
+    }
+
+    /// The list in hand begins again.
+    pub(super) fn walk_anew(&mut self) {
+        self.walk = None;
     }
 
     /// WeCom's endpoints for this corp.
@@ -164,17 +188,6 @@ impl Run {
             return Err(Halt::Lost);
         }
         Ok(transaction)
-    }
-
-    /// Writes what was read and found.
-    pub(super) async fn write(
-        &mut self,
-        conn: &mut PgConnection,
-        changes: Changes,
-        found: &[Drift],
-    ) -> sqlx::Result<()> {
-        apply::apply(conn, changes, &mut self.months).await?;
-        sync_drift::add(conn, self.lease.run, found).await
     }
 
     /// Locks the corp as writing will, and replaces userids by those their owners go by now.
@@ -204,6 +217,10 @@ impl Run {
         sync_drift::find_not_serving(&mut transaction, *run, corpid).await?;
         sync_run::finish(&mut transaction, &self.lease).await?;
         transaction.commit().await?;
+        let unreadable = self.standing.as_ref().map_or(0, |it| it.unreadable);
+        if unreadable > 0 {
+            tracing::warn!(sync.run = run, unreadable, "rows of WeCom's lists cannot be used; the report names them");
+        }
         tracing::info!(sync.run = run, corpid = %corpid, "everything that WeCom lists is reconciled");
         Ok(Step::Over(Over::Done))
     }
@@ -214,14 +231,19 @@ impl Run {
         let pause = error.retry_after.unwrap_or_default().max(pause(self.troubles, rand::random()));
         self.troubles = self.troubles.saturating_add(1);
         tracing::warn!(sync.run = self.lease.run, error = %error, pause_s = pause.as_secs(), "a run waits for WeCom");
+        self.wait_because(&error.to_string(), pause).await
+    }
+
+    /// Says what the run waits for.
+    pub(super) async fn wait_because(&mut self, trouble: &str, pause: Duration) -> sqlx::Result<Step> {
         let mut conn = self.sync.pool.acquire().await?;
-        match sync_run::wait(&mut conn, &self.lease, &error.to_string()).await? {
+        match sync_run::wait(&mut conn, &self.lease, trouble).await? {
             true => Ok(Step::Waits(pause)),
             false => Ok(Step::Over(Over::Lost)),
         }
     }
 
-    async fn fail(&mut self, reason: &str) -> sqlx::Result<Step> {
+    pub(super) async fn fail(&mut self, reason: &str) -> sqlx::Result<Step> {
         tracing::error!(sync.run = self.lease.run, reason, "a run failed; it can be resumed");
         let mut conn = self.sync.pool.acquire().await?;
         sync_run::fail(&mut conn, &self.lease, reason).await?;
@@ -236,7 +258,7 @@ fn is_passing(error: &ApiError) -> bool {
 }
 
 /// Doubles with each trouble, and is shortened by up to a quarter, so that runs do not come back together.
-fn pause(troubles: u32, jitter: f64) -> Duration {
+pub(super) fn pause(troubles: u32, jitter: f64) -> Duration {
     let pause = PAUSE_FIRST.saturating_mul(1 << troubles.min(10)).min(PAUSE_LONGEST);
     pause.mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 4.0)
 }

@@ -84,6 +84,8 @@ pub mod login_state;
 
 pub mod sealed;
 
+pub mod refusal;
+
 pub mod backup;
 
 /// The database's shape, from `migrations/`.

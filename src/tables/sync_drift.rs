@@ -34,11 +34,13 @@ pub enum Kind {
     MemberRefused,
     /// We hold contacts of a member who serves no customers.
     NotServing,
+    /// A row of WeCom's lists cannot be used.
+    Unreadable,
 }
 
 impl Kind {
     /// Every kind, in the order in which a report tells them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::MissingHere,
         Self::GoneThere,
         Self::OtherOwner,
@@ -50,6 +52,7 @@ impl Kind {
         Self::MemberLeft,
         Self::MemberRefused,
         Self::NotServing,
+        Self::Unreadable,
     ];
 
     /// Its name in `sync_drift.kind`.
@@ -66,6 +69,7 @@ impl Kind {
             Self::MemberLeft => "member_left",
             Self::MemberRefused => "member_refused",
             Self::NotServing => "not_serving",
+            Self::Unreadable => "unreadable",
         }
     }
 

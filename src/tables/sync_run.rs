@@ -78,7 +78,7 @@ pub struct Standing {
     pub phase: Phase,
     /// The departments to read.
     pub departments: Vec<i64>,
-    /// How many of them are done.
+    /// How many of them are done; of the unassigned list, how many pages.
     pub position: i32,
     /// Where the unassigned list goes on.
     pub cursor: String,
@@ -88,6 +88,8 @@ pub struct Standing {
     pub contacts: i64,
     /// How many there may be.
     pub expected: i64,
+    /// How many rows could not be used.
+    pub unreadable: i64,
     /// Now, by the one clock that all processes share.
     pub now: DateTime<Utc>,
 }
@@ -159,7 +161,7 @@ pub async fn resume_failed(conn: &mut PgConnection, corpid: &CorpId) -> sqlx::Re
     .fetch_optional(&mut *conn)
     .await?;
     if let Some(run) = run {
-        sqlx::query!("update sync_shard set restarts = 0 where run_id = $1", run).execute(conn).await?;
+        sqlx::query!("update sync_shard set restarts = 0, pages = 0 where run_id = $1", run).execute(conn).await?;
     }
     Ok(run)
 }
@@ -198,7 +200,8 @@ pub async fn take(conn: &mut PgConnection, run: Option<i64>) -> sqlx::Result<Opt
 pub async fn look(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<Option<Standing>> {
     let row = sqlx::query!(
         r#"
-        select phase, departments, position, cursor, members_from, contacts, expected, clock_timestamp() as "now!"
+        select phase, departments, position, cursor, members_from, contacts, expected, unreadable,
+            clock_timestamp() as "now!"
         from sync_run
         where id = $1 and holder = $2 and state = 'running'
         "#,
@@ -215,6 +218,7 @@ pub async fn look(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<Option
         members_from: row.members_from,
         contacts: row.contacts,
         expected: row.expected,
+        unreadable: row.unreadable,
         now: row.now,
     }))
 }
@@ -240,6 +244,12 @@ pub async fn count(conn: &mut PgConnection, lease: &Lease, counts: &Counts) -> s
     .execute(conn)
     .await?;
     Ok(counted.rows_affected() == 1)
+}
+
+/// Counts rows that could not be used.
+pub async fn count_unreadable(conn: &mut PgConnection, run: i64, rows: i64) -> sqlx::Result<()> {
+    sqlx::query!("update sync_run set unreadable = unreadable + $2 where id = $1", run, rows).execute(conn).await?;
+    Ok(())
 }
 
 /// Says that the holder is alive; false if the run is no longer theirs.
@@ -400,6 +410,8 @@ pub struct Shown {
     pub shards: i64,
     /// How many customers of leavers were read.
     pub unassigned: i64,
+    /// How many rows of WeCom's lists could not be used; the report says which and why (`unreadable`).
+    pub unreadable: i64,
     /// How often WeCom was asked.
     pub calls: i64,
     /// What it waits for at the moment.
@@ -431,7 +443,7 @@ pub async fn list(
             (select count(*) from sync_shard where run_id = run.id and sync_shard.state in ('done', 'refused'))
                 as "shards_done!",
             (select count(*) from sync_shard where run_id = run.id) as "shards!",
-            unassigned, calls, trouble, reason, scheduled_for, started_at, heartbeat_at, finished_at
+            unassigned, unreadable, calls, trouble, reason, scheduled_for, started_at, heartbeat_at, finished_at
         from sync_run run
         where ($1::bigint is null or id = $1)
             and ($2::text is null or corpid = $2)

@@ -18,6 +18,10 @@ pub struct Shard {
     pub began_at: Option<DateTime<Utc>>,
     /// How often it began again.
     pub restarts: i32,
+    /// How many of its pages are read.
+    pub pages: i32,
+    /// Whether a row was left out, so that what was not named says nothing.
+    pub unreadable: bool,
     /// Whether it is read to its end, but what was not named is not marked yet.
     pub walked: bool,
 }
@@ -34,7 +38,8 @@ pub async fn next(conn: &mut PgConnection, run: i64) -> sqlx::Result<Option<Shar
     sqlx::query_as!(
         Shard,
         r#"
-        select id, users as "users: Vec<UserId>", cursor, began_at, restarts, state = 'walked' as "walked!"
+        select id, users as "users: Vec<UserId>", cursor, began_at, restarts, pages, unreadable,
+            state = 'walked' as "walked!"
         from sync_shard
         where run_id = $1 and state in ('waiting', 'walked')
         order by id
@@ -46,23 +51,26 @@ pub async fn next(conn: &mut PgConnection, run: i64) -> sqlx::Result<Option<Shar
     .await
 }
 
-/// A page is read; without a next one the group is walked.
+/// A page is read, perhaps without some of its rows; without a next one the group is walked.
 pub async fn turn(
     conn: &mut PgConnection,
     run: i64,
     shard: &Shard,
     cursor: &str,
     began_at: DateTime<Utc>,
+    unreadable: bool,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
-        update sync_shard set cursor = $3, began_at = $4, state = case when $3 = '' then 'walked' else 'waiting' end
+        update sync_shard set cursor = $3, began_at = $4, pages = pages + 1, unreadable = unreadable or $5,
+            state = case when $3 = '' then 'walked' else 'waiting' end
         where run_id = $1 and id = $2
         "#,
         run,
         shard.id,
         cursor,
         began_at,
+        unreadable,
     )
     .execute(conn)
     .await?;
@@ -72,7 +80,10 @@ pub async fn turn(
 /// The cursor is not accepted any more: the group begins again.
 pub async fn restart(conn: &mut PgConnection, run: i64, shard: &Shard) -> sqlx::Result<()> {
     sqlx::query!(
-        "update sync_shard set cursor = '', began_at = null, restarts = restarts + 1 where run_id = $1 and id = $2",
+        r#"
+        update sync_shard set cursor = '', began_at = null, restarts = restarts + 1, pages = 0, unreadable = false
+        where run_id = $1 and id = $2
+        "#,
         run,
         shard.id,
     )

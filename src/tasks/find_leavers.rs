@@ -8,7 +8,10 @@ use crate::{
     changes::Changes,
     ids::{CorpId, UserId},
     tables::{customer_wechat_contact, member_alias, task::Taken},
-    wecom::customer::Unassigned,
+    wecom::{
+        Pages,
+        customer::{UNASSIGNED, Unassigned},
+    },
 };
 
 /// How many pages are read, of a thousand customers each.
@@ -16,16 +19,23 @@ const PAGES_MAX: usize = 1_000;
 
 pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> {
     let api = context.wecom.app(task.app_id).await?;
-    let mut cursor = String::new();
-    for _ in 0..PAGES_MAX {
+    let (mut pages, mut cursor) = (Pages::new(UNASSIGNED, PAGES_MAX), String::new());
+    let mut unreadable = 0;
+    loop {
         let page = api.unassigned(&cursor).await?;
+        unreadable += page.unreadable.len();
         learn(context, &task.corpid, &page.customers).await?;
-        if page.is_last || page.next_cursor.is_empty() || page.next_cursor == cursor {
-            return Ok(());
+        let next = if page.is_last { String::new() } else { page.next_cursor };
+        match pages.follow(&cursor, next) {
+            Ok(Some(next)) => cursor = next,
+            Ok(None) => break,
+            Err(error) => return Err(Failure::park(error.to_string())),
         }
-        cursor = page.next_cursor;
     }
-    Err(Failure::park(format!("WeCom's list of leavers' customers has more than {PAGES_MAX} pages")))
+    if unreadable > 0 {
+        tracing::warn!(task.id = task.id, unreadable, "rows of WeCom's list of leavers' customers cannot be used");
+    }
+    Ok(())
 }
 
 async fn learn(context: &Context, corpid: &CorpId, listed: &[Unassigned]) -> Result<(), Failure> {

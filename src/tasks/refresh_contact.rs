@@ -28,7 +28,12 @@ pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> 
     };
     let mut changes = Changes::default();
     learn(&mut changes, &task.corpid, &customer, read_at);
-    context.write(changes).await
+    context.write(changes).await?;
+    // What could be read is there; that the rest cannot is for a person.
+    match &customer.cut {
+        Some(why) => Err(Failure::park(format!("the card is read but for some of its members: {why}"))),
+        None => Ok(()),
+    }
 }
 
 /// What WeCom said of a customer at `read_at`, as changes of each contact.
@@ -46,7 +51,7 @@ pub fn learn(changes: &mut Changes, corpid: &CorpId, customer: &Customer, read_a
 /// stands, and so does a later `state`.
 pub fn contact(profile: &Profile, follower: &Follower, read_at: DateTime<Utc>) -> Contact {
     let mut contact = Contact::default();
-    if let Some(since) = DateTime::from_timestamp(follower.createtime, 0).filter(|it| *it > DateTime::UNIX_EPOCH) {
+    if let Some(since) = follower.since() {
         contact.became(ContactStatus::Contacted, since);
         contact.met(since);
         if let Some(state) = follower.state.as_deref().filter(|it| !it.is_empty()) {
@@ -68,8 +73,8 @@ fn card(profile: &Profile, follower: &Follower) -> Card {
         remark: filled(&follower.remark),
         description: filled(&follower.description),
         tags: named.collect(),
-        remark_mobiles: follower.remark_mobiles.clone(),
-        add_way: follower.add_way.and_then(|it| i32::try_from(it).ok()),
+        remark_mobiles: follower.mobiles(),
+        add_way: follower.add_way.0.and_then(|it| i32::try_from(it).ok()),
     }
 }
 

@@ -56,9 +56,8 @@ pub fn learn(known: &mut Known, member: &Member, read_at: DateTime<Utc>) {
     if let Some(avatar) = member.avatar.as_deref().filter(|it| !it.is_empty()) {
         Register::set(&mut known.avatar, avatar.to_owned(), read_at);
     }
-    if !member.department.is_empty() {
-        let numbers: Vec<_> = member.department.iter().map(i64::to_string).collect();
-        Register::set(&mut known.department, numbers.join(","), read_at);
+    if let Some(departments) = member.departments() {
+        Register::set(&mut known.department, departments, read_at);
     }
     if member.status != 0 {
         Register::set(&mut known.status, member.status, read_at);

@@ -5,19 +5,23 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{
-    Client, Method, Proxy, RequestBuilder, Response, Url,
-    header::{CONTENT_DISPOSITION, DATE},
+    Client, Method, Proxy, RequestBuilder, Response, StatusCode, Url,
+    header::{CONTENT_DISPOSITION, CONTENT_TYPE, DATE, HeaderMap},
 };
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use sqlx::PgPool;
 
 use super::{
     budget::{Budget, Limits, Turn},
     error::{ApiError, Class},
+    lenient::{Answer, Errcode},
     token::{Token, Tokens},
 };
 use crate::{
@@ -34,6 +38,10 @@ const IDLE_LIMIT: Duration = Duration::from_secs(60);
 
 /// The largest JSON answer that is read: a thousand customers take a tenth of it.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The largest file that is read at once: a whole one may come where a part was asked for, and WeCom gives out up to
+/// 20 MB.
+const FILE_BYTES_MAX: usize = 20 * 1024 * 1024;
 
 /// What a proxy may speak. Of any other the library would make nothing, and go straight.
 const PROXY_SCHEMES: &[&str] = &["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
@@ -99,13 +107,11 @@ pub struct Api {
     credentials: Arc<Credentials>,
 }
 
-/// The head of every JSON answer.
-#[derive(Deserialize)]
-struct Head {
-    #[serde(default)]
-    errcode: i64,
-    #[serde(default)]
-    errmsg: String,
+/// A file, or a part of one, with what was said about it.
+pub(super) struct FileAnswer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) bytes: Bytes,
 }
 
 impl Wecom {
@@ -254,21 +260,23 @@ impl Api {
         .await
     }
 
-    /// Calls an endpoint whose answer may be a file: with `Content-disposition` it is, else it is JSON about an error.
+    /// Calls an endpoint whose answer may be a file, or JSON about an error.
     pub(super) async fn file(
         &self,
         path: &'static str,
         request: impl Fn(RequestBuilder) -> RequestBuilder,
-    ) -> Result<Response, ApiError> {
+    ) -> Result<FileAnswer, ApiError> {
         self.with_token(path, |token| {
             let http = self.url(path).map(|url| self.wecom.0.http.request(Method::GET, url));
             let request = http.map(|http| request(http.query(&[token.parameter()])));
             async move {
                 let response = self.answer(path, request?).await?;
-                if response.headers().contains_key(CONTENT_DISPOSITION) {
-                    return Ok(response);
+                let (status, headers) = (response.status(), response.headers().clone());
+                let bytes = whole(path, response, FILE_BYTES_MAX).await?;
+                if is_file(status, &headers, &bytes) {
+                    return Ok(FileAnswer { status, headers, bytes: bytes.into() });
                 }
-                let _: Value = understand(path, response).await?;
+                understood::<IgnoredAny>(path, &bytes)?;
                 Err(ApiError::unanswered(path, Class::Unknown, "neither a file nor an error came back"))
             }
         })
@@ -354,25 +362,51 @@ impl Api {
     }
 }
 
-async fn understand<A: DeserializeOwned>(path: &'static str, mut response: Response) -> Result<A, ApiError> {
+/// Reads a JSON answer.
+async fn understand<A: DeserializeOwned>(path: &'static str, response: Response) -> Result<A, ApiError> {
+    understood(path, &whole(path, response, ANSWER_BYTES_MAX).await?)
+}
+
+fn understood<A: DeserializeOwned>(path: &'static str, body: &[u8]) -> Result<A, ApiError> {
+    let wrong = |error: &dyn std::fmt::Display| {
+        ApiError::unanswered(path, Class::Unknown, format!("the answer cannot be read: {error}"))
+    };
+    let answer = Answer::parse(body).map_err(|error| wrong(&error))?;
+    let errmsg = answer.errmsg();
+    match answer.errcode() {
+        Errcode::Is(0) => {}
+        Errcode::Is(errcode) => return Err(ApiError::answered(path, errcode, &errmsg)),
+        // Whatever answers here says what WeCom would say.
+        Errcode::Absent if answer.has_some_of::<A>() => {}
+        Errcode::Absent | Errcode::Odd => return Err(wrong(&"it holds no errcode")),
+    }
+    if errmsg.contains("wrong json format") {
+        tracing::error!(path, errmsg, "WeCom may have read only a part of the request");
+    }
+    answer.read().map_err(|error| wrong(&error))
+}
+
+/// An answer's whole body, up to so many bytes.
+async fn whole(path: &'static str, mut response: Response, bytes_max: usize) -> Result<Vec<u8>, ApiError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| broken(path, Class::Unknown, error))? {
-        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+        if body.len() + chunk.len() > bytes_max {
             return Err(ApiError::unanswered(path, Class::Refused, "the answer is too long"));
         }
         body.extend_from_slice(&chunk);
     }
-    let wrong = |error: serde_json::Error| {
-        ApiError::unanswered(path, Class::Unknown, format!("the answer cannot be read: {error}"))
-    };
-    let head: Head = serde_json::from_slice(&body).map_err(wrong)?;
-    if head.errcode != 0 {
-        return Err(ApiError::answered(path, head.errcode, &head.errmsg));
+    Ok(body)
+}
+
+/// Whether an answer is a file. A file may itself be JSON, so the headers decide as far as they say anything; without
+/// them it is no file if it is empty, JSON with an errcode, or a page that a proxy wrote.
+fn is_file(status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> bool {
+    if headers.contains_key(CONTENT_DISPOSITION) || status == StatusCode::PARTIAL_CONTENT {
+        return true;
     }
-    if head.errmsg.contains("wrong json format") {
-        tracing::error!(path, errmsg = head.errmsg, "WeCom may have read only a part of the request");
-    }
-    serde_json::from_slice(&body).map_err(wrong)
+    let kind = headers.get(CONTENT_TYPE).map(|it| it.as_bytes().to_ascii_lowercase()).unwrap_or_default();
+    let has_errcode = || Answer::parse(bytes).is_ok_and(|it| it.errcode() != Errcode::Absent);
+    !bytes.is_empty() && !kind.starts_with(b"text/html") && !has_errcode()
 }
 
 fn through(proxy: &SecretString) -> Result<Proxy, SetupError> {
@@ -395,4 +429,29 @@ fn broken(path: &'static str, class: Class, error: reqwest::Error) -> ApiError {
         source = cause.source();
     }
     ApiError::unanswered(path, class, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_told_from_an_error_and_from_a_proxy_s_page() {
+        let answer = |status: u16, headers: &[(&'static str, &'static str)], body: &[u8]| {
+            let headers = headers.iter().map(|(name, value)| {
+                let value = reqwest::header::HeaderValue::from_static(value);
+                (reqwest::header::HeaderName::from_static(name), value)
+            });
+            is_file(StatusCode::from_u16(status).expect("a status"), &headers.collect(), body)
+        };
+        let error = br#"{"errcode":40007,"errmsg":"invalid media_id"}"#;
+        let named = ("content-disposition", "attachment; filename=\"a.json\"");
+        assert!(answer(200, &[named], error), "a file may be JSON");
+        assert!(answer(206, &[], error), "a part of one, too");
+        assert!(answer(200, &[("content-type", "image/jpeg")], b"\xff\xd8"));
+        assert!(answer(200, &[], b"{\"a\":1}"));
+        assert!(!answer(200, &[("content-type", "text/plain")], error));
+        assert!(!answer(200, &[("content-type", "Text/HTML; charset=utf-8")], b"<html>"));
+        assert!(!answer(200, &[], b""));
+    }
 }

@@ -6,11 +6,18 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Api, ApiError};
+use super::{
+    Api, ApiError, Class, Rows, Unreadable,
+    lenient::{Cursor, List},
+    rows::{Row, is_id},
+};
 use crate::ids::UserId;
 
 /// How many characters a `state` may have.
 pub const STATE_CHARS_MAX: usize = 30;
+
+/// Where contact ways are listed.
+pub const LIST: &str = "externalcontact/list_contact_way";
 
 /// A contact way to make: a QR code that adds one member without their approval.
 #[derive(Debug, Clone)]
@@ -54,8 +61,35 @@ pub struct Shown {
 pub struct Page {
     /// The ids.
     pub config_ids: Vec<String>,
+    /// What could not be read.
+    pub unreadable: Vec<Unreadable>,
     /// Where the next page begins; empty at the end.
     pub next_cursor: String,
+}
+
+/// `externalcontact/get_contact_way`.
+#[derive(Debug, Deserialize)]
+pub(super) struct ContactWayAnswer {
+    contact_way: Shown,
+}
+
+/// `externalcontact/list_contact_way`.
+#[derive(Debug, Deserialize)]
+pub(super) struct ContactWaysAnswer {
+    contact_way: List<ContactWayId>,
+    next_cursor: Cursor,
+}
+
+/// A contact way in a list.
+#[derive(Debug, Deserialize)]
+pub(super) struct ContactWayId {
+    config_id: String,
+}
+
+impl Row for ContactWayId {
+    fn lacks(&self) -> Option<&'static str> {
+        (!is_id(&self.config_id)).then_some("config_id")
+    }
 }
 
 impl Api {
@@ -64,39 +98,33 @@ impl Api {
         let body = json!({
             "type": 1, "scene": 2, "skip_verify": true, "remark": way.remark, "state": way.state, "user": [way.user],
         });
-        self.post("externalcontact/add_contact_way", &body).await
+        const PATH: &str = "externalcontact/add_contact_way";
+        let made: Made = self.post(PATH, &body).await?;
+        match is_id(&made.config_id) {
+            true => Ok(made),
+            // It was made, and is found by its `state`.
+            false => Err(ApiError::unanswered(PATH, Class::Unknown, "the answer holds no config_id")),
+        }
     }
 
     /// A contact way as it stands. Safe to repeat.
     pub async fn contact_way(&self, config_id: &str) -> Result<Shown, ApiError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            contact_way: Shown,
-        }
         let body = json!({ "config_id": config_id });
-        let answer: Answer = self.post("externalcontact/get_contact_way", &body).await?;
-        Ok(answer.contact_way)
+        let answer: ContactWayAnswer = self.post("externalcontact/get_contact_way", &body).await?;
+        // Which one we asked about is known, whatever the answer says.
+        Ok(Shown { config_id: config_id.to_owned(), ..answer.contact_way })
     }
 
     /// A page of the contact ways made in that time; an empty `cursor` begins. Safe to repeat.
     pub async fn contact_ways(&self, from: DateTime<Utc>, to: DateTime<Utc>, cursor: &str) -> Result<Page, ApiError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            #[serde(default)]
-            contact_way: Vec<Id>,
-            #[serde(default)]
-            next_cursor: String,
-        }
-        #[derive(Deserialize)]
-        struct Id {
-            config_id: String,
-        }
         let body = json!({
             "start_time": from.timestamp(), "end_time": to.timestamp(), "cursor": cursor, "limit": 1_000,
         });
-        let answer: Answer = self.post("externalcontact/list_contact_way", &body).await?;
-        let config_ids = answer.contact_way.into_iter().map(|it| it.config_id).collect();
-        Ok(Page { config_ids, next_cursor: answer.next_cursor })
+        let answer: ContactWaysAnswer = self.post(LIST, &body).await?;
+        let ids = answer.contact_way.rows("contact_way").map(|it| it.config_id);
+        let Rows { rows: config_ids, mut unreadable } = ids;
+        let next_cursor = answer.next_cursor.told(&mut unreadable);
+        Ok(Page { config_ids, unreadable, next_cursor })
     }
 
     /// Deletes a contact way; 41044 means that it is gone already. Safe to repeat.

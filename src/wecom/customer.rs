@@ -6,7 +6,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Api, ApiError};
+use super::{
+    Api, ApiError, Pages, Rows, Unreadable,
+    lenient::{self, Cursor, List, Number},
+    rows::{Row, is_id},
+};
 use crate::ids::{ExternalUserId, UserId};
 
 /// How many customers, and how many members, `batch/get_by_user` takes at once.
@@ -14,6 +18,12 @@ pub const BATCH_MAX: usize = 100;
 
 /// Nobody in the app's sight knows the customer, or nobody at all: WeCom does not say which.
 pub const NOBODY_IN_SIGHT: i64 = 84061;
+
+/// Where pages of customers come from.
+pub const CUSTOMERS: &str = "externalcontact/batch/get_by_user";
+
+/// Where leavers' customers are listed.
+pub const UNASSIGNED: &str = "externalcontact/get_unassigned_list";
 
 /// How many pages of followers one customer may have: 500 are on each.
 const FOLLOWER_PAGES_MAX: usize = 200;
@@ -27,6 +37,12 @@ pub struct Customer {
     /// What each member knows of them.
     #[serde(rename = "follow_user", default)]
     pub followers: Vec<Follower>,
+    /// Members of whom nothing could be read.
+    #[serde(skip)]
+    pub unreadable: Vec<Unreadable>,
+    /// Why the list of members was not read to its end, if it was not.
+    #[serde(skip)]
+    pub cut: Option<Box<str>>,
 }
 
 /// A customer as such.
@@ -74,7 +90,7 @@ pub struct Follower {
     pub remark_mobiles: Vec<String>,
     /// How they became contacts; the numbers are in `…/92114`.
     #[serde(default)]
-    pub add_way: Option<i64>,
+    pub add_way: Number,
     /// The `state` of the contact way.
     #[serde(default)]
     pub state: Option<String>,
@@ -94,14 +110,26 @@ pub struct Tag {
     pub group_name: String,
 }
 
+impl Follower {
+    /// Since when they are contacts; none if it was not said.
+    pub fn since(&self) -> Option<DateTime<Utc>> {
+        lenient::time(self.createtime)
+    }
+
+    /// The phone numbers that can be read.
+    pub fn mobiles(&self) -> Vec<String> {
+        self.remark_mobiles.iter().filter(|it| !it.is_empty()).cloned().collect()
+    }
+}
+
 /// A page of customers, one for each (customer, member).
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct Page {
     /// The contacts.
-    #[serde(rename = "external_contact_list", default)]
     pub contacts: Vec<Contact>,
+    /// What could not be read.
+    pub unreadable: Vec<Unreadable>,
     /// Where the next page begins; empty at the end.
-    #[serde(default)]
     pub next_cursor: String,
 }
 
@@ -117,29 +145,97 @@ pub struct Contact {
 }
 
 /// A page of leavers' customers whom nobody has taken over.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct UnassignedPage {
     /// The leavers' customers.
-    #[serde(rename = "info", default)]
     pub customers: Vec<Unassigned>,
+    /// What could not be read.
+    pub unreadable: Vec<Unreadable>,
     /// Whether it is the last page.
-    #[serde(default)]
     pub is_last: bool,
     /// Where the next page begins; empty at the end.
-    #[serde(default)]
     pub next_cursor: String,
 }
 
 /// A leaver's customer.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unassigned {
     /// The leaver.
     pub handover_userid: UserId,
     /// The customer.
     pub external_userid: ExternalUserId,
     /// When the leaver left.
-    #[serde(rename = "dimission_time", with = "chrono::serde::ts_seconds")]
     pub left_at: DateTime<Utc>,
+}
+
+/// `externalcontact/get`.
+#[derive(Debug, Deserialize)]
+pub(super) struct CustomerAnswer {
+    external_contact: Profile,
+    follow_user: List<Follower>,
+    next_cursor: Cursor,
+}
+
+/// `externalcontact/batch/get_by_user`.
+#[derive(Debug, Deserialize)]
+pub(super) struct ContactsAnswer {
+    pub(super) external_contact_list: List<Contact>,
+    next_cursor: Cursor,
+}
+
+/// `externalcontact/get_follow_user_list`.
+#[derive(Debug, Deserialize)]
+pub(super) struct FollowUsersAnswer {
+    follow_user: List<UserId>,
+}
+
+/// `externalcontact/get_unassigned_list`.
+#[derive(Debug, Deserialize)]
+pub(super) struct UnassignedAnswer {
+    info: List<UnassignedRow>,
+    is_last: bool,
+    next_cursor: Cursor,
+}
+
+/// A leaver's customer as it comes.
+#[derive(Debug, Deserialize)]
+pub(super) struct UnassignedRow {
+    handover_userid: UserId,
+    external_userid: ExternalUserId,
+    dimission_time: i64,
+}
+
+impl Row for Follower {
+    fn lacks(&self) -> Option<&'static str> {
+        self.user.lacks()
+    }
+}
+
+impl Row for Contact {
+    fn lacks(&self) -> Option<&'static str> {
+        let customer = (!is_id(self.profile.external_userid.as_str())).then_some("external_userid");
+        customer.or_else(|| self.follower.user.lacks())
+    }
+
+    fn about(&self) -> (Option<&UserId>, Option<&ExternalUserId>) {
+        (Some(&self.follower.user), Some(&self.profile.external_userid))
+    }
+}
+
+impl Row for UnassignedRow {
+    fn lacks(&self) -> Option<&'static str> {
+        if !is_id(self.handover_userid.as_str()) {
+            return Some("handover_userid");
+        }
+        if !is_id(self.external_userid.as_str()) {
+            return Some("external_userid");
+        }
+        lenient::time(self.dimission_time).is_none().then_some("dimission_time")
+    }
+
+    fn about(&self) -> (Option<&UserId>, Option<&ExternalUserId>) {
+        (Some(&self.handover_userid), Some(&self.external_userid))
+    }
 }
 
 /// What a member shall know of a customer; none leaves it as it is.
@@ -166,47 +262,63 @@ impl Api {
     /// 84061 means that nobody in sight knows them any more. Safe to repeat.
     pub async fn customer(&self, customer: &ExternalUserId) -> Result<Customer, ApiError> {
         const PATH: &str = "externalcontact/get";
-        #[derive(Deserialize)]
-        struct Answer {
-            #[serde(flatten)]
-            customer: Customer,
-            #[serde(default)]
-            next_cursor: String,
+        let mut pages = Pages::new(PATH, FOLLOWER_PAGES_MAX);
+        let answer: CustomerAnswer = self.get(PATH, &[("external_userid", customer.as_str())]).await?;
+        // Whom we asked about is known, whatever the answer calls them.
+        let profile = match is_id(answer.external_contact.external_userid.as_str()) {
+            true => answer.external_contact,
+            false => Profile { external_userid: customer.clone(), ..answer.external_contact },
+        };
+        let Rows { rows: followers, unreadable } = answer.follow_user.rows("follow_user");
+        let mut whole = Customer { profile, followers, unreadable, cut: None };
+        let mut asked = String::new();
+        let mut next = answer.next_cursor.told(&mut whole.unreadable);
+        loop {
+            let cursor = match pages.follow(&asked, next) {
+                Ok(Some(cursor)) => cursor,
+                Ok(None) => return Ok(whole),
+                Err(error) => {
+                    whole.cut = Some(error.message);
+                    return Ok(whole);
+                }
+            };
+            let query = [("external_userid", customer.as_str()), ("cursor", &cursor)];
+            let page: CustomerAnswer = self.get(PATH, &query).await?;
+            let Rows { rows, unreadable } = page.follow_user.rows("follow_user");
+            whole.followers.extend(rows);
+            whole.unreadable.extend(unreadable);
+            next = page.next_cursor.told(&mut whole.unreadable);
+            asked = cursor;
         }
-        let first: Answer = self.get(PATH, &[("external_userid", customer.as_str())]).await?;
-        let (mut whole, mut cursor) = (first.customer, first.next_cursor);
-        for _ in 1..FOLLOWER_PAGES_MAX {
-            if cursor.is_empty() {
-                break;
-            }
-            let next: Answer = self.get(PATH, &[("external_userid", customer.as_str()), ("cursor", &cursor)]).await?;
-            whole.followers.extend(next.customer.followers);
-            cursor = next.next_cursor;
-        }
-        Ok(whole)
     }
 
     /// A page of the customers of up to [`BATCH_MAX`] members; an empty `cursor` begins. Safe to repeat.
     pub async fn customers_of(&self, users: &[UserId], cursor: &str) -> Result<Page, ApiError> {
         let body = json!({ "userid_list": users, "cursor": cursor, "limit": BATCH_MAX });
-        self.post("externalcontact/batch/get_by_user", &body).await
+        let answer: ContactsAnswer = self.post(CUSTOMERS, &body).await?;
+        let Rows { rows: contacts, mut unreadable } = answer.external_contact_list.rows("external_contact_list");
+        let next_cursor = answer.next_cursor.told(&mut unreadable);
+        Ok(Page { contacts, unreadable, next_cursor })
     }
 
     /// The members who may have customers. Safe to repeat.
-    pub async fn follow_users(&self) -> Result<Vec<UserId>, ApiError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            #[serde(default)]
-            follow_user: Vec<UserId>,
-        }
-        let answer: Answer = self.get("externalcontact/get_follow_user_list", &[]).await?;
-        Ok(answer.follow_user)
+    pub async fn follow_users(&self) -> Result<Rows<UserId>, ApiError> {
+        let answer: FollowUsersAnswer = self.get("externalcontact/get_follow_user_list", &[]).await?;
+        Ok(answer.follow_user.rows("follow_user"))
     }
 
     /// A page of leavers' customers whom nobody has taken over; an empty `cursor` begins. Safe to repeat.
     pub async fn unassigned(&self, cursor: &str) -> Result<UnassignedPage, ApiError> {
         let body = json!({ "cursor": cursor, "page_size": 1_000 });
-        self.post("externalcontact/get_unassigned_list", &body).await
+        let answer: UnassignedAnswer = self.post(UNASSIGNED, &body).await?;
+        let listed = answer.info.rows("info").map(|it| {
+            // The row would not be among these without a time.
+            let left_at = lenient::time(it.dimission_time).unwrap_or_default();
+            Unassigned { handover_userid: it.handover_userid, external_userid: it.external_userid, left_at }
+        });
+        let Rows { rows: customers, mut unreadable } = listed;
+        let next_cursor = answer.next_cursor.told(&mut unreadable);
+        Ok(UnassignedPage { customers, unreadable, is_last: answer.is_last, next_cursor })
     }
 
     /// Writes what a member knows of a customer. Safe to repeat; makes no callback.

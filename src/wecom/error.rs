@@ -60,11 +60,13 @@ const THROTTLED_FOR: Duration = Duration::from_secs(60);
 const CROWDED_FOR: Duration = Duration::from_secs(5);
 
 impl ApiError {
-    /// Understands an answer's `errcode` (not 0) and `errmsg`.
+    /// Understands an answer's `errcode` and `errmsg`. 0 is one, too, if what the answer must hold is not there.
     pub(super) fn answered(path: &'static str, errcode: i64, errmsg: &str) -> Self {
         let class = match errcode {
             40001 if path == super::token::PATH => Class::Refused,
             code if TOKEN.contains(&code) => Class::Token,
+            // What WeCom should have given is not there, although it says that all is well.
+            0 => Class::Transient,
             code if TRANSIENT.contains(&code) || THROTTLED.contains(&code) => Class::Transient,
             _ => Class::Refused,
         };
@@ -88,6 +90,11 @@ impl ApiError {
     /// There was no answer that could be understood.
     pub(super) fn unanswered(path: &'static str, class: Class, message: impl Into<Box<str>>) -> Self {
         Self { class, path, errcode: None, message: message.into(), hint: None, from_ip: None, retry_after: None }
+    }
+
+    /// WeCom answered, and what follows from the answer cannot be known. It may be able to say so later.
+    pub fn odd(path: &'static str, message: impl Into<Box<str>>) -> Self {
+        Self::unanswered(path, Class::Unknown, message)
     }
 
     /// The answer's `errmsg` again, as [`Self::answered`] reads it.

@@ -7,7 +7,12 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Api, ApiError, transfer::Flow};
+use super::{
+    Api, ApiError, Rows, Unreadable,
+    lenient::{Cursor, List, Number},
+    rows::{Row, is_id},
+    transfer::Flow,
+};
 use crate::ids::UserId;
 
 /// How many groups one call gives away.
@@ -16,18 +21,24 @@ pub const GROUPS_MAX: usize = 100;
 /// How many groups one page of a list has.
 const PAGE: usize = 1_000;
 
+/// Where a member's groups are listed.
+pub const LIST: &str = "externalcontact/groupchat/list";
+
+/// Who is on the list of failures has failed, with or without a code: -1 is the platform's for anything.
+const UNSAID: i64 = -1;
+
 /// The endpoints that give groups away.
 pub(super) const IN_SERVICE: &str = "externalcontact/groupchat/onjob_transfer";
 pub(super) const RESIGNED: &str = "externalcontact/groupchat/transfer";
 
 /// A page of a member's groups.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupPage {
     /// The groups.
-    #[serde(rename = "group_chat_list", default)]
     pub groups: Vec<GroupRow>,
+    /// What could not be read.
+    pub unreadable: Vec<Unreadable>,
     /// Where the next page begins; empty at the end.
-    #[serde(default)]
     pub next_cursor: String,
 }
 
@@ -48,20 +59,65 @@ pub struct Group {
     pub chat_id: String,
     /// What it is called; empty if nobody named it.
     pub name: String,
-    /// Whose it is.
-    pub owner: UserId,
+    /// Whose it is; none if that could not be read.
+    pub owner: Option<UserId>,
     /// How many members and customers are in it.
     pub member_count: usize,
 }
 
 /// A group that was not given away.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupFailed {
     /// Its id.
     pub chat_id: String,
     /// Why not; [`super::Meaning::of`] has the words.
-    #[serde(default = "unsaid")]
     pub errcode: i64,
+}
+
+/// `externalcontact/groupchat/list`.
+#[derive(Debug, Deserialize)]
+pub(super) struct GroupsAnswer {
+    group_chat_list: List<GroupRow>,
+    next_cursor: Cursor,
+}
+
+/// `externalcontact/groupchat/get`.
+#[derive(Debug, Deserialize)]
+pub(super) struct GroupAnswer {
+    group_chat: GroupShown,
+}
+
+/// A group as it comes.
+#[derive(Debug, Deserialize)]
+pub(super) struct GroupShown {
+    name: String,
+    owner: Option<UserId>,
+    member_list: Vec<serde::de::IgnoredAny>,
+}
+
+/// `externalcontact/groupchat/transfer` and its sister.
+#[derive(Debug, Deserialize)]
+pub(super) struct GroupsTransferredAnswer {
+    failed_chat_list: List<GroupFailedRow>,
+}
+
+/// A group that was not given away, as it comes.
+#[derive(Debug, Deserialize)]
+pub(super) struct GroupFailedRow {
+    chat_id: String,
+    errcode: Number,
+}
+
+impl Row for GroupRow {
+    fn lacks(&self) -> Option<&'static str> {
+        (!is_id(&self.chat_id)).then_some("chat_id")
+    }
+}
+
+impl Row for GroupFailedRow {
+    fn lacks(&self) -> Option<&'static str> {
+        (!is_id(&self.chat_id)).then_some("chat_id")
+    }
 }
 
 impl Api {
@@ -70,30 +126,22 @@ impl Api {
         let body = json!({
             "status_filter": 0, "owner_filter": { "userid_list": [owner] }, "cursor": cursor, "limit": PAGE,
         });
-        self.post("externalcontact/groupchat/list", &body).await
+        let answer: GroupsAnswer = self.post(LIST, &body).await?;
+        let Rows { rows: groups, mut unreadable } = answer.group_chat_list.rows("group_chat_list");
+        let next_cursor = answer.next_cursor.told(&mut unreadable);
+        Ok(GroupPage { groups, unreadable, next_cursor })
     }
 
     /// A group as it stands. Safe to repeat.
     pub async fn group(&self, chat_id: &str) -> Result<Group, ApiError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            group_chat: Shown,
-        }
-        #[derive(Deserialize)]
-        struct Shown {
-            chat_id: String,
-            #[serde(default)]
-            name: String,
-            owner: UserId,
-            #[serde(default)]
-            member_list: Vec<serde::de::IgnoredAny>,
-        }
         let body = json!({ "chat_id": chat_id, "need_name": 1 });
-        let Answer { group_chat: it } = self.post("externalcontact/groupchat/get", &body).await?;
-        Ok(Group { chat_id: it.chat_id, name: it.name, owner: it.owner, member_count: it.member_list.len() })
+        let GroupAnswer { group_chat: it } = self.post("externalcontact/groupchat/get", &body).await?;
+        let owner = it.owner.filter(|it| is_id(it.as_str()));
+        Ok(Group { chat_id: chat_id.to_owned(), name: it.name, owner, member_count: it.member_list.len() })
     }
 
-    /// Gives up to [`GROUPS_MAX`] groups to a member; what is returned was not given, the others were.
+    /// Gives up to [`GROUPS_MAX`] groups to a member; what is returned was not given. The others were, unless one of
+    /// those that were not cannot be read: then nobody knows.
     ///
     /// Safe to repeat: a group that was given before answers 90504, 90507 or 90508. After [`super::Class::Unknown`]
     /// [`Api::group`] tells which were, and saves the repetition.
@@ -102,23 +150,14 @@ impl Api {
         flow: Flow,
         chat_ids: &[String],
         new_owner: &UserId,
-    ) -> Result<Vec<GroupFailed>, ApiError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            #[serde(default)]
-            failed_chat_list: Vec<GroupFailed>,
-        }
+    ) -> Result<Rows<GroupFailed>, ApiError> {
         let path = match flow {
             Flow::InService => IN_SERVICE,
             Flow::Resigned => RESIGNED,
         };
         let body = json!({ "chat_id_list": chat_ids, "new_owner": new_owner });
-        let answer: Answer = self.post(path, &body).await?;
-        Ok(answer.failed_chat_list)
+        let answer: GroupsTransferredAnswer = self.post(path, &body).await?;
+        let failed = answer.failed_chat_list.rows("failed_chat_list");
+        Ok(failed.map(|it| GroupFailed { chat_id: it.chat_id, errcode: it.errcode.0.unwrap_or(UNSAID) }))
     }
-}
-
-/// Who is on the list of failures has failed, with or without a code: -1 is the platform's for anything.
-fn unsaid() -> i64 {
-    -1
 }

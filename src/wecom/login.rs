@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 
-use super::{Api, ApiError};
+use super::{Api, ApiError, rows::is_id};
 use crate::ids::{ExternalUserId, UserId};
 
 /// Who logged in.
@@ -44,7 +44,8 @@ impl Api {
 
     /// Redeems a login's code. **Not safe to repeat**: the code works once, for five minutes.
     pub async fn visitor(&self, code: &str) -> Result<Visitor, ApiError> {
-        self.get("auth/getuserinfo", &[("code", code)]).await
+        let visitor: Visitor = self.get("auth/getuserinfo", &[("code", code)]).await?;
+        Ok(Visitor { user: visitor.user.filter(|it| is_id(it.as_str())), ..visitor })
     }
 }
 

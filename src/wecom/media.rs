@@ -4,11 +4,11 @@
 
 use bytes::Bytes;
 use reqwest::{
-    Response, StatusCode,
-    header::{CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, RANGE},
+    StatusCode,
+    header::{CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, RANGE},
 };
 
-use super::{Api, ApiError, Class};
+use super::{Api, ApiError, Class, client::FileAnswer, filename::filename, lenient::cleaned};
 
 /// How many bytes are asked for at once: WeCom allows 20 MB, and a multiple of 16.
 pub const PART_BYTES: u64 = 8 * 1024 * 1024;
@@ -34,19 +34,22 @@ impl Api {
     pub async fn media(&self, media_id: &str, offset: u64) -> Result<Part, ApiError> {
         const PATH: &str = "media/get";
         let range = format!("bytes={offset}-{}", offset.saturating_add(PART_BYTES - 1));
-        let response =
+        let answer =
             self.file(PATH, |http| http.query(&[("media_id", media_id)]).header(RANGE, range.as_str())).await?;
+        let FileAnswer { status, headers, bytes } = answer;
         let odd = |what: &str| ApiError::unanswered(PATH, Class::Unknown, what);
-        let (content_type, filename) = (header(&response, CONTENT_TYPE), header(&response, CONTENT_DISPOSITION));
-        let filename = filename.and_then(|it| Some(it.split_once("filename=\"")?.1.split('"').next()?.to_owned()));
-        let partial = response.status() == StatusCode::PARTIAL_CONTENT;
-        let total = header(&response, CONTENT_RANGE).and_then(|it| it.rsplit_once('/')?.1.parse().ok());
-        let bytes = limited(response, PATH).await?;
+        let content_type = header(&headers, CONTENT_TYPE).filter(|it| !it.is_empty());
+        let filename = header(&headers, CONTENT_DISPOSITION).and_then(|it| filename(&it));
+        let partial = status == StatusCode::PARTIAL_CONTENT;
+        let total = header(&headers, CONTENT_RANGE).and_then(|it| it.rsplit_once('/')?.1.trim().parse().ok());
+        let length = bytes.len() as u64;
         let total = match (partial, total) {
             (true, Some(total)) => total,
+            // Less than was asked for is the rest.
+            (true, None) if length < PART_BYTES => offset.saturating_add(length),
             (true, None) => return Err(odd("a part came without saying how long the whole is")),
             // Whoever ignores the range sends the whole.
-            (false, _) if offset == 0 => bytes.len() as u64,
+            (false, _) if offset == 0 => length,
             (false, _) => return Err(odd("the whole came instead of a part")),
         };
         Ok(Part { bytes, total, content_type: content_type.unwrap_or_else(|| OCTETS.to_owned()), filename })
@@ -56,23 +59,7 @@ impl Api {
 /// What a file is that does not say what it is.
 const OCTETS: &str = "application/octet-stream";
 
-fn header(response: &Response, name: reqwest::header::HeaderName) -> Option<String> {
+fn header(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     // A file's name is plain UTF-8 there, which `to_str` would refuse.
-    Some(String::from_utf8_lossy(response.headers().get(name)?.as_bytes()).into_owned())
-}
-
-/// The whole body, unless it is longer than what was asked for.
-async fn limited(mut response: Response, path: &'static str) -> Result<Bytes, ApiError> {
-    let mut bytes = Vec::new();
-    loop {
-        let chunk = response.chunk().await;
-        let chunk =
-            chunk.map_err(|error| ApiError::unanswered(path, Class::Unknown, error.without_url().to_string()))?;
-        let Some(chunk) = chunk else { return Ok(bytes.into()) };
-        // A whole file may come where a part was asked for: WeCom gives out up to 20 MB at once.
-        if bytes.len() + chunk.len() > 20 * 1024 * 1024 {
-            return Err(ApiError::unanswered(path, Class::Refused, "more than 20 MB came at once"));
-        }
-        bytes.extend_from_slice(&chunk);
-    }
+    Some(cleaned(&String::from_utf8_lossy(headers.get(name)?.as_bytes())).into_owned())
 }

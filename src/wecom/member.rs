@@ -4,7 +4,11 @@
 
 use serde::Deserialize;
 
-use super::{Api, ApiError};
+use super::{
+    Api, ApiError, Rows,
+    lenient::{List, Number},
+    rows::{Row, is_id},
+};
 use crate::ids::UserId;
 
 /// No such member, or one that the app may not see: WeCom does not say which.
@@ -27,13 +31,19 @@ pub struct Member {
     pub department: Vec<i64>,
     /// The main department, if it is in sight.
     #[serde(default)]
-    pub main_department: Option<i64>,
+    pub main_department: Number,
     /// 1 active, 2 disabled, 4 not activated, 5 left; 0 if it was not said.
     #[serde(default)]
     pub status: i32,
 }
 
 impl Member {
+    /// The departments' numbers, joined by commas; none if none was said.
+    pub fn departments(&self) -> Option<String> {
+        let numbers: Vec<_> = self.department.iter().filter(|it| **it > 0).map(i64::to_string).collect();
+        (!numbers.is_empty()).then(|| numbers.join(","))
+    }
+
     /// Whether they use WeCom.
     pub fn is_active(&self) -> bool {
         self.status == 1
@@ -50,32 +60,48 @@ pub struct Department {
     pub parentid: i64,
 }
 
+/// `user/list`.
+#[derive(Debug, Deserialize)]
+pub(super) struct MembersAnswer {
+    userlist: List<Member>,
+}
+
+/// `department/simplelist`.
+#[derive(Debug, Deserialize)]
+pub(super) struct DepartmentsAnswer {
+    department_id: List<Department>,
+}
+
+impl Row for Member {
+    fn lacks(&self) -> Option<&'static str> {
+        self.user.lacks()
+    }
+}
+
+impl Row for Department {
+    fn lacks(&self) -> Option<&'static str> {
+        (self.id <= 0).then_some("id")
+    }
+}
+
 impl Api {
     /// A member; [`UNKNOWN_OR_OUT_OF_SIGHT`] if there is none in sight. Safe to repeat.
     pub async fn member(&self, user: &UserId) -> Result<Member, ApiError> {
-        self.get("user/get", &[("userid", user.as_str())]).await
+        let member: Member = self.get("user/get", &[("userid", user.as_str())]).await?;
+        // Whom we asked about is known, whatever the answer calls them.
+        Ok(if is_id(member.user.as_str()) { member } else { Member { user: user.clone(), ..member } })
     }
 
     /// The members of one department, not of those below it. Safe to repeat.
-    pub async fn members_of(&self, department: i64) -> Result<Vec<Member>, ApiError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            #[serde(default)]
-            userlist: Vec<Member>,
-        }
+    pub async fn members_of(&self, department: i64) -> Result<Rows<Member>, ApiError> {
         let department = department.to_string();
-        let answer: Answer = self.get("user/list", &[("department_id", &department)]).await?;
-        Ok(answer.userlist)
+        let answer: MembersAnswer = self.get("user/list", &[("department_id", &department)]).await?;
+        Ok(answer.userlist.rows("userlist"))
     }
 
     /// Every department in sight: a tree, or a wood if parents are out of sight. Safe to repeat.
-    pub async fn departments(&self) -> Result<Vec<Department>, ApiError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            #[serde(default)]
-            department_id: Vec<Department>,
-        }
-        let answer: Answer = self.get("department/simplelist", &[]).await?;
-        Ok(answer.department_id)
+    pub async fn departments(&self) -> Result<Rows<Department>, ApiError> {
+        let answer: DepartmentsAnswer = self.get("department/simplelist", &[]).await?;
+        Ok(answer.department_id.rows("department_id"))
     }
 }

@@ -6,6 +6,12 @@ use serde::Deserialize;
 
 use super::{Api, ApiError};
 
+/// `getcallbackip`.
+#[derive(Debug, Deserialize)]
+pub(super) struct AddressesAnswer {
+    ip_list: Vec<String>,
+}
+
 impl Api {
     /// Whether there is a token to call with: an error says what is wrong with the secret. Safe to repeat.
     pub async fn check_token(&self) -> Result<(), ApiError> {
@@ -14,12 +20,7 @@ impl Api {
 
     /// The addresses, single ones or segments, that callbacks come from. Safe to repeat.
     pub async fn callback_addresses(&self) -> Result<Vec<String>, ApiError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            #[serde(default)]
-            ip_list: Vec<String>,
-        }
-        let answer: Answer = self.get("getcallbackip", &[]).await?;
-        Ok(answer.ip_list)
+        let answer: AddressesAnswer = self.get("getcallbackip", &[]).await?;
+        Ok(answer.ip_list.into_iter().filter(|it| !it.is_empty()).collect())
     }
 }

@@ -17,20 +17,23 @@ pub struct Tag {
     pub name: String,
 }
 
+/// `externalcontact/get_corp_tag_list`.
+#[derive(Debug, Deserialize)]
+pub(super) struct TagsAnswer {
+    tag_group: Vec<TagGroup>,
+}
+
+/// A group of tags.
+#[derive(Debug, Deserialize)]
+pub(super) struct TagGroup {
+    tag: Vec<Tag>,
+}
+
 impl Api {
     /// Every tag of the company. Safe to repeat.
     pub async fn corp_tags(&self) -> Result<Vec<Tag>, ApiError> {
-        #[derive(Deserialize)]
-        struct Group {
-            #[serde(default)]
-            tag: Vec<Tag>,
-        }
-        #[derive(Deserialize)]
-        struct Answer {
-            #[serde(default)]
-            tag_group: Vec<Group>,
-        }
-        let answer: Answer = self.post("externalcontact/get_corp_tag_list", &json!({})).await?;
-        Ok(answer.tag_group.into_iter().flat_map(|group| group.tag).collect())
+        let answer: TagsAnswer = self.post("externalcontact/get_corp_tag_list", &json!({})).await?;
+        let tags = answer.tag_group.into_iter().flat_map(|group| group.tag);
+        Ok(tags.filter(|tag| !tag.id.is_empty()).collect())
     }
 }

@@ -103,7 +103,8 @@ impl Expiry<Key, Token> for ByUse {
 
 /// `gettoken`'s answer. <https://developer.work.weixin.qq.com/document/path/91039>
 #[derive(Deserialize)]
-struct Answer {
+#[cfg_attr(test, derive(Debug))]
+pub(super) struct TokenAnswer {
     access_token: String,
     expires_in: u32,
 }
@@ -255,9 +256,10 @@ fn settle(api: &Api, key: &Key, row: &Row, wanted: Wanted) -> Option<Result<Toke
     (row.blocked_s > 0.0).then(|| Err(blocked(row)))
 }
 
-/// The row's token in the clear; none if there is none, or if it was sealed with a master key that we do not have.
+/// The row's token in the clear; none if there is none or an empty one, or if it was sealed with a master key that we do not have.
 fn open(api: &Api, key: &Key, row: &Row) -> Option<SecretString> {
-    api.vault().open(&sealed_at(api, key), row.token.as_deref()?).ok()
+    let token = api.vault().open(&sealed_at(api, key), row.token.as_deref()?).ok();
+    token.filter(|it| !it.expose_secret().trim().is_empty())
 }
 
 async fn renew(
@@ -265,7 +267,7 @@ async fn renew(
     api: &Api,
     key: &Key,
     row: &Row,
-    answer: &Answer,
+    answer: &TokenAnswer,
 ) -> Result<Token, ApiError> {
     let value = &SecretString::from(answer.access_token.as_str());
     let same = open(api, key, row).is_some_and(|it| it.expose_secret() == value.expose_secret());
@@ -293,11 +295,15 @@ fn remaining(left_s: f64, age_s: f64, margin: Duration) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO)
 }
 
-async fn make(api: &Api) -> Result<Answer, ApiError> {
+async fn make(api: &Api) -> Result<TokenAnswer, ApiError> {
     let credentials = api.credentials();
     let query = [("corpid", credentials.corpid.as_str()), ("corpsecret", credentials.secret.expose_secret())];
-    let outcome = tokio::time::timeout(MAKING_LIMIT, api.get_bare(PATH, &query)).await;
+    let outcome = tokio::time::timeout(MAKING_LIMIT, api.get_bare::<TokenAnswer>(PATH, &query)).await;
     let outcome = outcome.unwrap_or_else(|_| Err(ApiError::unanswered(PATH, Class::Transient, "no answer in time")));
+    let outcome = outcome.and_then(|answer| match answer.access_token.trim().is_empty() {
+        true => Err(ApiError::answered(PATH, 0, "the answer holds no access_token")),
+        false => Ok(answer),
+    });
     // Whether a token was made matters to nobody; the call that wanted it has certainly not happened.
     outcome.map_err(|error| match error.class {
         Class::Unknown => ApiError { class: Class::Transient, ..error },
@@ -309,7 +315,8 @@ async fn make(api: &Api) -> Result<Answer, ApiError> {
 fn pause(error: &ApiError, refusals: i32) -> Option<Duration> {
     let (first, longest) = match error.errcode? {
         code if WRONG_SECRET.contains(&code) => (WRONG_FIRST, WRONG_LONGEST),
-        _ if error.class == Class::Refused => (REFUSED_FIRST, REFUSED_LONGEST),
+        // 0: WeCom says that all is well, and gives no token.
+        code if code == 0 || error.class == Class::Refused => (REFUSED_FIRST, REFUSED_LONGEST),
         _ => return None,
     };
     let doubled = 2_u32.saturating_pow(u32::try_from(refusals).unwrap_or_default());
@@ -368,6 +375,7 @@ mod tests {
         assert_eq!(pause(&refused(60020), 0), Some(REFUSED_FIRST));
         assert_eq!(pause(&refused(60020), 20), Some(REFUSED_LONGEST));
         assert_eq!(pause(&refused(-1), 0), None);
+        assert_eq!(pause(&refused(0), 0), Some(REFUSED_FIRST), "all was well, and there was no token");
         assert_eq!(pause(&ApiError::unanswered(PATH, Class::Transient, "gone"), 0), None);
     }
 

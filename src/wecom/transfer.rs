@@ -5,10 +5,15 @@
 //!
 //! <https://developer.work.weixin.qq.com/document/path/92125>, `…/94088`, `…/94081`, `…/94082`.
 
-use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::json;
 
-use super::{Api, ApiError};
+use super::{
+    Api, ApiError, Rows, Unreadable,
+    lenient::{self, Cursor, List, Number},
+    rows::{Row, is_id},
+};
 use crate::ids::{ExternalUserId, UserId};
 
 /// How many customers one call takes.
@@ -31,23 +36,22 @@ pub enum Flow {
 }
 
 /// What WeCom said about one customer of a transfer.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
     /// The customer.
     pub external_userid: ExternalUserId,
     /// 0 means that the transfer began, not that it is done. [`super::Meaning::of`] has the words for the others.
-    #[serde(default)]
     pub errcode: i64,
 }
 
 /// A page of what became of the transfers between two members.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResultPage {
     /// The customers.
-    #[serde(rename = "customer", default)]
     pub customers: Vec<TransferResult>,
+    /// What could not be read.
+    pub unreadable: Vec<Unreadable>,
     /// Where the next page begins; empty at the end.
-    #[serde(default)]
     pub next_cursor: String,
 }
 
@@ -57,11 +61,49 @@ pub struct TransferResult {
     /// The customer.
     pub external_userid: ExternalUserId,
     /// 1 done, 2 waiting, 3 the customer refused, 4 the successor has too many customers; 0 if there is no number.
-    #[serde(default, deserialize_with = "number")]
+    #[serde(default)]
     pub status: i64,
     /// When the successor took over or, of one that waits, will; in unix seconds, 0 if never.
-    #[serde(default, deserialize_with = "number")]
+    #[serde(default)]
     pub takeover_time: i64,
+}
+
+/// `externalcontact/transfer_customer` and its sister.
+#[derive(Debug, Deserialize)]
+pub(super) struct TakenAnswer {
+    customer: List<TakenRow>,
+}
+
+/// What WeCom said about one customer, as it comes.
+#[derive(Debug, Deserialize)]
+pub(super) struct TakenRow {
+    external_userid: ExternalUserId,
+    errcode: Number,
+}
+
+/// `externalcontact/transfer_result` and its sister.
+#[derive(Debug, Deserialize)]
+pub(super) struct ResultsAnswer {
+    customer: List<TransferResult>,
+    next_cursor: Cursor,
+}
+
+impl Row for TakenRow {
+    fn lacks(&self) -> Option<&'static str> {
+        let customer = (!is_id(self.external_userid.as_str())).then_some("external_userid");
+        // Without a code nobody knows whether it began.
+        customer.or(self.errcode.0.is_none().then_some("errcode"))
+    }
+
+    fn about(&self) -> (Option<&UserId>, Option<&ExternalUserId>) {
+        (None, Some(&self.external_userid))
+    }
+}
+
+impl Row for TransferResult {
+    fn lacks(&self) -> Option<&'static str> {
+        (!is_id(self.external_userid.as_str())).then_some("external_userid")
+    }
 }
 
 impl TransferResult {
@@ -73,6 +115,11 @@ impl TransferResult {
     pub const REFUSED: i64 = 3;
     /// `status`: the successor has too many customers.
     pub const FULL: i64 = 4;
+
+    /// When the successor took over or, of one that waits, will.
+    pub fn takeover_at(&self) -> Option<DateTime<Utc>> {
+        lenient::time(self.takeover_time)
+    }
 }
 
 impl Flow {
@@ -81,6 +128,14 @@ impl Flow {
         match self {
             Self::InService => "in_service",
             Self::Resigned => "resigned",
+        }
+    }
+
+    /// Where the results of its transfers are asked for.
+    pub fn results_path(self) -> &'static str {
+        match self {
+            Self::InService => "externalcontact/transfer_result",
+            Self::Resigned => "externalcontact/resigned/transfer_result",
         }
     }
 }
@@ -98,12 +153,7 @@ impl Api {
         to: &UserId,
         customers: &[ExternalUserId],
         message: Option<&str>,
-    ) -> Result<Vec<Taken>, ApiError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            #[serde(default)]
-            customer: Vec<Taken>,
-        }
+    ) -> Result<Rows<Taken>, ApiError> {
         let mut body = json!({ "handover_userid": from, "takeover_userid": to, "external_userid": customers });
         if let (Flow::InService, Some(message), Some(fields)) = (flow, message, body.as_object_mut()) {
             fields.insert("transfer_success_msg".to_owned(), message.into());
@@ -112,8 +162,9 @@ impl Api {
             Flow::InService => IN_SERVICE,
             Flow::Resigned => RESIGNED,
         };
-        let answer: Answer = self.post(path, &body).await?;
-        Ok(answer.customer)
+        let answer: TakenAnswer = self.post(path, &body).await?;
+        let taken = answer.customer.rows("customer");
+        Ok(taken.map(|it| Taken { external_userid: it.external_userid, errcode: it.errcode.0.unwrap_or_default() }))
     }
 
     /// A page of what became of the transfers between two members; an empty `cursor` begins. Safe to repeat.
@@ -124,40 +175,10 @@ impl Api {
         to: &UserId,
         cursor: &str,
     ) -> Result<ResultPage, ApiError> {
-        let path = match flow {
-            Flow::InService => "externalcontact/transfer_result",
-            Flow::Resigned => "externalcontact/resigned/transfer_result",
-        };
         let body = json!({ "handover_userid": from, "takeover_userid": to, "cursor": cursor });
-        self.post(path, &body).await
-    }
-}
-
-/// A number, or one in a text; 0 for anything else. One odd row must not hide the others of its page.
-fn number<'de, D: Deserializer<'de>>(source: D) -> Result<i64, D::Error> {
-    Ok(match Value::deserialize(source)? {
-        Value::Number(number) => number.as_i64().unwrap_or_default(),
-        Value::String(text) => text.trim().parse().unwrap_or_default(),
-        _ => 0,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_odd_status_or_time_costs_one_value_and_not_the_page() {
-        let page: ResultPage = serde_json::from_value(json!({ "errcode": 0, "customer": [
-            { "external_userid": "wm1", "status": 2, "takeover_time": 1_760_086_400 },
-            { "external_userid": "wm2", "status": "3", "takeover_time": null },
-            { "external_userid": "wm3", "status": { "code": 1 }, "hologram": true },
-            { "external_userid": "wm4", "status": 99, "takeover_time": 1.5 },
-        ]}))
-        .expect("it decodes");
-        let rows: Vec<_> =
-            page.customers.iter().map(|it| (it.external_userid.as_str(), it.status, it.takeover_time)).collect();
-        assert_eq!(rows, [("wm1", 2, 1_760_086_400), ("wm2", 3, 0), ("wm3", 0, 0), ("wm4", 99, 0)]);
-        assert_eq!(page.next_cursor, "");
+        let answer: ResultsAnswer = self.post(flow.results_path(), &body).await?;
+        let Rows { rows: customers, mut unreadable } = answer.customer.rows("customer");
+        let next_cursor = answer.next_cursor.told(&mut unreadable);
+        Ok(ResultPage { customers, unreadable, next_cursor })
     }
 }

@@ -382,3 +382,29 @@ async fn the_keeper_gives_a_corp_up_for_this_round_when_wecom_does_not_answer_th
     assert_eq!(flow.platform.calls_of(delete).len(), 3);
     flow.finish().await;
 }
+
+#[tokio::test]
+async fn a_search_for_a_lost_contact_way_that_goes_round_or_skips_one_makes_no_second_one() {
+    let flow = Flow::start().await;
+    flow.platform.faults().set(ADD, Fault { drop: Some(DropAt::After), times: Some(1), ..Fault::default() });
+    let page = |ways: Value, cursor: &str| {
+        json!({ "errcode": 0, "contact_way": ways, "next_cursor": cursor }).to_string().into_bytes()
+    };
+    let body = json!({ "customer_id": "C-1", "staff_id": "S1" });
+    for bodies in [
+        vec![page(json!([]), "a"), page(json!([]), "b")],
+        vec![page(json!([{ "config_id": null }]), "")],
+        vec![page(json!({}), "")],
+    ] {
+        flow.platform.faults().set("externalcontact/list_contact_way", Fault { bodies, ..Fault::default() });
+        let answer = flow.contact_way(body.clone()).await;
+        assert!(answer.status >= 400, "{}", answer.text());
+        assert_eq!(flow.made(), (1, 1));
+        flow.later().await;
+    }
+    flow.platform.faults().clear();
+    let found = flow.contact_way(body).await;
+    assert!(found.status < 300, "{}", found.text());
+    assert_eq!(flow.made(), (1, 1), "it was found");
+    flow.app.finish().await;
+}

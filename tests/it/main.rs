@@ -79,6 +79,10 @@ mod proxy;
 
 mod wecom_errors;
 
+mod odd_answers;
+
+mod circles;
+
 mod wecom_transfer;
 
 mod errcodes;

@@ -285,3 +285,36 @@ async fn a_browser_is_never_given_anything_to_run() {
     }
     acting.finish().await;
 }
+
+#[tokio::test]
+async fn a_file_is_fetched_whatever_its_headers_say_of_it_and_keeps_its_name() {
+    let acting = Acting::start().await;
+    let header = |name: &str, value: Option<&str>| (name.to_owned(), value.map(str::to_owned));
+    let headers = |disposition: Option<&str>| vec![header("content-disposition", disposition)];
+    let cases = [
+        (headers(None), None),
+        (headers(Some("attachment")), None),
+        (headers(Some("attachment; filename*=UTF-8''%E5%B0%8F%E9%9B%A8.jpg")), Some("小雨.jpg")),
+        (headers(Some("attachment; filename=plain.jpg")), Some("plain.jpg")),
+        (headers(Some("attachment; filename=\"_.jpg\"; filename*=utf-8''%E5%B0%8F.jpg")), Some("小.jpg")),
+        ([headers(None), vec![header("content-range", None), header("content-type", None)]].concat(), None),
+    ];
+    for (number, (headers, name)) in cases.into_iter().enumerate() {
+        let said = format!("{headers:?}");
+        let media_id = acting.file(b"0123456789", "image/jpeg", "sent.jpg");
+        acting.platform.faults().set("media/get", Fault { headers, ..Fault::default() });
+        acting.sent("image", &media_id, now() - i64::try_from(number).expect("small")).await;
+        acting.act(TaskKind::FetchMedia).await;
+        assert_eq!(acting.left(TaskKind::FetchMedia).await, [""; 0], "{said}");
+        let kept = format!("select concat_ws(' ', state, bytes, filename) from media where media_id = '{media_id}'");
+        let expected = ["fetched", "10"].into_iter().chain(name).collect::<Vec<_>>().join(" ");
+        assert_eq!(acting.app.db.texts(&kept).await, [expected], "{said}");
+    }
+    // An error is none the less an error.
+    acting.platform.faults().clear();
+    acting.sent("image", "unknown", now()).await;
+    acting.act(TaskKind::FetchMedia).await;
+    let left = acting.left(TaskKind::FetchMedia).await.concat();
+    assert!(left.contains("40007"), "{left}");
+    acting.finish().await;
+}

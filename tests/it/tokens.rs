@@ -202,3 +202,40 @@ fn check<'a>(answer: &'a Value, name: &str) -> &'a Value {
     let checks = answer["checks"].as_array().map(Vec::as_slice).unwrap_or_default();
     checks.iter().find(|it| it["check"] == name).unwrap_or(&Value::Null)
 }
+
+#[tokio::test]
+async fn an_empty_token_is_none_and_is_not_asked_for_again_at_once() {
+    let (app, platform) = app_with_wecom().await;
+    let user = somebody(&platform);
+    for body in [
+        r#"{"errcode":0,"errmsg":"ok","access_token":"","expires_in":7200}"#,
+        r#"{"errcode":0,"errmsg":"ok","access_token":null,"expires_in":7200}"#,
+        r#"{"errcode":0,"errmsg":"ok"}"#,
+    ] {
+        platform.faults().set("gettoken", Fault { bodies: vec![body.as_bytes().to_vec()], ..Fault::default() });
+        app.db.execute("delete from wecom_token").await;
+        let (wecom, pool) = another_wecom(&app.db, &app.app.admin_half.vault, &platform).await;
+        let api = wecom.corp(&app.corp.corpid).await.expect("an app");
+        let before = (calls(&platform, "gettoken"), calls(&platform, "user/get"));
+        for _ in 0..3 {
+            let error = api.member(&user).await.expect_err(body);
+            assert_eq!((error.class, error.path), (Class::Transient, "gettoken"), "{body}: {error}");
+            assert!(error.message.starts_with("the answer holds no access_token"), "{body}: {error}");
+        }
+        let after = (calls(&platform, "gettoken"), calls(&platform, "user/get"));
+        assert_eq!((after.0 - before.0, after.1 - before.1), (1, 0), "{body}");
+        pool.close().await;
+    }
+    // Its life in quotes is a number.
+    let made = r#""expires_in":"7200""#.as_bytes().to_vec();
+    let quoted = Fault { garble: vec![(r#""expires_in":7200"#.to_owned(), made)], ..Fault::default() };
+    platform.faults().set("gettoken", quoted);
+    app.db.execute("delete from wecom_token").await;
+    let (wecom, pool) = another_wecom(&app.db, &app.app.admin_half.vault, &platform).await;
+    wecom.corp(&app.corp.corpid).await.expect("an app").member(&user).await.expect("a token");
+    let life = "select count(*) from wecom_token where expires_at > now() + interval '1 hour'";
+    assert_eq!(app.db.count(life).await, 1);
+    pool.close().await;
+    app.finish().await;
+    platform.stop().await;
+}

@@ -29,6 +29,12 @@ struct FaultForm {
     latency_ms: u64,
     errcode: Option<i64>,
     drop: Option<DropAt>,
+    #[serde(default)]
+    bodies: Vec<String>,
+    #[serde(default)]
+    garble: Vec<(String, String)>,
+    #[serde(default)]
+    headers: Vec<(String, Option<String>)>,
     share: Option<f64>,
     times: Option<u32>,
     revoked_share: Option<f64>,
@@ -117,6 +123,9 @@ fn set_fault(shared: &Shared, form: FaultForm) -> Value {
             latency: Duration::from_millis(form.latency_ms),
             errcode: form.errcode,
             drop: form.drop,
+            bodies: form.bodies.into_iter().map(String::into_bytes).collect(),
+            garble: form.garble.into_iter().map(|(text, instead)| (text, instead.into_bytes())).collect(),
+            headers: form.headers,
             share: form.share.unwrap_or(1.0),
             times: form.times,
         };

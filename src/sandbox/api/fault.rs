@@ -1,4 +1,4 @@
-//! Faults on demand: slow answers, errcodes, broken connections, revoked tokens.
+//! Faults on demand: slow answers, errcodes, broken connections, odd answers, revoked tokens.
 //!
 //! A fault belongs to a path, hits a share of its calls and may end after a number of them. Which calls are hit
 //! follows from the seed and their order.
@@ -23,6 +23,12 @@ pub struct Fault {
     pub errcode: Option<i64>,
     /// The connection breaks.
     pub drop: Option<DropAt>,
+    /// These come in place of the answer's body, in turn and then from the first again. The call takes its effect.
+    pub bodies: Vec<Vec<u8>>,
+    /// Texts of the answer's body, and what comes in their place.
+    pub garble: Vec<(String, Vec<u8>)>,
+    /// Headers of the answer, and their values; without one a header is left out.
+    pub headers: Vec<(String, Option<String>)>,
     /// Which share of the calls is hit, 0 to 1.
     pub share: f64,
     /// After so many hits it is over; never if there is no number.
@@ -41,7 +47,16 @@ pub enum DropAt {
 
 impl Default for Fault {
     fn default() -> Self {
-        Self { latency: Duration::ZERO, errcode: None, drop: None, share: 1.0, times: None }
+        Self {
+            latency: Duration::ZERO,
+            errcode: None,
+            drop: None,
+            bodies: Vec::new(),
+            garble: Vec::new(),
+            headers: Vec::new(),
+            share: 1.0,
+            times: None,
+        }
     }
 }
 
@@ -103,7 +118,11 @@ impl Faults {
                 return fine;
             }
             fault.times = fault.times.map(|left| left - 1);
-            fault.clone()
+            let drawn = fault.clone();
+            if !fault.bodies.is_empty() {
+                fault.bodies.rotate_left(1);
+            }
+            drawn
         })
     }
 

@@ -16,6 +16,8 @@ mod push;
 
 mod fault;
 
+mod spoil;
+
 mod journal;
 
 mod control;

@@ -23,6 +23,7 @@ use super::answer::{self, Wire};
 use super::ask::Ask;
 use super::control;
 use super::shared::Shared;
+use super::spoil::spoil;
 
 /// How many connections are open at once; more wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 1024;
@@ -114,7 +115,7 @@ async fn serve_one(shared: Arc<Shared>, request: Request<Incoming>, peer: Socket
         met_wrong_type: Cell::new(false),
     };
     let fault = shared.faults.draw(&ask.path);
-    let wire = shared.answer(&ask, &fault);
+    let wire = spoil(shared.answer(&ask, &fault), &fault).await;
     drop(ask);
     if !fault.latency.is_zero() {
         sleep(fault.latency).await;

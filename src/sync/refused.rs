@@ -1,0 +1,135 @@
+//! What cannot be read or written costs its row, is named in the report, and never keeps a run where it is.
+//!
+//! A row that WeCom spoils is left out by `wecom`; one that the database refuses is found by writing a page's rows one
+//! by one. Whoever concludes something from what was not named must ask first whether anything was left out.
+
+use sqlx::{Acquire, PgConnection};
+
+use super::{Run, Step, run::pause};
+use crate::{
+    changes::Changes,
+    ids::{ExternalUserId, UserId},
+    tables::{
+        apply, refusal,
+        sync_drift::{self, Drift, Kind},
+        sync_run,
+    },
+    wecom::Unreadable,
+};
+
+/// How often a step is tried that the database refuses as a whole before the run fails.
+const REFUSALS_MAX: u32 = 5;
+
+impl Run {
+    /// Writes what was read and found. Returns how many rows the database refused because of a value; they are named.
+    pub(super) async fn write(
+        &mut self,
+        conn: &mut PgConnection,
+        changes: Changes,
+        found: &[Drift],
+    ) -> sqlx::Result<usize> {
+        let refused = match self.try_write(conn, changes.clone()).await {
+            Ok(()) => Vec::new(),
+            Err(error) if refusal::is_about_a_value(&error) => self.write_one_by_one(conn, changes).await?,
+            Err(error) => return Err(error),
+        };
+        self.report(conn, found).await?;
+        self.name_unreadable(conn, &refused).await?;
+        Ok(refused.len())
+    }
+
+    /// Names what could not be read or written.
+    pub(super) async fn name_unreadable(&self, conn: &mut PgConnection, rows: &[Unreadable]) -> sqlx::Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        sync_run::count_unreadable(conn, self.lease.run, i64::try_from(rows.len()).unwrap_or(i64::MAX)).await?;
+        let line = |it: &Unreadable| Drift {
+            kind: Kind::Unreadable,
+            customer: it.customer.clone(),
+            user: it.user.clone(),
+            held: None,
+            found: Some(it.why.clone()),
+        };
+        let lines: Vec<_> = rows.iter().map(line).collect();
+        self.report(conn, &lines).await
+    }
+
+    async fn try_write(&mut self, conn: &mut PgConnection, changes: Changes) -> sqlx::Result<()> {
+        let mut inner = conn.begin().await?;
+        apply::apply(&mut inner, changes, &mut self.months).await?;
+        inner.commit().await
+    }
+
+    async fn write_one_by_one(&mut self, conn: &mut PgConnection, changes: Changes) -> sqlx::Result<Vec<Unreadable>> {
+        let mut refused = Vec::new();
+        for (user, customer, part) in parts(changes) {
+            match self.try_write(conn, part).await {
+                Ok(()) => {}
+                Err(error) if refusal::is_about_a_value(&error) => {
+                    refused.push(Unreadable { user: Some(user), customer, why: refusal::words(&error) });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(refused)
+    }
+
+    /// Adds lines to the report; a line that the database refuses is left out.
+    async fn report(&self, conn: &mut PgConnection, lines: &[Drift]) -> sqlx::Result<()> {
+        let mut inner = conn.begin().await?;
+        match sync_drift::add(&mut inner, self.lease.run, lines).await {
+            Ok(()) => return inner.commit().await,
+            Err(error) if refusal::is_about_a_value(&error) => inner.rollback().await?,
+            Err(error) => return Err(error),
+        }
+        for line in lines {
+            let mut inner = conn.begin().await?;
+            match sync_drift::add(&mut inner, self.lease.run, std::slice::from_ref(line)).await {
+                Ok(()) => inner.commit().await?,
+                Err(error) if refusal::is_about_a_value(&error) => {
+                    inner.rollback().await?;
+                    let why = refusal::words(&error);
+                    tracing::warn!(sync.run = self.lease.run, why, "a line of the report cannot be kept");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// The database answered a step with an error. The run says so and waits; one that is refused again and again fails.
+    pub(super) async fn database_trouble(&mut self, error: sqlx::Error) -> sqlx::Result<Step> {
+        if error.as_database_error().is_none() {
+            return Err(error);
+        }
+        let words = refusal::words(&error);
+        if refusal::is_lasting(&error) {
+            self.refusals += 1;
+            if self.refusals >= REFUSALS_MAX {
+                self.refusals = 0;
+                return self.fail(&format!("a step was tried {REFUSALS_MAX} times, and {words}")).await;
+            }
+        }
+        let pause = pause(self.troubles, rand::random());
+        self.troubles = self.troubles.saturating_add(1);
+        tracing::warn!(sync.run = self.lease.run, words, pause_s = pause.as_secs(), "a run waits for the database");
+        self.wait_because(&words, pause).await
+    }
+}
+
+/// Each row by itself, with whom it is about. What is about nobody, such as a task, is none of a reading's.
+fn parts(changes: Changes) -> Vec<(UserId, Option<ExternalUserId>, Changes)> {
+    let mut parts = Vec::new();
+    for (key, member) in changes.members {
+        let user = key.1.clone();
+        let part = Changes { members: [(key, member)].into(), ..Changes::default() };
+        parts.push((user, None, part));
+    }
+    for (key, contact) in changes.contacts {
+        let (user, customer) = (key.2.clone(), key.1.clone());
+        let part = Changes { contacts: [(key, contact)].into(), ..Changes::default() };
+        parts.push((user, Some(customer), part));
+    }
+    parts
+}
