@@ -10,6 +10,8 @@ mod client;
 
 mod error;
 
+mod unreached;
+
 mod token;
 
 mod budget;
@@ -42,3 +44,4 @@ pub use budget::Limits;
 pub use client::{Api, Settings, SetupError, Wecom};
 pub use error::{ApiError, Class};
 pub use meaning::Meaning;
+pub use unreached::Unreached;

@@ -44,6 +44,8 @@ mod sync;
 
 mod sync_drift;
 
+mod unreached;
+
 mod tidy;
 
 mod refresh;
