@@ -45,6 +45,7 @@ use secrecy::SecretString;
 use crate::{
     admin::openapi::{self, Language},
     config::Config,
+    telemetry,
 };
 
 /// What the program answers when the command line or the configuration makes no sense.
@@ -168,7 +169,9 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(cli.command, settings)) {
+    let done = runtime.block_on(run(cli.command, settings));
+    telemetry::tell_the_rest();
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("wecomd: {error:#}");

@@ -13,7 +13,7 @@ use hyper::{
     header::{CONTENT_TYPE, HeaderValue},
 };
 
-use super::{Door, Limits, Served, body, refusal::Refusals, reply};
+use super::{Door, Limits, Served, body, refusal, reply};
 use crate::{
     apps::{App, Apps},
     crypto::{self, Query},
@@ -31,7 +31,6 @@ pub struct CallbackDoor {
     apps: Apps,
     inbox: Inbox,
     limits: Limits,
-    refusals: Refusals,
 }
 
 /// Why a request is not answered with what it wants: the step that failed, and the status that is all it learns.
@@ -51,7 +50,7 @@ pub(super) struct Received {
 impl CallbackDoor {
     /// A door to this inbox.
     pub fn new(apps: Apps, inbox: Inbox, limits: Limits) -> Self {
-        Self { apps, inbox, limits, refusals: Refusals::default() }
+        Self { apps, inbox, limits }
     }
 
     /// WeCom asks whether the URL is ours: the echo goes back as it was decrypted, byte for byte.
@@ -120,7 +119,7 @@ impl Door for CallbackDoor {
 
 impl CallbackDoor {
     fn refuse(&self, app: &str, refused: Refused, peer: SocketAddr) -> Response<Full<Bytes>> {
-        self.refusals.note(app, refused.step, peer);
+        refusal::note(app, refused.step, peer);
         answer(refused.status, Bytes::new())
     }
 }

@@ -44,6 +44,8 @@ mod sync;
 
 mod sync_drift;
 
+mod log_lines;
+
 mod unreached;
 
 mod tidy;
