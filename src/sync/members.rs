@@ -1,6 +1,6 @@
 //! Departments, and who is in them.
 
-use super::{Halt, Run, reading};
+use super::{Halt, Run, permission, reading};
 use crate::{
     changes::Changes,
     tables::{
@@ -9,8 +9,11 @@ use crate::{
     },
 };
 
-/// Codes with which WeCom says that a department is not there any more, or not in sight.
-const NO_DEPARTMENT: &[i64] = &[60003, 60011, 60123];
+/// Codes with which WeCom says that a department is not there any more.
+const NO_DEPARTMENT: &[i64] = &[60003, 60123];
+
+/// The department is not in the app's sight; others may be.
+const OUT_OF_SIGHT: i64 = 60011;
 
 /// Reads which departments there are.
 pub(super) async fn departments(run: &mut Run, standing: &Standing) -> Result<(), Halt> {
@@ -32,6 +35,14 @@ pub(super) async fn members(run: &mut Run, standing: &Standing) -> Result<(), Ha
     };
     let members = match run.api().await?.members_of(department).await {
         Err(error) if error.errcode.is_some_and(|code| NO_DEPARTMENT.contains(&code)) => Vec::new(),
+        Err(error) if error.is(OUT_OF_SIGHT) => {
+            let mut transaction = run.begin(&Counts { calls: 1, ..Counts::default() }).await?;
+            sync_run::skip(&mut transaction, run.lease.run, &permission::skipped(Phase::Members.as_str(), &error))
+                .await?;
+            sync_run::judge_no_members(&mut transaction, run.lease.run).await?;
+            sync_run::go_on(&mut transaction, run.lease.run, Phase::Members, standing.position + 1, "").await?;
+            return Ok(transaction.commit().await?);
+        }
         members => members?,
     };
     let counts = Counts { calls: 1, members: i32::try_from(members.len()).unwrap_or(i32::MAX), ..Counts::default() };

@@ -36,6 +36,8 @@ mod stop;
 
 mod tasks;
 
+mod fairness;
+
 mod task_laws;
 
 mod welcome;
@@ -43,6 +45,8 @@ mod welcome;
 mod sync;
 
 mod sync_drift;
+
+mod sync_permission;
 
 mod log_lines;
 
