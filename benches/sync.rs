@@ -25,6 +25,7 @@ use wecomd::{
     admin::config::{NewConfig, save},
     sandbox::{AppKind, Corp, Platform, Size, World},
     sync::{self, Over, Step, Sync},
+    tables::sync_run::Which,
     vault::Vault,
     wecom::{Limits, Settings, Wecom},
 };
@@ -133,9 +134,9 @@ impl Reconciled {
         if let Some(contacts) = kill_at {
             half(&sync, id, contacts, &pool).await?;
         }
-        let run = sync.take(Some(id)).await?;
+        let run = sync.take(Which::One(id)).await?;
         let over = run.ok_or_else(|| anyhow::anyhow!("somebody else works at it"))?;
-        let over = over.drive(std::future::pending(), |_| ()).await;
+        let over = over.drive(Duration::MAX, std::future::pending(), |_| ()).await;
         anyhow::ensure!(over == Over::Done, "the run ended otherwise: {over:?}");
         let took = began.elapsed();
         let calls = platform.calls().len() - before;
@@ -149,7 +150,7 @@ impl Reconciled {
 
 /// Works until so many contacts are read, and dies.
 async fn half(sync: &Sync, id: i64, contacts: usize, pool: &PgPool) -> anyhow::Result<()> {
-    let mut run = sync.take(Some(id)).await?.ok_or_else(|| anyhow::anyhow!("somebody else works at it"))?;
+    let mut run = sync.take(Which::One(id)).await?.ok_or_else(|| anyhow::anyhow!("somebody else works at it"))?;
     let read = async || -> anyhow::Result<usize> {
         let read: i64 =
             sqlx::query_scalar("select contacts from sync_run where id = $1").bind(id).fetch_one(pool).await?;

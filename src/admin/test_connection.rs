@@ -3,6 +3,8 @@
 //! Each check is one small question to WeCom, all of them safe to repeat and within the budgets. A check that could not
 //! be made because an earlier one failed says so. It changes nothing.
 
+use std::time::Instant;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -15,7 +17,7 @@ use super::{
 use crate::{
     inbox,
     tables::enterprise_wechat_config::{self, Row},
-    wecom::{Api, ApiError},
+    wecom::{Api, ApiError, Class},
 };
 
 /// How far our clock may be from WeCom's: codes that live for seconds are timed with it.
@@ -51,8 +53,8 @@ pub(super) struct Tested {
 pub(super) struct Shown {
     /// The app.
     name: String,
-    /// Whether nothing is wrong.
-    ok: bool,
+    /// Whether everything works: false if something is wrong, null if something could not be found out.
+    ok: Option<bool>,
     /// What was looked at, in order.
     checks: Vec<Check>,
 }
@@ -101,28 +103,43 @@ pub(super) async fn ask(call: &mut Call<'_>) -> Result<Tested, Problem> {
         return Ok(Tested { app, checks });
     }
     let api = call.admin.wecom.app(app.id).await?;
-    let token = api.check_token().await;
-    let works = token.is_ok();
-    checks.push(match token {
-        Ok(()) => good("token", "已取得 access_token".to_owned(), "there is an access token".to_owned()),
-        Err(error) => bad("token", &error),
-    });
-    if works {
-        checks.push(trusted_ip(api.callback_addresses().await.err()));
-        checks.push(customer_contact(&api).await);
-        checks.push(visible_scope(&api).await);
-    } else {
-        checks.extend(["trusted_ip", "customer_contact", "visible_scope"].map(skipped));
-    }
-    checks.push(clock(call.admin.wecom.clock_ahead()));
+    let began = Instant::now();
+    checks.extend(asked(&api).await);
+    checks.push(clock(call.admin.wecom.clock_ahead(began)));
     Ok(Tested { app, checks })
+}
+
+/// What WeCom says when it is asked for this and that. Once it cannot be reached nothing more is asked.
+async fn asked(api: &Api) -> Vec<Check> {
+    const BEHIND_TOKEN: [&str; 2] = ["customer_contact", "visible_scope"];
+    let skip = || BEHIND_TOKEN.map(skipped);
+    if let Err(error) = api.check_token().await {
+        return [bad("token", &error), skipped("trusted_ip")].into_iter().chain(skip()).collect();
+    }
+    // A token may be at hand for an hour. Only a call shows whether WeCom is there and takes it.
+    match api.callback_addresses().await {
+        Err(error) if error.class == Class::Token => {
+            [bad("token", &error), skipped("trusted_ip")].into_iter().chain(skip()).collect()
+        }
+        Err(error) if error.errcode.is_none() => {
+            [untried(), bad("trusted_ip", &error)].into_iter().chain(skip()).collect()
+        }
+        answered => {
+            let token = good("token", "已取得 access_token".to_owned(), "there is an access token".to_owned());
+            let contact = customer_contact(api).await;
+            vec![token, trusted_ip(answered.err()), contact, visible_scope(api).await]
+        }
+    }
 }
 
 /// Adds what our own tables know.
 pub(super) async fn show(tested: Tested, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let Tested { app, mut checks } = tested;
     checks.push(callback(&app, inbox::latest_of(conn, app.id).await?));
-    let ok = checks.iter().all(|it| it.ok != Some(false));
+    let ok = match checks.iter().any(|it| it.ok == Some(false)) {
+        true => Some(false),
+        false => checks.iter().all(|it| it.ok == Some(true)).then_some(true),
+    };
     Answer::ok(Shown { name: app.name, ok, checks })
 }
 
@@ -218,7 +235,10 @@ async fn visible_scope(api: &Api) -> Check {
 
 fn clock(ahead: Option<TimeDelta>) -> Check {
     const NAME: &str = "clock";
-    let Some(ahead) = ahead else { return skipped(NAME) };
+    let Some(ahead) = ahead else {
+        let (zh, en) = ("未检查：企业微信没有应答".to_owned(), "not known, because WeCom gave no answer".to_owned());
+        return Check { check: NAME, ok: None, zh, en, remedy: None };
+    };
     if ahead.abs() <= SKEW_MAX {
         return good(NAME, "本机时钟准确".to_owned(), "our clock agrees with WeCom's".to_owned());
     }
@@ -271,6 +291,13 @@ fn wrong(check: &'static str, (zh, en): (&str, &str), (remedy_zh, remedy_en): (&
 fn skipped(check: &'static str) -> Check {
     let (zh, en) = ("未检查：前面的检查未通过".to_owned(), "not checked, because an earlier check failed".to_owned());
     Check { check, ok: None, zh, en, remedy: None }
+}
+
+/// There is a token, and nobody to say whether it counts.
+fn untried() -> Check {
+    let zh = "本机存有 access_token，但无法向企业微信确认其是否有效".to_owned();
+    let en = "there is an access token from earlier, and WeCom cannot be asked whether it still counts".to_owned();
+    Check { check: "token", ok: None, zh, en, remedy: None }
 }
 
 /// What WeCom said, in words. While WeCom cannot be reached nobody knows whether the thing itself works.

@@ -48,6 +48,7 @@ use self::terminal::{complain, field, say, say_as_it_is};
 use crate::{
     admin::openapi::{self, Language},
     config::Config,
+    telemetry,
 };
 
 /// What the program answers when the command line or the configuration makes no sense.
@@ -150,6 +151,7 @@ pub fn main() -> ExitCode {
     let ended = runtime.block_on(run(command, config));
     // What still waits in a thread, for a PostgreSQL that hangs for example, does not hold the process.
     runtime.shutdown_timeout(THREADS_STOP_LIMIT);
+    telemetry::tell_the_rest();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -17,7 +17,7 @@ use crate::{
     tables::{
         enterprise_wechat_config,
         sync_drift::{self, Kind},
-        sync_run::{self, Phase, Standing},
+        sync_run::{self, Phase, Standing, Which},
     },
     telemetry,
     vault::Vault,
@@ -71,17 +71,19 @@ async fn reconcile(sync: &Sync, corpid: &CorpId, stop: &mut Stop) -> anyhow::Res
     let id = sync::ask(&mut *sync.pool.acquire().await?, corpid).await?.run();
     let bar = ProgressBar::no_length();
     loop {
-        let over = match sync.take(Some(id)).await? {
-            Some(run) => run.drive(stop.wait(), |standing| show(&bar, standing)).await,
+        let over = match sync.take(Which::One(id)).await? {
+            Some(run) => run.drive(sync::SLICE, stop.wait(), |standing| show(&bar, standing)).await,
             None => {
-                bar.set_message("another process works at it");
-                let other = sync_run::list(&mut *sync.pool.acquire().await?, Some(id), None, None, 1).await?;
-                if other.first().is_none_or(|it| it.state != "running") {
-                    Over::Done
-                } else {
-                    tokio::select! {
-                        () = stop.wait() => Over::Stopped,
-                        () = tokio::time::sleep(LOOK) => Over::Lost,
+                let now = sync_run::list(&mut *sync.pool.acquire().await?, Some(id), None, None, 1).await?;
+                match now.first().filter(|it| it.state == "running") {
+                    None => Over::Done,
+                    Some(run) => {
+                        let waits = run.trouble.as_ref().map(|trouble| format!("waits for WeCom: {trouble}"));
+                        bar.set_message(waits.unwrap_or_else(|| "another process works at it".to_owned()));
+                        tokio::select! {
+                            () = stop.wait() => Over::Stopped,
+                            () = tokio::time::sleep(LOOK) => Over::PutDown,
+                        }
                     }
                 }
             }
@@ -92,7 +94,7 @@ async fn reconcile(sync: &Sync, corpid: &CorpId, stop: &mut Stop) -> anyhow::Res
                 return Ok(Some(id));
             }
             Over::Stopped => return Ok(None),
-            Over::Lost => {}
+            Over::Lost | Over::PutDown => {}
         }
     }
 }
@@ -139,6 +141,11 @@ async fn report(pool: &PgPool, id: i64, as_json: bool) -> anyhow::Result<String>
     if let Some(reason) = &run.reason {
         say(&format!("  it stopped because {}", field(reason)));
         say("  see to that, and run the same command again: it goes on where it stopped");
+    }
+    for it in &run.skipped.0 {
+        let errcode = it.errcode.map_or_else(String::new, |errcode| format!(" {errcode}"));
+        say(&format!("  left out: {}, because {} ({}:{errcode} {})", it.phase, it.en, it.path, it.said));
+        say(&format!("            {}", it.remedy_en));
     }
     if counts.is_empty() {
         say("  nothing was otherwise than we held it");

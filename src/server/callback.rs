@@ -17,7 +17,7 @@ use hyper::{
     header::{CONTENT_TYPE, HeaderValue},
 };
 
-use super::{Door, Limits, Proxies, Served, body, refusal::Refusals, reply};
+use super::{Door, Limits, Proxies, Served, body, refusal, reply};
 use crate::{
     apps::{App, Apps},
     crypto::{self, Query},
@@ -36,7 +36,6 @@ pub struct CallbackDoor {
     inbox: Inbox,
     limits: Limits,
     proxies: Proxies,
-    refusals: Refusals,
 }
 
 /// Why a request is not answered with what it wants: the step that failed, and the status that is all it learns.
@@ -57,7 +56,7 @@ pub(super) struct Received {
 impl CallbackDoor {
     /// A door to this inbox.
     pub fn new(apps: Apps, inbox: Inbox, limits: Limits, proxies: Proxies) -> Self {
-        Self { apps, inbox, limits, proxies, refusals: Refusals::default() }
+        Self { apps, inbox, limits, proxies }
     }
 
     /// WeCom asks whether the URL is ours: the echo goes back as it was decrypted, byte for byte.
@@ -127,7 +126,7 @@ impl Door for CallbackDoor {
 
 impl CallbackDoor {
     fn refuse(&self, app: &str, refused: Refused, caller: IpAddr) -> Served {
-        self.refusals.note(app, refused.step, caller);
+        refusal::note(app, refused.step, caller);
         refused.status.map(|status| answer(status, Bytes::new())).ok_or(NotStored::Unread)
     }
 }

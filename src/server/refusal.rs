@@ -1,42 +1,10 @@
 //! What is not ours: told apart in the log and in a counter, never to the caller.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
-
-/// The same refusal of the same app is logged at most this often; scanners would fill the disk.
-const LOG_EVERY: Duration = Duration::from_secs(10);
-
-/// Remembers what was logged when.
-#[derive(Debug, Default)]
-pub(super) struct Refusals(Mutex<HashMap<(String, &'static str), Said>>);
-
-#[derive(Debug)]
-struct Said {
-    at: Instant,
-    since: u64,
-}
-
-impl Refusals {
-    /// Counts a refused callback, and logs it unless the same was logged a moment ago. `app` is the name of an app
-    /// that we know, or empty: a stranger's words become neither a label nor a key.
-    pub(super) fn note(&self, app: &str, step: &'static str, caller: std::net::IpAddr) {
-        metrics::counter!("wecomd_refused_total", "app" => app.to_owned(), "step" => step).increment(1);
-        let now = Instant::now();
-        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = said.entry((app.to_owned(), step)).or_insert(Said { at: now, since: 0 });
-        let first = last.since == 0;
-        last.since += 1;
-        if !first && now.duration_since(last.at) < LOG_EVERY {
-            return;
-        }
-        let times = std::mem::replace(&mut last.since, 1);
-        last.at = now;
-        drop(said);
-        tracing::warn!(app, step, peer = %caller, times, "refused a callback: {}", meaning(step));
-    }
+/// Counts a refused callback and logs it, with what it means; that it came again is told once a minute. `app` is the name
+/// of an app that we know, or empty: a stranger's words become no label.
+pub(super) fn note(app: &str, step: &'static str, caller: std::net::IpAddr) {
+    metrics::counter!("wecomd_refused_total", "app" => app.to_owned(), "step" => step).increment(1);
+    tracing::warn!(app, step, peer = %caller, "refused a callback: {}", meaning(step));
 }
 
 /// What a failed step most often means, for whoever reads the log.

@@ -7,7 +7,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Halt, Run,
+    Halt, Run, permission,
     reading::{self, Tags},
 };
 use crate::{
@@ -41,6 +41,9 @@ const NO_CUSTOMERS: i64 = 84061;
 /// Codes with which WeCom refuses a whole group because of somebody in it.
 const ABOUT_MEMBERS: &[i64] =
     &[40003, 40031, 40096, 40098, 41054, 50002, 60011, 60030, 60111, NO_CUSTOMERS, 84074, 84083, 701_008];
+
+/// What the report calls the names of tags.
+const TAGS: &str = "tags";
 
 /// How many contacts are marked as gone in one transaction.
 const UNNAMED_MAX: i64 = 500;
@@ -103,9 +106,11 @@ pub(super) async fn customers(run: &mut Run, standing: &Standing) -> Result<(), 
 
 async fn read(run: &mut Run, standing: &Standing, shard: &Shard) -> Result<(), Halt> {
     let api = run.api().await?;
-    let mut calls = 1;
+    let (mut calls, mut tags_refused) = (1, None);
     if run.tags.is_none() {
-        run.tags = Some(tags(api.corp_tags().await)?);
+        let read;
+        (read, tags_refused) = tags(api.corp_tags().await)?;
+        run.tags = Some(read);
         calls += 1;
     }
     let page = match api.customers_of(&shard.users, &shard.cursor).await {
@@ -118,6 +123,9 @@ async fn read(run: &mut Run, standing: &Standing, shard: &Shard) -> Result<(), H
     let next = run.walk(shard.id, CUSTOMERS, PAGES_MAX).follow(&shard.cursor, page.next_cursor)?.unwrap_or_default();
     let counts = Counts { calls, contacts: as_count(page.contacts.len()), ..Counts::default() };
     let mut transaction = run.begin(&counts).await?;
+    if let Some(error) = tags_refused {
+        sync_run::skip(&mut transaction, run.lease.run, &permission::skipped(TAGS, &error)).await?;
+    }
     let users = page.contacts.iter().map(|it| it.follower.user.clone()).collect();
     let users = run.current(&mut transaction, users, false).await?;
     let keys: Vec<(ExternalUserId, UserId)> =
@@ -200,14 +208,14 @@ async fn judge(run: &mut Run, shard: &Shard) -> Result<(), Halt> {
     Ok(transaction.commit().await?)
 }
 
-/// The names of the company's tags. Without them the tags stay as they are: no reason to give up.
-fn tags(read: Result<Vec<Tag>, ApiError>) -> Result<Tags, Halt> {
+/// The names of the company's tags. Without them the tags stay as they are, which the report says: no reason to give up.
+fn tags(read: Result<Vec<Tag>, ApiError>) -> Result<(Tags, Option<ApiError>), Halt> {
     match read {
-        Ok(tags) => Ok(Tags(tags.into_iter().map(|tag| (tag.id, tag.name)).collect())),
+        Ok(tags) => Ok((Tags(tags.into_iter().map(|tag| (tag.id, tag.name)).collect()), None)),
         Err(error) if matches!(error.class, Class::Transient | Class::Token) => Err(error.into()),
         Err(error) => {
             tracing::warn!(error = %error, "the names of tags cannot be read, so contacts keep the tags they have");
-            Ok(Tags::default())
+            Ok((Tags::default(), Some(error)))
         }
     }
 }

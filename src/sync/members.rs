@@ -1,6 +1,6 @@
 //! Departments, and who is in them.
 
-use super::{Halt, Run, reading};
+use super::{Halt, Run, permission, reading};
 use crate::{
     changes::Changes,
     tables::{
@@ -10,8 +10,11 @@ use crate::{
     wecom::Rows,
 };
 
-/// Codes with which WeCom says that a department is not there any more, or not in sight.
-const NO_DEPARTMENT: &[i64] = &[60003, 60011, 60123];
+/// Codes with which WeCom says that a department is not there any more.
+const NO_DEPARTMENT: &[i64] = &[60003, 60123];
+
+/// The department is not in the app's sight; others may be.
+const OUT_OF_SIGHT: i64 = 60011;
 
 /// Reads which departments there are.
 pub(super) async fn departments(run: &mut Run, standing: &Standing) -> Result<(), Halt> {
@@ -36,6 +39,14 @@ pub(super) async fn members(run: &mut Run, standing: &Standing) -> Result<(), Ha
     let Rows { rows: members, unreadable } = match run.api().await?.members_of(department).await {
         Err(error) if error.errcode.is_some_and(|code| NO_DEPARTMENT.contains(&code)) => {
             Rows { rows: Vec::new(), unreadable: Vec::new() }
+        }
+        Err(error) if error.is(OUT_OF_SIGHT) => {
+            let mut transaction = run.begin(&Counts { calls: 1, ..Counts::default() }).await?;
+            sync_run::skip(&mut transaction, run.lease.run, &permission::skipped(Phase::Members.as_str(), &error))
+                .await?;
+            sync_run::judge_no_members(&mut transaction, run.lease.run).await?;
+            sync_run::go_on(&mut transaction, run.lease.run, Phase::Members, standing.position + 1, "").await?;
+            return Ok(transaction.commit().await?);
         }
         members => members?,
     };

@@ -11,6 +11,8 @@
 
 mod reading;
 
+mod permission;
+
 mod members;
 
 mod customers;
@@ -25,6 +27,8 @@ mod schedule;
 
 mod work;
 
+use std::time::Duration;
+
 use sqlx::PgPool;
 
 pub use run::{Over, Run, Step};
@@ -36,6 +40,9 @@ use crate::{
     tables::sync_run,
     wecom::{ApiError, Wecom},
 };
+
+/// How long a run is worked at before those of other corps that are due have their turn.
+pub const SLICE: Duration = Duration::from_secs(30);
 
 /// What runs work with. Cheap to clone.
 #[derive(Clone)]

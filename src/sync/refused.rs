@@ -12,13 +12,13 @@ use crate::{
     tables::{
         apply, refusal,
         sync_drift::{self, Drift, Kind},
-        sync_run,
+        sync_run::{self, Lease, Standing},
     },
     wecom::Unreadable,
 };
 
 /// How often a step is tried that the database refuses as a whole before the run fails.
-const REFUSALS_MAX: u32 = 5;
+const REFUSALS_MAX: i32 = 5;
 
 impl Run {
     /// Writes what was read and found. Returns how many rows the database refused because of a value; they are named.
@@ -99,22 +99,19 @@ impl Run {
     }
 
     /// The database answered a step with an error. The run says so and waits; one that is refused again and again fails.
-    pub(super) async fn database_trouble(&mut self, error: sqlx::Error) -> sqlx::Result<Step> {
+    pub(super) async fn database_trouble(&mut self, standing: &Standing, error: sqlx::Error) -> sqlx::Result<Step> {
         if error.as_database_error().is_none() {
             return Err(error);
         }
         let words = refusal::words(&error);
-        if refusal::is_lasting(&error) {
-            self.refusals += 1;
-            if self.refusals >= REFUSALS_MAX {
-                self.refusals = 0;
-                return self.fail(&format!("a step was tried {REFUSALS_MAX} times, and {words}")).await;
-            }
+        let refused = refusal::is_lasting(&error);
+        if refused && standing.refusals + 1 >= REFUSALS_MAX {
+            return self.fail(&format!("a step was tried {REFUSALS_MAX} times, and {words}")).await;
         }
-        let pause = pause(self.troubles, rand::random());
-        self.troubles = self.troubles.saturating_add(1);
-        tracing::warn!(sync.run = self.lease.run, words, pause_s = pause.as_secs(), "a run waits for the database");
-        self.wait_because(&words, pause).await
+        let pause = pause(standing.troubles, rand::random());
+        let Lease { run, corpid, .. } = &self.lease;
+        tracing::warn!(sync.run = run, corpid = %corpid, words, pause_s = pause.as_secs(), "a run waits for the database");
+        self.wait_because(&words, pause, refused).await
     }
 }
 

@@ -1,22 +1,25 @@
 //! One run: step after step, each one call to WeCom and one transaction.
 
-use std::{pin::pin, time::Duration};
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use sqlx::{PgConnection, Postgres, Transaction};
 use tokio::time::sleep;
 
-use super::{Halt, Sync, customers, leavers, members, reading::Tags};
+use super::{Halt, Sync, customers, leavers, members, permission, reading::Tags};
 use crate::{
     ids::UserId,
     tables::{
-        apply, member_alias, sync_drift,
-        sync_run::{self, Counts, Lease, Phase, Standing},
+        apply, member_alias,
+        sync_run::{self, Counts, Lease, Phase, Standing, Which},
         wechat_contact_record::KnownMonths,
     },
     wecom::{Api, ApiError, Class, Pages},
 };
 
-/// Between two signs of life while a call or a pause takes long: a third of the lease.
+/// Between two signs of life while a call takes long: a third of the lease.
 const BEAT: Duration = Duration::from_secs(20);
 
 /// The first pause after trouble; it doubles with each further trouble.
@@ -30,7 +33,7 @@ const PAUSE_LONGEST: Duration = Duration::from_secs(60);
 pub enum Step {
     /// It went well.
     Went,
-    /// It came to nothing, and the next one should wait so long.
+    /// It came to nothing. The run is due again after so long; until then nobody needs to hold it.
     Waits(Duration),
     /// There is nothing more to do here.
     Over(Over),
@@ -45,6 +48,8 @@ pub enum Over {
     Failed,
     /// It was cancelled, or another worker has taken it over.
     Lost,
+    /// It waits for WeCom, or others are due as well: it was put down, and goes on when its time comes.
+    PutDown,
     /// We were asked to stop.
     Stopped,
 }
@@ -56,10 +61,7 @@ pub struct Run {
     api: Option<Api>,
     pub(super) tags: Option<Tags>,
     pub(super) months: KnownMonths,
-    pub(super) troubles: u32,
-    /// How often in a row the database refused the step.
-    pub(super) refusals: u32,
-    /// How often the list of leavers' customers began again.
+    /// How often the list of leavers' customers began again since the run was taken.
     pub(super) restarts: u32,
     /// The pages of the list in hand; the number is the group's, 0 for leavers.
     walk: Option<(i64, Pages)>,
@@ -67,18 +69,16 @@ pub struct Run {
 }
 
 impl Sync {
-    /// Takes a run that nobody works at, that one if it is named.
-    pub async fn take(&self, run: Option<i64>) -> sqlx::Result<Option<Run>> {
+    /// Takes a run that is due and that nobody works at.
+    pub async fn take(&self, which: Which) -> sqlx::Result<Option<Run>> {
         let mut conn = self.pool.acquire().await?;
-        let lease = sync_run::take(&mut conn, run).await?;
+        let lease = sync_run::take(&mut conn, which).await?;
         Ok(lease.map(|lease| Run {
             sync: self.clone(),
             lease,
             api: None,
             tags: None,
             months: KnownMonths::default(),
-            troubles: 0,
-            refusals: 0,
             restarts: 0,
             walk: None,
             standing: None,
@@ -92,36 +92,48 @@ impl Run {
         self.lease.run
     }
 
-    /// Works until the run is over or `stop` comes; `progress` hears where it stands after each step.
-    pub async fn drive(mut self, stop: impl Future<Output = ()>, mut progress: impl FnMut(&Standing)) -> Over {
+    /// Whether its last step came to nothing when it was taken.
+    pub(super) fn is_troubled(&self) -> bool {
+        self.lease.troubled
+    }
+
+    /// Works until the run is over, waits, has been worked at for as long as `slice`, or `stop` comes; `progress` hears
+    /// where it stands after each step.
+    ///
+    /// A run that waits is not held meanwhile: what it waits for, and until when, stand in its row.
+    pub async fn drive(
+        mut self,
+        slice: Duration,
+        stop: impl Future<Output = ()>,
+        mut progress: impl FnMut(&Standing),
+    ) -> Over {
         let mut stop = pin!(stop);
-        let (sync, lease) = (self.sync.clone(), self.lease.clone());
-        loop {
+        let (sync, lease, began) = (self.sync.clone(), self.lease.clone(), Instant::now());
+        let over = loop {
             let step = tokio::select! {
                 step = alive(sync.clone(), lease.clone(), Box::pin(self.step())) => step,
-                () = &mut stop => break,
+                () = &mut stop => break Over::Stopped,
             };
             if let Some(standing) = &self.standing {
                 progress(standing);
             }
-            let pause = match step {
-                Ok(Step::Went) => continue,
-                Ok(Step::Waits(pause)) => pause,
+            match step {
+                Ok(Step::Went) if began.elapsed() < slice => {}
+                Ok(Step::Went | Step::Waits(_)) => break Over::PutDown,
                 Ok(Step::Over(over)) => return over,
                 Err(error) => {
                     tracing::warn!(sync.run = lease.run, error = %error, "the database did not answer a run's step");
-                    PAUSE_FIRST
+                    tokio::select! {
+                        () = sleep(PAUSE_FIRST) => {}
+                        () = &mut stop => break Over::Stopped,
+                    }
                 }
-            };
-            tokio::select! {
-                () = alive(sync.clone(), lease.clone(), sleep(pause)) => {}
-                () = &mut stop => break,
             }
-        }
+        };
         if let Err(error) = release(sync, lease).await {
             tracing::warn!(error = %error, "a run's lease will end by itself");
         }
-        Over::Stopped
+        over
     }
 
     /// Takes one step. Whatever the database refuses is undone, and the next step is the same one again.
@@ -138,23 +150,23 @@ impl Run {
             Phase::Staff => customers::staff(self, &standing).await,
             Phase::Customers => customers::customers(self, &standing).await,
             Phase::Unassigned => leavers::unassigned(self, &standing).await,
-            Phase::Compare | Phase::End => match self.compare().await {
+            Phase::Compare | Phase::End => match self.compare(&standing).await {
                 Ok(step) => return Ok(step),
                 Err(error) => Err(error.into()),
             },
         };
+        let done = match done {
+            Err(Halt::Api(error)) if error.is_not_permitted() => permission::skip(self, &standing, &error).await,
+            done => done,
+        };
         match done {
-            Ok(()) => {
-                self.troubles = 0;
-                self.refusals = 0;
-                Ok(Step::Went)
-            }
-            Err(Halt::Api(error)) if is_passing(&error) => self.wait(&error).await,
+            Ok(()) => Ok(Step::Went),
+            Err(Halt::Api(error)) if is_passing(&error) => self.wait(&standing, &error).await,
             Err(Halt::Api(error)) if error.errcode.is_none() => self.fail(&error.message).await,
             Err(Halt::Api(error)) => self.fail(&format!("WeCom refused {error}")).await,
             Err(Halt::Odd(reason)) => self.fail(&reason).await,
             Err(Halt::Lost) => Ok(Step::Over(Over::Lost)),
-            Err(Halt::Database(error)) => self.database_trouble(error).await,
+            Err(Halt::Database(error)) => self.database_trouble(&standing, error).await,
         }
     }
 
@@ -206,15 +218,23 @@ impl Run {
     }
 
     /// Draws the conclusions that only the whole allows, and ends the run.
-    async fn compare(&mut self) -> sqlx::Result<Step> {
+    async fn compare(&mut self, standing: &Standing) -> sqlx::Result<Step> {
         let mut transaction = match self.begin(&Counts::default()).await {
             Ok(transaction) => transaction,
             Err(Halt::Database(error)) => return Err(error),
             Err(_) => return Ok(Step::Over(Over::Lost)),
         };
         let Lease { run, corpid, .. } = &self.lease;
+        if let Some(reason) = permission::nothing_was_permitted(standing) {
+            // Taken up again, it asks for everything anew.
+            sync_run::go_on(&mut transaction, *run, Phase::Departments, 0, "").await?;
+            transaction.commit().await?;
+            return self.fail(&reason).await;
+        }
         sync_drift::join_moves(&mut transaction, *run, corpid).await?;
-        sync_drift::find_not_serving(&mut transaction, *run, corpid).await?;
+        if !permission::is_left_out(standing, Phase::Staff) {
+            sync_drift::find_not_serving(&mut transaction, *run, corpid).await?;
+        }
         sync_run::finish(&mut transaction, &self.lease).await?;
         transaction.commit().await?;
         let unreadable = self.standing.as_ref().map_or(0, |it| it.unreadable);
@@ -225,26 +245,27 @@ impl Run {
         Ok(Step::Over(Over::Done))
     }
 
-    async fn wait(&mut self, error: &ApiError) -> sqlx::Result<Step> {
+    async fn wait(&mut self, standing: &Standing, error: &ApiError) -> sqlx::Result<Step> {
         // The app may have been changed meanwhile.
         self.api = None;
-        let pause = error.retry_after.unwrap_or_default().max(pause(self.troubles, rand::random()));
-        self.troubles = self.troubles.saturating_add(1);
-        tracing::warn!(sync.run = self.lease.run, error = %error, pause_s = pause.as_secs(), "a run waits for WeCom");
-        self.wait_because(&error.to_string(), pause).await
+        let pause = error.retry_after.unwrap_or_default().max(pause(standing.troubles, rand::random()));
+        let Lease { run, corpid, .. } = &self.lease;
+        let cause = error.cause();
+        tracing::warn!(sync.run = run, corpid = %corpid, cause, error = %error, pause_s = pause.as_secs(), "a run waits for WeCom");
+        self.wait_because(&error.to_string(), pause, false).await
     }
 
-    /// Says what the run waits for.
-    pub(super) async fn wait_because(&mut self, trouble: &str, pause: Duration) -> sqlx::Result<Step> {
+    /// Says what the run waits for, and whether that is because the database refused the step.
+    pub(super) async fn wait_because(&mut self, trouble: &str, pause: Duration, refused: bool) -> sqlx::Result<Step> {
         let mut conn = self.sync.pool.acquire().await?;
-        match sync_run::wait(&mut conn, &self.lease, trouble).await? {
+        match sync_run::wait(&mut conn, &self.lease, trouble, pause, refused).await? {
             true => Ok(Step::Waits(pause)),
             false => Ok(Step::Over(Over::Lost)),
         }
     }
 
     pub(super) async fn fail(&mut self, reason: &str) -> sqlx::Result<Step> {
-        tracing::error!(sync.run = self.lease.run, reason, "a run failed; it can be resumed");
+        tracing::error!(sync.run = self.lease.run, corpid = %self.lease.corpid, reason, "a run failed; it can be resumed");
         let mut conn = self.sync.pool.acquire().await?;
         sync_run::fail(&mut conn, &self.lease, reason).await?;
         Ok(Step::Over(Over::Failed))
@@ -258,8 +279,8 @@ fn is_passing(error: &ApiError) -> bool {
 }
 
 /// Doubles with each trouble, and is shortened by up to a quarter, so that runs do not come back together.
-pub(super) fn pause(troubles: u32, jitter: f64) -> Duration {
-    let pause = PAUSE_FIRST.saturating_mul(1 << troubles.min(10)).min(PAUSE_LONGEST);
+pub(super) fn pause(troubles: i32, jitter: f64) -> Duration {
+    let pause = PAUSE_FIRST.saturating_mul(1 << troubles.clamp(0, 10)).min(PAUSE_LONGEST);
     pause.mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 4.0)
 }
 
@@ -299,7 +320,7 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_a_minute_and_jitter_only_shortens() {
-        let pauses: Vec<_> = [0, 1, 2, 6, u32::MAX].map(|it| pause(it, 0.0).as_secs()).into();
+        let pauses: Vec<_> = [0, 1, 2, 6, i32::MAX].map(|it| pause(it, 0.0).as_secs()).into();
         assert_eq!(pauses, [1, 2, 4, 60, 60]);
         assert_eq!(pause(0, 1.0), Duration::from_millis(750));
     }

@@ -1,10 +1,14 @@
 //! What a serving process does about runs: begins those that are due, and works at those that nobody works at.
+//!
+//! A run that waits for WeCom is put down, and so is one that was worked at for a while: so no corp's run, stuck or just
+//! long, keeps another corp's waiting.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet, time::sleep};
 
-use super::{Schedule, Sync, begin_due_now};
+use super::{Run, SLICE, Schedule, Sync, begin_due_now};
+use crate::tables::sync_run::Which;
 
 /// Between two looks for a run that nobody works at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -13,7 +17,10 @@ const LOOK: Duration = Duration::from_secs(1);
 const TROUBLE: Duration = Duration::from_secs(5);
 
 /// How many corps' runs one process works at.
-const RUNS_MAX: usize = 4;
+const RUNS_MAX: usize = 8;
+
+/// How many of these may be such whose last step came to nothing: the next one may take until its time-out as well.
+const TROUBLED_MAX: usize = RUNS_MAX / 2;
 
 /// What the operator decided.
 #[derive(Debug, Clone, Copy)]
@@ -24,14 +31,17 @@ pub struct Settings {
 
 /// Works until `stopping` says so; what is in hand then is left for whoever comes next.
 pub async fn work(sync: Sync, settings: Settings, mut stopping: watch::Receiver<bool>) {
-    let mut runs = JoinSet::new();
+    let (mut runs, mut troubled) = (JoinSet::new(), HashSet::new());
     while !*stopping.borrow() {
         let mut pause = LOOK;
         if runs.len() < RUNS_MAX {
-            match look(&sync, settings).await {
+            let which = if troubled.len() < TROUBLED_MAX { Which::Any } else { Which::Untroubled };
+            match look(&sync, settings, which).await {
                 Ok(Some(run)) => {
-                    let mut stop = stopping.clone();
-                    runs.spawn(run.drive(async move { stopped(&mut stop).await }, |_| ()));
+                    let (mut stop, is_troubled) = (stopping.clone(), run.is_troubled());
+                    let drive = run.drive(SLICE, async move { stopped(&mut stop).await }, |_| ());
+                    let id = runs.spawn(drive).id();
+                    troubled.extend(is_troubled.then_some(id));
                     continue;
                 }
                 Ok(None) => {}
@@ -43,21 +53,23 @@ pub async fn work(sync: Sync, settings: Settings, mut stopping: watch::Receiver<
         }
         tokio::select! {
             () = sleep(pause) => {}
-            Some(_) = runs.join_next() => {}
+            Some(ended) = runs.join_next_with_id() => {
+                troubled.remove(&ended.map_or_else(|panicked| panicked.id(), |(id, _)| id));
+            }
             () = stopped(&mut stopping) => {}
         }
     }
     while runs.join_next().await.is_some() {}
 }
 
-async fn look(sync: &Sync, settings: Settings) -> sqlx::Result<Option<super::Run>> {
+async fn look(sync: &Sync, settings: Settings, which: Which) -> sqlx::Result<Option<Run>> {
     let mut conn = sync.pool.acquire().await?;
     let begun = begin_due_now(&mut conn, settings.schedule).await?;
     drop(conn);
     if begun > 0 {
         tracing::info!(runs = begun, "it is time to reconcile with WeCom");
     }
-    sync.take(None).await
+    sync.take(which).await
 }
 
 /// Returns when it is time to stop.

@@ -12,10 +12,14 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{Bells, Context, Failure, Lane, Went};
+use super::{
+    Bells, Context, Failure, Lane, Went,
+    fairness::{Reach, Troubles},
+};
 use crate::{
     changes::TaskKind,
     tables::task::{self, Finished, Taken},
+    wecom::ApiError,
     worker::backoff,
 };
 
@@ -53,8 +57,9 @@ pub enum Step {
 pub struct Executor {
     context: Context,
     lane: Lane,
-    running: JoinSet<()>,
+    running: JoinSet<Reach>,
     in_hand: HashMap<tokio::task::Id, Held>,
+    troubles: Troubles,
 }
 
 /// A task that is being carried out.
@@ -66,7 +71,8 @@ struct Held {
 impl Executor {
     /// A lane with nothing in hand.
     pub fn new(context: Context, lane: Lane) -> Self {
-        Self { context, lane, running: JoinSet::new(), in_hand: HashMap::new() }
+        let troubles = Troubles::new(lane.concurrency, lane.rest_longest);
+        Self { context, lane, running: JoinSet::new(), in_hand: HashMap::new(), troubles }
     }
 
     /// Works until told to stop, then finishes what it has in hand or gives it back.
@@ -102,16 +108,16 @@ impl Executor {
         Ok(Step::Worked)
     }
 
-    /// Fills the lane, most pressing kind first.
+    /// Fills the lane, most pressing kind first, with no corp's tasks alone.
     async fn take(&mut self) -> sqlx::Result<()> {
         for kind in self.lane.kinds.clone() {
-            let room = self.lane.concurrency.saturating_sub(self.in_hand.len());
-            if room == 0 {
+            let in_hand = self.in_hand.values().map(|it| (&it.task.corpid, it.task.kind));
+            let room = self.troubles.room(kind, in_hand, Instant::now());
+            if room.limit == 0 {
                 return Ok(());
             }
-            let limit = i64::try_from(room).unwrap_or(i64::MAX);
             let mut conn = self.context.pool.acquire().await?;
-            let taken = task::claim(&mut conn, kind, limit, self.lane.lease).await?;
+            let taken = task::claim(&mut conn, kind, &room, self.lane.lease).await?;
             drop(conn);
             for task in taken {
                 let (context, own) = (self.context.clone(), task.clone());
@@ -123,9 +129,13 @@ impl Executor {
     }
 
     /// A task's run is over. It has said itself how it went, unless it panicked.
-    async fn ended(&mut self, ended: Result<(tokio::task::Id, ()), JoinError>) {
+    async fn ended(&mut self, ended: Result<(tokio::task::Id, Reach), JoinError>) {
         match ended {
-            Ok((id, ())) => drop(self.in_hand.remove(&id)),
+            Ok((id, reach)) => {
+                if let Some(Held { task, .. }) = self.in_hand.remove(&id) {
+                    self.troubles.hear(&task.corpid, task.kind, reach, Instant::now());
+                }
+            }
             Err(error) => {
                 let held = self.in_hand.remove(&error.id());
                 if let Some(held) = held.filter(|_| error.is_panic()) {
@@ -179,8 +189,8 @@ impl Executor {
     }
 }
 
-/// Carries a task out, and writes down how it went.
-async fn carry_out(context: &Context, task: &Taken) {
+/// Carries a task out, and writes down how it went. Returns what that tells about its corp.
+async fn carry_out(context: &Context, task: &Taken) -> Reach {
     let began = Instant::now();
     let outcome = if task.attempts > ATTEMPTS_MAX {
         // Whoever took it never came to say why it failed.
@@ -193,7 +203,9 @@ async fn carry_out(context: &Context, task: &Taken) {
         })
     };
     metrics::histogram!("wecomd_task_seconds", "kind" => task.kind.as_str()).record(began.elapsed());
+    let reach = outcome.as_ref().map_or_else(Reach::of, |_| Reach::Served);
     settle(context, task, outcome).await;
+    reach
 }
 
 /// Writes down how it went, more than once if the database is in trouble.
@@ -216,7 +228,7 @@ async fn settle(context: &Context, task: &Taken, outcome: Result<Went, Failure>)
 async fn write_down(context: &Context, task: &Taken, outcome: &Result<Went, Failure>) -> sqlx::Result<&'static str> {
     let mut conn = context.pool.acquire().await?;
     let conn = conn.acquire().await?;
-    let (id, kind, attempts) = (task.id, task.kind.as_str(), task.attempts);
+    let (id, kind, attempts, corpid) = (task.id, task.kind.as_str(), task.attempts, task.corpid.as_str());
     let (ours, said) = match outcome {
         Ok(Went::Again(wait)) => (task::again(conn, task, *wait).await?, "again"),
         Ok(Went::Done) => match task::finish(conn, task).await? {
@@ -228,7 +240,9 @@ async fn write_down(context: &Context, task: &Taken, outcome: &Result<Went, Fail
             tracing::error!(
                 task.id = id,
                 task.kind = kind,
+                corpid,
                 attempts,
+                cause = cause(why),
                 error = format!("{why:#}"),
                 "a task failed too often; parked"
             );
@@ -240,8 +254,10 @@ async fn write_down(context: &Context, task: &Taken, outcome: &Result<Went, Fail
             tracing::warn!(
                 task.id = id,
                 task.kind = kind,
+                corpid,
                 attempts,
                 wait_s = wait.as_secs_f64(),
+                cause = cause(why),
                 error = format!("{why:#}"),
                 "a task is postponed"
             );
@@ -250,11 +266,19 @@ async fn write_down(context: &Context, task: &Taken, outcome: &Result<Went, Fail
             (task::postpone(conn, task, wait, &reason(why), uncounted).await?, "postponed")
         }
         Err(Failure::Park { why }) => {
-            tracing::error!(task.id = id, task.kind = kind, attempts, error = format!("{why:#}"), "a task is parked");
+            tracing::error!(
+                task.id = id,
+                task.kind = kind,
+                corpid,
+                attempts,
+                cause = cause(why),
+                error = format!("{why:#}"),
+                "a task is parked"
+            );
             (task::park(conn, task, &reason(why)).await?, "parked")
         }
         Err(Failure::Interrupted { why }) => {
-            tracing::info!(task.id = id, task.kind = kind, error = format!("{why:#}"), "a task is given back");
+            tracing::info!(task.id = id, task.kind = kind, corpid, error = format!("{why:#}"), "a task is given back");
             (task::release(conn, task, DATABASE_RETRY).await?, "released")
         }
     };
@@ -263,6 +287,11 @@ async fn write_down(context: &Context, task: &Taken, outcome: &Result<Went, Fail
 
 fn count(kind: TaskKind, outcome: &'static str) {
     metrics::counter!("wecomd_tasks_total", "kind" => kind.as_str(), "outcome" => outcome).increment(1);
+}
+
+/// What is the same about all tasks that fail alike.
+fn cause(why: &anyhow::Error) -> String {
+    why.downcast_ref::<ApiError>().map_or_else(|| format!("{why:#}"), ApiError::cause)
 }
 
 fn reason(why: &anyhow::Error) -> String {

@@ -8,6 +8,8 @@ mod failure;
 
 mod executor;
 
+mod fairness;
+
 mod wake;
 
 pub mod refresh_contact;
@@ -93,6 +95,8 @@ pub struct Lane {
     pub lease: Duration,
     /// How often to look for what nobody rang for.
     pub poll: Duration,
+    /// How long the tasks of a corp that WeCom does not answer are left in the queue, at most, before one is tried.
+    pub rest_longest: Duration,
 }
 
 /// The kinds that can be carried out. The others wait in the queue for a version that can.
@@ -109,6 +113,9 @@ const LEASE: Duration = Duration::from_secs(30);
 
 /// How often to look for the other tasks.
 const POLL: Duration = Duration::from_secs(1);
+
+/// How long the other tasks of a corp rest that WeCom does not answer. Greetings never do.
+const REST_LONGEST: Duration = Duration::from_secs(30);
 
 impl Context {
     /// Writes what a task learnt, in one short transaction.
@@ -137,7 +144,8 @@ impl Lane {
         let kinds: Vec<_> = kinds.iter().copied().filter(|kind| EXECUTED.contains(kind)).collect();
         let greets = kinds.contains(&TaskKind::Welcome);
         let (lease, poll) = if greets { (URGENT_LEASE, URGENT_POLL) } else { (LEASE, POLL) };
-        Self { kinds, concurrency: usize::try_from(concurrency).unwrap_or(1), lease, poll }
+        let rest_longest = if greets { Duration::ZERO } else { REST_LONGEST };
+        Self { kinds, concurrency: usize::try_from(concurrency).unwrap_or(1), lease, poll, rest_longest }
     }
 }
 

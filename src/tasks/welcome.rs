@@ -68,16 +68,21 @@ pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> 
     }
     let (text, attachments) = match choose(&mut conn, task, &wish, &clock).await? {
         Greeting::Send { text, attachments } => (text, attachments),
-        Greeting::Quiet => return ended(&mut conn, &ledger, End { outcome: "quiet", ..End::default() }).await,
+        Greeting::Quiet => return ended(&mut conn, task, &ledger, End { outcome: "quiet", ..End::default() }).await,
         Greeting::NoTemplate => {
-            return ended(&mut conn, &ledger, End { outcome: "no_template", ..End::default() }).await;
+            return ended(&mut conn, task, &ledger, End { outcome: "no_template", ..End::default() }).await;
         }
     };
     let late = late(task, &clock);
     if let Some(late) = late.filter(|late| ledger.attempted_at.is_some() || *late > LATE_TRY) {
         let outcome = if ledger.attempted_at.is_some() { "unknown" } else { "late" };
-        return ended(&mut conn, &ledger, End { outcome, late_ms: Some(late.num_milliseconds()), ..End::default() })
-            .await;
+        return ended(
+            &mut conn,
+            task,
+            &ledger,
+            End { outcome, late_ms: Some(late.num_milliseconds()), ..End::default() },
+        )
+        .await;
     }
     let mut transaction = conn.begin().await?;
     if !task::begin_attempt(&mut transaction, task).await? {
@@ -94,7 +99,7 @@ pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> 
         Err(error) => refused(task, &error, &clock)?,
     };
     let mut conn = context.pool.acquire().await?;
-    ended(&mut conn, &ledger, end).await
+    ended(&mut conn, task, &ledger, end).await
 }
 
 async fn ask(context: &Context, task: &Taken, text: &str, attachments: &[Attachment]) -> Result<(), ApiError> {
@@ -182,7 +187,7 @@ fn late(task: &Taken, clock: &SharedClock) -> Option<TimeDelta> {
     task.deadline.map(|deadline| clock.now() - deadline).filter(|late| *late > TimeDelta::zero())
 }
 
-async fn ended(conn: &mut PgConnection, ledger: &Ledger, end: End) -> Result<(), Failure> {
+async fn ended(conn: &mut PgConnection, task: &Taken, ledger: &Ledger, end: End) -> Result<(), Failure> {
     if !welcome::end(conn, ledger.id, &end).await? {
         return Ok(());
     }
@@ -197,6 +202,7 @@ async fn ended(conn: &mut PgConnection, ledger: &Ledger, end: End) -> Result<(),
         }
         outcome => tracing::warn!(
             welcome.id = ledger.id,
+            corpid = %task.corpid,
             outcome,
             late_ms = end.late_ms,
             reason = end.reason,

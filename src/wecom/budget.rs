@@ -101,6 +101,7 @@ struct Trouble {
 
 /// The turn of one call. It ends when it is dropped.
 pub(super) struct Turn {
+    corpid: CorpId,
     name: &'static str,
     path: Arc<Path>,
     began: Instant,
@@ -120,7 +121,7 @@ impl Budget {
         let corp = path.shared.then(|| self.corp(corpid));
         let entered = tokio::time::timeout(WAIT_MAX, path.enter(name, corp.as_deref())).await;
         let permits = entered.unwrap_or_else(|_| Err(later(name, "its budget is used up", COME_BACK)))?;
-        Ok(Turn { name, path, began: Instant::now(), _permits: permits })
+        Ok(Turn { corpid: corpid.clone(), name, path, began: Instant::now(), _permits: permits })
     }
 
     /// Not even a new token is accepted at this endpoint: whatever the reason, making one more at once is no remedy.
@@ -226,7 +227,7 @@ impl Turn {
             && let Some(pause) = error.retry_after
         {
             self.path.pause(pause, true);
-            tracing::warn!(path, errcode, pause_s = pause.as_secs(), "WeCom limits us: this API rests");
+            tracing::warn!(corpid = %self.corpid, path, errcode, pause_s = pause.as_secs(), "WeCom limits us: this API rests");
             metrics::counter!("wecomd_wecom_pauses_total", "path" => path, "errcode" => errcode.clone()).increment(1);
         }
         metrics::counter!("wecomd_wecom_calls_total", "path" => path, "errcode" => errcode).increment(1);

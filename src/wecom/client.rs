@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -23,6 +23,7 @@ use super::{
     error::{ApiError, Class},
     lenient::{Answer, Errcode},
     token::{Token, Tokens},
+    unreached,
 };
 use crate::{
     ids::CorpId,
@@ -80,12 +81,14 @@ pub struct Wecom(Arc<Inner>);
 struct Inner {
     http: Client,
     base_url: Url,
+    /// Whether calls go through a proxy.
+    proxied: bool,
     pool: PgPool,
     vault: Arc<Vault>,
     tokens: Tokens,
     budget: Budget,
-    /// How far WeCom's clock was ahead of ours when it last answered.
-    ahead: Mutex<Option<TimeDelta>>,
+    /// How far WeCom's clock was ahead of ours when it last answered, and when that was.
+    ahead: Mutex<Option<(TimeDelta, Instant)>>,
 }
 
 /// Which app calls, and with which secret.
@@ -138,9 +141,9 @@ impl Wecom {
             http = http.proxy(through(proxy)?);
         }
         let http = http.build().map_err(|error| SetupError::Client(error.to_string()))?;
-        let tokens = Tokens::new(&pool);
+        let (tokens, proxied) = (Tokens::new(&pool), settings.proxy.is_some());
         let budget = Budget::new(settings.budget);
-        Ok(Self(Arc::new(Inner { http, base_url, pool, vault, tokens, budget, ahead: Mutex::default() })))
+        Ok(Self(Arc::new(Inner { http, base_url, proxied, pool, vault, tokens, budget, ahead: Mutex::default() })))
     }
 
     /// The endpoints as this app; as another app of its corp if it has no secret, as directory sync may have none.
@@ -168,9 +171,10 @@ impl Wecom {
         callable(&rows, corpid).ok().map(|row| self.api(row)).transpose()
     }
 
-    /// How far WeCom's clock was ahead of ours when it last answered, to the second; none before that.
-    pub fn clock_ahead(&self) -> Option<TimeDelta> {
-        *self.0.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How far WeCom's clock is ahead of ours, to the second, by an answer that came since then; none without one.
+    pub fn clock_ahead(&self, since: Instant) -> Option<TimeDelta> {
+        let ahead = *self.0.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        ahead.filter(|(_, at)| *at >= since).map(|(ahead, _)| ahead)
     }
 
     async fn rows(&self) -> Result<Vec<Row>, ApiError> {
@@ -255,7 +259,7 @@ impl Api {
     ) -> Result<A, ApiError> {
         self.with_token(path, |token| {
             let request = self.url(path).map(|url| request(&self.wecom.0.http, url).query(&[token.parameter()]));
-            async move { understand(path, self.answer(path, request?).await?).await }
+            async move { self.ask(path, request?).await }
         })
         .await
     }
@@ -335,25 +339,27 @@ impl Api {
     ) -> Result<A, ApiError> {
         let request = self.wecom.0.http.request(Method::GET, self.url(path)?).query(query);
         let turn = self.turn(path).await?;
-        turn.ended(async { understand(path, self.answer(path, request).await?).await }.await)
+        turn.ended(self.ask(path, request).await)
+    }
+
+    /// Asks for JSON. WeCom's clock is told by answers that are WeCom's; whatever else answers has one, too.
+    async fn ask<A: DeserializeOwned>(&self, path: &'static str, request: RequestBuilder) -> Result<A, ApiError> {
+        let response = self.answer(path, request).await?;
+        let date = response.headers().get(DATE).and_then(|it| DateTime::parse_from_rfc2822(it.to_str().ok()?).ok());
+        let ahead = date.map(|theirs| (theirs.with_timezone(&Utc) - Utc::now(), Instant::now()));
+        let outcome = understand(path, response).await;
+        if ahead.is_some() && outcome.as_ref().map_or_else(|error| error.errcode.is_some(), |_| true) {
+            *self.wecom.0.ahead.lock().unwrap_or_else(PoisonError::into_inner) = ahead;
+        }
+        outcome
     }
 
     async fn answer(&self, path: &'static str, request: RequestBuilder) -> Result<Response, ApiError> {
-        let response = request.send().await.map_err(|error| {
-            // Before there was a connection, WeCom cannot have heard of it.
-            let class = if error.is_connect() { Class::Transient } else { Class::Unknown };
-            broken(path, class, error)
-        })?;
-        let date = response.headers().get(DATE).and_then(|it| it.to_str().ok());
-        if let Some(theirs) = date.and_then(|it| DateTime::parse_from_rfc2822(it).ok()) {
-            let ahead = theirs.with_timezone(&Utc) - Utc::now();
-            *self.wecom.0.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead);
+        let response = request.send().await.map_err(|error| unreached::broken(path, error, self.wecom.0.proxied))?;
+        match response.status() {
+            status if status.is_success() => Ok(response),
+            status => Err(unreached::status(path, status)),
         }
-        if !response.status().is_success() {
-            let message = format!("the answer's status is {}", response.status().as_u16());
-            return Err(ApiError::unanswered(path, Class::Unknown, message));
-        }
-        Ok(response)
     }
 
     fn url(&self, path: &'static str) -> Result<Url, ApiError> {
@@ -368,9 +374,7 @@ async fn understand<A: DeserializeOwned>(path: &'static str, response: Response)
 }
 
 fn understood<A: DeserializeOwned>(path: &'static str, body: &[u8]) -> Result<A, ApiError> {
-    let wrong = |error: &dyn std::fmt::Display| {
-        ApiError::unanswered(path, Class::Unknown, format!("the answer cannot be read: {error}"))
-    };
+    let wrong = |error: &dyn std::fmt::Display| unreached::unreadable(path, body, error);
     let answer = Answer::parse(body).map_err(|error| wrong(&error))?;
     let errmsg = answer.errmsg();
     match answer.errcode() {
@@ -389,7 +393,7 @@ fn understood<A: DeserializeOwned>(path: &'static str, body: &[u8]) -> Result<A,
 /// An answer's whole body, up to so many bytes.
 async fn whole(path: &'static str, mut response: Response, bytes_max: usize) -> Result<Vec<u8>, ApiError> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| broken(path, Class::Unknown, error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| unreached::broken(path, error, false))? {
         if body.len() + chunk.len() > bytes_max {
             return Err(ApiError::unanswered(path, Class::Refused, "the answer is too long"));
         }
@@ -417,18 +421,6 @@ fn through(proxy: &SecretString) -> Result<Proxy, SetupError> {
         return Err(SetupError::Proxy);
     }
     Proxy::all(proxy).map_err(|_| SetupError::Proxy)
-}
-
-/// What went wrong on the way. The library's words hold the URL, and the URL holds the token.
-fn broken(path: &'static str, class: Class, error: reqwest::Error) -> ApiError {
-    let error = error.without_url();
-    let mut message = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(cause) = source {
-        message = format!("{message}: {cause}");
-        source = cause.source();
-    }
-    ApiError::unanswered(path, class, message)
 }
 
 #[cfg(test)]

@@ -2,7 +2,10 @@
 
 use std::{fmt, time::Duration};
 
-use super::meaning::{self, Meaning};
+use super::{
+    meaning::{self, Meaning},
+    unreached::Unreached,
+};
 
 /// What the caller does about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub struct ApiError {
     pub path: &'static str,
     /// WeCom's code; none if there was no answer.
     pub errcode: Option<i64>,
+    /// Why there was no answer that could be understood; none if there was one, or if nothing was asked.
+    pub unreached: Option<Unreached>,
     /// WeCom's words, without hint and address; or what went wrong on the way.
     pub message: Box<str>,
     /// WeCom's trace id (`hint: […]`), for its support.
@@ -52,6 +57,9 @@ const OPERATOR: &[i64] = &[
     40001, 40013, 40091, 45031, 48002, 48007, 48009, 48011, 50001, 50003, 60020, 60031, 301007, 301042, 301052, 301053,
     610023, 610024,
 ];
+
+/// Codes that mean the app lacks a right to this API, or to what it was asked about. Other APIs may well work.
+const NOT_PERMITTED: &[i64] = &[48002, 48009, 48011, 50002, 60011, 60030, 60031, 92000, 610_023, 610_024];
 
 /// How long an API rests after WeCom said that we call it too often: its shortest window is a minute.
 const THROTTLED_FOR: Duration = Duration::from_secs(60);
@@ -80,6 +88,7 @@ impl ApiError {
             class,
             path,
             errcode: Some(errcode),
+            unreached: None,
             message,
             hint: between(errmsg, "hint: [", "]"),
             from_ip: between(errmsg, "from ip: ", ","),
@@ -89,7 +98,8 @@ impl ApiError {
 
     /// There was no answer that could be understood.
     pub(super) fn unanswered(path: &'static str, class: Class, message: impl Into<Box<str>>) -> Self {
-        Self { class, path, errcode: None, message: message.into(), hint: None, from_ip: None, retry_after: None }
+        let message = message.into();
+        Self { class, path, errcode: None, unreached: None, message, hint: None, from_ip: None, retry_after: None }
     }
 
     /// WeCom answered, and what follows from the answer cannot be known. It may be able to say so later.
@@ -111,9 +121,19 @@ impl ApiError {
 
     /// What it means and what to do about it, in words; none for codes without a meaning of their own.
     pub fn meaning(&self) -> Option<&'static Meaning> {
-        match (self.errcode?, self.path) {
-            (40001, super::token::PATH) => Some(&meaning::WRONG_SECRET),
-            (errcode, _) => meaning::of(errcode),
+        match (self.errcode, self.path) {
+            (Some(40001), super::token::PATH) => Some(&meaning::WRONG_SECRET),
+            (Some(errcode), _) => meaning::of(errcode),
+            (None, _) => self.unreached.map(Unreached::meaning),
+        }
+    }
+
+    /// What is the same about all calls that fail alike, in a few words.
+    pub fn cause(&self) -> String {
+        match (self.errcode, self.unreached) {
+            (Some(errcode), _) => format!("{}: {errcode}", self.path),
+            (None, Some(unreached)) => format!("{}: {}", self.path, unreached.as_str()),
+            (None, None) => format!("{}: {}", self.path, self.message),
         }
     }
 
@@ -126,6 +146,11 @@ impl ApiError {
     /// app without a secret is refused without a code.
     pub fn needs_operator(&self) -> bool {
         self.class == Class::Refused && self.errcode.is_none_or(|code| OPERATOR.contains(&code))
+    }
+
+    /// Whether the app lacks a right, so that this API is closed to it while others may be open.
+    pub fn is_not_permitted(&self) -> bool {
+        self.errcode.is_some_and(|code| NOT_PERMITTED.contains(&code))
     }
 
     /// Whether WeCom answered with this code.

@@ -10,6 +10,8 @@ mod client;
 
 mod error;
 
+mod unreached;
+
 mod token;
 
 mod budget;
@@ -55,3 +57,4 @@ pub use error::{ApiError, Class};
 pub use meaning::Meaning;
 pub use paging::Pages;
 pub use rows::{Rows, Unreadable};
+pub use unreached::Unreached;

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use sqlx::{Acquire, PgPool};
 use tokio::sync::Semaphore;
 
-use super::{Api, ApiError, Class};
+use super::{Api, ApiError, Class, Unreached};
 use crate::tables::wecom_token::{self, Row};
 
 /// Where tokens are made.
@@ -41,7 +41,7 @@ const TOKENS_MAX: u64 = 10_000;
 /// How long making a token may take. Its row is held meanwhile, so it is shorter than the time-out of those who wait.
 const MAKING_LIMIT: Duration = Duration::from_secs(10);
 
-/// Which share of the connections may wait for tokens at once.
+/// Which share of the connections may wait for tokens at once, half of them for secrets that got none the last time.
 const POOL_SHARE: u32 = 4;
 
 /// Answers of `gettoken` that say the secret is wrong, or that we asked too often: WeCom bans an address that goes on.
@@ -69,6 +69,8 @@ pub(super) struct Tokens {
     cache: Cache<Key, Token>,
     lanes: Cache<Key, Arc<Lane>>,
     places: Semaphore,
+    /// For those whose token WeCom did not make when it was last asked: they do not keep the others waiting.
+    slow_places: Semaphore,
 }
 
 /// A token to call with.
@@ -129,11 +131,12 @@ impl Token {
 
 impl Tokens {
     pub(super) fn new(pool: &PgPool) -> Self {
-        let places = (pool.options().get_max_connections() / POOL_SHARE).max(1);
+        let places = usize::try_from(pool.options().get_max_connections() / POOL_SHARE).unwrap_or(1);
         Self {
             cache: Cache::builder().max_capacity(TOKENS_MAX).expire_after(ByUse).build(),
             lanes: Cache::builder().max_capacity(TOKENS_MAX).build(),
-            places: Semaphore::new(usize::try_from(places).unwrap_or(1)),
+            places: Semaphore::new(places.div_ceil(2).max(1)),
+            slow_places: Semaphore::new((places / 2).max(1)),
         }
     }
 
@@ -181,8 +184,10 @@ impl Tokens {
         {
             return Err(error.clone());
         }
-        match self.load(api, key, Wanted::Usable).await {
+        let places = if failed.is_some() { &self.slow_places } else { &self.places };
+        match self.load(api, key, Wanted::Usable, places).await {
             Ok(token) => {
+                *failed = None;
                 self.cache.insert(key, token.clone()).await;
                 Ok(token)
             }
@@ -197,7 +202,7 @@ impl Tokens {
         let key = key(api);
         let lane = self.lane(key).await;
         let _held = lane.lock().await;
-        match self.load(api, key, Wanted::Fresh).await {
+        match self.load(api, key, Wanted::Fresh, &self.slow_places).await {
             // Whoever holds the lane has read the row last, so this is never older than what it replaces.
             Ok(token) => self.cache.insert(key, token).await,
             Err(error) => {
@@ -211,8 +216,8 @@ impl Tokens {
     }
 
     /// The token out of its row, or a new one from WeCom, made while the row is held.
-    async fn load(&self, api: &Api, key: Key, wanted: Wanted) -> Result<Token, ApiError> {
-        let _place = self.places.acquire().await.map_err(|_| unavailable(&"the program is stopping"))?;
+    async fn load(&self, api: &Api, key: Key, wanted: Wanted, places: &Semaphore) -> Result<Token, ApiError> {
+        let _place = places.acquire().await.map_err(|_| unavailable(&"the program is stopping"))?;
         let mut conn = api.pool().acquire().await.map_err(|error| unavailable(&error))?;
         let row_key = row_key(api, &key);
         let row = wecom_token::find(&mut conn, row_key).await.map_err(|error| unavailable(&error))?;
@@ -299,7 +304,7 @@ async fn make(api: &Api) -> Result<TokenAnswer, ApiError> {
     let credentials = api.credentials();
     let query = [("corpid", credentials.corpid.as_str()), ("corpsecret", credentials.secret.expose_secret())];
     let outcome = tokio::time::timeout(MAKING_LIMIT, api.get_bare::<TokenAnswer>(PATH, &query)).await;
-    let outcome = outcome.unwrap_or_else(|_| Err(ApiError::unanswered(PATH, Class::Transient, "no answer in time")));
+    let outcome = outcome.unwrap_or_else(|_| Err(late()));
     let outcome = outcome.and_then(|answer| match answer.access_token.trim().is_empty() {
         true => Err(ApiError::answered(PATH, 0, "the answer holds no access_token")),
         false => Ok(answer),
@@ -309,6 +314,11 @@ async fn make(api: &Api) -> Result<TokenAnswer, ApiError> {
         Class::Unknown => ApiError { class: Class::Transient, ..error },
         _ => error,
     })
+}
+
+fn late() -> ApiError {
+    let error = ApiError::unanswered(PATH, Class::Transient, "no answer in time");
+    ApiError { unreached: Some(Unreached::Timeout), ..error }
 }
 
 /// How long nobody asks again after this refusal; none if anybody may.

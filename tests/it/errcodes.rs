@@ -27,7 +27,7 @@ use crate::{
         source::code_of,
         wecom::{another_wecom, app_with_wecom, calls, somebody},
     },
-    tidy,
+    sync_permission, tidy,
     wecom_errors::{KINDS, codes_of},
 };
 
@@ -85,6 +85,7 @@ const HANDLED: &[Handled] = &[
     LEAVERS,
     ("src/sync/customers.rs", CURSORS),
     ("src/sync/customers.rs", ABOUT_MEMBERS),
+    ("src/wecom/error.rs", sync_permission::RIGHTS),
     // Driven in `handover_codes`.
     ("src/handover/code.rs", handover_codes::OF_CUSTOMERS),
     ("src/handover/code.rs", handover_codes::OF_GROUPS),

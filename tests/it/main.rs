@@ -53,6 +53,8 @@ mod stop;
 
 mod tasks;
 
+mod fairness;
+
 mod task_laws;
 
 mod welcome;
@@ -60,6 +62,12 @@ mod welcome;
 mod sync;
 
 mod sync_drift;
+
+mod sync_permission;
+
+mod log_lines;
+
+mod unreached;
 
 mod tidy;
 

@@ -11,7 +11,7 @@ use wecomd::{
     privacy::{Eraser, Step},
     sandbox::{Fault, Push},
     sync::{self, Over, Sync},
-    tables::erase::columns::COLUMNS,
+    tables::{erase::columns::COLUMNS, sync_run::Which},
 };
 
 use crate::support::{
@@ -329,7 +329,7 @@ async fn nothing_late_brings_back_who_was_erased_and_who_comes_again_begins_anew
     acting.act(TaskKind::RefreshContact).await;
     let sync = Sync { pool: acting.app.db.pool.clone(), wecom: acting.app.app.admin_half.wecom.clone() };
     let asked = sync::ask(&mut sync.pool.acquire().await.expect("connects"), &acting.app.corp.corpid).await;
-    let mut run = sync.take(Some(asked.expect("asked").run())).await.expect("taken").expect("nobody works at it");
+    let mut run = sync.take(Which::One(asked.expect("asked").run())).await.expect("taken").expect("nobody works at it");
     assert_eq!(to_the_end(&mut run).await, Over::Done);
     for said in [PERSON, NICKNAME] {
         let places = found(&acting, said).await;

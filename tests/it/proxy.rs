@@ -90,8 +90,11 @@ async fn a_proxy_that_is_none_is_said_in_words_and_its_password_is_not() {
     let answer = app.ask("POST", "/api/enterprise-wechat/test-connection", Some(body)).await.json();
     let checks = answer["checks"].as_array().expect("checks");
     let token = checks.iter().find(|it| it["check"] == "token").expect("the check");
-    assert!(token["ok"].is_null() && token["en"].as_str().is_some_and(|it| it.contains("the call failed")), "{token}");
+    assert!(
+        token["ok"].is_null() && token["en"].as_str().is_some_and(|it| it.contains("the proxy cannot be reached")),
+        "{token}"
+    );
     let remedy = token["remedy"]["en"].as_str().expect("a remedy");
-    assert_eq!(remedy, "check the network, the proxy and wecom.base_url, then try again");
+    assert_eq!(remedy, "check the address and the account in wecom.proxy, and what the proxy lets through");
     app.finish().await;
 }

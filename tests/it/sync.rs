@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use wecomd::{
     sandbox::{AppKind, DropAt, Fault, Platform, Size, World},
     sync::{self, Over, Schedule, Step},
+    tables::sync_run::Which,
 };
 
 use crate::support::{
@@ -218,12 +219,12 @@ async fn trouble_is_waited_out_and_a_refusal_ends_the_run_with_its_reason() {
     assert_eq!(scene.platform.calls_of(PAGES).iter().filter(|it| it.errcode == 45009).count(), 1);
     drop(run);
     let scene = scene.in_another_process().await;
-    let mut run = scene.sync.take(None).await.expect("looked").expect("nobody works at it");
+    let mut run = scene.sync.take(Which::Any).await.expect("looked").expect("nobody works at it");
 
-    faults.set("externalcontact/get_unassigned_list", once(Some(48002)));
+    faults.set("externalcontact/get_unassigned_list", once(Some(60020)));
     assert_eq!(to_the_end(&mut run).await, Over::Failed);
     let reason = scene.db.texts("select reason from sync_run").await.concat();
-    assert!(reason.starts_with("WeCom refused externalcontact/get_unassigned_list: 48002"), "{reason}");
+    assert!(reason.starts_with("WeCom refused externalcontact/get_unassigned_list: 60020"), "{reason}");
     let pages = scene.platform.calls_of(PAGES).len();
     assert_eq!(scene.reconcile().await, run.id(), "it is resumed");
     assert_eq!(scene.platform.calls_of(PAGES).len(), pages, "no page is read twice");
@@ -235,7 +236,7 @@ async fn trouble_is_waited_out_and_a_refusal_ends_the_run_with_its_reason() {
 async fn of_two_workers_one_has_the_run_and_a_dead_one_s_is_taken_over() {
     let scene = Scene::start(COMPANY).await;
     let mut one = scene.begin().await;
-    assert!(scene.sync.take(None).await.expect("looked").is_none(), "somebody works at it");
+    assert!(scene.sync.take(Which::Any).await.expect("looked").is_none(), "somebody works at it");
     let mut conn = scene.db.pool.acquire().await.expect("connects");
     let asked = sync::ask(&mut conn, &scene.corp.corpid).await.expect("asked");
     drop(conn);
@@ -245,7 +246,7 @@ async fn of_two_workers_one_has_the_run_and_a_dead_one_s_is_taken_over() {
     assert_eq!(scene.db.count(lease).await, 1, "each step extends the lease");
 
     scene.leases_end().await;
-    let mut other = scene.sync.take(None).await.expect("looked").expect("the first seems dead");
+    let mut other = scene.sync.take(Which::Any).await.expect("looked").expect("the first seems dead");
     assert_eq!(other.id(), one.id());
     assert_eq!(one.step().await.expect("the database answers"), Step::Over(Over::Lost), "it only seemed so");
     assert_eq!(to_the_end(&mut other).await, Over::Done);
@@ -336,10 +337,10 @@ async fn the_command_reconciles_and_reports_and_says_what_stopped_it() {
     };
     scene.platform.faults().set(
         "externalcontact/get_follow_user_list",
-        Fault { errcode: Some(48002), times: Some(1), ..Fault::default() },
+        Fault { errcode: Some(60020), times: Some(1), ..Fault::default() },
     );
     let (well, said, _) = command(&["sync"]).await;
-    assert!(!well && said.contains("WeCom refused externalcontact/get_follow_user_list: 48002"), "{said}");
+    assert!(!well && said.contains("WeCom refused externalcontact/get_follow_user_list: 60020"), "{said}");
     let (well, said, complained) = command(&["sync", "--json"]).await;
     let report: Value = serde_json::from_str(&said).expect(&complained);
     assert!(well && report["run"]["state"] == "done" && report["run"]["id"] == 1, "{report}");

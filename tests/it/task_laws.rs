@@ -19,7 +19,7 @@ use sqlx::PgConnection;
 use wecomd::{
     changes::{Task, TaskKind},
     ids::CorpId,
-    tables::task::{self, Finished, Taken},
+    tables::task::{self, Finished, Room, Taken},
 };
 
 use crate::support::TestDb;
@@ -153,7 +153,7 @@ async fn live_through(db: &TestDb, happenings: &[Happens], seen: &mut Seen) -> R
     // Whoever is left in the end is found by an executor that looks when all leases and pauses are over.
     db.execute("update task set leased_until = now() where lease is not null").await;
     db.execute("update task set due_at = now() where parked_at is null").await;
-    let left = task::claim(&mut conn, KIND, 9, LONG).await.expect("claimed");
+    let left = task::claim(&mut conn, KIND, &Room::of(9), LONG).await.expect("claimed");
     let left: Vec<_> = left.into_iter().map(|it| it.subject).collect();
     for (subject, row) in &model.rows {
         prop_assert_eq!(left.iter().any(|it| it == subject), !row.parked, "{}", subject);
@@ -222,7 +222,7 @@ impl Model {
 
     /// Whatever is due, and no more than that, comes with its attempt counted; it is in no other hand.
     async fn claim(&mut self, conn: &mut PgConnection, limit: i64, seen: &mut Seen) -> Result<(), TestCaseError> {
-        let taken = task::claim(conn, KIND, limit, LONG).await.expect("claimed");
+        let taken = task::claim(conn, KIND, &Room::of(limit), LONG).await.expect("claimed");
         let due = self.rows.values().filter(|row| row.is_due()).count();
         prop_assert_eq!(taken.len(), due.min(usize::try_from(limit).expect("small")), "due are {}", due);
         for task in taken {

@@ -7,7 +7,7 @@ use serde_json::json;
 use wecomd::{
     changes::{Task, TaskKind},
     ids::CorpId,
-    tables::task::{self, Finished, Taken},
+    tables::task::{self, Finished, Room, Taken},
 };
 
 use crate::support::{TestApp, TestDb};
@@ -27,7 +27,7 @@ async fn enqueue(db: &TestDb, subject: &str, deadline: Option<DateTime<Utc>>) {
 
 async fn claim(db: &TestDb, limit: i64) -> Vec<Taken> {
     let mut conn = db.pool.acquire().await.expect("connects");
-    task::claim(&mut conn, KIND, limit, LEASE).await.expect("claimed")
+    task::claim(&mut conn, KIND, &Room::of(limit), LEASE).await.expect("claimed")
 }
 
 async fn claim_one(db: &TestDb) -> Taken {

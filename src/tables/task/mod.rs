@@ -10,7 +10,9 @@ mod list;
 mod queue;
 
 pub use list::{Filter, Listed, NotAState, Standing, State, cancel, list, replay, standing};
-pub use queue::{Finished, Taken, again, begin_attempt, claim, extend, finish, hold, park, postpone, release};
+pub use queue::{
+    CorpRoom, Finished, Room, Taken, again, begin_attempt, claim, extend, finish, hold, park, postpone, release,
+};
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -51,32 +51,105 @@ pub enum Finished {
     Lost,
 }
 
-/// Takes up to `limit` due tasks of a kind for `lease`, most pressing first, and counts the attempt.
+/// How many tasks may be taken, and of whom.
+#[derive(Debug, Clone, Default)]
+pub struct Room {
+    /// How many in all.
+    pub limit: i64,
+    /// How many of these only corps get that have none in hand yet, where several corps have apps.
+    pub reserve: i64,
+    /// The corps that have some in hand, or are to have fewer than `limit`.
+    pub corps: Vec<CorpRoom>,
+}
+
+/// How many tasks of one corp may be taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CorpRoom {
+    /// The corp.
+    pub corpid: CorpId,
+    /// How many are in hand already.
+    pub held: i64,
+    /// How many more there may be.
+    pub room: i64,
+}
+
+impl Room {
+    /// Room for so many, of whomever.
+    pub fn of(limit: i64) -> Self {
+        Self { limit, ..Self::default() }
+    }
+}
+
+/// Takes due tasks of a kind for `lease`, most pressing first, and counts the attempt.
 ///
 /// Those whose deadline is still to come go before all others: after a long stop, thousands that are too late anyway must
-/// not make the next ones late as well.
-pub async fn claim(conn: &mut PgConnection, kind: TaskKind, limit: i64, lease: Duration) -> sqlx::Result<Vec<Taken>> {
+/// not make the next ones late as well. Among equals the corps take turns, and whoever has fewer in hand comes first: a
+/// corp with thousands of tasks, or whose calls take long, does not keep another one waiting. The corps are found by
+/// going through the index from one to the next, and of each no more rows are read than may be taken.
+pub async fn claim(conn: &mut PgConnection, kind: TaskKind, room: &Room, lease: Duration) -> sqlx::Result<Vec<Taken>> {
+    let corps: Vec<_> = room.corps.iter().map(|it| it.corpid.0.clone()).collect();
+    let helds: Vec<_> = room.corps.iter().map(|it| it.held).collect();
+    let rooms: Vec<_> = room.corps.iter().map(|it| it.room).collect();
     let rows = sqlx::query!(
         r#"
-        with in_time as (
-            select id from task
-            where kind = $1 and parked_at is null and due_at <= now() and (leased_until is null or leased_until <= now())
-                and deadline > now()
-            order by deadline, due_at, id
-            limit $2
-            for update skip locked
-        ), others as (
-            select id from task
-            where kind = $1 and parked_at is null and due_at <= now() and (leased_until is null or leased_until <= now())
-                and (deadline is null or deadline <= now())
-            order by deadline, due_at, id
-            limit greatest($2 - (select count(*) from in_time), 0)
-            for update skip locked
+        with recursive corp as (
+            (select corpid from task where kind = $1 and parked_at is null order by corpid limit 1)
+            union all
+            select (
+                select task.corpid from task
+                where kind = $1 and parked_at is null and task.corpid > corp.corpid
+                order by task.corpid
+                limit 1
+            )
+            from corp where corp.corpid is not null
+        ), share as (
+            select corp.corpid, coalesce(own.held, 0) as held, least($2, coalesce(own.room, $2)) as room
+            from corp
+            left join unnest($5::text[], $6::bigint[], $7::bigint[]) own (corpid, held, room) on own.corpid = corp.corpid
+            where corp.corpid is not null
+        ), in_time as (
+            select share.corpid, share.held, due.* from share cross join lateral (
+                select id, deadline, due_at from task
+                where kind = $1 and corpid = share.corpid and parked_at is null and deadline > now()
+                    and due_at <= now() and (leased_until is null or leased_until <= now())
+                order by deadline, due_at, id
+                limit share.room
+                for update skip locked
+            ) due
+        ), late as (
+            select share.corpid, share.held, due.* from share cross join lateral (
+                select id, deadline, due_at from task
+                where kind = $1 and corpid = share.corpid and parked_at is null and deadline <= now()
+                    and due_at <= now() and (leased_until is null or leased_until <= now())
+                order by deadline, due_at, id
+                limit case when (select count(*) from in_time) < $2 then share.room else 0 end
+                for update skip locked
+            ) due
+        ), timeless as (
+            select share.corpid, share.held, due.* from share cross join lateral (
+                select id, deadline, due_at from task
+                where kind = $1 and corpid = share.corpid and parked_at is null and deadline is null
+                    and due_at <= now() and (leased_until is null or leased_until <= now())
+                order by deadline, due_at, id
+                limit case when (select count(*) from in_time) < $2 then share.room else 0 end
+                for update skip locked
+            ) due
+        ), due as (
+            select *, true as in_time from in_time
+            union all select *, false from late
+            union all select *, false from timeless
+        ), turn as (
+            select *, held + row_number() over (partition by corpid order by in_time desc, deadline, due_at, id) as round
+            from due
+        ), ranked as (
+            select *, row_number() over (order by in_time desc, round, deadline, due_at, id) as rank from turn
         ), picked as (
-            select id, true as in_time from in_time union all select id, false from others
+            select id, in_time from ranked
+            where rank <= $2 and (round = 1 or rank <= $2 - case
+                when (select count(distinct corpid) from enterprise_wechat_config) > 1 then $3::bigint else 0 end)
         )
         update task
-        set lease = gen_random_uuid(), leased_until = now() + $3, attempts = attempts + 1
+        set lease = gen_random_uuid(), leased_until = now() + $4, attempts = attempts + 1
         from picked
         where task.id = picked.id
         returning
@@ -84,8 +157,12 @@ pub async fn claim(conn: &mut PgConnection, kind: TaskKind, limit: i64, lease: D
             lease as "lease!", in_time as "in_time!"
         "#,
         kind.as_str(),
-        limit,
+        room.limit,
+        room.reserve,
         interval(lease),
+        &corps,
+        &helds,
+        &rooms,
     )
     .fetch_all(conn)
     .await?;

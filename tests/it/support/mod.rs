@@ -8,6 +8,8 @@ pub(crate) mod bucket;
 
 pub(crate) mod conform;
 
+pub(crate) mod crowd;
+
 pub(crate) mod daemon;
 
 pub(crate) mod company;

@@ -9,6 +9,7 @@ use wecomd::{
     inbox::{Inbox, Wake},
     sandbox::{AppKind, Corp, Platform, Size, World},
     sync::{self, Over, Run, Step, Sync},
+    tables::sync_run::Which,
     vault::Vault,
     wecom::{Limits, Settings, Wecom},
     worker::{self, Worker},
@@ -66,7 +67,7 @@ impl Scene {
         let mut conn = self.db.pool.acquire().await.expect("connects");
         let asked = sync::ask(&mut conn, &self.corp.corpid).await.expect("asked");
         drop(conn);
-        self.sync.take(Some(asked.run())).await.expect("taken").expect("nobody works at it")
+        self.sync.take(Which::One(asked.run())).await.expect("taken").expect("nobody works at it")
     }
 
     /// A whole run, which goes well; returns its number.
@@ -76,9 +77,9 @@ impl Scene {
         run.id()
     }
 
-    /// Whoever worked at runs is dead for long.
+    /// Whoever worked at runs is dead for long, and what they waited for is over.
     pub(crate) async fn leases_end(&self) {
-        self.db.execute("update sync_run set leased_until = now() - interval '1 second'").await;
+        self.db.execute("update sync_run set leased_until = now() - interval '1 second', due_at = now()").await;
     }
 
     /// Records these callbacks, sent to the app.

@@ -3,9 +3,17 @@
 //! A lease on the row keeps a run to one worker. Whatever a step learns is committed together with the row, and only
 //! while the lease is held, so a run that was cancelled or taken over is changed by nobody else any more.
 
+mod list;
+
+mod skipped;
+
+pub use list::{Shown, list};
+pub use skipped::{Skipped, skip};
+
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
-use serde::Serialize;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
 use crate::ids::CorpId;
@@ -69,6 +77,19 @@ pub struct Lease {
     pub corpid: CorpId,
     /// Whoever works at it.
     pub holder: Uuid,
+    /// Whether its last step came to nothing.
+    pub troubled: bool,
+}
+
+/// Which runs may be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// That one alone.
+    One(i64),
+    /// Whichever is due; those whose last step went well come first.
+    Any,
+    /// Whichever is due and whose last step went well.
+    Untroubled,
 }
 
 /// Where a run stands, and the database's time.
@@ -90,6 +111,12 @@ pub struct Standing {
     pub expected: i64,
     /// How many rows could not be used.
     pub unreadable: i64,
+    /// How many steps in a row came to nothing.
+    pub troubles: i32,
+    /// How many of them in a row the database refused.
+    pub refusals: i32,
+    /// What was left out because WeCom does not permit it.
+    pub skipped: Vec<Skipped>,
     /// Now, by the one clock that all processes share.
     pub now: DateTime<Utc>,
 }
@@ -150,7 +177,8 @@ pub async fn begin_scheduled(conn: &mut PgConnection, turn: DateTime<Utc>) -> sq
 pub async fn resume_failed(conn: &mut PgConnection, corpid: &CorpId) -> sqlx::Result<Option<i64>> {
     let run = sqlx::query_scalar!(
         r#"
-        update sync_run set state = 'running', reason = null, trouble = null, finished_at = null
+        update sync_run set state = 'running', reason = null, trouble = null, finished_at = null, due_at = now(),
+            troubles = 0, refusals = 0, skipped = case when phase = 'departments' then '[]' else skipped end
         where id = (select id from sync_run where corpid = $1 order by id desc limit 1)
             and state = 'failed' and finished_at > now() - make_interval(hours => $2)
         returning id
@@ -173,8 +201,12 @@ pub async fn running(conn: &mut PgConnection, corpid: &CorpId) -> sqlx::Result<O
         .await
 }
 
-/// Takes a run that nobody works at, that one if it is named.
-pub async fn take(conn: &mut PgConnection, run: Option<i64>) -> sqlx::Result<Option<Lease>> {
+/// Takes a run that nobody works at and that is due: the one that has waited longest.
+pub async fn take(conn: &mut PgConnection, which: Which) -> sqlx::Result<Option<Lease>> {
+    let run = match which {
+        Which::One(run) => Some(run),
+        Which::Any | Which::Untroubled => None,
+    };
     sqlx::query_as!(
         Lease,
         r#"
@@ -182,15 +214,17 @@ pub async fn take(conn: &mut PgConnection, run: Option<i64>) -> sqlx::Result<Opt
             heartbeat_at = now()
         where id = (
             select id from sync_run
-            where state = 'running' and (leased_until is null or leased_until < now()) and ($1::bigint is null or id = $1)
-            order by id
+            where state = 'running' and due_at <= now() and (leased_until is null or leased_until < now())
+                and ($1::bigint is null or id = $1) and (troubles = 0 or not $3)
+            order by troubles > 0, due_at, id
             limit 1
             for update skip locked
         )
-        returning id as run, corpid as "corpid: CorpId", holder as "holder!"
+        returning id as run, corpid as "corpid: CorpId", holder as "holder!", troubles > 0 as "troubled!"
         "#,
         run,
         LEASE_S,
+        which == Which::Untroubled,
     )
     .fetch_optional(conn)
     .await
@@ -200,8 +234,8 @@ pub async fn take(conn: &mut PgConnection, run: Option<i64>) -> sqlx::Result<Opt
 pub async fn look(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<Option<Standing>> {
     let row = sqlx::query!(
         r#"
-        select phase, departments, position, cursor, members_from, contacts, expected, unreadable,
-            clock_timestamp() as "now!"
+        select phase, departments, position, cursor, members_from, contacts, expected, unreadable, troubles, refusals,
+            skipped as "skipped: Json<Vec<Skipped>>", clock_timestamp() as "now!"
         from sync_run
         where id = $1 and holder = $2 and state = 'running'
         "#,
@@ -219,6 +253,9 @@ pub async fn look(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<Option
         contacts: row.contacts,
         expected: row.expected,
         unreadable: row.unreadable,
+        troubles: row.troubles,
+        refusals: row.refusals,
+        skipped: row.skipped.0,
         now: row.now,
     }))
 }
@@ -229,7 +266,7 @@ pub async fn count(conn: &mut PgConnection, lease: &Lease, counts: &Counts) -> s
     let counted = sqlx::query!(
         r#"
         update sync_run set calls = calls + $3, members = members + $4, contacts = contacts + $5,
-            unassigned = unassigned + $6, trouble = null, heartbeat_at = now(),
+            unassigned = unassigned + $6, trouble = null, troubles = 0, refusals = 0, heartbeat_at = now(),
             leased_until = now() + make_interval(secs => $7)
         where id = $1 and holder = $2 and state = 'running'
         "#,
@@ -268,11 +305,19 @@ pub async fn beat(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<bool> 
     Ok(alive.rows_affected() == 1)
 }
 
-/// Says what the run waits for, and that a call was made for it.
-pub async fn wait(conn: &mut PgConnection, lease: &Lease, trouble: &str) -> sqlx::Result<bool> {
+/// Says what the run waits for and for how long, and that a call was made for it. `refused` is whether the database
+/// refused the step.
+pub async fn wait(
+    conn: &mut PgConnection,
+    lease: &Lease,
+    trouble: &str,
+    pause: Duration,
+    refused: bool,
+) -> sqlx::Result<bool> {
     let waits = sqlx::query!(
         r#"
-        update sync_run set trouble = $3, calls = calls + 1, heartbeat_at = now(),
+        update sync_run set trouble = $3, troubles = troubles + 1, calls = calls + 1, heartbeat_at = now(),
+            refusals = case when $6 then refusals + 1 else 0 end, due_at = now() + make_interval(secs => $5),
             leased_until = now() + make_interval(secs => $4)
         where id = $1 and holder = $2 and state = 'running'
         "#,
@@ -280,6 +325,8 @@ pub async fn wait(conn: &mut PgConnection, lease: &Lease, trouble: &str) -> sqlx
         lease.holder,
         trouble,
         LEASE_S,
+        pause.as_secs_f64(),
+        refused,
     )
     .execute(conn)
     .await?;
@@ -315,6 +362,12 @@ pub async fn set_departments(
     )
     .execute(conn)
     .await?;
+    Ok(())
+}
+
+/// Forgets when the reading of members began, because not all of them could be read: who was not named is not judged.
+pub async fn judge_no_members(conn: &mut PgConnection, run: i64) -> sqlx::Result<()> {
+    sqlx::query!("update sync_run set members_from = null where id = $1", run).execute(conn).await?;
     Ok(())
 }
 
@@ -357,10 +410,14 @@ pub async fn fail(conn: &mut PgConnection, lease: &Lease, reason: &str) -> sqlx:
     Ok(())
 }
 
-/// Lets go of a run, so that others need not wait until the lease has ended.
+/// Lets go of a run, so that others need not wait until the lease has ended. Unless it waits, it is due at once, behind
+/// those that are due already.
 pub async fn release(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<()> {
     sqlx::query!(
-        "update sync_run set holder = null, leased_until = null where id = $1 and holder = $2 and state = 'running'",
+        r#"
+        update sync_run set holder = null, leased_until = null, due_at = greatest(due_at, now())
+        where id = $1 and holder = $2 and state = 'running'
+        "#,
         lease.run,
         lease.holder,
     )
@@ -384,78 +441,4 @@ pub async fn cancel(conn: &mut PgConnection, run: i64) -> sqlx::Result<()> {
         sqlx::query!("delete from sync_shard where run_id = $1", run).execute(conn).await?;
     }
     Ok(())
-}
-
-/// A run as people see it.
-#[derive(Debug, Serialize, schemars::JsonSchema)]
-#[schemars(rename = "SyncRun")]
-pub struct Shown {
-    /// Its number.
-    pub id: i64,
-    /// The corp.
-    pub corpid: String,
-    /// running, done, failed or cancelled.
-    pub state: String,
-    /// departments, members, staff, customers, unassigned, compare or end.
-    pub phase: String,
-    /// How many members were read; one in several departments counts in each.
-    pub members: i32,
-    /// How many contacts were read.
-    pub contacts: i64,
-    /// How many contacts we held when it began.
-    pub expected: i64,
-    /// How many of the groups of members are read, of how many; none once it is done.
-    pub shards_done: i64,
-    /// See `shards_done`.
-    pub shards: i64,
-    /// How many customers of leavers were read.
-    pub unassigned: i64,
-    /// How many rows of WeCom's lists could not be used; the report says which and why (`unreadable`).
-    pub unreadable: i64,
-    /// How often WeCom was asked.
-    pub calls: i64,
-    /// What it waits for at the moment.
-    pub trouble: Option<String>,
-    /// Why it failed.
-    pub reason: Option<String>,
-    /// Which turn of the schedule it is; null if somebody asked for it.
-    pub scheduled_for: Option<DateTime<Utc>>,
-    /// When it began.
-    pub started_at: DateTime<Utc>,
-    /// When whoever works at it was last heard of.
-    pub heartbeat_at: DateTime<Utc>,
-    /// When it ended.
-    pub finished_at: Option<DateTime<Utc>>,
-}
-
-/// Up to `limit` runs before `before`, latest first; or the one that is named.
-pub async fn list(
-    conn: &mut PgConnection,
-    run: Option<i64>,
-    corpid: Option<&str>,
-    before: Option<i64>,
-    limit: i64,
-) -> sqlx::Result<Vec<Shown>> {
-    sqlx::query_as!(
-        Shown,
-        r#"
-        select id, corpid, state, phase, members, contacts, expected,
-            (select count(*) from sync_shard where run_id = run.id and sync_shard.state in ('done', 'refused'))
-                as "shards_done!",
-            (select count(*) from sync_shard where run_id = run.id) as "shards!",
-            unassigned, unreadable, calls, trouble, reason, scheduled_for, started_at, heartbeat_at, finished_at
-        from sync_run run
-        where ($1::bigint is null or id = $1)
-            and ($2::text is null or corpid = $2)
-            and ($3::bigint is null or id < $3)
-        order by id desc
-        limit $4
-        "#,
-        run,
-        corpid,
-        before,
-        limit,
-    )
-    .fetch_all(conn)
-    .await
 }

@@ -4,18 +4,37 @@
 //! It refuses to know what is logged or counted, except for the names of the numbers and what they mean.
 //! Labels are ours alone (event kinds, outcomes, route patterns): nothing a stranger chose becomes one.
 
+mod repeats;
+
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use std::{io::IsTerminal, sync::OnceLock, time::Duration};
+use std::{
+    io::IsTerminal,
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
 use tracing_subscriber::{EnvFilter, filter::ParseError, fmt, prelude::*};
+
+use repeats::{HoldBack, Repeats};
 
 /// A log filter that says nothing.
 #[derive(Debug, thiserror::Error)]
 #[error("not a log filter ({0}): write a level such as `info`, or `info,wecomd::worker=debug`")]
 pub struct FilterError(#[from] ParseError);
 
-/// Starts logging, as text or as one JSON object per line.
+/// The lines that this process said within the last minute.
+static REPEATS: OnceLock<Arc<Repeats>> = OnceLock::new();
+
+/// Between two looks whether a minute is over for a line that was held back.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+
+/// Starts logging, as text or as one JSON object per line. What is said again and again is counted instead.
 pub fn logs(filter: &str, json: bool) -> Result<(), FilterError> {
-    let registry = tracing_subscriber::registry().with(parse_filter(filter)?);
+    let repeats = REPEATS.get_or_init(|| {
+        let repeats = Arc::<Repeats>::default();
+        tell(repeats.clone());
+        repeats
+    });
+    let registry = tracing_subscriber::registry().with(HoldBack(repeats.clone())).with(parse_filter(filter)?);
     // Standard output belongs to what a command was asked for.
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let installed = if json {
@@ -26,6 +45,26 @@ pub fn logs(filter: &str, json: bool) -> Result<(), FilterError> {
     // Somebody was first, and the process has one log: theirs stays.
     let _ = installed;
     Ok(())
+}
+
+/// Tells once a minute what was counted. It is a thread, so that it needs no runtime and outlives none.
+fn tell(repeats: Arc<Repeats>) {
+    let told = std::thread::Builder::new().name("log-repeats".to_owned()).spawn(move || {
+        loop {
+            std::thread::sleep(TELL_EVERY);
+            repeats.tell(Instant::now());
+        }
+    });
+    if let Err(error) = told {
+        tracing::warn!(error = %error, "how often lines repeat is told at the end only");
+    }
+}
+
+/// Tells how often lines came that were held back: the process ends.
+pub fn tell_the_rest() {
+    if let Some(repeats) = REPEATS.get() {
+        repeats.tell_the_rest();
+    }
 }
 
 /// Reads a log filter: levels for everything or for single modules.

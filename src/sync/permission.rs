@@ -1,0 +1,66 @@
+//! What WeCom does not permit the app to read: that phase is left out and named, and the rest goes on.
+
+use super::{Halt, Run};
+use crate::{
+    tables::sync_run::{self, Counts, Phase, Skipped, Standing},
+    wecom::ApiError,
+};
+
+/// The phases that read something by themselves. A run that may do none of them has reconciled nothing.
+const SOURCES: [Phase; 3] = [Phase::Departments, Phase::Staff, Phase::Unassigned];
+
+/// Leaves out the phase that was refused and those that need what it would have read, and goes on behind them.
+pub(super) async fn skip(run: &mut Run, standing: &Standing, error: &ApiError) -> Result<(), Halt> {
+    let (left_out, next): (&[Phase], _) = match standing.phase {
+        Phase::Departments => (&[Phase::Departments, Phase::Members], Phase::Staff),
+        Phase::Members => (&[Phase::Members], Phase::Staff),
+        Phase::Staff => (&[Phase::Staff, Phase::Customers], Phase::Unassigned),
+        Phase::Customers => (&[Phase::Customers], Phase::Unassigned),
+        Phase::Unassigned => (&[Phase::Unassigned], Phase::Compare),
+        Phase::Compare | Phase::End => (&[], Phase::Compare),
+    };
+    tracing::warn!(
+        sync.run = run.lease.run,
+        corpid = %run.lease.corpid,
+        phase = standing.phase.as_str(),
+        error = %error,
+        "WeCom does not permit a part of reconciling: it is left out"
+    );
+    let mut transaction = run.begin(&Counts { calls: 1, ..Counts::default() }).await?;
+    for phase in left_out {
+        sync_run::skip(&mut transaction, run.lease.run, &skipped(phase.as_str(), error)).await?;
+    }
+    if left_out.contains(&Phase::Members) {
+        sync_run::judge_no_members(&mut transaction, run.lease.run).await?;
+    }
+    sync_run::go_on(&mut transaction, run.lease.run, next, 0, "").await?;
+    Ok(transaction.commit().await?)
+}
+
+/// A refusal as the report names it.
+pub(super) fn skipped(phase: &str, error: &ApiError) -> Skipped {
+    let words = |of: fn(&crate::wecom::Meaning) -> &'static str| error.meaning().map(of).unwrap_or_default().to_owned();
+    Skipped {
+        phase: phase.to_owned(),
+        path: error.path.to_owned(),
+        errcode: error.errcode,
+        said: error.message.to_string(),
+        zh: words(|it| it.zh),
+        en: words(|it| it.en),
+        remedy_zh: words(|it| it.remedy_zh),
+        remedy_en: words(|it| it.remedy_en),
+    }
+}
+
+/// Whether this phase was left out.
+pub(super) fn is_left_out(standing: &Standing, phase: Phase) -> bool {
+    standing.skipped.iter().any(|it| it.phase == phase.as_str())
+}
+
+/// Why a run that was permitted nothing at all has failed; none if something was read.
+pub(super) fn nothing_was_permitted(standing: &Standing) -> Option<String> {
+    let refused = SOURCES.iter().filter_map(|phase| standing.skipped.iter().find(|it| it.phase == phase.as_str()));
+    let refused: Vec<_> =
+        refused.map(|it| format!("{}: {} {}", it.path, it.errcode.unwrap_or_default(), it.said)).collect();
+    (refused.len() == SOURCES.len()).then(|| format!("WeCom permits nothing of it: {}", refused.join("; ")))
+}

@@ -1,0 +1,240 @@
+//! How many tasks of one corp a lane takes, so that a corp whose calls fail or take long leaves room for the others.
+//!
+//! A corp that WeCom does not answer gets few places, and none for a while that grows: its tasks stay in the queue
+//! instead of waiting in hand. One call that gets through gives it all places back. Pure: it is told the time.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use super::Failure;
+use crate::{
+    changes::TaskKind,
+    ids::CorpId,
+    tables::task::{CorpRoom, Room},
+    wecom::ApiError,
+};
+
+/// Of this many places of a lane one is kept for corps that have none; a lane of two or three keeps one as well.
+const RESERVE_SHARE: usize = 4;
+
+/// Of this many places of a lane one may try a corp that is in trouble; at least one.
+const PROBE_SHARE: usize = 8;
+
+/// All corps in trouble together have this share of a lane at most; at least one place.
+const TROUBLED_SHARE: usize = 2;
+
+/// So many calls in a row that WeCom answered, but could not serve, are trouble; one without an answer is at once.
+const COMPLAINTS_MAX: u32 = 3;
+
+/// How long a corp in trouble rests first; it doubles with each further failure.
+const REST_FIRST: Duration = Duration::from_secs(1);
+
+/// How long WeCom may have a corp rest. What it asks for beyond that is asked anew.
+const REST_ASKED_MAX: Duration = Duration::from_secs(60);
+
+/// How a task's calls went, for the other tasks of its corp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// WeCom answered, and serves this corp.
+    Served,
+    /// WeCom answered that it cannot at the moment, or does not let this app.
+    Complained(Option<Duration>),
+    /// No answer came, or nothing was even asked.
+    Unanswered(Option<Duration>),
+    /// It says nothing about WeCom.
+    Untold,
+}
+
+/// The corps in trouble, by kind of task.
+#[derive(Debug)]
+pub(super) struct Troubles {
+    /// How many tasks the lane has in hand at most.
+    concurrency: usize,
+    /// The longest rest that we choose ourselves.
+    rest_longest: Duration,
+    /// An entry goes with the first call that gets through, so there are never more than corps that have apps.
+    corps: HashMap<(CorpId, TaskKind), Trouble>,
+}
+
+#[derive(Debug)]
+struct Trouble {
+    complaints: u32,
+    /// How often it rested in a row; it is in trouble since the first time.
+    rests: u32,
+    rests_until: Instant,
+}
+
+impl Reach {
+    /// What an attempt that failed tells.
+    pub(super) fn of(failure: &Failure) -> Self {
+        let (why, after) = match failure {
+            Failure::Retry { why, after } => (why, *after),
+            Failure::Park { why } => (why, None),
+            Failure::Interrupted { .. } => return Self::Untold,
+        };
+        match (why.downcast_ref::<ApiError>(), failure) {
+            (None, _) => Self::Untold,
+            // It is about this task alone.
+            (Some(_), Failure::Park { .. }) => Self::Served,
+            (Some(error), _) if error.errcode.is_some() => Self::Complained(after),
+            (Some(_), _) => Self::Unanswered(after),
+        }
+    }
+}
+
+impl Troubles {
+    pub(super) fn new(concurrency: usize, rest_longest: Duration) -> Self {
+        Self { concurrency, rest_longest, corps: HashMap::new() }
+    }
+
+    /// Takes note of how a task went.
+    pub(super) fn hear(&mut self, corpid: &CorpId, kind: TaskKind, reach: Reach, now: Instant) {
+        let key = (corpid.clone(), kind);
+        let (asked, complains) = match reach {
+            Reach::Untold => return,
+            Reach::Served => return drop(self.corps.remove(&key)),
+            Reach::Complained(after) => (after, true),
+            Reach::Unanswered(after) => (after, false),
+        };
+        let trouble = self.corps.entry(key).or_insert(Trouble { complaints: 0, rests: 0, rests_until: now });
+        trouble.complaints += 1;
+        if complains && trouble.complaints < COMPLAINTS_MAX && asked.is_none() {
+            return;
+        }
+        let own = REST_FIRST.saturating_mul(1 << trouble.rests.min(10)).min(self.rest_longest);
+        // Where greetings wait, nobody rests: a code lives for seconds, and each greeting has pauses of its own.
+        let asked = asked.filter(|_| !self.rest_longest.is_zero()).unwrap_or_default().min(REST_ASKED_MAX);
+        trouble.rests = trouble.rests.saturating_add(1);
+        trouble.rests_until = trouble.rests_until.max(now + own.max(asked));
+    }
+
+    /// What may be taken of a kind, with these tasks in hand.
+    pub(super) fn room<'a>(
+        &self,
+        kind: TaskKind,
+        in_hand: impl Iterator<Item = (&'a CorpId, TaskKind)>,
+        now: Instant,
+    ) -> Room {
+        let (mut held, mut all, mut troubled_held) = (HashMap::<&CorpId, usize>::new(), 0, 0);
+        for (corpid, kind) in in_hand {
+            *held.entry(corpid).or_default() += 1;
+            all += 1;
+            troubled_held += usize::from(self.trouble(corpid, kind).is_some());
+        }
+        let free = self.concurrency.saturating_sub(all);
+        let mut probes = (self.concurrency / TROUBLED_SHARE).max(1).saturating_sub(troubled_held);
+        let probes_each = (self.concurrency / PROBE_SHARE).max(1);
+        let mut troubled: Vec<_> = self.corps.iter().filter(|((_, of), it)| *of == kind && it.rests > 0).collect();
+        // Whoever has rested longest is tried first.
+        troubled.sort_by_key(|((corpid, _), it)| (it.rests_until, corpid.clone()));
+        let mut corps = Vec::new();
+        for ((corpid, _), it) in troubled {
+            let has = held.remove(corpid).unwrap_or_default();
+            let may = if it.rests_until > now { 0 } else { probes_each.saturating_sub(has).min(probes) };
+            probes -= may;
+            corps.push(corp_room(corpid, has, may));
+        }
+        corps.extend(held.into_iter().map(|(corpid, has)| corp_room(corpid, has, free)));
+        let reserve = if self.concurrency > 1 { (self.concurrency / RESERVE_SHARE).max(1) } else { 0 };
+        Room { limit: as_i64(free), reserve: as_i64(reserve), corps }
+    }
+
+    fn trouble(&self, corpid: &CorpId, kind: TaskKind) -> Option<&Trouble> {
+        self.corps.get(&(corpid.clone(), kind)).filter(|it| it.rests > 0)
+    }
+}
+
+fn corp_room(corpid: &CorpId, held: usize, room: usize) -> CorpRoom {
+    CorpRoom { corpid: corpid.clone(), held: as_i64(held), room: as_i64(room) }
+}
+
+fn as_i64(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KIND: TaskKind = TaskKind::RefreshContact;
+    const LONGEST: Duration = Duration::from_secs(30);
+
+    fn corp(number: usize) -> CorpId {
+        CorpId(format!("ww{number}"))
+    }
+
+    fn rooms(troubles: &Troubles, in_hand: &[usize], now: Instant) -> (i64, Vec<(String, i64, i64)>) {
+        let held: Vec<_> = in_hand.iter().map(|it| corp(*it)).collect();
+        let room = troubles.room(KIND, held.iter().map(|it| (it, KIND)), now);
+        let mut corps: Vec<_> = room.corps.into_iter().map(|it| (it.corpid.0, it.held, it.room)).collect();
+        corps.sort();
+        (room.limit, corps)
+    }
+
+    #[test]
+    fn corps_that_are_served_share_the_whole_lane() {
+        let mut troubles = Troubles::new(4, LONGEST);
+        let now = Instant::now();
+        assert_eq!(rooms(&troubles, &[], now), (4, vec![]));
+        troubles.hear(&corp(1), KIND, Reach::Served, now);
+        assert_eq!(rooms(&troubles, &[1, 1], now), (2, vec![("ww1".into(), 2, 2)]));
+    }
+
+    #[test]
+    fn a_corp_without_an_answer_rests_longer_and_longer_and_is_tried_by_one_task_afterwards() {
+        let mut troubles = Troubles::new(4, LONGEST);
+        let mut now = Instant::now();
+        for rest_s in [1, 2, 4, 8, 16, 30, 30] {
+            troubles.hear(&corp(1), KIND, Reach::Unanswered(None), now);
+            assert_eq!(rooms(&troubles, &[], now + Duration::from_millis(rest_s * 1_000 - 1)).1[0].2, 0, "{rest_s}");
+            now += Duration::from_secs(rest_s);
+            assert_eq!(rooms(&troubles, &[], now).1[0].2, 1, "{rest_s}");
+        }
+        assert_eq!(rooms(&troubles, &[1], now).1[0].2, 0, "it is being tried");
+        troubles.hear(&corp(1), KIND, Reach::Served, now);
+        assert_eq!(rooms(&troubles, &[], now), (4, vec![]));
+    }
+
+    #[test]
+    fn nine_corps_in_trouble_leave_half_of_the_lane_and_are_tried_one_after_the_other() {
+        let mut troubles = Troubles::new(4, LONGEST);
+        let began = Instant::now();
+        for number in 1..=9 {
+            let at = began + Duration::from_millis(u64::try_from(number).expect("small"));
+            troubles.hear(&corp(number), KIND, Reach::Unanswered(None), at);
+        }
+        let now = began + Duration::from_secs(60);
+        let (limit, corps) = rooms(&troubles, &[], now);
+        assert_eq!((limit, corps.len()), (4, 9));
+        let tried: Vec<_> = corps.iter().filter(|it| it.2 > 0).map(|it| it.0.as_str()).collect();
+        assert_eq!(tried, ["ww1", "ww2"], "whoever has rested longest");
+        let (_, corps) = rooms(&troubles, &[1, 2], now);
+        assert!(corps.iter().all(|it| it.2 == 0), "{corps:?}");
+    }
+
+    #[test]
+    fn a_few_complaints_are_no_trouble_unless_wecom_asks_for_a_pause() {
+        let mut troubles = Troubles::new(8, LONGEST);
+        let now = Instant::now();
+        troubles.hear(&corp(1), KIND, Reach::Complained(None), now);
+        troubles.hear(&corp(1), KIND, Reach::Complained(None), now);
+        assert_eq!(rooms(&troubles, &[], now), (8, vec![]));
+        troubles.hear(&corp(1), KIND, Reach::Complained(None), now);
+        assert_eq!(rooms(&troubles, &[], now).1, [("ww1".into(), 0, 0)]);
+        troubles.hear(&corp(2), KIND, Reach::Complained(Some(Duration::from_secs(600))), now);
+        let later = now + Duration::from_secs(59);
+        assert_eq!(rooms(&troubles, &[], later).1[1], ("ww2".into(), 0, 0));
+        assert_eq!(rooms(&troubles, &[], now + REST_ASKED_MAX).1[1], ("ww2".into(), 0, 1));
+    }
+
+    #[test]
+    fn where_greetings_wait_nobody_rests() {
+        let mut troubles = Troubles::new(8, Duration::ZERO);
+        let now = Instant::now();
+        troubles.hear(&corp(1), TaskKind::Welcome, Reach::Unanswered(Some(LONGEST)), now);
+        let room = troubles.room(TaskKind::Welcome, std::iter::empty(), now);
+        assert_eq!(room.corps, [corp_room(&corp(1), 0, 1)]);
+    }
+}

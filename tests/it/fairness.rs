@@ -1,0 +1,257 @@
+//! Ten corps, of which nine are stuck at WeCom: the tenth is reconciled, its tasks are done, its handover goes on.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use serde_json::json;
+use tokio::{sync::watch, task::JoinHandle};
+use wecomd::{
+    changes::TaskKind,
+    ids::{CorpId, ExternalUserId},
+    sync::{Over, SLICE},
+    tables::{
+        sync_run::Which,
+        task::{self, CorpRoom, Room},
+    },
+    tasks::{self, Settings},
+};
+
+use crate::support::{
+    Acting, TestDb,
+    acting::context,
+    crowd::{Crowd, Ends, STUCK},
+    reconcile::Scene,
+    wait::until,
+};
+
+/// How long a call may take here: whoever is silent costs a place for so long.
+const TIMEOUT_MS: u64 = 500;
+
+/// Tasks of each stuck corp, all due before those of the tenth.
+const BACKLOG: usize = 200;
+
+/// A lane as wide as they are by default.
+const LANES: Settings = Settings { welcome: 8, notify_staff: 2, refresh: 4, fetch_media: 2, handover: 2 };
+
+/// A tenth corp that is served, and nine that are not.
+struct Ten {
+    acting: Acting,
+    crowd: Crowd,
+    stuck: Vec<String>,
+    stop: watch::Sender<bool>,
+    executors: Vec<JoinHandle<()>>,
+}
+
+impl Ten {
+    async fn start(ends: Ends, sync: bool) -> Self {
+        let crowd = Crowd::start(ends).await;
+        let acting = Acting::start_with(|config| {
+            config.wecom.base_url.clone_from(&crowd.base_url);
+            config.wecom.timeout_ms = TIMEOUT_MS;
+            config.sync.enabled = sync;
+        })
+        .await;
+        crowd.lead_to(acting.platform.address());
+        let stuck = crowd.enlist(&acting.app.db.pool, &acting.app.app.admin_half.vault).await;
+        Self { acting, crowd, stuck, stop: watch::Sender::new(false), executors: Vec::new() }
+    }
+
+    /// Gives each stuck corp so many tasks of a kind, due for an hour.
+    async fn pile_up(&self, kind: TaskKind, tasks: usize) {
+        for corpid in &self.stuck {
+            let pile = format!(
+                "insert into task (corpid, kind, subject, priority, app_id, due_at, version)
+                 select '{corpid}', '{}', 'wmSTUCK' || n, {}, (select id from enterprise_wechat_config
+                     where corpid = '{corpid}'), now() - interval '1 hour', 1
+                 from generate_series(1, {tasks}) n",
+                kind.as_str(),
+                kind.priority(),
+            );
+            self.acting.app.db.execute(&pile).await;
+        }
+    }
+
+    /// Lets executors at the queue.
+    fn work(&mut self) {
+        let options = self.acting.app.db.options();
+        self.executors = tasks::start(&context(&self.acting.app), &LANES, &options, &self.stop.subscribe());
+    }
+
+    async fn finish(self) {
+        self.stop.send_replace(true);
+        for executor in self.executors {
+            executor.await.expect("it ends");
+        }
+        self.acting.finish().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nine_corps_that_wecom_does_not_serve_do_not_hold_up_the_tasks_of_the_tenth() {
+    for ends in [Ends::Silent, Ends::Busy, Ends::Limited] {
+        let mut ten = Ten::start(ends, false).await;
+        let customers: Vec<_> = (0..20).map(|n| format!("wmSERVED{n}")).collect();
+        let names: Vec<_> = customers.iter().map(String::as_str).collect();
+        ten.acting.member("ann", "安", &names);
+        ten.pile_up(TaskKind::RefreshContact, BACKLOG).await;
+        for customer in &customers {
+            ten.acting.enqueue(TaskKind::RefreshContact, customer, None).await;
+        }
+        ten.work();
+        let db = &ten.acting.app.db;
+        let left = "select count(*) from task where subject like 'wmSERVED%'";
+        until("the tenth corp's tasks are done", async || db.count(left).await == 0).await;
+        // The others' wait in the queue, not in hand: few of their attempts were used up.
+        let tried = "select count(*) from task where attempts > 0";
+        let (tried, all) = (db.count(tried).await, i64::try_from(STUCK * BACKLOG).expect("small"));
+        assert!(tried < all / 10, "{ends:?}: {tried} of {all} were tried");
+        assert_eq!(db.count("select count(*) from task where parked_at is not null").await, 0, "{ends:?}");
+        ten.finish().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nine_handovers_that_wecom_does_not_serve_do_not_hold_up_the_tenth() {
+    let mut ten = Ten::start(Ends::Silent, false).await;
+    let acting = &ten.acting;
+    acting.successor("bob").await;
+    let id = acting.leaver("ann", &[ExternalUserId::from("wmSERVED0")]).await;
+    acting.plan(id, "bob").await;
+    acting.let_go(id).await;
+    // The stuck corps' handovers are the same, and come first; each corp has several.
+    for corpid in &ten.stuck {
+        let copies = format!(
+            "with contacts as (
+                insert into customer_wechat_contact (corpid, external_userid, wechat_userid, status, status_at)
+                select '{corpid}', 'wmSTUCK' || n, 'ann' || n, 'contacted', now() from generate_series(1, 5) n
+            ), handovers as (
+                insert into handover (corpid, wechat_userid, staff_id, state, cause, submitted_at, submitted_by)
+                select '{corpid}', 'ann' || n, staff_id, state, cause, submitted_at, submitted_by
+                from handover cross join generate_series(1, 5) n where id = {id}
+                returning id, wechat_userid
+            ), items as (
+                insert into handover_item (handover_id, kind, subject, state, successor_userid, successor_staff_id)
+                select handovers.id, kind, replace(handovers.wechat_userid, 'ann', 'wmSTUCK'), item.state,
+                    successor_userid, successor_staff_id
+                from handovers cross join handover_item item where handover_id = {id}
+            )
+            insert into task (corpid, kind, subject, priority, app_id, due_at, version)
+            select '{corpid}', 'handover', id::text, 0, 1, now() - interval '1 hour', 1 from handovers"
+        );
+        acting.app.db.execute(&copies).await;
+    }
+    acting.enqueue(TaskKind::Handover, &id.to_string(), None).await;
+    ten.work();
+    let db = &ten.acting.app.db;
+    let item = format!("select state from handover_item where handover_id = {id}");
+    until("WeCom has taken on the tenth corp's customer", async || db.texts(&item).await == ["waiting"]).await;
+    // The stuck ones were meant seriously: WeCom was asked for them.
+    assert!(!ten.crowd.calls().is_empty());
+    ten.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nine_runs_that_wait_for_wecom_do_not_hold_up_the_tenth() {
+    for ends in [Ends::Silent, Ends::Busy, Ends::Limited] {
+        let ten = Ten::start(ends, true).await;
+        let (app, db) = (&ten.acting.app, &ten.acting.app.db);
+        ten.acting.member("ann", "安", &["wmSERVED0"]);
+        for corpid in &ten.stuck {
+            db.execute(&format!("insert into sync_run (corpid) values ('{corpid}')")).await;
+        }
+        until("the first of them wait", async || {
+            db.count("select count(*) from sync_run where trouble is not null").await >= 4
+        })
+        .await;
+        let asked = json!({ "corpid": app.corp.corpid });
+        let begun = app.ask("POST", "/api/enterprise-wechat/sync", Some(asked)).await.json();
+        let state = format!("select state from sync_run where id = {}", begun["id"]);
+        until("the tenth corp is reconciled", async || db.texts(&state).await == ["done"]).await;
+        let held = "select external_userid from customer_wechat_contact where status = 'contacted'";
+        assert_eq!(db.texts(held).await, ["wmSERVED0"], "{ends:?}");
+        // Whoever waits is held by nobody, and its row says what for and until when.
+        until("every other run waits", async || {
+            let waits = "select count(*) from sync_run where state = 'running' and trouble is not null and troubles > 0
+                and due_at > started_at";
+            db.count(waits).await == i64::try_from(STUCK).expect("small")
+        })
+        .await;
+        until("none of them is in hand", async || {
+            db.count("select count(*) from sync_run where holder is not null").await <= 4
+        })
+        .await;
+        ten.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_waits_is_held_by_nobody_and_taken_when_its_time_comes() {
+    let scene = Scene::start(wecomd::sandbox::Size { members: 3, customers: 5, departments: 1 }).await;
+    let busy = wecomd::sandbox::Fault { errcode: Some(-1), ..wecomd::sandbox::Fault::default() };
+    scene.platform.faults().set("department/simplelist", busy);
+    let run = scene.begin().await;
+    let id = run.id();
+    assert_eq!(run.drive(SLICE, std::future::pending(), |_| ()).await, Over::PutDown);
+    let row = "select troubles || ' ' || (due_at > now())::text || ' ' || (holder is null)::text from sync_run";
+    assert_eq!(scene.db.texts(row).await, ["1 true true"]);
+    assert!(scene.sync.take(Which::One(id)).await.expect("looked").is_none(), "it is not due");
+
+    scene.db.execute("update sync_run set due_at = now()").await;
+    assert!(scene.sync.take(Which::Untroubled).await.expect("looked").is_none(), "others come first");
+    let run = scene.sync.take(Which::Any).await.expect("looked").expect("it is due");
+    assert_eq!(run.drive(SLICE, std::future::pending(), |_| ()).await, Over::PutDown);
+    assert_eq!(scene.db.texts(row).await, ["2 true true"], "the pauses grow, whoever works at it");
+
+    scene.platform.faults().clear();
+    scene.db.execute("update sync_run set due_at = now()").await;
+    let run = scene.sync.take(Which::Any).await.expect("looked").expect("it is due");
+    assert_eq!(run.drive(SLICE, std::future::pending(), |_| ()).await, Over::Done);
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn long_runs_take_turns() {
+    let scene = Scene::start(wecomd::sandbox::Size { members: 3, customers: 5, departments: 1 }).await;
+    let long = scene.begin().await;
+    let id = long.id();
+    scene.db.execute("insert into sync_run (corpid) values ('ww-other')").await;
+    assert_eq!(long.drive(Duration::ZERO, std::future::pending(), |_| ()).await, Over::PutDown);
+    let other = scene.sync.take(Which::Any).await.expect("looked").expect("one is due");
+    assert_ne!(other.id(), id, "the one that waited longest comes first");
+    let long = scene.sync.take(Which::Any).await.expect("looked").expect("the other is due");
+    assert_eq!(long.id(), id);
+    assert_eq!(long.drive(SLICE, std::future::pending(), |_| ()).await, Over::Done, "it goes on where it was");
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn of_a_lane_each_corp_gets_its_share_and_who_has_none_in_hand_comes_first() {
+    const KIND: TaskKind = TaskKind::RefreshContact;
+    let db = TestDb::new().await;
+    let vault = Arc::new(wecomd::vault::Vault::random());
+    let crowd = Crowd::start(Ends::Busy).await;
+    crowd.enlist(&db.pool, &vault).await;
+    let pile = "insert into task (corpid, kind, subject, priority, app_id, due_at, version)
+        select 'ww' || corp, 'refresh_contact', 'wm' || n, 4, 1, now() - make_interval(secs => 100 - corp), 1
+        from generate_series(1, 3) corp cross join generate_series(1, 100) n";
+    db.execute(pile).await;
+    let mut conn = db.pool.acquire().await.expect("connects");
+    let mut take = async |room: Room| {
+        let taken = task::claim(&mut conn, KIND, &room, Duration::from_secs(60)).await.expect("claimed");
+        let mut corps = BTreeMap::<String, usize>::new();
+        taken.into_iter().for_each(|it| *corps.entry(it.corpid.0).or_default() += 1);
+        corps.into_iter().map(|(corp, tasks)| format!("{corp} {tasks}")).collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(take(Room::of(7)).await, "ww1 3, ww2 2, ww3 2", "they take turns");
+    let corp = |corpid: &str, held, room| CorpRoom { corpid: CorpId::from(corpid), held, room };
+    let room = Room { limit: 4, reserve: 0, corps: vec![corp("ww1", 6, 9), corp("ww2", 5, 1)] };
+    assert_eq!(take(room).await, "ww3 4", "whoever has fewer in hand");
+    let room = Room { limit: 4, reserve: 0, corps: vec![corp("ww1", 0, 0), corp("ww3", 0, 1)] };
+    assert_eq!(take(room).await, "ww2 3, ww3 1", "no more than a corp may have");
+    let room = Room { limit: 4, reserve: 2, corps: vec![corp("ww1", 1, 4), corp("ww2", 1, 4), corp("ww3", 1, 4)] };
+    assert_eq!(take(room).await, "ww1 1, ww2 1", "some places wait for corps that have none in hand");
+    db.execute("update enterprise_wechat_config set corpid = 'ww1'").await;
+    let room = Room { limit: 4, reserve: 2, corps: vec![corp("ww1", 1, 4)] };
+    assert_eq!(take(room).await, "ww1 1, ww2 2, ww3 1", "which are not there where one corp alone has apps");
+    drop(conn);
+    db.close().await;
+}

@@ -1,0 +1,124 @@
+//! Reconciling with an app that lacks rights: what it may not read is left out and named, and the rest is read.
+
+use wecomd::{
+    sandbox::{Fault, Size},
+    sync::Over,
+    tables::sync_run::{self, Shown},
+};
+
+use crate::support::reconcile::{PAGES, Scene, to_the_end};
+
+const COMPANY: Size = Size { members: 12, customers: 40, departments: 3 };
+
+/// What WeCom says when the app lacks a right.
+pub(crate) const RIGHTS: &[i64] = &[48002, 48009, 48011, 50002, 60011, 60030, 60031, 92000, 610_023, 610_024];
+
+const DEPARTMENTS: &str = "department/simplelist";
+const STAFF: &str = "externalcontact/get_follow_user_list";
+const LEAVERS: &str = "externalcontact/get_unassigned_list";
+
+/// Which API is closed, and what is left out therefore.
+const CLOSED: [(&str, &[&str]); 6] = [
+    (DEPARTMENTS, &["departments", "members"]),
+    ("user/list", &["members"]),
+    (STAFF, &["staff", "customers"]),
+    (PAGES, &["customers"]),
+    ("externalcontact/get_corp_tag_list", &["tags"]),
+    (LEAVERS, &["unassigned"]),
+];
+
+fn closed(errcode: i64) -> Fault {
+    Fault { errcode: Some(errcode), ..Fault::default() }
+}
+
+async fn shown(scene: &Scene, run: i64) -> Shown {
+    let mut conn = scene.db.pool.acquire().await.expect("connects");
+    sync_run::list(&mut conn, Some(run), None, None, 1).await.expect("listed").pop().expect("the run")
+}
+
+fn phases(run: &Shown) -> Vec<&str> {
+    run.skipped.0.iter().map(|it| it.phase.as_str()).collect()
+}
+
+#[tokio::test]
+async fn each_phase_that_is_not_permitted_is_left_out_and_named_and_nobody_is_gone_for_it() {
+    let scene = Scene::start(COMPANY).await;
+    scene.reconcile().await;
+    let members = scene.db.count("select count(*) from member").await;
+    for (path, left_out) in CLOSED {
+        scene.db.execute("delete from customer_wechat_contact; delete from member").await;
+        scene.platform.faults().clear();
+        scene.platform.faults().set(path, closed(48002));
+        let first = scene.reconcile().await;
+        let run = shown(&scene, first).await;
+        assert_eq!((phases(&run), run.state.as_str(), &run.reason), (left_out.to_vec(), "done", &None), "{path}");
+        for it in &run.skipped.0 {
+            assert_eq!((it.path.as_str(), it.errcode), (path, Some(48002)));
+            assert!(it.zh.contains("无权调用") && it.remedy_zh.contains("可调用接口的应用"), "{it:?}");
+            assert!(it.en.contains("may not call") && it.remedy_en.contains("list the app"), "{it:?}");
+        }
+        // The rest was read.
+        let reads_customers = !left_out.contains(&"customers");
+        assert_eq!(scene.held().await == scene.named(), reads_customers, "{path}");
+        let reads_members = !left_out.contains(&"members");
+        assert_eq!(
+            scene.db.count("select count(*) from member where name is not null").await == members,
+            reads_members
+        );
+
+        // Whoever was known before is not taken for gone because they could not be read.
+        scene.platform.faults().clear();
+        scene.reconcile().await;
+        scene.platform.faults().set(path, closed(48002));
+        let second = scene.reconcile().await;
+        assert_eq!(scene.drift(second).await, [""; 0], "{path}");
+        assert_eq!(scene.held().await, scene.named(), "{path}");
+    }
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn each_code_of_a_missing_right_leaves_a_phase_out() {
+    let scene = Scene::start(COMPANY).await;
+    for errcode in RIGHTS {
+        scene.platform.faults().set(DEPARTMENTS, closed(*errcode));
+        let run = scene.reconcile().await;
+        let run = shown(&scene, run).await;
+        assert_eq!(phases(&run), ["departments", "members"], "{errcode}");
+        assert!(run.skipped.0.iter().all(|it| !it.en.is_empty() && !it.zh.is_empty()), "{errcode}");
+        assert_eq!(scene.held().await, scene.named(), "{errcode}");
+    }
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn a_department_out_of_sight_costs_nobody_their_place_and_is_named() {
+    let scene = Scene::start(COMPANY).await;
+    scene.reconcile().await;
+    scene.platform.faults().set("user/list", Fault { times: Some(1), ..closed(60011) });
+    let run = scene.reconcile().await;
+    assert_eq!(scene.drift(run).await, [""; 0]);
+    let run = shown(&scene, run).await;
+    assert_eq!(phases(&run), ["members"]);
+    assert!(run.members > 0, "the other departments are read");
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn a_run_that_is_permitted_nothing_fails_and_reads_everything_once_it_may() {
+    let scene = Scene::start(COMPANY).await;
+    for path in [DEPARTMENTS, STAFF, LEAVERS] {
+        scene.platform.faults().set(path, closed(48002));
+    }
+    let mut run = scene.begin().await;
+    assert_eq!(to_the_end(&mut run).await, Over::Failed);
+    let reason = shown(&scene, run.id()).await.reason.expect("a reason");
+    assert!([DEPARTMENTS, STAFF, LEAVERS].iter().all(|it| reason.contains(&format!("{it}: 48002"))), "{reason}");
+
+    scene.platform.faults().clear();
+    assert_eq!(scene.reconcile().await, run.id(), "it is taken up again");
+    let again = shown(&scene, run.id()).await;
+    assert_eq!((phases(&again), again.state.as_str()), (vec![], "done"));
+    assert_eq!(scene.held().await, scene.named());
+    scene.finish().await;
+}
