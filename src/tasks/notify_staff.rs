@@ -11,7 +11,10 @@ use super::{Context, Failure};
 use crate::{
     ids::UserId,
     tables::{member_alias, task::Taken},
-    wecom::{member::UNKNOWN_OR_OUT_OF_SIGHT, message::Card},
+    wecom::{
+        member::UNKNOWN_OR_OUT_OF_SIGHT,
+        message::{Card, Delivery},
+    },
 };
 
 /// None of the receivers exists, or the app may see none of them.
@@ -48,8 +51,11 @@ pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> 
         false => api.send_card(&user, &notice.card()).await,
     };
     match sent {
-        Ok(sent) if sent.missed(&user) => Err(not_reached(&user)),
-        Ok(_) => Ok(()),
+        Ok(sent) => match sent.to(&user) {
+            Delivery::Sent => Ok(()),
+            Delivery::OutOfSight => Err(not_reached(&user)),
+            Delivery::Unlicensed => Err(unlicensed(&user)),
+        },
         Err(error) if error.is(NOBODY_REACHED) || error.is(UNKNOWN_OR_OUT_OF_SIGHT) => Err(not_reached(&user)),
         Err(error) => Err(error.into()),
     }
@@ -58,6 +64,12 @@ pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> 
 fn not_reached(user: &UserId) -> Failure {
     Failure::park(format!(
         "{user} cannot be reached: not in the app's visible scope, or has left 员工不在应用可见范围内,或已离职"
+    ))
+}
+
+fn unlicensed(user: &UserId) -> Failure {
+    Failure::park(format!(
+        "{user} was not told: no licence for the API is active for them 该成员没有有效的基础接口许可,请在服务商后台购买并激活"
     ))
 }
 

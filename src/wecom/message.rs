@@ -5,7 +5,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Api, ApiError};
+use super::{Api, ApiError, lenient::Names};
 use crate::ids::UserId;
 
 /// How long WeCom suppresses the same message, in seconds: its maximum.
@@ -24,21 +24,45 @@ pub struct Card {
     pub url: String,
 }
 
-/// What became of a message.
+/// What became of a message that WeCom took on. Nothing in it means that it should be sent again.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Sent {
     /// Its id.
     #[serde(default)]
     pub msgid: String,
-    /// Whom it did not reach: lower-cased, joined by `|`.
+    /// Members whom it did not reach: lower-cased; not there, out of sight, or gone.
     #[serde(default)]
-    pub invaliduser: String,
+    pub invaliduser: Names,
+    /// Departments that it did not reach.
+    #[serde(default)]
+    pub invalidparty: Names,
+    /// Tags that it did not reach.
+    #[serde(default)]
+    pub invalidtag: Names,
+    /// Members whom it did not reach since no licence (基础接口许可) is bought for them, or theirs has ended.
+    #[serde(default)]
+    pub unlicenseduser: Names,
+}
+
+/// What became of a message for one member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// WeCom delivers it.
+    Sent,
+    /// There is no such member in sight.
+    OutOfSight,
+    /// The member has no licence.
+    Unlicensed,
 }
 
 impl Sent {
-    /// Whether it did not reach this member.
-    pub fn missed(&self, user: &UserId) -> bool {
-        self.invaliduser.split('|').any(|it| it.eq_ignore_ascii_case(user.as_str()))
+    /// What became of it for this member. Departments and tags are none of theirs: messages go to members alone.
+    pub fn to(&self, user: &UserId) -> Delivery {
+        let names = |it: &Names| it.0.iter().any(|it| it.eq_ignore_ascii_case(user.as_str()));
+        if names(&self.unlicenseduser) {
+            return Delivery::Unlicensed;
+        }
+        if names(&self.invaliduser) { Delivery::OutOfSight } else { Delivery::Sent }
     }
 }
 
@@ -69,6 +93,42 @@ impl Api {
             "touser": to, "msgtype": msgtype, "agentid": self.agentid(), msgtype: content,
             "enable_duplicate_check": 1, "duplicate_check_interval": DUPLICATE_CHECK_S,
         });
-        self.post("message/send", &body).await
+        let sent: Sent = self.post("message/send", &body).await?;
+        let Sent { msgid, invalidparty, invalidtag, .. } = &sent;
+        tracing::debug!(msgid, "WeCom took a message on");
+        if !invalidparty.0.is_empty() || !invalidtag.0.is_empty() {
+            let names: Vec<_> = invalidparty.0.iter().chain(&invalidtag.0).map(String::as_str).collect();
+            tracing::warn!(msgid, names = names.join("|"), "WeCom names departments or tags that no message went to");
+        }
+        Ok(sent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wecom::lenient::Answer;
+
+    #[test]
+    fn each_part_of_the_answer_has_its_meaning_in_every_shape() {
+        let to = |fields: &str| {
+            let answer = Answer::parse(format!("{{\"errcode\":0,{fields}\"msgid\":7}}").as_bytes()).expect("JSON");
+            answer.read::<Sent>().expect("read").to(&UserId::from("Dee"))
+        };
+        use Delivery::{OutOfSight, Sent as Went, Unlicensed};
+        for (fields, delivery) in [
+            ("", Went),
+            (r#""invaliduser":"","unlicenseduser":"","#, Went),
+            (r#""invaliduser":null,"unlicenseduser":null,"#, Went),
+            (r#""invaliduser":"amy|bo","#, Went),
+            (r#""invaliduser":{"dee":1},"unlicenseduser":7,"#, Went),
+            (r#""invalidparty":"dee","invalidtag":["dee"],"#, Went),
+            (r#""invaliduser":"amy|dee","#, OutOfSight),
+            (r#""invaliduser":["amy","dee"],"#, OutOfSight),
+            (r#""unlicenseduser":"dee","#, Unlicensed),
+            (r#""unlicenseduser":["dee"],"invaliduser":"dee","#, Unlicensed),
+        ] {
+            assert_eq!(to(fields), delivery, "{fields}");
+        }
     }
 }

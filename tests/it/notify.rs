@@ -90,3 +90,56 @@ async fn a_notice_that_says_nothing_readable_is_parked() {
     assert_eq!(acting.platform.calls_of("message/send").len(), 0);
     acting.finish().await;
 }
+
+#[tokio::test]
+async fn somebody_without_a_licence_was_not_told_and_a_person_learns_why() {
+    let acting = Acting::start().await;
+    acting.member("ann", "安", &[]);
+    for (number, answer) in
+        [r#"{"errcode":0,"unlicenseduser":"Ann|bob"}"#, r#"{"errcode":0,"unlicenseduser":["ann"]}"#].iter().enumerate()
+    {
+        let says = Fault { bodies: vec![answer.as_bytes().to_vec()], ..Fault::default() };
+        acting.platform.faults().set("message/send", says);
+        let subject = format!("work_order:{number}:assigned");
+        acting.enqueue(TaskKind::NotifyStaff, &subject, notice("ann")).await;
+        acting.act(TaskKind::NotifyStaff).await;
+        let left = acting.left(TaskKind::NotifyStaff).await;
+        assert_eq!(
+            left[number],
+            format!(
+                "{subject} parked: ann was not told: no licence for the API is active for them \
+                 该成员没有有效的基础接口许可,请在服务商后台购买并激活"
+            )
+        );
+    }
+    acting.finish().await;
+}
+
+#[tokio::test]
+async fn a_message_that_went_out_is_not_sent_again_however_odd_the_answer_is() {
+    let acting = Acting::start().await;
+    acting.member("ann", "安", &[]);
+    let answers = [
+        r#"{"errcode":0,"invaliduser":null,"invalidparty":null,"invalidtag":null,"unlicenseduser":null}"#,
+        r#"{"errcode":"0","invaliduser":[],"msgid":7}"#,
+        r#"{"errcode":0,"invaliduser":{"x":1},"unlicenseduser":false,"msgid":["x"]}"#,
+        r#"{"errcode":0,"invaliduser":"bob","invalidparty":"ann","invalidtag":"ann"}"#,
+        "{\"errcode\":0,\"errmsg\":\"o\u{1}k\",\"msgid\":\"\\ud83d\"}",
+    ];
+    for (number, answer) in answers.iter().enumerate() {
+        let says = Fault { bodies: vec![answer.as_bytes().to_vec()], ..Fault::default() };
+        acting.platform.faults().set("message/send", says);
+        acting.enqueue(TaskKind::NotifyStaff, &format!("work_order:{number}:assigned"), notice("ann")).await;
+        acting.act(TaskKind::NotifyStaff).await;
+        assert_eq!(acting.left(TaskKind::NotifyStaff).await, [""; 0], "{answer}");
+        assert_eq!(acting.platform.calls_of("message/send").len(), number + 1, "{answer}");
+    }
+    // A list of whom it did not reach means the same as a text.
+    let says = Fault { bodies: vec![br#"{"errcode":0,"invaliduser":["ANN"]}"#.to_vec()], ..Fault::default() };
+    acting.platform.faults().set("message/send", says);
+    acting.enqueue(TaskKind::NotifyStaff, "work_order:17:assigned", notice("ann")).await;
+    acting.act(TaskKind::NotifyStaff).await;
+    let left = acting.left(TaskKind::NotifyStaff).await.concat();
+    assert!(left.contains("parked: ann cannot be reached"), "{left}");
+    acting.finish().await;
+}
