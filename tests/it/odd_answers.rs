@@ -11,7 +11,7 @@ use wecomd::{
 
 use crate::support::{
     Acting,
-    reconcile::{PAGES, Scene, to_the_end},
+    reconcile::{PAGES, Scene},
     wecom::{app_with_wecom, somebody},
 };
 
@@ -20,8 +20,11 @@ const COMPANY: Size = Size { members: 12, customers: 40, departments: 2 };
 
 const CUSTOMER: &str = "wmEXAMPLE00000000000000000000001";
 
+/// A text of an answer, and what stands in its place.
+type Pair<'a> = (&'a str, &'a [u8]);
+
 /// An answer in which these texts are replaced.
-fn garbled(pairs: &[(&str, &[u8])]) -> Fault {
+fn garbled(pairs: &[Pair<'_>]) -> Fault {
     let garble = pairs.iter().map(|(text, instead)| ((*text).to_owned(), instead.to_vec())).collect();
     Fault { garble, ..Fault::default() }
 }
@@ -36,8 +39,8 @@ async fn an_odd_value_of_a_customer_costs_itself_and_the_run_reads_everybody() {
     );
     scene.reconcile().await;
     let before = scene.db.texts(&card).await.concat();
-    let name: &[(&str, &[u8])] = &[("\"name\":\"", b"\"name\":\"a\\u0000b")];
-    let odd: &[(&[(&str, &[u8])], &str)] = &[
+    let name: &[Pair<'_>] = &[("\"name\":\"", b"\"name\":\"a\\u0000b")];
+    let odd: &[(&[Pair<'_>], &str)] = &[
         (name, "ab"),
         (&[("\"name\":\"", b"\"name\":\"\x14\x1b")], ""),
         (&[("\"name\":\"", b"\"name\":\"a\\ud83d")], "a\u{fffd}"),
@@ -115,7 +118,7 @@ async fn an_odd_value_of_a_member_or_a_leaver_costs_itself_and_the_run_goes_on()
     let faults = scene.platform.faults();
     let id = format!("\"userid\":\"{user}\"");
     faults.set("user/list", garbled(&[("\"status\":1", b"\"status\":\"1\""), (id.as_str(), b"\"userid\":[]")]));
-    let text: [(&str, &[u8]); 2] =
+    let text: [Pair<'_>; 2] =
         [("\"dimission_time\":", b"\"dimission_time\":\""), (",\"external_userid\"", b"\",\"external_userid\"")];
     faults.set("externalcontact/get_unassigned_list", garbled(&text));
     let run = scene.reconcile().await;

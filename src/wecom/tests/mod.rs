@@ -111,8 +111,11 @@ fn costs_itself<T: DeserializeOwned + Debug>() {
     }
 }
 
+/// Whether a field cannot be used with this value.
+type IsOdd = fn(&Odd) -> bool;
+
 /// For each field of a row: whether the row is left out if, and only if, it cannot do without it.
-fn left_out<T: DeserializeOwned + Row>(ids: &[&str], others: &[(&str, fn(&Odd) -> bool)]) {
+fn left_out<T: DeserializeOwned + Row>(ids: &[&str], others: &[(&str, IsOdd)]) {
     let sample = Sample::of::<T>();
     let whole: T = read(sample.json().as_bytes());
     assert_eq!(whole.lacks(), None, "{}", sample.json());
@@ -132,7 +135,7 @@ fn left_out<T: DeserializeOwned + Row>(ids: &[&str], others: &[(&str, fn(&Odd) -
 fn a_row_is_left_out_if_it_says_not_whom_it_is_about_and_for_nothing_else() {
     left_out::<customer::Contact>(&["external_contact/external_userid", "follow_info/userid"], &[]);
     left_out::<customer::Follower>(&["userid"], &[]);
-    let no_time: fn(&Odd) -> bool = |odd| odd.number.and_then(super::lenient::time).is_none();
+    let no_time: IsOdd = |odd| odd.number.and_then(super::lenient::time).is_none();
     left_out::<customer::UnassignedRow>(&["handover_userid", "external_userid"], &[("dimission_time", no_time)]);
     left_out::<member::Member>(&["userid"], &[]);
     left_out::<member::Department>(&[], &[("id", |odd| odd.number.is_none_or(|it| it <= 0))]);

@@ -198,7 +198,7 @@ impl Probe<'_> {
         Self { sample: self.sample, path, kind: None }
     }
 
-    fn as_kind(self, kind: Kind) -> Self {
+    fn read_as(self, kind: Kind) -> Self {
         Self { kind: Some(kind), ..self }
     }
 
@@ -243,7 +243,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
 
     /// An optional value is a text: of any other it could not be said that nothing can be read.
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_some(self.as_kind(Kind::OptionalText))
+        visitor.visit_some(self.read_as(Kind::OptionalText))
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -263,11 +263,11 @@ impl<'de> Deserializer<'de> for Probe<'_> {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Error> {
         match name {
-            "wecom::Number" => visitor.visit_newtype_struct(self.as_kind(Kind::NumberIfAny)),
-            "wecom::List" => visitor.visit_newtype_struct(self.as_kind(Kind::List)),
-            "wecom::Cursor" => visitor.visit_newtype_struct(self.as_kind(Kind::Cursor)),
+            "wecom::Number" => visitor.visit_newtype_struct(self.read_as(Kind::NumberIfAny)),
+            "wecom::List" => visitor.visit_newtype_struct(self.read_as(Kind::List)),
+            "wecom::Cursor" => visitor.visit_newtype_struct(self.read_as(Kind::Cursor)),
             "wecom::Names" => {
-                let name = self.as_kind(Kind::Names).text();
+                let name = self.read_as(Kind::Names).text();
                 visitor.visit_newtype_struct(SeqDeserializer::<_, Error>::new([name].into_iter()))
             }
             _ => visitor.visit_newtype_struct(self),
