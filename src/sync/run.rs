@@ -12,7 +12,7 @@ use super::{Halt, Sync, customers, leavers, members, permission, reading::Tags};
 use crate::{
     ids::UserId,
     tables::{
-        apply, member_alias,
+        apply, member_alias, sync_drift,
         sync_run::{self, Counts, Lease, Phase, Standing, Which},
         wechat_contact_record::KnownMonths,
     },
