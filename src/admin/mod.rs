@@ -361,7 +361,7 @@ async fn ask(endpoint: Endpoint, call: &mut Call<'_>) -> Result<Asked, Problem> 
         Endpoint::SessionLoginCallback => session::ask_visit(call).await?,
         Endpoint::TestConnection => Asked::Connection(Box::new(test_connection::ask(call).await?)),
         Endpoint::CustomerContactMake => Asked::ContactWay(Box::new(Box::pin(customer_contact::make(call)).await?)),
-        Endpoint::CustomerContactQr => Asked::ContactPicture(Box::new(customer_contact::find(call).await?)),
+        Endpoint::CustomerContactQr => Asked::ContactPicture(Box::new(Box::pin(customer_contact::find(call)).await?)),
         Endpoint::HandoverPlan => Asked::Plan(Box::new(Box::pin(handover_plan::ask(call)).await?)),
         Endpoint::CustomerExport => Asked::Export(Box::new(Box::pin(customers::ask(call)).await?)),
         Endpoint::TransferMake => Asked::Transfer(Box::new(Box::pin(transfer::ask(call)).await?)),

@@ -205,7 +205,7 @@ impl Scene<'_> {
         for path in ["externalcontact/transfer_result", "externalcontact/resigned/transfer_result"] {
             self.acting.platform.faults().leave_out(path, "customer");
         }
-        drop(self.drive(id, Trouble::None).await);
+        self.drive(id, Trouble::None).await;
         OVERDUE.fetch_add(self.overdue(id).await, Ordering::Relaxed);
     }
 

@@ -332,12 +332,12 @@ async fn whatever_wecomd_makes_is_nobody_else_s_to_read() {
     let (folder, company) = (open_folder("modes"), Company::new());
     let data = folder.path().join("data/of/wecomd");
     // As where an administrator's shell gives everybody the right to read.
-    let mut shell = program(folder.path());
+    let shell = program(folder.path());
     let path = format!("umask 022; exec '{}' backup", env!("CARGO_BIN_EXE_wecomd"));
     let mut command = Command::new("/bin/sh");
     command.args(["-c", &path]).current_dir(folder.path()).env_clear();
     command.envs(shell.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    drop(shell.stdin(Stdio::null()));
+    command.stdin(Stdio::null());
     command.env("WECOMD_MASTER_KEY", &company.key).env("WECOMD_DATA_DIR", &data);
     let made = tokio::process::Command::from(command).output().await.expect("it runs");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
