@@ -56,4 +56,6 @@ pub mod sandbox;
 
 pub mod document;
 
+pub mod repair;
+
 pub mod ids;

@@ -29,6 +29,8 @@ pub struct Claimed {
     pub ticket: Ticket,
     /// How often recording it has failed before.
     pub attempts: i16,
+    /// When it was stored.
+    pub received_at: DateTime<Utc>,
     /// What WeCom said.
     pub plaintext: Vec<u8>,
     /// The corp its app belongs to; none if somebody took the app's configuration away.
@@ -72,11 +74,11 @@ pub async fn claim(conn: &mut PgConnection, since: DateTime<Utc>, limit: i64) ->
         select
             claimed.due_at as "due_at!", claimed.seq as "seq!",
             claimed.event_at as "event_at!", claimed.app_id as "app_id!", claimed.hash as "hash!",
-            claimed.attempts as "attempts!", delivery.plaintext as "plaintext!",
+            claimed.attempts as "attempts!", delivery.received_at as "received_at!", delivery.plaintext as "plaintext!",
             config.corpid as "corpid?: CorpId", config.receive_ids as "receive_ids?"
         from claimed
         cross join lateral (
-            select plaintext from inbox
+            select received_at, plaintext from inbox
             where event_at = claimed.event_at and hash = claimed.hash and app_id = claimed.app_id
             offset 0
         ) delivery
@@ -93,6 +95,7 @@ pub async fn claim(conn: &mut PgConnection, since: DateTime<Utc>, limit: i64) ->
                 key: key(row.event_at, row.app_id, &row.hash)?,
                 ticket: Ticket { due_at: row.due_at, seq: row.seq },
                 attempts: row.attempts,
+                received_at: row.received_at,
                 plaintext: row.plaintext,
                 corpid: row.corpid,
                 receive_ids: row.receive_ids,

@@ -22,6 +22,10 @@ mod cli;
 
 mod embedded;
 
+mod event_time;
+
+mod typed_text;
+
 mod kill;
 
 mod order;

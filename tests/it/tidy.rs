@@ -86,7 +86,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("embedded", &[]),
     // The pretend WeCom knows the wire and nothing of us.
     ("sandbox", &["crypto", "ids"]),
-    ("document", &[]),
+    ("document", &["repair"]),
+    ("repair", &[]),
     ("ids", &[]),
 ];
 
