@@ -28,7 +28,8 @@ create trigger inbox_dropped_day before insert on inbox_elsewhen for each row ex
 -- partition alone. A plan for any day would lock all of them.
 create function claim_deliveries(since timestamptz, at_most bigint, days_max bigint)
 returns table (
-    due_at timestamptz, seq bigint, event_at timestamptz, app_id integer, hash bytea, attempts smallint, plaintext bytea
+    due_at timestamptz, seq bigint, event_at timestamptz, app_id integer, hash bytea, attempts smallint, received_at timestamptz,
+    plaintext bytea
 )
 language plpgsql
 set plan_cache_mode = force_custom_plan
@@ -69,10 +70,10 @@ begin
         -- Computed here: an expression on the session's time zone would be no constant to the planner.
         next_day := day + interval '24 hours';
         return query
-        select it.due_at, it.seq, it.event_at, it.app_id, it.hash, it.attempts, delivery.plaintext
+        select it.due_at, it.seq, it.event_at, it.app_id, it.hash, it.attempts, delivery.received_at, delivery.plaintext
         from unnest(taken) it
         cross join lateral (
-            select inbox.plaintext from inbox
+            select inbox.received_at, inbox.plaintext from inbox
             where inbox.event_at = it.event_at and inbox.hash = it.hash and inbox.app_id = it.app_id
                 and inbox.event_at >= day and inbox.event_at < next_day
             offset 0

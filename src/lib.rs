@@ -58,6 +58,6 @@ pub mod sandbox;
 
 pub mod document;
 
-pub mod json_repair;
+pub mod repair;
 
 pub mod ids;

@@ -65,6 +65,10 @@ pub struct Contact {
     pub last_contact_time: Option<DateTime<Utc>>,
     /// What only WeCom can tell, as it was last read.
     pub card: Option<Register<Card>>,
+    /// When it first arrived that they know each other, where that was said without a time.
+    pub heard_arrived_at: Option<DateTime<Utc>>,
+    /// When it first arrived that they became contacts, where that was said without a time.
+    pub met_arrived_at: Option<DateTime<Utc>>,
 }
 
 /// What a customer's card says: read from WeCom as a whole, never said by a callback.
@@ -112,6 +116,16 @@ impl Contact {
         }
     }
 
+    /// Somebody said so without a time; it arrived then.
+    pub fn heard_of(&mut self, arrived_at: Option<DateTime<Utc>>) {
+        earliest(&mut self.heard_arrived_at, arrived_at);
+    }
+
+    /// Somebody said without a time that they became contacts; it arrived then.
+    pub fn met_without_time(&mut self, arrived_at: Option<DateTime<Utc>>) {
+        earliest(&mut self.met_arrived_at, arrived_at);
+    }
+
     fn scanned(&mut self, way: ContactWayState, at: DateTime<Utc>) {
         let first = self.scans.entry(way).or_insert(at);
         *first = at.min(*first);
@@ -141,6 +155,8 @@ impl Contact {
         earliest(&mut self.first_contact_time, other.first_contact_time);
         latest(&mut self.last_contact_time, other.last_contact_time);
         Register::absorb(&mut self.card, other.card);
+        earliest(&mut self.heard_arrived_at, other.heard_arrived_at);
+        earliest(&mut self.met_arrived_at, other.met_arrived_at);
     }
 }
 

@@ -42,12 +42,30 @@ pub struct Source {
     pub key: DeliveryKey,
     /// The corp whose tables it changes.
     pub corpid: CorpId,
+    /// When it happened, as the plaintext says; none if it does not say so.
+    pub happened_at: Option<DateTime<Utc>>,
+    /// When the delivery was stored.
+    pub received_at: DateTime<Utc>,
+    /// Its plaintext was not well formed, and was read as it was meant.
+    pub repaired: bool,
 }
 
 impl Source {
-    /// The event's own time: the clock of every register that it sets.
+    /// The event's own time: the clock of every register that it sets. The epoch if it has none, so that it never
+    /// undoes what has a time.
     pub fn at(&self) -> DateTime<Utc> {
-        self.key.event_at
+        self.happened_at.unwrap_or(DateTime::UNIX_EPOCH)
+    }
+
+    /// When it arrived, if nothing else is known of when it happened. People are shown it; nothing is decided by it.
+    pub fn arrived_at(&self) -> Option<DateTime<Utc>> {
+        self.happened_at.is_none().then_some(self.received_at)
+    }
+
+    /// The time from which what must still be done is counted: the event's own, or its arrival if it has none or one
+    /// that was still to come.
+    pub fn counts_from(&self) -> DateTime<Utc> {
+        self.happened_at.map_or(self.received_at, |at| at.min(self.received_at))
     }
 }
 
@@ -81,7 +99,7 @@ impl Changes {
         self.contacts.entry((source.corpid.clone(), customer.clone(), user.clone())).or_default()
     }
 
-    /// A customer wrote at the source's time.
+    /// A customer wrote at the source's time; at the epoch if it has none, which says only that they did.
     pub fn heard_from(&mut self, source: &Source, customer: &ExternalUserId) {
         let last = self.activity.entry((source.corpid.clone(), customer.clone())).or_insert(source.at());
         *last = (*last).max(source.at());
@@ -113,8 +131,17 @@ impl Changes {
     }
 
     /// Something passed between them.
-    pub fn record(&mut self, source: &Source, record: Record) {
-        self.records.insert((source.at(), source.key.record_id(), source.corpid.clone()), record);
+    pub fn record(&mut self, source: &Source, mut record: Record) {
+        record.arrived_at = source.arrived_at();
+        record.repaired = source.repaired;
+        record.stored_under = source.key.event_at;
+        match self.records.entry((source.at(), source.key.record_id(), source.corpid.clone())) {
+            Entry::Vacant(slot) => {
+                slot.insert(record);
+            }
+            // The same plaintext, through another app of the corp.
+            Entry::Occupied(mut slot) => register::earliest(&mut slot.get_mut().arrived_at, record.arrived_at),
+        }
     }
 
     /// Something is to be done with WeCom.

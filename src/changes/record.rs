@@ -1,5 +1,7 @@
 //! One thing that passed between a staff member and a customer.
 
+use chrono::{DateTime, Utc};
+
 use crate::ids::{ExternalUserId, UserId};
 
 /// What kind of thing it was.
@@ -56,4 +58,28 @@ pub struct Record {
     pub content: String,
     /// WeCom's id of the picture, sound or film; downloadable for three days.
     pub media_id: Option<String>,
+    /// When it first arrived, if the event has no time of its own.
+    pub arrived_at: Option<DateTime<Utc>>,
+    /// It was read from a plaintext that is not well formed.
+    pub repaired: bool,
+    /// The time in the key of its delivery. An earlier version may have recorded it under that.
+    pub stored_under: DateTime<Utc>,
+}
+
+impl Record {
+    /// A record of this kind; of the rest [`super::Changes::record`] takes what its source says.
+    pub fn new(contact_type: ContactType, sender: String, content: String) -> Self {
+        Self {
+            customer: None,
+            user: None,
+            sender,
+            contact_type,
+            event: None,
+            content,
+            media_id: None,
+            arrived_at: None,
+            repaired: false,
+            stored_under: DateTime::UNIX_EPOCH,
+        }
+    }
 }

@@ -92,6 +92,8 @@ impl Contact {
         after(&mut self.state, at);
         after(&mut self.customer_id, at);
         self.scans.retain(|_, scanned_at| *scanned_at > at);
+        self.heard_arrived_at = self.heard_arrived_at.filter(|it| *it > at);
+        self.met_arrived_at = self.met_arrived_at.filter(|it| *it > at);
         self.last_contact_time = self.last_contact_time.filter(|it| *it > at);
         self.first_contact_time = self.first_contact_time.filter(|it| *it > at).or(self.last_contact_time);
         self.status.is_some() || self.state.is_some() || self.last_contact_time.is_some()
@@ -135,12 +137,8 @@ mod tests {
         let (corp, customer) = person();
         let record = Record {
             customer: Some(customer.clone()),
-            user: None,
-            sender: customer.0.clone(),
-            contact_type: ContactType::Image,
-            event: None,
-            content: "[图片]".to_owned(),
             media_id: Some(media_id.to_owned()),
+            ..Record::new(ContactType::Image, customer.0.clone(), "[图片]".to_owned())
         };
         changes.records.insert((at(seconds), Uuid::from_u128(seconds.unsigned_abs().into()), corp.clone()), record);
         changes.activity.insert((corp.clone(), customer), at(seconds));

@@ -1,7 +1,9 @@
 //! The query of a callback request: who signed it and when, and at verification the echo.
 //!
-//! Input is the raw query of the request line. It is percent-decoded exactly once, since a second pass would turn a
-//! genuine `+` into a blank. Whether the signature is right is not decided here.
+//! Input is the raw query of the request line. It is percent-decoded exactly once. Some proxies encode what is encoded
+//! already: such a query can be read in that sense, too. Whether the signature is right is not decided here.
+
+use std::borrow::Cow;
 
 use super::error::OpenError;
 
@@ -14,10 +16,13 @@ const PARAMETER_BYTES_MAX: usize = 128;
 /// The longest echo; WeCom's are 88 bytes.
 const ECHOSTR_BYTES_MAX: usize = 4 * 1024;
 
+/// A percent sign that is encoded: nothing that WeCom sends holds one.
+const ENCODED_PERCENT: &str = "%25";
+
 /// Base64 comes in groups of this many characters.
 const BASE64_GROUP: usize = 4;
 
-/// A callback's query, percent-decoded exactly once.
+/// A callback's query, decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
     /// The signature, as hexadecimal digits.
@@ -33,6 +38,16 @@ pub struct Query {
 impl Query {
     /// Reads a request's query. Unknown parameters are skipped; of a repeated one the first counts.
     pub fn parse(query: &str) -> Result<Self, OpenError> {
+        Self::parse_with(query, |value| value)
+    }
+
+    /// Reads a query whose values were percent-encoded once too often; `None` if they were not.
+    pub fn parse_encoded_twice(query: &str) -> Option<Self> {
+        let again = query.contains(ENCODED_PERCENT);
+        again.then(|| Self::parse_with(query, |value| decoded(&value).into()).ok())?
+    }
+
+    fn parse_with<'a>(query: &'a str, value_of: impl Fn(Cow<'a, str>) -> Cow<'a, str>) -> Result<Self, OpenError> {
         if query.len() > QUERY_BYTES_MAX {
             return Err(OpenError::Query);
         }
@@ -45,7 +60,7 @@ impl Query {
                 "echostr" => &mut echostr,
                 _ => continue,
             };
-            found.get_or_insert_with(|| value.into_owned());
+            found.get_or_insert_with(|| value_of(value).into_owned());
         }
         Ok(Self {
             msg_signature: bounded(msg_signature)?,
@@ -54,6 +69,12 @@ impl Query {
             echostr: echostr.filter(|text| !text.is_empty()).map(repaired).transpose()?,
         })
     }
+}
+
+/// A value decoded once more. This time a `+` is one.
+fn decoded(value: &str) -> String {
+    let escaped = value.replace('+', "%2B").replace('&', "%26");
+    form_urlencoded::parse(format!("value={escaped}").as_bytes()).map(|(_, it)| it.into_owned()).collect()
 }
 
 fn bounded(parameter: Option<String>) -> Result<String, OpenError> {

@@ -31,9 +31,15 @@ impl fmt::Debug for Hidden {
 /// The year 2200: a later time is no time.
 const SECONDS_END: i64 = 7_258_118_400;
 
-/// Seconds since the epoch as a time; `None` unless it is a number and a time somebody lives in.
+/// From here on a number counts milliseconds: as seconds it would be the year 5138, as milliseconds it is March 1973,
+/// long before WeCom.
+const MILLISECONDS_FROM: i64 = 100_000_000_000;
+
+/// Seconds or milliseconds since the epoch as a time, to the second; `None` unless it is a number and a time somebody
+/// lives in.
 pub(super) fn believable(text: &str) -> Option<DateTime<Utc>> {
-    let seconds = text.trim_ascii().parse::<i64>().ok()?;
+    let number = text.trim_ascii().parse::<i64>().ok()?;
+    let seconds = if number >= MILLISECONDS_FROM { number / 1_000 } else { number };
     if (1..SECONDS_END).contains(&seconds) { DateTime::from_timestamp(seconds, 0) } else { None }
 }
 

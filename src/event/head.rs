@@ -1,7 +1,8 @@
 //! Whose a callback is, when it happened, and what it is called.
 //!
-//! Input is the plaintext's document. The time is read by the same rule that partitions stored deliveries: the
-//! first field with one of its names counts.
+//! Input is the plaintext's document. The time is read by the same rule as the one that deliveries are stored under:
+//! the first field with one of its names counts. Only this one knows milliseconds and repaired documents, because the
+//! other is part of a key that never changes.
 
 use chrono::{DateTime, Utc};
 
@@ -83,11 +84,22 @@ mod tests {
 
     #[test]
     fn a_time_that_cannot_be_is_no_time() {
-        for time in ["", "soon", "-1", "99999999999999", "9223372036854775807", "1700000000000"] {
+        for time in ["", "soon", "-1", "0", "7258118400", "99999999999999", "7258118400000", "9223372036854775807"] {
             assert_eq!(head(&format!("<xml><CreateTime>{time}</CreateTime></xml>")).at, None, "{time}");
         }
         let told = head("<xml><CreateTime> <![CDATA[1700000000]]> </CreateTime></xml>").at;
         assert_eq!(told.map(|at| at.timestamp()), Some(1_700_000_000));
+    }
+
+    #[test]
+    fn a_time_in_milliseconds_is_the_second_that_it_lies_in() {
+        for document in [
+            "<xml><CreateTime>1700000000999</CreateTime></xml>",
+            "<xml><InfoType>x</InfoType><TimeStamp>1700000000000</TimeStamp></xml>",
+            r#"{"aibotid":"b","create_time":1700000000001}"#,
+        ] {
+            assert_eq!(head(document).at.map(|at| at.timestamp_micros()), Some(1_700_000_000_000_000), "{document}");
+        }
     }
 
     #[test]

@@ -34,7 +34,11 @@ impl<'a> Kind<'a> {
     pub(super) fn of(doc: &'a Element) -> Self {
         let word = |name| spelled_right(doc.text_of(name).unwrap_or_default());
         let (info, msg_type, event, change) = (word("InfoType"), word("MsgType"), word("Event"), word("ChangeType"));
-        if !info.is_empty() {
+        // No document has both, unless people typed one of them: they type behind the other.
+        let at = |name: &str| doc.children.iter().position(|it| it.name.eq_ignore_ascii_case(name));
+        let is_notice =
+            !info.is_empty() && at("MsgType").is_none_or(|other| at("InfoType").is_some_and(|it| it < other));
+        if is_notice {
             Self::Notice { info, change }
         } else if doc.child("aibotid").is_some() {
             let event = doc.child("event").and_then(|event| event.text_of("eventtype"));
@@ -49,6 +53,17 @@ impl<'a> Kind<'a> {
             Self::Message(msg_type)
         } else {
             Self::Unmarked
+        }
+    }
+
+    /// Whether something may be recorded of it, so that no element may be one that somebody typed.
+    pub(super) fn is_recorded(&self) -> bool {
+        match *self {
+            Self::Message(_) => true,
+            Self::App { event: name, .. } | Self::Notice { info: name, .. } => {
+                ["change_external_contact", "change_contact", "subscribe", "unsubscribe"].contains(&name)
+            }
+            Self::Robot { .. } | Self::Hardware { .. } | Self::Payment { .. } | Self::Unmarked => false,
         }
     }
 

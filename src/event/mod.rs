@@ -52,7 +52,7 @@ mod robot;
 #[cfg(test)]
 mod tests;
 
-use crate::document::{DocumentError, Element};
+use crate::document::{self, DocumentError};
 use crate::ids::UserId;
 
 pub use acquisition::{Acquisition, AcquisitionChange};
@@ -85,17 +85,19 @@ pub struct Callback {
     pub head: Head,
     /// What happened.
     pub event: Event,
+    /// The plaintext was not well formed: this is what was meant.
+    pub repaired: bool,
 }
 
 /// Why a plaintext could not be understood. No retry can help: the bytes will not change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
-    /// The bytes are not text.
-    #[error("the plaintext is not UTF-8")]
-    NotUtf8,
     /// The text is not a document.
     #[error(transparent)]
     Document(#[from] DocumentError),
+    /// Somebody may have typed some of its elements, and nobody can tell which.
+    #[error("the document can be read in more than one way")]
+    Ambiguous,
     /// A kind that we record came without an id that it cannot do without.
     #[error("the event has no {0}")]
     Missing(&'static str),
@@ -106,11 +108,13 @@ pub enum ParseError {
 /// Values come without the blanks around them, except what people typed. An element that is empty is `None`
 /// like an absent one, except in [`MemberFields`], where it means that a value was cleared.
 pub fn parse(plaintext: &[u8]) -> Result<Callback, ParseError> {
-    let text = std::str::from_utf8(plaintext).map_err(|_| ParseError::NotUtf8)?;
-    let doc = Element::parse(text)?;
+    let document::Reading { root: doc, repaired, doubtful } = document::read(plaintext)?;
     let kind = kind::Kind::of(&doc);
+    if doubtful && kind.is_recorded() {
+        return Err(ParseError::Ambiguous);
+    }
     let event = kind.read(&doc)?;
-    Ok(Callback { head: Head::read(&kind, &doc), event })
+    Ok(Callback { head: Head::read(&kind, &doc), event, repaired })
 }
 
 /// Every event of the platform's reference. The first three groups are recorded, the others are kept and settled.

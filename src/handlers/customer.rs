@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// How long a welcome code lives. The platform counts from the add in one place and from the callback in another;
-/// the event's own time is the earlier of the two.
+/// the event's own time is the earlier of the two, and the callback's arrival what is left if it has none.
 const WELCOME_CODE_LIFE: TimeDelta = TimeDelta::seconds(20);
 
 /// How long a refresh waits. Two edits in one second have the same plaintext and are one delivery; a card that is
@@ -27,7 +27,11 @@ pub fn added(source: &Source, name: &str, it: &CustomerAdded, changes: &mut Chan
     let at = source.at();
     let contact = changes.contact(source, &it.user, &it.customer);
     contact.became(ContactStatus::Contacted, at);
-    contact.met(at);
+    contact.heard_of(source.arrived_at());
+    match source.arrived_at() {
+        Some(arrived) => contact.met_without_time(Some(arrived)),
+        None => contact.met(at),
+    }
     if let Some(state) = &it.state {
         contact.came_through(state, at);
     }
@@ -39,13 +43,13 @@ pub fn added(source: &Source, name: &str, it: &CustomerAdded, changes: &mut Chan
         let payload = json!({
             "external_userid": it.customer, "wechat_userid": it.user, "state": it.state,
             // Which callback it was, so that its greeting can be timed.
-            "event_s": at.timestamp(), "hash": hex::encode(source.key.hash),
+            "event_s": source.key.event_at.timestamp(), "hash": hex::encode(source.key.hash),
         });
         let task = Task {
             app_id: source.key.app_id,
             payload: Some(payload.to_string()),
-            due_at: at,
-            deadline: Some(at + WELCOME_CODE_LIFE),
+            due_at: source.counts_from(),
+            deadline: Some(source.counts_from() + WELCOME_CODE_LIFE),
             marks: 1,
         };
         changes.task(source, TaskKind::Welcome, code, task);
@@ -54,7 +58,8 @@ pub fn added(source: &Source, name: &str, it: &CustomerAdded, changes: &mut Chan
 
 /// Something about a customer changed: the callback does not say what, so the card is read again.
 pub fn edited(source: &Source, it: &CustomerEdited, changes: &mut Changes) {
-    changes.contact(source, &it.user, &it.customer);
+    // An edit does not say how the contact stands, nor since when.
+    changes.contact(source, &it.user, &it.customer).heard_of(Some(source.received_at));
     refresh(source, &it.customer, changes);
 }
 
@@ -64,13 +69,13 @@ pub fn deleted(source: &Source, name: &str, it: &CustomerDeleted, changes: &mut 
         true => (ContactStatus::TransferredOut, "客户已转接给其他员工"),
         false => (ContactStatus::DeletedByMember, "员工删除了客户"),
     };
-    changes.contact(source, &it.user, &it.customer).became(status, source.at());
+    ended(source, &it.user, &it.customer, status, changes);
     changes.record(source, turn(name, &it.user, &it.customer, content.to_owned()));
 }
 
 /// A customer deleted a member.
 pub fn lost(source: &Source, name: &str, it: &CustomerLost, changes: &mut Changes) {
-    changes.contact(source, &it.user, &it.customer).became(ContactStatus::Lost, source.at());
+    ended(source, &it.user, &it.customer, ContactStatus::Lost, changes);
     changes.record(source, turn(name, &it.user, &it.customer, "客户删除了员工".to_owned()));
 }
 
@@ -97,11 +102,17 @@ pub fn archive_consented(source: &Source, name: &str, it: &ArchiveConsented, cha
     changes.record(source, turn(name, &it.user, &it.customer, "客户同意会话存档".to_owned()));
 }
 
+fn ended(source: &Source, user: &UserId, customer: &ExternalUserId, status: ContactStatus, changes: &mut Changes) {
+    let contact = changes.contact(source, user, customer);
+    contact.became(status, source.at());
+    contact.heard_of(source.arrived_at());
+}
+
 fn refresh(source: &Source, customer: &ExternalUserId, changes: &mut Changes) {
     let task = Task {
         app_id: source.key.app_id,
         payload: None,
-        due_at: source.at() + REFRESH_DELAY,
+        due_at: source.counts_from() + REFRESH_DELAY,
         deadline: None,
         marks: 1,
     };
@@ -113,10 +124,7 @@ fn turn(name: &str, user: &UserId, customer: &ExternalUserId, content: String) -
     Record {
         customer: Some(customer.clone()),
         user: Some(user.clone()),
-        sender: "sys".to_owned(),
-        contact_type: ContactType::Event,
         event: Some(name.to_owned()),
-        content,
-        media_id: None,
+        ..Record::new(ContactType::Event, "sys".to_owned(), content)
     }
 }

@@ -31,7 +31,8 @@ pub fn deleted(source: &Source, user: &UserId, changes: &mut Changes) {
 /// A member left an app's range: gone, disabled, or merely moved. Only WeCom can tell, so it is asked.
 pub fn unsubscribed(source: &Source, user: &UserId, changes: &mut Changes) {
     changes.member(source, user).perhaps_left(source.at());
-    let task = Task { app_id: source.key.app_id, payload: None, due_at: source.at(), deadline: None, marks: 1 };
+    let task =
+        Task { app_id: source.key.app_id, payload: None, due_at: source.counts_from(), deadline: None, marks: 1 };
     changes.task(source, TaskKind::RefreshMember, user.as_str(), task);
 }
 

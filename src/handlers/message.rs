@@ -1,6 +1,6 @@
 //! Messages that reach an app: from members, and from customers where a channel lets them.
 
-use chrono::{DateTime, TimeDelta};
+use chrono::TimeDelta;
 use serde_json::json;
 
 use crate::{
@@ -26,18 +26,20 @@ pub fn received(source: &Source, it: &Message, changes: &mut Changes) {
     if let Some(media_id) = media_id.as_deref().filter(|it| it.len() <= MEDIA_ID_BYTES_MAX) {
         fetch(source, media_id, changes);
     }
-    let sender = it.from.clone();
-    changes.record(source, Record { customer, user, sender, contact_type, event: None, content, media_id });
+    let record = Record::new(contact_type, it.from.clone(), content);
+    changes.record(source, Record { customer, user, media_id, ..record });
 }
 
 /// WeCom keeps what a message holds for three days, so it is fetched while it is there.
 fn fetch(source: &Source, media_id: &str, changes: &mut Changes) {
     let record = json!({ "contact_time": source.at(), "id": source.key.record_id() });
-    // A message without a time of its own may be as new as today.
-    let deadline =
-        Some(source.at()).filter(|it| *it > DateTime::UNIX_EPOCH).and_then(|it| it.checked_add_signed(MEDIA_LIFE));
-    let task =
-        Task { app_id: source.key.app_id, payload: Some(record.to_string()), due_at: source.at(), deadline, marks: 1 };
+    let task = Task {
+        app_id: source.key.app_id,
+        payload: Some(record.to_string()),
+        due_at: source.counts_from(),
+        deadline: source.counts_from().checked_add_signed(MEDIA_LIFE),
+        marks: 1,
+    };
     changes.task(source, TaskKind::FetchMedia, media_id, task);
 }
 

@@ -31,6 +31,8 @@ pub struct Claimed {
     pub ticket: Ticket,
     /// How often recording it has failed before.
     pub attempts: i16,
+    /// When it was stored.
+    pub received_at: DateTime<Utc>,
     /// What WeCom said.
     pub plaintext: Vec<u8>,
     /// The corp its app belongs to; none if somebody took the app's configuration away.
@@ -66,7 +68,7 @@ pub async fn claim(conn: &mut PgConnection, since: DateTime<Utc>, limit: i64) ->
         select
             claimed.due_at as "due_at!", claimed.seq as "seq!",
             claimed.event_at as "event_at!", claimed.app_id as "app_id!", claimed.hash as "hash!",
-            claimed.attempts as "attempts!", claimed.plaintext as "plaintext!",
+            claimed.attempts as "attempts!", claimed.received_at as "received_at!", claimed.plaintext as "plaintext!",
             config.corpid as "corpid?: CorpId", config.receive_ids as "receive_ids?"
         from claim_deliveries($1, $2, $3) claimed
         left join enterprise_wechat_config config on config.id = claimed.app_id
@@ -83,6 +85,7 @@ pub async fn claim(conn: &mut PgConnection, since: DateTime<Utc>, limit: i64) ->
                 key: key(row.event_at, row.app_id, &row.hash)?,
                 ticket: Ticket { due_at: row.due_at, seq: row.seq },
                 attempts: row.attempts,
+                received_at: row.received_at,
                 plaintext: row.plaintext,
                 corpid: row.corpid,
                 receive_ids: row.receive_ids,

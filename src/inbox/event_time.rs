@@ -1,7 +1,8 @@
 //! When an event happened, read from its plaintext without understanding it.
 //!
 //! The time leads the dedupe key and picks the partition, so it must be the same in every repeat: it is a function
-//! of the plaintext alone.
+//! of the plaintext alone, and the same function in every version. When the event happened may be understood better
+//! later (milliseconds, a document that is not well formed): that is for `event::Head`, and changes no key.
 
 use std::ops::ControlFlow;
 

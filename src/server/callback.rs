@@ -1,4 +1,5 @@
-//! The public door: `GET|POST /callback/{app}`, and nothing else.
+//! The public door: `GET|POST /callback/{app}`, and nothing else. Slashes at its end, doubled ones, and what a proxy
+//! leaves before it change nothing.
 //!
 //! A callback is opened, stored, and only then answered. What is not ours gets a 4xx without a word; what could not
 //! be stored gets no answer at all, since only then does WeCom surely repeat it.
@@ -25,7 +26,7 @@ use crate::{
 };
 
 /// Where callbacks go: `/callback/{app}`.
-const PREFIX: &str = "/callback/";
+const PLACE: &str = "callback";
 
 /// How long an echo may be; WeCom's have 19 to 23 digits.
 const ECHO_DIGITS_MAX: usize = 64;
@@ -45,6 +46,13 @@ struct Refused {
     status: Option<u16>,
 }
 
+impl Refused {
+    /// The bare status, or the connection's end.
+    fn closed_or_answered(&self) -> Served {
+        self.status.map(|status| answer(status, Bytes::new())).ok_or(NotStored::Unread)
+    }
+}
+
 /// A callback that is WeCom's.
 pub(super) struct Received {
     /// What it said.
@@ -61,9 +69,7 @@ impl CallbackDoor {
 
     /// WeCom asks whether the URL is ours: the echo goes back as it was decrypted, byte for byte.
     fn verify(&self, app: &App, query: &str) -> Result<Vec<u8>, Refused> {
-        let query = Query::parse(query).map_err(refused)?;
-        let echo = query.echostr.as_deref().ok_or(Refused { step: "query", status: Some(400) })?;
-        let opened = crypto::open(&app.keys, &app.receivers, &query, echo).map_err(refused)?;
+        let opened = open(app, query, None)?;
         // A push's ciphertext is signed over the same four strings as an echo: whoever has seen one must not be able
         // to have it decrypted here. WeCom's echoes are numbers, and its messages are not.
         let number = !opened.plaintext.is_empty() && opened.plaintext.iter().all(u8::is_ascii_digit);
@@ -74,17 +80,23 @@ impl CallbackDoor {
     }
 
     async fn receive(&self, app: &App, request: Request<Incoming>) -> Result<Received, Refused> {
-        let query = Query::parse(request.uri().query().unwrap_or_default()).map_err(refused)?;
+        let query = request.uri().query().unwrap_or_default().to_owned();
+        // Who signed nothing is not listened to.
+        Query::parse(&query).map_err(refused)?;
         let body = body::read(request.into_body(), &self.limits)
             .await
             .map_err(|error| Refused { step: error.step(), status: error.callback_status() })?;
         let encrypt = crypto::envelope(&body).map_err(refused)?;
-        let opened = crypto::open(&app.keys, &app.receivers, &query, &encrypt).map_err(refused)?;
+        let opened = open(app, &query, Some(&encrypt))?;
         Ok(Received { opened, json: body.trim_ascii_start().starts_with(b"{") })
     }
 
     fn app(&self, path: &str) -> Result<Arc<App>, Refused> {
-        let name = path.strip_prefix(PREFIX).ok_or(Refused { step: "app", status: Some(404) })?;
+        let mut parts = path.rsplit('/').filter(|it| !it.is_empty());
+        let name = match (parts.next(), parts.next()) {
+            (Some(name), Some(PLACE)) => name,
+            _ => return Err(Refused { step: "path", status: Some(404) }),
+        };
         self.apps.get(name).ok_or(Refused { step: "app", status: Some(404) })
     }
 }
@@ -95,7 +107,10 @@ impl Door for CallbackDoor {
         let caller = self.proxies.caller(peer, request.headers());
         let app = match self.app(request.uri().path()) {
             Ok(app) => app,
-            Err(refused) => return self.refuse("", refused, caller),
+            Err(refused) => {
+                refusal::note_path(refused.step, caller, request.uri().path());
+                return refused.closed_or_answered();
+            }
         };
         let received = match *request.method() {
             Method::GET => {
@@ -127,7 +142,31 @@ impl Door for CallbackDoor {
 impl CallbackDoor {
     fn refuse(&self, app: &str, refused: Refused, caller: IpAddr) -> Served {
         refusal::note(app, refused.step, caller);
-        refused.status.map(|status| answer(status, Bytes::new())).ok_or(NotStored::Unread)
+        refused.closed_or_answered()
+    }
+}
+
+/// Opens a body's ciphertext, or the query's echo if there is none.
+///
+/// A signature that does not fit may be one that a proxy encoded a second time, or that of an echo which it did: then it
+/// is tried with what that means. The signature decides, so nothing gets in that would not otherwise.
+fn open(app: &App, query: &str, encrypt: Option<&str>) -> Result<crypto::Opened, Refused> {
+    let attempt = |query: &Query| {
+        let encrypt = encrypt.or(query.echostr.as_deref()).ok_or(crypto::OpenError::Query)?;
+        crypto::open(&app.keys, &app.receivers, query, encrypt)
+    };
+    let outcome = attempt(&Query::parse(query).map_err(refused)?);
+    if !matches!(outcome, Err(crypto::OpenError::Signature)) {
+        return outcome.map_err(refused);
+    }
+    let Some(again) = Query::parse_encoded_twice(query) else { return outcome.map_err(refused) };
+    match attempt(&again) {
+        Ok(opened) => {
+            tracing::warn!(app = app.name, "a proxy percent-encodes the query a second time; it was decoded twice");
+            Ok(opened)
+        }
+        Err(crypto::OpenError::Signature) => Err(Refused { step: "encoded_twice", status: Some(403) }),
+        Err(error) => Err(refused(error)),
     }
 }
 

@@ -1,19 +1,51 @@
 //! What is not ours: told apart in the log and in a counter, never to the caller.
 
+use std::net::IpAddr;
+
+/// How much of a path is logged.
+const PATH_CHARS_MAX: usize = 120;
+
 /// Counts a refused callback and logs it, with what it means; that it came again is told once a minute. `app` is the name
 /// of an app that we know, or empty: a stranger's words become no label.
-pub(super) fn note(app: &str, step: &'static str, caller: std::net::IpAddr) {
-    metrics::counter!("wecomd_refused_total", "app" => app.to_owned(), "step" => step).increment(1);
+pub(super) fn note(app: &str, step: &'static str, caller: IpAddr) {
+    count(app, step);
     tracing::warn!(app, step, peer = %caller, "refused a callback: {}", meaning(step));
+}
+
+/// The same for a request that leads to no app, with the path that it named.
+pub(super) fn note_path(step: &'static str, caller: IpAddr, path: &str) {
+    count("", step);
+    let path = shown(path);
+    tracing::warn!(step, peer = %caller, path, "refused a callback: {}", meaning(step));
+}
+
+fn count(app: &str, step: &'static str) {
+    metrics::counter!("wecomd_refused_total", "app" => app.to_owned(), "step" => step).increment(1);
+}
+
+/// A stranger's path as it may stand in a log: escaped, and not long.
+fn shown(path: &str) -> String {
+    let escaped = path.chars().flat_map(char::escape_default);
+    let mut shown: String = escaped.clone().take(PATH_CHARS_MAX).collect();
+    if escaped.count() > PATH_CHARS_MAX {
+        shown.push('…');
+    }
+    shown
 }
 
 /// What a failed step most often means, for whoever reads the log.
 fn meaning(step: &str) -> &'static str {
     match step {
         "app" => "no enabled app has that name; check the URL in the WeCom console",
+        "path" => {
+            "callbacks go to /callback/ and the app's name; check the URL in the WeCom console, and whether a proxy changes it"
+        }
         "method" => "WeCom only sends GET and POST",
         "query" => "the signature parameters are missing; this is not WeCom, or a proxy drops the query",
         "envelope" => "the body is not WeCom's envelope; this is not WeCom, or a proxy changes the body",
+        "encoded_twice" => {
+            "a proxy percent-encodes the query a second time, and decoded twice the signature does not match either; mend the proxy, then check the Token"
+        }
         "signature" => "the Token differs from the WeCom console's, or this is not WeCom",
         "base64" | "cipher" => "the ciphertext is damaged; a proxy may change the body",
         "padding" | "frame" => "the Token is right but the EncodingAESKey differs from the WeCom console's",
@@ -35,6 +67,8 @@ mod tests {
     #[test]
     fn every_step_of_opening_has_a_meaning() {
         for step in [
+            "path",
+            "encoded_twice",
             "app",
             "method",
             "query",
@@ -49,5 +83,11 @@ mod tests {
         ] {
             assert_ne!(meaning(step), meaning("broken"), "{step}");
         }
+    }
+
+    #[test]
+    fn a_path_is_logged_escaped_and_short() {
+        assert_eq!(shown("/callback/a\u{1b}[31m\n中"), "/callback/a\\u{1b}[31m\\n\\u{4e2d}");
+        assert_eq!(shown(&"/x".repeat(500)).chars().count(), PATH_CHARS_MAX + 1);
     }
 }

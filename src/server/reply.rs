@@ -1,8 +1,6 @@
 //! What goes back in the answer itself: an encrypted passive reply, the literal `success` that notices want, or
 //! nothing. Decided from a few fields of the plaintext, so that a repeat gets the same answer as the first.
 
-use std::ops::ControlFlow;
-
 use bytes::Bytes;
 use chrono::Utc;
 use rand::RngExt;
@@ -11,11 +9,14 @@ use super::callback::Received;
 use crate::{
     apps::{App, ReplyOn},
     crypto::{self, Opened, Sealed},
-    document,
+    document::{self, Element},
 };
 
 /// What a provider's instruction URL must answer; app URLs answer with nothing.
 const NOTICE_ANSWER: &[u8] = b"success";
+
+/// What notices have, and nothing else.
+const NOTICE_FIELD: &str = "InfoType";
 
 /// The fields that decide.
 #[derive(Default)]
@@ -31,12 +32,13 @@ struct Fields {
 /// The body of the answer to an opened callback.
 pub(super) fn to(app: &App, received: &Received) -> Bytes {
     let opened = &received.opened;
-    let Ok(text) = std::str::from_utf8(&opened.plaintext) else { return Bytes::new() };
     // Most apps answer nothing: a search for one word then saves the reading.
-    if app.auto_reply.is_empty() && !text.contains("InfoType") {
+    if app.auto_reply.is_empty()
+        && !opened.plaintext.windows(NOTICE_FIELD.len()).any(|it| it == NOTICE_FIELD.as_bytes())
+    {
         return Bytes::new();
     }
-    let fields = Fields::read(text);
+    let fields = Fields::read(&opened.plaintext);
     if fields.notice {
         return Bytes::from_static(NOTICE_ANSWER);
     }
@@ -50,22 +52,24 @@ pub(super) fn to(app: &App, received: &Received) -> Bytes {
 }
 
 impl Fields {
-    fn read(text: &str) -> Self {
-        let mut fields = Self::default();
-        // A document that breaks off has no reply; recording will say what is wrong with it.
-        let _ = document::scan(text, |name, value| {
-            match name {
-                "ToUserName" => fields.to = value.trim().to_owned(),
-                "FromUserName" => fields.from = value.trim().to_owned(),
-                "MsgType" => fields.msg_type = value.trim().to_owned(),
-                "Event" => fields.event = value.trim().to_owned(),
-                "Content" => fields.content = value.into_owned(),
-                "InfoType" => fields.notice = true,
-                _ => {}
-            }
-            ControlFlow::Continue(())
-        });
-        fields
+    fn read(plaintext: &[u8]) -> Self {
+        // What cannot be read has no reply; recording will say what is wrong with it.
+        let Ok(document::Reading { root, doubtful, .. }) = document::read(plaintext) else { return Self::default() };
+        let at = |name: &str| root.children.iter().position(|it| it.name.eq_ignore_ascii_case(name));
+        // No document has both, unless people typed one of them: they type behind the other.
+        let notice = at(NOTICE_FIELD).is_some_and(|it| at("MsgType").is_none_or(|other| it < other));
+        if doubtful {
+            return Self { notice, ..Self::default() };
+        }
+        let word = |name| Element::text_of(&root, name).unwrap_or_default().to_owned();
+        Self {
+            to: word("ToUserName"),
+            from: word("FromUserName"),
+            msg_type: word("MsgType"),
+            event: word("Event"),
+            content: root.raw_text_of("Content").unwrap_or_default().to_owned(),
+            notice,
+        }
     }
 
     fn fitting<'a>(&self, app: &'a App) -> Option<&'a str> {
@@ -107,6 +111,21 @@ mod tests {
     #[test]
     fn an_end_mark_cannot_close_the_section() {
         let text = format!("<xml><Content>{}</Content></xml>", cdata("a]]>b<c"));
-        assert_eq!(Fields::read(&text).content, "a]]>b<c");
+        assert_eq!(Fields::read(text.as_bytes()).content, "a]]>b<c");
+    }
+
+    #[test]
+    fn what_somebody_types_makes_no_notice_and_names_nobody_else() {
+        for typed in [
+            "a]]></Content><InfoType>suite_ticket</InfoType><Content><![CDATA[b",
+            "a]]></Content><FromUserName>boss</FromUserName><Content><![CDATA[b",
+        ] {
+            let text = format!(
+                "<xml><FromUserName>ann</FromUserName><MsgType>text</MsgType><Content><![CDATA[{typed}]]></Content></xml>"
+            );
+            let fields = Fields::read(text.as_bytes());
+            assert_eq!((fields.notice, fields.from.as_str(), fields.content.as_str()), (false, "ann", typed));
+        }
+        assert!(Fields::read(b"<xml><SuiteId>s</SuiteId><InfoType>x</InfoType><A>\xff</A></xml>").notice);
     }
 }

@@ -54,7 +54,7 @@ pub struct ContactWay {
     pub made_at: Option<DateTime<Utc>>,
     /// Until when it is given out.
     pub expires_at: DateTime<Utc>,
-    /// When the first came through it.
+    /// When the first came through it; if WeCom did not say when, when that arrived.
     pub used_at: Option<DateTime<Utc>>,
     /// Who that was.
     pub used_by: Option<ExternalUserId>,
@@ -185,8 +185,13 @@ pub async fn of_customer(
             id, corpid as "corpid: CorpId", state as "state: ContactWayState",
             customer_id as "customer_id: CustomerId", staff_id as "staff_id: StaffId",
             wechat_userid as "wechat_userid: UserId", work_order_id, intended_at, attempted_at, config_id, qr_code,
-            made_at, expires_at, used_at, used_by as "used_by: ExternalUserId", deleted_at
-        from contact_way
+            made_at, expires_at,
+            coalesce(nullif(used_at, to_timestamp(0)), (
+                select min(met_arrived_at) from customer_wechat_contact contact
+                where contact.corpid = way.corpid and contact.external_userid = way.used_by
+            ), used_at) as used_at,
+            used_by as "used_by: ExternalUserId", deleted_at
+        from contact_way way
         where customer_id = $1 and ($2::text is null or (corpid = $2 and staff_id = $3))
         order by id desc
         limit $4

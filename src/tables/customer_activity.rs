@@ -40,6 +40,8 @@ pub async fn upsert(
         set last_contact_time = greatest(contact.last_contact_time, heard.at)
         from unnest($1::text[], $2::text[], $3::timestamptz[]) heard (corpid, external_userid, at)
         where contact.corpid = heard.corpid and contact.external_userid = heard.external_userid
+            -- The epoch says that they wrote, and not when.
+            and heard.at > to_timestamp(0)
         "#,
         &corps,
         &customers,

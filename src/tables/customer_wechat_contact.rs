@@ -33,11 +33,14 @@ pub async fn upsert(conn: &mut PgConnection, contacts: &BTreeMap<ContactKey, Con
     let last: Vec<_> = rows().map(|it| it.last_contact_time).collect();
     let cards: Vec<_> = rows().map(|it| it.card.as_ref().map(|it| serde_json::json!(it.value))).collect();
     let card_at: Vec<_> = rows().map(|it| it.card.as_ref().map(|it| it.at)).collect();
+    let heard_arrived: Vec<_> = rows().map(|it| it.heard_arrived_at).collect();
+    let met_arrived: Vec<_> = rows().map(|it| it.met_arrived_at).collect();
     sqlx::query!(
         r#"
         insert into customer_wechat_contact as own (
             corpid, external_userid, wechat_userid, staff_id, status, status_at, state, state_at,
-            state_customer_id, state_customer_id_at, first_contact_time, last_contact_time, card, card_at
+            state_customer_id, state_customer_id_at, first_contact_time, last_contact_time, card, card_at,
+            heard_arrived_at, met_arrived_at
         )
         select
             said.corpid, said.external_userid, said.wechat_userid,
@@ -51,15 +54,18 @@ pub async fn upsert(conn: &mut PgConnection, contacts: &BTreeMap<ContactKey, Con
             greatest(last_contact_time, (
                 select last_message_at from customer_activity active
                 where active.corpid = said.corpid and active.external_userid = said.external_userid
+                    -- The epoch says that they wrote, and not when.
+                    and last_message_at > to_timestamp(0)
             )),
-            card, card_at
+            card, card_at, heard_arrived_at, met_arrived_at
         from unnest(
             $1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::timestamptz[],
             $8::text[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::jsonb[],
-            $13::timestamptz[]
+            $13::timestamptz[], $14::timestamptz[], $15::timestamptz[]
         ) said (
             corpid, external_userid, wechat_userid, status, status_at, state, state_at,
-            state_customer_id, state_customer_id_at, first_contact_time, last_contact_time, card, card_at
+            state_customer_id, state_customer_id_at, first_contact_time, last_contact_time, card, card_at,
+            heard_arrived_at, met_arrived_at
         )
         on conflict on constraint customer_wechat_contact_key do update set
             status = case when (excluded.status_at, excluded.status) > (own.status_at, own.status)
@@ -78,7 +84,9 @@ pub async fn upsert(conn: &mut PgConnection, contacts: &BTreeMap<ContactKey, Con
             last_contact_time = greatest(excluded.last_contact_time, own.last_contact_time),
             -- Two readings of one moment do not differ, so the time alone decides.
             card = case when own.card_at is null or excluded.card_at > own.card_at then excluded.card else own.card end,
-            card_at = greatest(excluded.card_at, own.card_at)
+            card_at = greatest(excluded.card_at, own.card_at),
+            heard_arrived_at = least(excluded.heard_arrived_at, own.heard_arrived_at),
+            met_arrived_at = least(excluded.met_arrived_at, own.met_arrived_at)
         "#,
         &corps,
         &customers,
@@ -93,6 +101,8 @@ pub async fn upsert(conn: &mut PgConnection, contacts: &BTreeMap<ContactKey, Con
         &last as _,
         &cards as _,
         &card_at as _,
+        &heard_arrived as _,
+        &met_arrived as _,
     )
     .execute(conn)
     .await?;
@@ -111,7 +121,7 @@ pub async fn take(
         returning
             external_userid as "external_userid: ExternalUserId", status, status_at, state, state_at,
             state_customer_id as "customer_id: CustomerId", state_customer_id_at, first_contact_time, last_contact_time,
-            card as "card: Json<Card>", card_at
+            card as "card: Json<Card>", card_at, heard_arrived_at, met_arrived_at
         "#,
         corpid.as_str(),
         user.as_str(),
@@ -128,6 +138,8 @@ pub async fn take(
             first_contact_time: row.first_contact_time,
             last_contact_time: row.last_contact_time,
             card: register(row.card.map(|it| it.0), row.card_at),
+            heard_arrived_at: row.heard_arrived_at,
+            met_arrived_at: row.met_arrived_at,
         };
         (row.external_userid, contact)
     });
@@ -266,7 +278,7 @@ pub struct Shown {
     pub matched_by: Option<String>,
     /// How the contact stands.
     pub status: String,
-    /// Since when, by the event's own time.
+    /// Since when, by the event's own time; if none said so, when we first heard of it.
     pub status_at: DateTime<Utc>,
     /// The `state` of the contact way.
     pub state: Option<String>,
@@ -288,6 +300,8 @@ pub struct Shown {
     pub first_contact_time: Option<DateTime<Utc>>,
     /// When anything last passed between them.
     pub last_contact_time: Option<DateTime<Utc>>,
+    /// Whether status_at, first_contact_time or last_contact_time is when a callback without a time arrived.
+    pub time_is_arrival: bool,
 }
 
 /// The contacts of a customer, by the business's id or WeCom's; at most `limit`, latest first.
@@ -304,14 +318,22 @@ pub async fn of_customer(conn: &mut PgConnection, own: Option<&Own>, id: &str, l
         )
         select
             corpid as "corpid!", external_userid as "external_userid!", wechat_userid as "wechat_userid!", staff_id,
-            customer_id, matched_by, status as "status!", status_at as "status_at!", state, nickname, unionid,
-            remark, tags, remark_mobiles, add_way, card_at, first_contact_time, last_contact_time
+            customer_id, matched_by, status as "status!",
+            coalesce(nullif(status_at, to_timestamp(0)), heard_arrived_at, status_at) as "status_at!", state, nickname,
+            unionid, remark, tags, remark_mobiles, add_way, card_at,
+            coalesce(first_contact_time, met_arrived_at) as "first_contact_time?",
+            coalesce(last_contact_time, met_arrived_at) as "last_contact_time?",
+            coalesce(
+                (status_at = to_timestamp(0) and heard_arrived_at is not null)
+                    or ((first_contact_time is null or last_contact_time is null) and met_arrived_at is not null),
+                false
+            ) as "time_is_arrival!"
         from found
         where $2::text is null or (corpid, wechat_userid) = (
             select corpid, wechat_userid from staff_wechat_bind
             where corpid = $2 and staff_id = $3 and status = 'bound'
         )
-        order by last_contact_time desc nulls last, corpid, external_userid, wechat_userid
+        order by coalesce(last_contact_time, met_arrived_at) desc nulls last, corpid, external_userid, wechat_userid
         limit $4
         "#,
         id,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
 use serde::Serialize;
 use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
@@ -50,7 +50,8 @@ impl KnownMonths {
     }
 }
 
-/// Appends the batch's records; one that is there already stays as it is.
+/// Appends the batch's records. One that is there already stays as it is, but for the earliest arrival, and for what a
+/// better reading of a plaintext says that is not well formed.
 pub async fn insert(
     conn: &mut PgConnection,
     records: &BTreeMap<(DateTime<Utc>, Uuid, CorpId), Record>,
@@ -69,17 +70,26 @@ pub async fn insert(
     let events: Vec<_> = rows().map(|it| it.event.clone()).collect();
     let contents: Vec<_> = rows().map(|it| it.content.clone()).collect();
     let media: Vec<_> = rows().map(|it| it.media_id.clone()).collect();
+    let arrived: Vec<_> = rows().map(|it| it.arrived_at).collect();
+    let repaired: Vec<_> = rows().map(|it| it.repaired).collect();
+    drop_misdated(conn, records).await?;
     sqlx::query!(
         r#"
-        insert into wechat_contact_record (
+        insert into wechat_contact_record as own (
             contact_time, id, corpid, external_userid, wechat_userid, sender, contact_type, event, content, media_id,
-            source
+            arrived_at, repaired, source
         )
         select *, 'app' from unnest(
             $1::timestamptz[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-            $9::text[], $10::text[]
+            $9::text[], $10::text[], $11::timestamptz[], $12::boolean[]
         )
-        on conflict do nothing
+        on conflict on constraint wechat_contact_record_key do update set
+            external_userid = excluded.external_userid, wechat_userid = excluded.wechat_userid,
+            sender = excluded.sender, contact_type = excluded.contact_type, event = excluded.event,
+            content = excluded.content, media_id = excluded.media_id, repaired = excluded.repaired,
+            arrived_at = least(own.arrived_at, excluded.arrived_at)
+        where (excluded.repaired and not own.repaired)
+            or coalesce(excluded.arrived_at < own.arrived_at, own.arrived_at is null and excluded.arrived_at is not null)
         "#,
         &times,
         &ids,
@@ -91,6 +101,40 @@ pub async fn insert(
         &events as _,
         &contents,
         &media as _,
+        &arrived as _,
+        &repaired,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Takes away what an earlier version recorded of the same deliveries, where it could not read when they happened: it
+/// did so under the time in the delivery's key.
+async fn drop_misdated(
+    conn: &mut PgConnection,
+    records: &BTreeMap<(DateTime<Utc>, Uuid, CorpId), Record>,
+) -> sqlx::Result<()> {
+    let misdated = records.iter().filter(|((at, ..), it)| it.stored_under != *at);
+    let (mut times, mut ids, mut corps) = (Vec::new(), Vec::new(), Vec::new());
+    for ((_, id, corp), record) in misdated {
+        times.push(record.stored_under);
+        ids.push(*id);
+        corps.push(corp.0.clone());
+    }
+    if times.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        r#"
+        delete from wechat_contact_record own
+        using unnest($1::timestamptz[], $2::uuid[], $3::text[]) former (contact_time, id, corpid)
+        where own.contact_time = former.contact_time and own.id = former.id and own.corpid = former.corpid
+            and own.source = 'app'
+        "#,
+        &times,
+        &ids,
+        &corps,
     )
     .execute(conn)
     .await?;
@@ -144,8 +188,8 @@ pub async fn write(conn: &mut PgConnection, record: &ByHand<'_>) -> sqlx::Result
         )
         values ($1, $2, $3, $4, $5, $6, 'text', $7, 'manual')
         returning
-            id, corpid, contact_time, contact_type, event, content, sender, wechat_userid, external_userid, media_id,
-            source
+            id, corpid, contact_time, arrived_at is not null as "time_is_arrival!", contact_type, event, content, sender,
+            wechat_userid, external_userid, media_id, source, repaired
         "#,
         record.contact_time,
         record.id,
@@ -187,8 +231,10 @@ pub struct Shown {
     pub id: Uuid,
     /// The corp.
     pub corpid: String,
-    /// When it happened.
+    /// When it happened; if WeCom did not say so, when it arrived.
     pub contact_time: DateTime<Utc>,
+    /// Whether contact_time is when it arrived.
+    pub time_is_arrival: bool,
     /// text, image, voice, video, location, link, file or event.
     pub contact_type: String,
     /// WeCom's name of the event, if it is one.
@@ -205,6 +251,8 @@ pub struct Shown {
     pub media_id: Option<String>,
     /// Where we learnt of it.
     pub source: String,
+    /// Whether what WeCom sent was not well formed, and was read as it was meant.
+    pub repaired: bool,
 }
 
 /// Up to `limit` records of a customer, latest first.
@@ -226,8 +274,9 @@ pub async fn of_customer(conn: &mut PgConnection, filter: &Filter, limit: i64) -
     let (corps, customers): (Vec<_>, Vec<_>) =
         ids.into_iter().filter_map(|row| Some((row.corpid?, row.external_userid?))).unzip();
     let mut query: QueryBuilder<Postgres> = QueryBuilder::new(
-        "select id, record.corpid, contact_time, contact_type, event, content, sender, wechat_userid, \
-         record.external_userid, media_id, source from (select seen.* from unnest(",
+        "select id, record.corpid, coalesce(arrived_at, contact_time) as contact_time, \
+         arrived_at is not null as time_is_arrival, contact_type, event, content, sender, wechat_userid, \
+         record.external_userid, media_id, source, repaired from (select seen.* from unnest(",
     );
     query.push_bind(corps).push("::text[], ").push_bind(customers);
     // What was written by hand names the customer as the business does.
@@ -243,11 +292,15 @@ pub async fn of_customer(conn: &mut PgConnection, filter: &Filter, limit: i64) -
     if let Some(contact_type) = &filter.contact_type {
         query.push(" and contact_type = ").push_bind(contact_type.clone());
     }
+    // What has no time of its own is stored under the epoch, and counts by its arrival. The second condition is what the
+    // partitions and indexes know.
     if let Some(from) = filter.from {
-        query.push(" and contact_time >= ").push_bind(from);
+        query.push(" and coalesce(arrived_at, contact_time) >= ").push_bind(from);
+        query.push(" and (contact_time >= ").push_bind(from).push(" or contact_time = to_timestamp(0))");
     }
     if let Some(to) = filter.to {
-        query.push(" and contact_time < ").push_bind(to);
+        query.push(" and coalesce(arrived_at, contact_time) < ").push_bind(to);
+        query.push(" and contact_time < ").push_bind(to.max(DateTime::UNIX_EPOCH + TimeDelta::microseconds(1)));
     }
     if let (Some(corpid), Some(staff)) = Own::parts(filter.own.as_ref()) {
         query.push(" and record.corpid = ").push_bind(corpid.to_owned());
@@ -256,9 +309,16 @@ pub async fn of_customer(conn: &mut PgConnection, filter: &Filter, limit: i64) -
         query.push(" and bind.status = 'bound')");
     }
     if let Some((at, id, corpid)) = &filter.after {
-        query.push(" and (contact_time, id, record.corpid) < (").push_bind(*at).push(", ").push_bind(*id);
+        query.push(" and contact_time <= ").push_bind(*at);
+        query
+            .push(" and (coalesce(arrived_at, contact_time), id, record.corpid) < (")
+            .push_bind(*at)
+            .push(", ")
+            .push_bind(*id);
         query.push(", ").push_bind(corpid.clone()).push(")");
     }
-    query.push(" order by contact_time desc, id desc, record.corpid desc limit ").push_bind(limit);
+    query
+        .push(" order by coalesce(arrived_at, contact_time) desc, id desc, record.corpid desc limit ")
+        .push_bind(limit);
     query.build_query_as().fetch_all(conn).await
 }

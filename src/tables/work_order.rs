@@ -280,7 +280,12 @@ pub async fn came(conn: &mut PgConnection, states: &[(CorpId, ContactWayState)])
     let came = sqlx::query!(
         r#"
         select distinct on (way.work_order_id)
-            way.work_order_id as "id!", way.state, way.used_at as "used_at!", way.staff_id as "staff_id: StaffId"
+            way.work_order_id as "id!", way.state, way.staff_id as "staff_id: StaffId",
+            -- Without a time it counts as the first, and people see when it arrived.
+            coalesce(nullif(way.used_at, to_timestamp(0)), (
+                select min(met_arrived_at) from customer_wechat_contact contact
+                where contact.corpid = way.corpid and contact.external_userid = way.used_by
+            ), way.used_at) as "used_at!"
         from contact_way way
         where way.used_at is not null and way.work_order_id in (
             select work_order_id from contact_way

@@ -20,7 +20,7 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-use crate::json_repair::repaired;
+use crate::repair;
 
 /// A time as WeCom writes it is in seconds, which reach this number in the year 5138: what is larger is milliseconds.
 const SECONDS_MAX: i64 = 10_i64.pow(11);
@@ -67,7 +67,7 @@ pub(super) enum Errcode {
 impl Answer {
     /// Takes a body apart, mended if it is not quite JSON.
     pub(super) fn parse(body: &[u8]) -> Result<Self, serde_json::Error> {
-        let read = serde_json::from_slice(body).or_else(|_| serde_json::from_str(&repaired(body)));
+        let read = serde_json::from_slice(body).or_else(|_| serde_json::from_str(&repair::json_bytes(body)));
         read.map(Self)
     }
 

@@ -75,10 +75,13 @@ pub(super) async fn record(
         let mut batch = Batch { size: claimed.len(), ..Batch::default() };
         batch.due_at = claimed.iter().map(|it| it.ticket.due_at()).max();
         let mut changes = Changes::default();
-        let mut corps = Vec::with_capacity(claimed.len());
+        let mut concerned = Vec::with_capacity(claimed.len());
         for delivery in &claimed {
             let understood = understand(delivery);
-            corps.push(understood.as_ref().map_or(delivery.corpid.clone(), |(source, _)| Some(source.corpid.clone())));
+            concerned.push(match &understood {
+                Ok((source, _)) => (Some(source.corpid.clone()), source.at()),
+                Err(_) => (delivery.corpid.clone(), delivery.key.event_at),
+            });
             if delivery.is_emptied() {
                 // Whom it was about was erased while it waited.
                 continue;
@@ -90,7 +93,7 @@ pub(super) async fn record(
         }
         inbox::ignore(&mut transaction, &changes.ignored).await?;
         if apply::apply(&mut transaction, changes, months).await? == Tombstones::Some {
-            batch.erased = erased::empty_late(&mut transaction, &claimed, &corps).await?;
+            batch.erased = erased::empty_late(&mut transaction, &claimed, &concerned).await?;
         }
         transaction.commit().await?;
         Ok(batch)
@@ -148,7 +151,14 @@ fn understand(delivery: &Claimed) -> Result<(Source, Callback), String> {
     let callback = event::parse(&delivery.plaintext).map_err(|error| format!("cannot be read: {error}"))?;
     let named = callback.head.corpid.as_ref().filter(|_| delivery.receive_ids.is_some());
     let corpid = named.or(delivery.corpid.as_ref()).ok_or("its app is no longer configured")?.clone();
-    Ok((Source { key: delivery.key.clone(), corpid }, callback))
+    let source = Source {
+        key: delivery.key.clone(),
+        corpid,
+        happened_at: callback.head.at,
+        received_at: delivery.received_at,
+        repaired: callback.repaired,
+    };
+    Ok((source, callback))
 }
 
 fn undone(claimed: &Claimed) -> Undone {

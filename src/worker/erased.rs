@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::{
@@ -13,22 +14,23 @@ use crate::{
 };
 
 /// Empties those of a batch that mention somebody who was erased and is not back, or that are older than the erasure.
-/// `corps` says whose tables each was for. What the batch changes is written before: whoever comes back with it has a contact by now.
+/// `concerned` says whose tables each was for, and when it happened. What the batch changes is written before: whoever comes back with it has a contact by now.
 pub(super) async fn empty_late(
     conn: &mut PgConnection,
     claimed: &[Claimed],
-    corps: &[Option<CorpId>],
+    concerned: &[(Option<CorpId>, DateTime<Utc>)],
 ) -> sqlx::Result<u64> {
-    let people: Vec<_> = claimed.iter().zip(corps).map(|(it, corp)| mentioned(it, corp.as_ref())).collect();
+    let people: Vec<_> = claimed.iter().zip(concerned).map(|(it, (corp, _))| mentioned(it, corp.as_ref())).collect();
     let erased = erased_person::of(conn, &people.iter().flatten().cloned().collect()).await?;
     if erased.is_empty() {
         return Ok(0);
     }
-    let covered = |it: &Claimed, people: &BTreeSet<Person>| {
-        people.iter().any(|who| erased.get(who).is_some_and(|tombstone| tombstone.covers(it.key.event_at)))
+    let covered = |people: &BTreeSet<Person>, at| {
+        people.iter().any(|who| erased.get(who).is_some_and(|tombstone| tombstone.covers(at)))
     };
-    let late = claimed.iter().zip(&people).filter(|(it, people)| covered(it, people));
-    let keys: Vec<_> = late.map(|(it, _)| it.key.clone()).collect();
+    let all = claimed.iter().zip(concerned).zip(&people);
+    let late = all.filter(|((_, (_, at)), people)| covered(people, *at));
+    let keys: Vec<_> = late.map(|((it, _), _)| it.key.clone()).collect();
     inbox::empty(conn, &keys).await
 }
 

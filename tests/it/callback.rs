@@ -151,6 +151,62 @@ async fn the_counter_tells_a_wrong_token_from_a_wrong_key_from_a_wrong_receiver(
     app.finish().await;
 }
 
+#[tokio::test]
+async fn more_slashes_or_a_prefix_change_nothing_and_what_leads_nowhere_is_counted_apart() {
+    let app = TestApp::start().await;
+    let keys = app.corp.apps[0].keys().expect("valid keys");
+    let sealed = seal_random(&keys, app.corp.corpid.as_str(), "1700000000", "n1", b"12345678901234567890123");
+    let name = &app.corp.apps[0].name;
+    let public = app.app.public.expect("a public door");
+    for path in ["/callback/NAME", "/callback/NAME/", "//callback//NAME", "/callback/NAME//", "/wecom/callback/NAME/"] {
+        let target = format!("{}?{}", path.replace("NAME", name), sealed.echo_query());
+        let answer = request(public, "GET", &target, &[], b"").await.expect("an answer");
+        assert_eq!((answer.status, answer.text().as_str()), (200, "12345678901234567890123"), "{path}");
+    }
+    for path in ["/callbacks/NAME", "/callback/NAME/x", "/NAME", "/callback/", "/", "/callback/nobody"] {
+        let target = format!("{}?{}", path.replace("NAME", name), sealed.echo_query());
+        let answer = request(public, "GET", &target, &[], b"").await.expect("an answer");
+        assert_eq!((answer.status, answer.body.len()), (404, 0), "{path}");
+    }
+    let metrics = request(app.app.admin, "GET", "/metrics", &[], b"").await.expect("an answer").text();
+    for counted in [r#"wecomd_refused_total{app="",step="path"} 5"#, r#"wecomd_refused_total{app="",step="app"} 1"#] {
+        assert!(metrics.contains(counted), "{counted} in {metrics}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_echo_that_a_proxy_encoded_a_second_time_is_verified_and_a_wrong_token_is_told_apart() {
+    let app = TestApp::start().await;
+    let keys = app.corp.apps[0].keys().expect("valid keys");
+    let public = app.app.public.expect("a public door");
+    // One whose ciphertext has each sign that must be encoded.
+    let sealed = (0..=u8::MAX)
+        .map(|n| seal(&keys, app.corp.corpid.as_str(), "1700000000", "n1", b"12345678901234567890123", [n; 16]))
+        .find(|it| it.encrypt.contains('+') && it.encrypt.contains('/') && it.encrypt.ends_with('='))
+        .expect("one of many has");
+    let twice = sealed.echo_query().replace('%', "%25");
+    assert!(twice.contains("%252B") && twice.contains("%253D"));
+    let ask = async |query: &str| {
+        let target = format!("/callback/{}?{query}", app.corp.apps[0].name);
+        request(public, "GET", &target, &[], b"").await.expect("an answer")
+    };
+    let answer = ask(&twice).await;
+    assert_eq!((answer.status, answer.text().as_str()), (200, "12345678901234567890123"));
+    let all = sealed
+        .echo_query()
+        .replace('%', "%25")
+        .replace("timestamp=17", "timestamp=%2531%37")
+        .replace("nonce=n", "nonce=%256e");
+    assert_eq!(ask(&all).await.status, 200, "the other parameters, too");
+
+    let forged = twice.replace("timestamp=1", "timestamp=2");
+    assert_eq!(ask(&forged).await.status, 403);
+    let metrics = request(app.app.admin, "GET", "/metrics", &[], b"").await.expect("an answer").text();
+    assert!(metrics.contains(r#"wecomd_refused_total{app="service",step="encoded_twice"} 1"#), "{metrics}");
+    app.finish().await;
+}
+
 impl TestApp {
     /// Gives the app auto-reply rules.
     async fn rules(&self, rules: serde_json::Value) {

@@ -34,6 +34,9 @@ mod terminal;
 mod embedded;
 
 mod private_cluster;
+mod event_time;
+
+mod typed_text;
 
 mod kill;
 

@@ -177,7 +177,8 @@ fn time(seconds: i64) -> DateTime<Utc> {
 }
 
 fn source(corpid: &CorpId, at: DateTime<Utc>) -> Source {
-    Source { key: DeliveryKey { event_at: at, app_id: 1, hash: [0; 32] }, corpid: corpid.clone() }
+    let key = DeliveryKey { event_at: at, app_id: 1, hash: [0; 32] };
+    Source { key, corpid: corpid.clone(), happened_at: Some(at), received_at: at, repaired: false }
 }
 
 async fn outcome(db: &TestDb, corpid: &CorpId) -> Vec<String> {

@@ -158,8 +158,8 @@ async fn the_views_about_contacts_tell_a_story_as_it_was() {
     assert_eq!(
         lines(&app, "unmatched_customers", BOTH).await,
         [
-            "2024-03-01,CORP,wmG,,lisi,E-2,assumed,,,2024-03-01T15:59:59Z,,0",
-            "2024-03-02,CORP,wmF,'=1+1,lisi,E-2,contacted,,,2024-03-01T16:00:00Z,,2",
+            "2024-03-01,CORP,wmG,,lisi,E-2,assumed,,,2024-03-01T15:59:59Z,,0,false",
+            "2024-03-02,CORP,wmF,'=1+1,lisi,E-2,contacted,,,2024-03-01T16:00:00Z,,2,false",
         ]
     );
     app.finish().await;

@@ -28,7 +28,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("tables", &["changes", "ids"]),
     // The other direction.
     ("tasks", &["changes", "handover", "ids", "inbox", "media", "tables", "wecom", "worker::backoff"]),
-    ("wecom", &["ids", "json_repair", "tables", "vault"]),
+    ("wecom", &["ids", "repair", "tables", "vault"]),
     ("media", &["ids"]),
     ("flow", &["ids", "tables", "wecom"]),
     ("handover", &["changes", "ids", "tables", "wecom"]),
@@ -88,8 +88,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("embedded", &[]),
     // The pretend WeCom knows the wire and nothing of us.
     ("sandbox", &["crypto", "ids"]),
-    ("document", &[]),
-    ("json_repair", &[]),
+    ("document", &["repair"]),
+    ("repair", &[]),
     ("ids", &[]),
 ];
 

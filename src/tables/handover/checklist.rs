@@ -157,7 +157,8 @@ pub async fn customers(conn: &mut PgConnection, of: &Handover, limit: i64) -> sq
         Customer,
         r#"
         select last.subject as "external_userid!", contact.customer_id as "customer_id?",
-            coalesce(nullif(contact.remark, ''), contact.nickname) as name, contact.last_contact_time as "last_contact_time?",
+            coalesce(nullif(contact.remark, ''), contact.nickname) as name,
+            coalesce(contact.last_contact_time, contact.met_arrived_at) as "last_contact_time?",
             (
                 select count(*) from work_order
                 where work_order.customer_id = contact.customer_id and work_order.corpid = $2
@@ -220,7 +221,7 @@ pub async fn records(conn: &mut PgConnection, of: &Handover, limit: i64) -> sqlx
     let items = sqlx::query_as!(
         Record,
         r#"
-        select contact_time, external_userid, contact_type, event, content
+        select coalesce(arrived_at, contact_time) as "contact_time!", external_userid, contact_type, event, content
         from wechat_contact_record
         where corpid = $1 and wechat_userid = $2
         order by contact_time desc, id

@@ -79,7 +79,7 @@ pub struct Handover {
     pub ordered_by: String,
     /// What the customers are told once an in-service transfer is done.
     pub message: Option<String>,
-    /// When they left; none if they are still here.
+    /// When they left; none if they are still here, or if nobody said when.
     pub left_at: Option<DateTime<Utc>>,
     /// When we heard of it first.
     pub detected_at: DateTime<Utc>,
@@ -121,7 +121,7 @@ pub struct Listed {
     pub state: String,
     /// left, resignation or transfer.
     pub cause: String,
-    /// When they left, by the event's own time; none if they are still here.
+    /// When they left, by the event's own time; none if they are still here, or if it had none.
     pub left_at: Option<DateTime<Utc>>,
     /// When we heard of it first.
     pub detected_at: DateTime<Utc>,
@@ -150,7 +150,7 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
     sqlx::query_as!(
         Listed,
         r#"
-        select id, corpid, wechat_userid, staff_id, state, cause, left_at, detected_at,
+        select id, corpid, wechat_userid, staff_id, state, cause, nullif(left_at, to_timestamp(0)) as left_at, detected_at,
             (
                 select count(distinct (kind, subject)) from handover_item
                 where handover_id = handover.id and ($5::text is null or successor_staff_id = $6)
@@ -191,8 +191,9 @@ pub async fn find(conn: &mut PgConnection, id: i64) -> sqlx::Result<Option<Hando
         r#"
         select
             id, corpid as "corpid: CorpId", wechat_userid as "wechat_userid: UserId", staff_id, state, cause,
-            resignation_id, ordered_by, message, left_at, detected_at, notified_at, submitted_at, submitted_by,
-            finished_at, cancelled_by, cancelled_at, polled_at, polls, overdue_polled_at, version
+            resignation_id, ordered_by, message, nullif(left_at, to_timestamp(0)) as left_at, detected_at, notified_at,
+            submitted_at, submitted_by, finished_at, cancelled_by, cancelled_at, polled_at, polls, overdue_polled_at,
+            version
         from handover
         where id = $1
         "#,

@@ -303,7 +303,7 @@ pub async fn unmatched_customers(
             day as "day!", corpid as "corpid!", external_userid as "external_userid!", nickname as "nickname?",
             wechat_userid as "wechat_userid!", staff_id as "staff_id?", status as "status!", state as "state?",
             add_way as "add_way?", known_since as "known_since!", last_contact_time as "last_contact_time?",
-            candidates as "candidates!"
+            candidates as "candidates!", time_is_arrival as "time_is_arrival!"
         from reporting.unmatched_customers
         where day between $1 and $2
             and ($3::text is null or staff_id = $3)

@@ -212,6 +212,8 @@ pub struct UnmatchedCustomers {
     pub last_contact_time: Option<DateTime<Utc>>,
     /// How many customers of the business it may be; 0 if nothing leads to any.
     pub candidates: i32,
+    /// Whether known_since or last_contact_time is when a callback without a time arrived.
+    pub time_is_arrival: bool,
 }
 
 impl Row for ContactsByStaffDay {

@@ -4,11 +4,23 @@ use sqlx::PgPool;
 
 use super::database::texts;
 
-/// Every table that callbacks change, without what is ours alone: numbers and the time of writing.
+/// What says when a delivery arrived: that it is there is compared, and not what it says.
+const ARRIVALS: [&str; 3] = ["arrived_at", "heard_arrived_at", "met_arrived_at"];
+
+/// Every table that callbacks change, without what is ours alone: numbers, the time of writing, and of arrival. What is
+/// to be done within a day of now counts from an arrival, too: streams lie in the past.
 pub(crate) async fn tables(pool: &PgPool, corpid: &str) -> Vec<String> {
+    let arrivals: Vec<_> = ARRIVALS.iter().map(|it| format!("'{it}', to_jsonb(it)->>'{it}' is not null")).collect();
+    let lately = |column: &str| {
+        format!(
+            "'{column}', case when (to_jsonb(it)->>'{column}')::timestamptz > now() - interval '1 day'
+                then 'lately' else to_jsonb(it)->>'{column}' end"
+        )
+    };
+    let more = format!("jsonb_build_object({}, {}, {})", arrivals.join(", "), lately("due_at"), lately("deadline"));
     let of_corp = |table: &str| {
         format!(
-            "select '{table} ' || (to_jsonb(it) - '{{corpid,id,app_id,created_at,detected_at}}'::text[])::text
+            "select '{table} ' || ((to_jsonb(it) - '{{corpid,id,app_id,created_at,detected_at}}'::text[]) || {more})::text
              from {table} it where corpid = '{corpid}'"
         )
     };
