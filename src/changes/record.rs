@@ -57,3 +57,10 @@ pub struct Record {
     /// WeCom's id of the picture, sound or film; downloadable for three days.
     pub media_id: Option<String>,
 }
+
+impl Record {
+    /// Whether the sender was taken for a customer by the shape of their id alone: a message, which names nobody else.
+    pub fn is_guessed(&self) -> bool {
+        self.user.is_none() && self.event.is_none() && self.customer.is_some()
+    }
+}

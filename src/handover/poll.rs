@@ -150,7 +150,7 @@ impl Driver<'_> {
         let mut trouble = None;
         for item in groups {
             let fact = match api.group(&item.subject).await {
-                Ok(group) if group.owner == item.successor_userid => Fact::HandedOver,
+                Ok(group) if group.owner.is(&item.successor_userid) => Fact::HandedOver,
                 Ok(_) if asked == Asked::Unanswered => Fact::NotDone,
                 Ok(_) => continue,
                 Err(error) if error.errcode.is_some_and(|code| NO_GROUP.contains(&code)) => Fact::NoLongerTheirs,

@@ -48,7 +48,7 @@ pub(super) async fn staff(run: &mut Run, standing: &Standing) -> Result<(), Halt
     for group in users.chunks(BATCH_MAX) {
         sync_shard::add(&mut transaction, run.lease.run, group).await?;
     }
-    let serving = run.current(&mut transaction, users, false).await?;
+    let serving = run.current(&mut transaction, users).await?;
     // Without any department in sight, nobody was asked for.
     if let Some(members_from) = standing.members_from.filter(|_| !standing.departments.is_empty()) {
         let serving: Vec<_> = serving.into_iter().map(|user| user.0).collect();
@@ -108,7 +108,7 @@ async fn read(run: &mut Run, standing: &Standing, shard: &Shard) -> Result<(), H
     let counts = Counts { calls, contacts: as_count(page.contacts.len()), ..Counts::default() };
     let mut transaction = run.begin(&counts).await?;
     let users = page.contacts.iter().map(|it| it.follower.user.clone()).collect();
-    let users = run.current(&mut transaction, users, false).await?;
+    let users = run.current(&mut transaction, users).await?;
     let keys: Vec<(ExternalUserId, UserId)> =
         page.contacts.iter().zip(users).map(|(it, user)| (it.profile.external_userid.clone(), user)).collect();
     let corpid = run.lease.corpid.clone();
@@ -165,7 +165,7 @@ async fn judge(run: &mut Run, shard: &Shard) -> Result<(), Halt> {
         return Err(Halt::Odd("a group of members was read without a beginning".to_owned()));
     };
     let mut transaction = run.begin(&Counts::default()).await?;
-    let users = run.current(&mut transaction, shard.users.clone(), false).await?;
+    let users = run.current(&mut transaction, shard.users.clone()).await?;
     let users: Vec<_> = users.into_iter().map(|user| user.0).collect();
     let (corpid, at) = (run.lease.corpid.clone(), reading::said_at(began_at));
     let unnamed =

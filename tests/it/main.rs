@@ -103,3 +103,7 @@ mod session;
 mod privacy;
 
 mod retention;
+
+mod userids;
+
+mod userid_upgrade;
