@@ -66,8 +66,28 @@ id! {
     ContactWayState
 }
 
+impl UserId {
+    /// What is the same for every spelling of this id. WeCom compares userids without regard to case, but not
+    /// open_userids (`wo…`), which a provider's app gets in their place. `userid_key` in the migrations does the same.
+    pub fn key(&self) -> String {
+        let made = self.0.strip_prefix(OPEN_PREFIX).is_some_and(|rest| {
+            rest.len() >= MADE_REST_MIN && rest.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_".contains(&it))
+        });
+        if made { self.0.clone() } else { self.0.to_ascii_lowercase() }
+    }
+
+    /// Whether this is another spelling of that id, or the same one.
+    pub fn is(&self, other: &Self) -> bool {
+        self == other || self.key() == other.key()
+    }
+}
+
+/// What an open_userid begins with.
+const OPEN_PREFIX: &str = "wo";
+
 impl ExternalUserId {
-    /// Reads a message's sender as a customer if it is shaped like one.
+    /// Reads a message's sender as a customer if it is shaped like one: a guess, for senders whom nothing has named as a
+    /// member. Who was named as one is a member, whatever the shape (`tables/member_alias.rs`).
     ///
     /// The platform sends both kinds of id in `FromUserName` and marks neither. Customers' ids begin with
     /// `wm`, `wo` or `wb` and go on with some thirty letters of mixed case; members' ids are chosen by people
@@ -75,7 +95,7 @@ impl ExternalUserId {
     pub fn from_sender(sender: &str) -> Option<Self> {
         let rest = ["wm", "wo", "wb"].iter().find_map(|prefix| sender.strip_prefix(prefix))?;
         let first = rest.bytes().next()?;
-        let looks_made = !first.is_ascii_lowercase() || rest.len() >= SENDER_REST_MIN;
+        let looks_made = !first.is_ascii_lowercase() || rest.len() >= MADE_REST_MIN;
         looks_made.then(|| Self(sender.to_owned()))
     }
 
@@ -88,7 +108,7 @@ impl ExternalUserId {
 }
 
 /// A prefix followed by this many characters is an id that WeCom made, not a name that a person chose.
-const SENDER_REST_MIN: usize = 18;
+const MADE_REST_MIN: usize = 18;
 
 impl CustomerId {
     /// What a contact way's `state` says about whose QR code was scanned: `cust:` and the business's customer id.
@@ -172,6 +192,14 @@ mod tests {
         for member in ["wolfgang", "wmartin", "zhangsan", "wm", ""] {
             assert!(ExternalUserId::from_sender(member).is_none(), "{member}");
         }
+    }
+
+    #[test]
+    fn a_userid_is_the_same_in_any_case_and_an_open_userid_is_not() {
+        let same = |one: &str, other: &str| UserId::from(one).is(&UserId::from(other));
+        assert!(same("ZhangSan", "zhangsan") && same("Wo.Li-7@corp_x", "wo.li-7@CORP_X") && same("WM001", "wm001"));
+        assert!(!same("woAJ2GCAAAXtWyujaWJHDDGi0mACAA01", "woaj2gcaaaxtwyujawjhddgi0macaa01"));
+        assert!(!same("zhangsan", "zhangsan1"));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     ids::{CorpId, UserId},
-    tables::console_user,
+    tables::{apply, console_user, member_alias},
 };
 
 /// As what somebody may log in.
@@ -46,6 +46,8 @@ pub(super) async fn put(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<
     if wanted.own_only && wanted.role == Role::Admin {
         return Err(Problem::field("own_only", "is for a viewer or an operator: an admin sees everything"));
     }
+    // Whatever is said of them later, in whichever spelling, finds them.
+    let user = apply::know(conn, &corpid, &user, false).await?;
     console_user::put(conn, &corpid, &user, wanted.role.as_str(), wanted.own_only, call.who()).await?;
     let listed = console_user::find(conn, &corpid, &user).await?;
     Answer::ok(listed.ok_or_else(|| Problem::internal("somebody who was just allowed is not there"))?)
@@ -55,6 +57,7 @@ pub(super) async fn put(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<
 pub(super) async fn remove(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let (corpid, user) = named(call, conn).await?;
     let unknown = || Problem::new(Code::ConsoleUserUnknown, "list them with `GET console-users`").at("userid");
+    let user = member_alias::current(conn, &corpid, &user).await?;
     let listed = console_user::find(conn, &corpid, &user).await?.ok_or_else(unknown)?;
     console_user::remove(conn, &corpid, &user).await?;
     Answer::ok(listed)

@@ -27,7 +27,7 @@ use crate::{
         erase::{self, Whom},
         erased_person, erasure, matching,
         media::{self, Fetched, Standing},
-        now,
+        member_alias, now,
     },
 };
 
@@ -278,9 +278,10 @@ pub(super) async fn erasure(call: &mut Call<'_>, conn: &mut PgConnection) -> Res
 async fn people(id: &str, corpid: CorpId, conn: &mut PgConnection) -> Result<Found, Problem> {
     let matched = erase::people_of(conn, &corpid, id).await?;
     let is_customer = !matched.is_empty() || erase::is_known(conn, &corpid, id).await?;
+    let is_person = ExternalUserId::from_sender(id).is_some() && !member_alias::is_member(conn, &corpid, id).await?;
     let (customer, persons) = match is_customer {
         true => (Some(id.to_owned()), matched),
-        false if ExternalUserId::from_sender(id).is_some() => (None, vec![id.to_owned()]),
+        false if is_person => (None, vec![id.to_owned()]),
         false => {
             let hint = "name a customer by your own id, or a person by their external_userid";
             return Err(Problem::new(Code::CustomerUnknown, hint).at("id"));

@@ -23,6 +23,7 @@ use crate::{
     tables::{
         apply,
         handover::{self, NewHandover},
+        member_alias,
         resignation::{self, Filter, NewResignation, Resignation},
         staff_wechat_bind,
     },
@@ -78,7 +79,7 @@ pub(super) async fn add(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<
         }
         (None, Some(user)) => {
             check::id("wechat_userid", &user)?;
-            let user = UserId(user);
+            let user = member_alias::current(conn, &corpid, &UserId(user)).await?;
             let staff = staff_wechat_bind::staff_of(conn, &corpid, &user).await?;
             (staff.ok_or_else(|| not_bound("wechat_userid"))?, user)
         }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     ids::{CorpId, StaffId, UserId},
     tables::{
-        apply, customer_wechat_contact, enterprise_wechat_config, member_alias,
+        apply, customer_wechat_contact, enterprise_wechat_config,
         staff_wechat_bind::{self, Binding, NewBinding},
     },
     wecom::{Api, member},
@@ -127,9 +127,7 @@ pub(super) async fn add(found: Found, conn: &mut PgConnection) -> Result<Answer,
 pub(super) async fn bind(conn: &mut PgConnection, found: &Found) -> Result<Binding, Problem> {
     let Found { corpid, staff_id, known } = found;
     // A rename or leaver that is being recorded must see this binding, or be seen by it.
-    apply::lock(conn, [corpid], true).await?;
-    let renamed = member_alias::resolve(conn, [(corpid, &known.user)].into_iter()).await?;
-    let user = renamed.into_values().next().unwrap_or_else(|| known.user.clone());
+    let user = apply::know(conn, corpid, &known.user, known.verified).await?;
     let new =
         NewBinding { corpid, staff_id, user: &user, name: known.name.as_deref(), avatar: known.avatar.as_deref() };
     let binding = staff_wechat_bind::bind(conn, &new).await.map_err(taken)?;

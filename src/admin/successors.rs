@@ -18,8 +18,8 @@ pub(super) struct Verdicts {
     pub(super) verified: bool,
     /// What could not be found out.
     pub(super) warnings: Vec<String>,
-    seen: BTreeMap<UserId, Seen>,
-    serving: Option<BTreeSet<UserId>>,
+    seen: BTreeMap<String, Seen>,
+    serving: Option<BTreeSet<String>>,
 }
 
 /// Something that stands against a successor.
@@ -58,10 +58,10 @@ pub(super) async fn ask(api: Option<&Api>, users: &[UserId]) -> Result<Verdicts,
             Err(error) if error.is(member::UNKNOWN_OR_OUT_OF_SIGHT) => Seen { in_sight: false, active: true },
             Err(error) => return Err(error.into()),
         };
-        verdicts.seen.insert(user.clone(), seen);
+        verdicts.seen.insert(user.key(), seen);
     }
     match api.follow_users().await {
-        Ok(serving) => verdicts.serving = Some(serving.into_iter().collect()),
+        Ok(serving) => verdicts.serving = Some(serving.iter().map(UserId::key).collect()),
         Err(error) if error.class == Class::Refused => {
             let why = Problem::from(error);
             verdicts.warnings.push(format!("who may have customers could not be asked 未能核实客户联系成员: {why}"));
@@ -74,15 +74,15 @@ pub(super) async fn ask(api: Option<&Api>, users: &[UserId]) -> Result<Verdicts,
 impl Verdicts {
     /// Whether this member was asked about, if anybody was.
     pub(super) fn know(&self, user: &UserId) -> bool {
-        !self.verified || self.seen.contains_key(user)
+        !self.verified || self.seen.contains_key(&user.key())
     }
 
     /// What we hold of somebody, and what WeCom says.
     pub(super) fn judge(&self, held: handover::Candidate) -> Candidate {
-        let seen = self.seen.get(&held.user);
+        let seen = self.seen.get(&held.user.key());
         Candidate {
             in_sight: seen.map(|it| it.in_sight),
-            serves: self.serving.as_ref().map(|it| it.contains(&held.user)),
+            serves: self.serving.as_ref().map(|it| it.contains(&held.user.key())),
             active: held.active && seen.is_none_or(|it| it.active),
             departments: departments(held.department.as_deref()),
             staff_id: held.staff_id,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::register::{Register, latest};
+use super::register::{Register, earliest, latest};
 use crate::ids::{CorpId, UserId};
 
 /// What a batch says of one member.
@@ -22,6 +22,26 @@ pub struct Member {
     pub left_at: Option<DateTime<Utc>>,
     /// When an app last saw them leave its range.
     pub hinted_at: Option<DateTime<Utc>>,
+}
+
+/// That a batch names a userid as a member's, spelled in one way.
+///
+/// Userids are the same in any case. Of several spellings the directory's latest counts; else the one that events began
+/// to use last; else one that only readings of other lists use, since WeCom returns some of those in lower case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Named {
+    /// The earliest event that spelled it so.
+    pub said_at: Option<DateTime<Utc>>,
+    /// When the directory last spelled it so.
+    pub directory_at: Option<DateTime<Utc>>,
+}
+
+impl Named {
+    /// Folds what else names it.
+    pub fn absorb(&mut self, other: Self) {
+        earliest(&mut self.said_at, other.said_at);
+        latest(&mut self.directory_at, other.directory_at);
+    }
 }
 
 /// A member's userid changed from `old` to `new`.

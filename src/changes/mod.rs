@@ -27,7 +27,7 @@ pub mod transfer;
 pub mod tombstone;
 
 pub use contact::{Contact, ContactStatus};
-pub use member::{Member, Rename};
+pub use member::{Member, Named, Rename};
 pub use notice::Notice;
 pub use record::{ContactType, Record};
 pub use register::Register;
@@ -83,6 +83,8 @@ pub struct Changes {
     pub records: BTreeMap<(DateTime<Utc>, Uuid, CorpId), Record>,
     /// Rows of `member`.
     pub members: BTreeMap<(CorpId, UserId), Member>,
+    /// Userids that are named as members', spelled as they are.
+    pub named: BTreeMap<(CorpId, UserId), Named>,
     /// Rows of `transfer_fail`.
     pub transfer_fails: BTreeSet<TransferFail>,
     /// Userids that changed, in no order.
@@ -96,6 +98,7 @@ pub struct Changes {
 impl Changes {
     /// The contact between a member and a customer, to be told what became of it.
     pub fn contact(&mut self, source: &Source, user: &UserId, customer: &ExternalUserId) -> &mut Contact {
+        self.says(source, user);
         self.contacts.entry((source.corpid.clone(), customer.clone(), user.clone())).or_default()
     }
 
@@ -107,6 +110,7 @@ impl Changes {
 
     /// The member of that id, to be told what became of them.
     pub fn member(&mut self, source: &Source, user: &UserId) -> &mut Member {
+        self.says(source, user);
         self.members.entry((source.corpid.clone(), user.clone())).or_default()
     }
 
@@ -124,14 +128,34 @@ impl Changes {
         self.contacts.entry((corpid.clone(), customer.clone(), user.clone())).or_default().named_again(held);
     }
 
-    /// A member's userid changed.
+    /// The directory spells a member's userid so.
+    pub fn directory_says(&mut self, corpid: &CorpId, user: &UserId, at: DateTime<Utc>) {
+        self.name(corpid, user, Named { said_at: None, directory_at: Some(at) });
+    }
+
+    /// An event spells a member's userid so.
+    fn says(&mut self, source: &Source, user: &UserId) {
+        self.name(&source.corpid, user, Named { said_at: Some(source.at()), directory_at: None });
+    }
+
+    fn name(&mut self, corpid: &CorpId, user: &UserId, named: Named) {
+        self.named.entry((corpid.clone(), user.clone())).or_default().absorb(named);
+    }
+
+    /// A member's userid changed. From now on the directory spells the new one so.
     pub fn rename(&mut self, source: &Source, old: &UserId, new: &UserId) {
+        self.says(source, old);
+        self.says(source, new);
+        self.directory_says(&source.corpid, new, source.at());
         let corpid = source.corpid.clone();
         self.renames.push(Rename { corpid, old: old.clone(), new: new.clone(), at: source.at() });
     }
 
     /// Something passed between them.
     pub fn record(&mut self, source: &Source, mut record: Record) {
+        if let Some(user) = &record.user {
+            self.says(source, user);
+        }
         record.arrived_at = source.arrived_at();
         record.repaired = source.repaired;
         record.stored_under = source.key.event_at;
@@ -160,12 +184,36 @@ impl Changes {
         self.ignored.push((source.key.clone(), name.to_owned()));
     }
 
-    /// Every (corp, userid) that these changes mention: what must be resolved after renames.
+    /// Every (corp, userid) that these changes mention: what must be resolved to what its owner goes by now.
     pub fn users(&self) -> impl Iterator<Item = (&CorpId, &UserId)> {
         let contacts = self.contacts.keys().map(|(corp, _, user)| (corp, user));
         let members = self.members.keys().map(|(corp, user)| (corp, user));
         let records = self.records.iter().filter_map(|((_, _, corp), it)| Some((corp, it.user.as_ref()?)));
-        contacts.chain(members).chain(records)
+        let named = self.named.keys().map(|(corp, user)| (corp, user));
+        contacts.chain(members).chain(records).chain(named)
+    }
+
+    /// Senders who are taken for customers by the shape of their id.
+    pub fn guessed(&self) -> BTreeSet<Person> {
+        let records = self.records.iter().filter(|(_, it)| it.is_guessed());
+        let senders = records.filter_map(|((_, _, corp), it)| Some((corp.clone(), it.customer.clone()?)));
+        senders.chain(self.activity.keys().cloned()).collect()
+    }
+
+    /// Takes those of them for members who are, each with the userid that they go by now.
+    pub fn recognise(&mut self, members: &BTreeMap<Person, UserId>) {
+        if members.is_empty() {
+            return;
+        }
+        self.activity.retain(|person, _| !members.contains_key(person));
+        for ((_, _, corp), record) in self.records.iter_mut().filter(|(_, it)| it.is_guessed()) {
+            let person = record.customer.as_ref().map(|it| (corp.clone(), it.clone()));
+            if let Some(user) = person.and_then(|it| members.get(&it)) {
+                record.customer = None;
+                record.sender = user.0.clone();
+                record.user = Some(user.clone());
+            }
+        }
     }
 
     /// Replaces userids by the ones their owners go by now, folding rows that become one.
@@ -193,12 +241,13 @@ impl Changes {
     }
 
     /// Whether rows that other batches may be writing depend on these: a member's contacts follow a rename and fill
-    /// a handover, a customer's contacts follow what the customer writes, and whose customer a contact is follows
-    /// from others of the same person.
+    /// a handover, a customer's contacts follow what the customer writes, whose customer a contact is follows from
+    /// others of the same person, and how a userid is spelled follows from the directory.
     pub fn need_quiet(&self) -> bool {
         let membership = |it: &Member| it.joined_at.is_some() || it.left_at.is_some();
         let identity = |it: &Contact| it.customer_id.is_some() || !it.scans.is_empty() || it.card.is_some();
         !self.renames.is_empty()
+            || self.named.values().any(|it| it.directory_at.is_some())
             || !self.activity.is_empty()
             || self.members.values().any(membership)
             || self.contacts.values().any(identity)

@@ -83,3 +83,10 @@ impl Record {
         }
     }
 }
+
+impl Record {
+    /// Whether the sender was taken for a customer by the shape of their id alone: a message, which names nobody else.
+    pub fn is_guessed(&self) -> bool {
+        self.user.is_none() && self.event.is_none() && self.customer.is_some()
+    }
+}

@@ -15,7 +15,7 @@ pub enum TaskKind {
     NotifyStaff,
     /// Read a customer's card again; the subject is the external userid.
     RefreshContact,
-    /// Read a member again; the subject is the userid.
+    /// Read a member again; the subject is the userid's key, the same for every spelling.
     RefreshMember,
     /// Greet a new customer; the subject is the welcome code.
     Welcome,

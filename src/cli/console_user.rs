@@ -1,6 +1,7 @@
 //! `wecomd console-user`: which members may log in to the console, and as what.
 
 use clap::{Args, Subcommand};
+use sqlx::Connection;
 
 use super::{
     database::with_pool,
@@ -9,7 +10,12 @@ use super::{
     say,
     token::corp,
 };
-use crate::{admin::auth::Role, config::Config, ids::UserId, tables::console_user};
+use crate::{
+    admin::auth::Role,
+    config::Config,
+    ids::UserId,
+    tables::{apply, console_user, member_alias},
+};
 
 /// How many are listed at most.
 const LISTED_MAX: i64 = 10_000;
@@ -58,8 +64,10 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
                 anyhow::ensure!(!own_only || role < Role::Admin, "--own-only is for a viewer or an operator");
                 anyhow::ensure!(!userid.trim().is_empty(), "--userid is empty");
                 let corpid = corp(&mut conn, corpid.as_deref()).await?;
-                let user = UserId(userid.clone());
-                console_user::put(&mut conn, &corpid, &user, role.as_str(), own_only, WHO).await?;
+                let mut transaction = conn.begin().await?;
+                let user = apply::know(&mut transaction, &corpid, &UserId(userid.clone()), false).await?;
+                console_user::put(&mut transaction, &corpid, &user, role.as_str(), own_only, WHO).await?;
+                transaction.commit().await?;
                 note(&mut conn, "wecomd console-user add", &userid).await?;
                 say(&format!("{userid} may log in as {role}"));
             }
@@ -73,7 +81,8 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
             }
             Command::Remove { userid, corpid } => {
                 let corpid = corp(&mut conn, corpid.as_deref()).await?;
-                let removed = console_user::remove(&mut conn, &corpid, &UserId(userid.clone())).await?;
+                let user = member_alias::current(&mut conn, &corpid, &UserId(userid.clone())).await?;
+                let removed = console_user::remove(&mut conn, &corpid, &user).await?;
                 anyhow::ensure!(removed, "{userid} may not log in anyway");
                 note(&mut conn, "wecomd console-user remove", &userid).await?;
                 say(&format!("{userid} may log in no longer"));

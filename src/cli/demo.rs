@@ -18,7 +18,7 @@ use chrono::{TimeDelta, Utc};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 
 use self::office::Office;
 use super::{say, serve::Stop};
@@ -29,7 +29,7 @@ use crate::{
     embedded::{Durability, Embedded},
     inbox,
     sandbox::{AppKind, Corp, Day, Patience, Platform, Rates, Report, Sender, Size, World, stir, work_day},
-    tables::{api_token, staff_wechat_bind},
+    tables::{api_token, apply, staff_wechat_bind},
     telemetry,
     vault::{ApiToken, Vault},
 };
@@ -201,14 +201,17 @@ async fn prepare(admin: &Admin, corp: &Corp, day: &Day) -> anyhow::Result<Secret
     admin.apps.refresh().await?;
     for (number, staff) in (1..).zip(&day.staff) {
         let staff_id = format!("E-{number:03}");
+        let mut transaction = conn.begin().await?;
+        let user = apply::know(&mut transaction, &corp.corpid, &staff.id, false).await?;
         let new = staff_wechat_bind::NewBinding {
             corpid: &corp.corpid,
             staff_id: &staff_id,
-            user: &staff.id,
+            user: &user,
             name: Some(&staff.name),
             avatar: None,
         };
-        staff_wechat_bind::bind_since(&mut conn, &new, summary::morning()).await?;
+        staff_wechat_bind::bind_since(&mut transaction, &new, summary::morning()).await?;
+        transaction.commit().await?;
     }
     let token = ApiToken::new();
     api_token::create(&mut conn, "demo", Role::Admin.as_str(), &token.hash, &token.prefix).await?;

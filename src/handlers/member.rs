@@ -12,13 +12,15 @@ const STATUS_LEFT: i32 = 5;
 /// A member joined, perhaps again.
 pub fn created(source: &Source, it: &Member, changes: &mut Changes) {
     changes.member(source, &it.user).joined(source.at());
+    changes.directory_says(&source.corpid, &it.user, source.at());
     described(source, &it.user, &it.fields, changes);
 }
 
 /// A member changed; a new userid is learnt, and what else is said counts for whoever bears it now.
 pub fn updated(source: &Source, it: &MemberUpdated, changes: &mut Changes) {
-    if let Some(new) = &it.new_user {
-        changes.rename(source, &it.user, new);
+    match &it.new_user {
+        Some(new) => changes.rename(source, &it.user, new),
+        None => changes.directory_says(&source.corpid, &it.user, source.at()),
     }
     described(source, &it.user, &it.fields, changes);
 }
@@ -26,6 +28,7 @@ pub fn updated(source: &Source, it: &MemberUpdated, changes: &mut Changes) {
 /// A member left: their binding ends and their customers need a successor.
 pub fn deleted(source: &Source, user: &UserId, changes: &mut Changes) {
     changes.member(source, user).left(source.at());
+    changes.directory_says(&source.corpid, user, source.at());
 }
 
 /// A member left an app's range: gone, disabled, or merely moved. Only WeCom can tell, so it is asked.
@@ -33,7 +36,7 @@ pub fn unsubscribed(source: &Source, user: &UserId, changes: &mut Changes) {
     changes.member(source, user).perhaps_left(source.at());
     let task =
         Task { app_id: source.key.app_id, payload: None, due_at: source.counts_from(), deadline: None, marks: 1 };
-    changes.task(source, TaskKind::RefreshMember, user.as_str(), task);
+    changes.task(source, TaskKind::RefreshMember, &user.key(), task);
 }
 
 /// Takes over what was said; what was not said is unchanged.

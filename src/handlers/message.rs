@@ -15,7 +15,8 @@ const MEDIA_LIFE: TimeDelta = TimeDelta::days(3);
 /// WeCom's ids have some 70 bytes. A much longer one is none, and would not fit into an index.
 const MEDIA_ID_BYTES_MAX: usize = 512;
 
-/// Somebody wrote, spoke, or sent a picture or a place.
+/// Somebody wrote, spoke, or sent a picture or a place. Whether a sender with a customer's shape is a known member, only
+/// the tables tell: there the guess is corrected.
 pub fn received(source: &Source, it: &Message, changes: &mut Changes) {
     let customer = ExternalUserId::from_sender(&it.from);
     if let Some(customer) = &customer {

@@ -201,7 +201,7 @@ impl Driver<'_> {
         while let Some(item) = groups.next() {
             let fact = match api.group(&item.subject).await {
                 Ok(group) if group.owner.is_none() => continue,
-                Ok(group) if group.owner.as_ref() == Some(&item.successor_userid) => Fact::HandedOver,
+                Ok(group) if group.owner.as_ref().is_some_and(|it| it.is(&item.successor_userid)) => Fact::HandedOver,
                 Ok(_) if asked == Asked::Unanswered => Fact::NotDone,
                 Ok(_) => {
                     undecided.push((item, code::GROUP_UNDECIDED.to_owned()));

@@ -58,7 +58,7 @@ pub(super) async fn staff(run: &mut Run, standing: &Standing) -> Result<(), Halt
     for group in users.chunks(BATCH_MAX) {
         sync_shard::add(&mut transaction, run.lease.run, group).await?;
     }
-    let serving = run.current(&mut transaction, users, false).await?;
+    let serving = run.current(&mut transaction, users).await?;
     run.name_unreadable(&mut transaction, &unreadable).await?;
     // Without any department in sight, nobody was asked for; and whoever was left out was perhaps named.
     let all_read = !standing.departments.is_empty() && standing.unreadable == 0 && unreadable.is_empty();
@@ -127,7 +127,7 @@ async fn read(run: &mut Run, standing: &Standing, shard: &Shard) -> Result<(), H
         sync_run::skip(&mut transaction, run.lease.run, &permission::skipped(TAGS, &error)).await?;
     }
     let users = page.contacts.iter().map(|it| it.follower.user.clone()).collect();
-    let users = run.current(&mut transaction, users, false).await?;
+    let users = run.current(&mut transaction, users).await?;
     let keys: Vec<(ExternalUserId, UserId)> =
         page.contacts.iter().zip(users).map(|(it, user)| (it.profile.external_userid.clone(), user)).collect();
     let corpid = run.lease.corpid.clone();
@@ -194,7 +194,7 @@ async fn judge(run: &mut Run, shard: &Shard) -> Result<(), Halt> {
         sync_shard::end(&mut transaction, run.lease.run, shard, false).await?;
         return Ok(transaction.commit().await?);
     }
-    let users = run.current(&mut transaction, shard.users.clone(), false).await?;
+    let users = run.current(&mut transaction, shard.users.clone()).await?;
     let users: Vec<_> = users.into_iter().map(|user| user.0).collect();
     let (corpid, at) = (run.lease.corpid.clone(), reading::said_at(began_at));
     let unnamed =

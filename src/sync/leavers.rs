@@ -50,9 +50,8 @@ pub(super) async fn unassigned(run: &mut Run, standing: &Standing) -> Result<(),
     let next = run.walk(WALK, UNASSIGNED, PAGES_MAX).follow(&standing.cursor, next)?;
     let read = i64::try_from(page.customers.len()).unwrap_or(i64::MAX);
     let mut transaction = run.begin(&Counts { calls: 1, unassigned: read, ..Counts::default() }).await?;
-    // Whoever leaves changes what others' rows follow from, so the corp is ours alone for this moment.
     let users = page.customers.iter().map(|it| it.handover_userid.clone()).collect();
-    let users = run.current(&mut transaction, users, true).await?;
+    let users = run.current(&mut transaction, users).await?;
     let corpid = run.lease.corpid.clone();
     let leavers: BTreeSet<_> = users.iter().map(|user| user.0.clone()).collect();
     let known = member::held(&mut transaction, &corpid, &Vec::from_iter(leavers)).await?;

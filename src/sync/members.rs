@@ -53,7 +53,7 @@ pub(super) async fn members(run: &mut Run, standing: &Standing) -> Result<(), Ha
     let counts = Counts { calls: 1, members: i32::try_from(members.len()).unwrap_or(i32::MAX), ..Counts::default() };
     let mut transaction = run.begin(&counts).await?;
     let users = members.iter().map(|it| it.user.clone()).collect();
-    let users = run.current(&mut transaction, users, false).await?;
+    let users = run.current(&mut transaction, users).await?;
     let ids: Vec<_> = users.iter().map(|user| user.0.clone()).collect();
     let corpid = run.lease.corpid.clone();
     let held = member::held(&mut transaction, &corpid, &ids).await?;

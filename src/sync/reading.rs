@@ -140,6 +140,7 @@ pub(super) fn member(
     at: DateTime<Utc>,
     held: Option<&member::Held>,
 ) -> Option<Drift> {
+    changes.directory_says(corpid, &it.user, at);
     let member = changes.members.entry((corpid.clone(), user.clone())).or_default();
     if !it.name.is_empty() {
         Register::set(&mut member.name, it.name.clone(), at);

@@ -203,14 +203,9 @@ impl Run {
     }
 
     /// Locks the corp as writing will, and replaces userids by those their owners go by now.
-    pub(super) async fn current(
-        &self,
-        conn: &mut PgConnection,
-        users: Vec<UserId>,
-        quiet: bool,
-    ) -> sqlx::Result<Vec<UserId>> {
+    pub(super) async fn current(&self, conn: &mut PgConnection, users: Vec<UserId>) -> sqlx::Result<Vec<UserId>> {
         let corpid = &self.lease.corpid;
-        apply::lock(conn, [corpid], quiet).await?;
+        apply::lock_alone(conn, corpid).await?;
         let ids: Vec<_> = users.iter().map(|user| (corpid, user)).collect();
         let renamed = member_alias::resolve(conn, ids.into_iter()).await?;
         let now = |user: UserId| renamed.get(&(corpid.clone(), user.clone())).cloned().unwrap_or(user);

@@ -1,8 +1,8 @@
 //! Writing a batch's changes, in the transaction that settles the batch.
 //!
 //! Tables are always written in the same order and rows in key order, so that workers wait for each other but never
-//! crosswise. Most batches of a corp go side by side; one that changes what other rows follow from (a rename, a
-//! leaver, a customer's message) has the corp to itself until it commits.
+//! crosswise. Most batches of a corp go side by side; one that changes what other rows follow from (a rename, a new
+//! spelling of a userid, a leaver, a customer's message) has the corp to itself until it commits.
 
 use std::collections::BTreeSet;
 
@@ -13,35 +13,62 @@ use super::{
     api_token, console_user, contact_way, contact_way_scan, customer_activity, customer_wechat_contact, erased_person,
     handover, login_state,
     matching::{self, People},
-    member, member_alias, resignation, staff_wechat_bind, task,
+    member,
+    member_alias::{self, Found, Moved},
+    resignation, staff_wechat_bind, task,
     wechat_contact_record::{self, KnownMonths},
     work_order,
 };
 use crate::{
-    changes::Changes,
+    changes::{Changes, Named},
     ids::{ContactWayState, CorpId, UserId},
 };
 
 /// The first half of the advisory lock that a corp's batches share; the second is a hash of the corp.
 const CORP_LOCK: i32 = 0x7763_6f72;
 
-/// Writes everything but the settling, and leaves out whoever was erased.
-pub async fn apply(
+/// Writes everything but the settling, and leaves out whoever was erased. Has the corps to itself until `conn`'s
+/// transaction ends.
+pub async fn apply(conn: &mut PgConnection, changes: Changes, months: &mut KnownMonths) -> sqlx::Result<Tombstones> {
+    lock(conn, changes.corps(), true).await?;
+    let found = member_alias::look(conn, &changes).await?;
+    write(conn, changes, found, months).await
+}
+
+/// The same beside other batches, if these changes allow it. `None` if they turn out to name members in a way that nobody
+/// knew: then nothing was written, and the caller begins anew with [`apply`], since a lock that is shared cannot be
+/// changed into one that is not without somebody waiting crosswise.
+pub async fn apply_beside_others(
     conn: &mut PgConnection,
-    mut changes: Changes,
+    changes: Changes,
     months: &mut KnownMonths,
-) -> sqlx::Result<Tombstones> {
+) -> sqlx::Result<Option<Tombstones>> {
     let quiet = changes.need_quiet();
     lock(conn, changes.corps(), quiet).await?;
-    // With the lock: whoever erases somebody has had it alone.
-    let tombstones = erased_person::any(conn).await?;
-    if tombstones == Tombstones::Some {
-        let erased = erased_person::of(conn, &changes.people()).await?;
-        changes.forget(erased);
+    let found = member_alias::look(conn, &changes).await?;
+    if !quiet && !found.news.is_empty() {
+        return Ok(None);
     }
-    let renamed = apply_renames(conn, &mut changes).await?;
-    let current = member_alias::resolve(conn, changes.users()).await?;
-    changes.resolve(&current);
+    write(conn, changes, found, months).await.map(Some)
+}
+
+/// Makes a userid known as a member's, whose spelling the directory has just said if `by_directory`; returns the one that
+/// they go by now. Has the corp to itself until `conn`'s transaction ends.
+pub async fn know(conn: &mut PgConnection, corpid: &CorpId, user: &UserId, by_directory: bool) -> sqlx::Result<UserId> {
+    let mut changes = Changes::default();
+    let directory_at = if by_directory { Some(super::now(conn).await?) } else { None };
+    changes.named.insert((corpid.clone(), user.clone()), Named { said_at: None, directory_at });
+    apply(conn, changes, &mut KnownMonths::default()).await?;
+    member_alias::current(conn, corpid, user).await
+}
+
+async fn write(
+    conn: &mut PgConnection,
+    mut changes: Changes,
+    found: Found,
+    months: &mut KnownMonths,
+) -> sqlx::Result<Tombstones> {
+    let (tombstones, renamed) = identify(conn, &mut changes, found).await?;
 
     customer_activity::upsert(conn, &changes.activity).await?;
     // A card that is replaced may name another unionid: who had the former one in common is asked about, too.
@@ -88,6 +115,42 @@ pub async fn apply(
     handover::wake(conn, &stirred).await?;
     task::upsert(conn, &changes.tasks).await?;
     Ok(tombstones)
+}
+
+/// Puts everything in these changes under the ids that people go by now, takes out who was erased, and moves what stands
+/// under former ids and spellings. Returns the members to whom something moved.
+async fn identify(
+    conn: &mut PgConnection,
+    changes: &mut Changes,
+    mut found: Found,
+) -> sqlx::Result<(Tombstones, BTreeSet<(CorpId, UserId)>)> {
+    let mut moves = Vec::new();
+    if !found.news.is_empty() {
+        moves = learn(conn, changes, &found.news).await?;
+        found = member_alias::look(conn, changes).await?;
+    }
+    changes.recognise(&found.members);
+    // With the lock: whoever erases somebody has had it alone. What moves below was recorded before, and stays.
+    let tombstones = erased_person::any(conn).await?;
+    if tombstones == Tombstones::Some {
+        let erased = erased_person::of(conn, &changes.people()).await?;
+        changes.forget(erased);
+    }
+    for rename in std::mem::take(&mut changes.renames) {
+        moves.push((rename.corpid.clone(), member_alias::rename(conn, &rename).await?));
+    }
+    let mut renamed = BTreeSet::new();
+    if !moves.is_empty() {
+        for (corp, moved) in moves {
+            move_rows(conn, changes, &corp, &moved).await?;
+            renamed.insert((corp, moved.to));
+        }
+        found = member_alias::look(conn, changes).await?;
+        // Where one move followed another, the last one's id counts.
+        renamed = resolved(conn, renamed).await?;
+    }
+    changes.resolve(&found.current);
+    Ok((tombstones, renamed))
 }
 
 /// Derives again what follows from these contact ways and these people: who first came through a way, whose customers
@@ -139,29 +202,66 @@ async fn lock_named(conn: &mut PgConnection, corps: &[String], quiet: bool) -> s
     Ok(())
 }
 
-/// Moves everything that stands under a former userid to the current one. What is folded by the batch's own rule is
-/// taken out and put into the batch; the rest is rewritten in place.
-async fn apply_renames(conn: &mut PgConnection, changes: &mut Changes) -> sqlx::Result<BTreeSet<(CorpId, UserId)>> {
-    let mut renamed = BTreeSet::new();
-    for rename in std::mem::take(&mut changes.renames) {
-        let corp = &rename.corpid;
-        let moved = member_alias::learn(conn, &rename).await?;
-        for from in &moved.from {
-            for (customer, contact) in customer_wechat_contact::take(conn, corp, from).await? {
-                changes.contacts.entry((corp.clone(), customer, moved.to.clone())).or_default().absorb(contact);
-            }
-            if let Some(member) = member::take(conn, corp, from).await? {
-                changes.members.entry((corp.clone(), moved.to.clone())).or_default().absorb(member);
-            }
-            wechat_contact_record::rename(conn, corp, from, &moved.to).await?;
-            staff_wechat_bind::rename(conn, corp, from, &moved.to).await?;
-            handover::rename(conn, corp, from, &moved.to).await?;
-            resignation::rename(conn, corp, from, &moved.to).await?;
-            console_user::rename(conn, corp, from, &moved.to).await?;
+/// Learns how members' ids are spelled; returns whose rows have to move by that.
+async fn learn(
+    conn: &mut PgConnection,
+    changes: &Changes,
+    news: &BTreeSet<(CorpId, UserId)>,
+) -> sqlx::Result<Vec<(CorpId, Moved)>> {
+    let mut moves = Vec::new();
+    for (corp, user) in news {
+        let named = changes.named.get(&(corp.clone(), user.clone())).copied().unwrap_or_default();
+        let moved = member_alias::name(conn, corp, user, named).await?;
+        if moved.is_new {
+            was_member(conn, corp, &moved.to).await?;
         }
-        renamed.insert((corp.clone(), moved.to));
+        if !moved.from.is_empty() {
+            moves.push((corp.clone(), moved));
+        }
     }
-    Ok(renamed)
+    Ok(moves)
+}
+
+/// These members, by the ids that they go by now.
+async fn resolved(
+    conn: &mut PgConnection,
+    users: BTreeSet<(CorpId, UserId)>,
+) -> sqlx::Result<BTreeSet<(CorpId, UserId)>> {
+    let current = member_alias::resolve(conn, users.iter().map(|(corp, user)| (corp, user))).await?;
+    let now = |key: (CorpId, UserId)| match current.get(&key) {
+        Some(user) => (key.0, user.clone()),
+        None => key,
+    };
+    Ok(users.into_iter().map(now).collect())
+}
+
+/// Somebody turns out to be a member: messages of theirs that were taken for a customer's are theirs.
+async fn was_member(conn: &mut PgConnection, corp: &CorpId, user: &UserId) -> sqlx::Result<()> {
+    let senders = customer_activity::take(conn, corp, user).await?;
+    if !senders.is_empty() {
+        wechat_contact_record::were_of(conn, corp, &senders, user).await?;
+    }
+    Ok(())
+}
+
+/// Moves everything that stands under a former id, or a former spelling, to the current one. What is folded by the batch's
+/// own rule is taken out and put into the batch; the rest is rewritten in place.
+async fn move_rows(conn: &mut PgConnection, changes: &mut Changes, corp: &CorpId, moved: &Moved) -> sqlx::Result<()> {
+    for from in &moved.from {
+        for (customer, contact) in customer_wechat_contact::take(conn, corp, from).await? {
+            changes.contacts.entry((corp.clone(), customer, moved.to.clone())).or_default().absorb(contact);
+        }
+        if let Some(member) = member::take(conn, corp, from).await? {
+            changes.members.entry((corp.clone(), moved.to.clone())).or_default().absorb(member);
+        }
+        wechat_contact_record::rename(conn, corp, from, &moved.to).await?;
+        staff_wechat_bind::rename(conn, corp, from, &moved.to).await?;
+        handover::rename(conn, corp, from, &moved.to).await?;
+        contact_way::rename(conn, corp, from, &moved.to).await?;
+        resignation::rename(conn, corp, from, &moved.to).await?;
+        console_user::rename(conn, corp, from, &moved.to).await?;
+    }
+    Ok(())
 }
 
 /// Ends what a leaver could still do here: their tokens, links and sessions, and what they had asked for.

@@ -88,6 +88,32 @@ pub async fn intend(
     Ok(done.rows_affected() > 0)
 }
 
+/// A member goes by another userid now, or by another spelling: their codes stay theirs. Where two stand for one purpose,
+/// the former id's ends.
+pub async fn rename(conn: &mut PgConnection, corpid: &CorpId, from: &UserId, to: &UserId) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update contact_way own
+        set wechat_userid = $3,
+            ended_at = coalesce(own.ended_at, twin.now),
+            delete_due_at = coalesce(own.delete_due_at, twin.now)
+        from contact_way former
+        left join lateral (
+            select now() from contact_way other
+            where other.corpid = $1 and other.wechat_userid = $3 and other.customer_id = former.customer_id
+                and coalesce(other.work_order_id, 0) = coalesce(former.work_order_id, 0) and other.ended_at is null
+        ) twin on true
+        where own.id = former.id and former.corpid = $1 and former.wechat_userid = $2
+        "#,
+        corpid.as_str(),
+        from.as_str(),
+        to.as_str(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// The one for this purpose that can be given out, or is being made. Whether one has expired is judged by the clock that
 /// wrote its end, which is the database's.
 pub async fn current(conn: &mut PgConnection, purpose: &Purpose) -> sqlx::Result<Option<ContactWay>> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::ids::{CorpId, ExternalUserId};
+use crate::ids::{CorpId, ExternalUserId, UserId};
 
 /// Moves the times forward, here and on the contacts that are known already.
 ///
@@ -50,4 +50,18 @@ pub async fn upsert(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Takes out the senders who turned out to be this member, in whichever case they wrote.
+pub async fn take(conn: &mut PgConnection, corpid: &CorpId, user: &UserId) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        r#"
+        delete from customer_activity where userid_key(external_userid) = $2 and corpid = $1
+        returning external_userid
+        "#,
+        corpid.as_str(),
+        user.key(),
+    )
+    .fetch_all(conn)
+    .await
 }

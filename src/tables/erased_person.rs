@@ -41,6 +41,11 @@ pub async fn of(conn: &mut PgConnection, people: &BTreeSet<Person>) -> sqlx::Res
         from unnest($1::text[], $2::text[]) person (corpid, external_userid)
         join erased_person on erased_person.corpid = person.corpid
             and erased_person.person = erased_hash(person.corpid, person.external_userid)
+        -- Who was erased as a customer by the shape of an id, and turned out to be a member, is not kept out.
+        where not exists (
+            select from member_alias
+            where member_alias.key = userid_key(person.external_userid) and member_alias.corpid = person.corpid
+        )
         "#,
         &corps,
         &ids,

@@ -1,115 +1,267 @@
-//! `member_alias`: which userid a member goes by now, for every id they ever had.
+//! `member_alias`: which userid a member goes by now, for every spelling of every id they ever had.
 //!
-//! Renames may arrive in any order, so a person is a *component*: all ids that renames connect. Its current id is
-//! the new id of its latest rename, by (time, id). Both are functions of the set of renames.
+//! Userids are the same in any case, and can be changed. Both may become known in any order, so a person is a
+//! *component*: all ids that are spellings of one another or that renames connect. Its current id is the new id of its
+//! latest rename, by (time, key), or its only one, as the directory spells it, or else as [`Named`] says. All of that is a
+//! function of the set of what was said, and everything recorded stands under the current id. Whoever stands here was
+//! named as a member; a message's sender alone is not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::{
-    changes::Rename,
-    ids::{CorpId, UserId},
+    changes::{Changes, Named, Person, Rename},
+    ids::{CorpId, ExternalUserId, UserId},
 };
 
-/// The ids that a rename made obsolete, and the one that took their place.
+/// What is known of the ids that a batch names.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The current ids of those that go by another one now.
+    pub current: BTreeMap<(CorpId, UserId), UserId>,
+    /// Senders with a customer's shape who are members, with their current ids.
+    pub members: BTreeMap<Person, UserId>,
+    /// Ids of which the batch says something new.
+    pub news: BTreeSet<(CorpId, UserId)>,
+}
+
+/// The ids under which rows may still stand, and the one under which they belong.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Moved {
     /// Ids under which rows may still stand.
     pub from: Vec<UserId>,
     /// The id under which they belong.
     pub to: UserId,
+    /// Whether no spelling of the id was known before.
+    pub is_new: bool,
 }
 
-/// Learns of a rename: joins the two ids' components and decides anew what the person goes by.
-pub async fn learn(conn: &mut PgConnection, rename: &Rename) -> sqlx::Result<Moved> {
-    let (old, new) = (rename.old.as_str(), rename.new.as_str());
-    let known = sqlx::query!(
+/// One spelling of one id, as it stands here.
+struct Alias {
+    alias: UserId,
+    current: UserId,
+    decided_at: Option<DateTime<Utc>>,
+    named: Named,
+}
+
+impl Alias {
+    /// Of several spellings of one id, the greatest counts.
+    fn rank(&self) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>, &UserId) {
+        let Named { said_at, directory_at } = self.named;
+        (directory_at, said_at.filter(|_| directory_at.is_none()), &self.alias)
+    }
+}
+
+/// Looks up everybody whom a batch mentions: the ids that name members, as they are spelled, and senders who are taken
+/// for customers, in any spelling.
+pub async fn look(conn: &mut PgConnection, changes: &Changes) -> sqlx::Result<Found> {
+    let mut named: BTreeMap<_, _> = changes.users().map(|key| (key, Named::default())).collect();
+    named.extend(changes.named.iter().map(|((corp, user), named)| ((corp, user), *named)));
+    let guessed = changes.guessed();
+    if named.is_empty() && guessed.is_empty() {
+        return Ok(Found::default());
+    }
+    let (corps, users): (Vec<_>, Vec<_>) = named.keys().map(|(corp, user)| (corp.0.clone(), user.0.clone())).unzip();
+    let said: Vec<_> = named.values().map(|it| it.said_at).collect();
+    let directory: Vec<_> = named.values().map(|it| it.directory_at).collect();
+    let (guess_corps, senders): (Vec<_>, Vec<_>) = guessed.into_iter().map(|(corp, sender)| (corp.0, sender.0)).unzip();
+    let rows = sqlx::query!(
         r#"
-        select alias as "alias: UserId", wechat_userid as "current: UserId", decided_at
-        from member_alias
-        where corpid = $1 and wechat_userid in (
-            select wechat_userid from member_alias where corpid = $1 and alias in ($2, $3)
-        )
+        select named.corpid as "corpid!: CorpId", named.userid as "userid!", alias.wechat_userid as "current: UserId",
+            false as "guessed!",
+            alias.alias is null
+                or named.said_at < coalesce(alias.said_at, 'infinity')
+                or named.directory_at > coalesce(alias.directory_at, '-infinity') as "news"
+        from unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[])
+            named (corpid, userid, said_at, directory_at)
+        left join member_alias alias on alias.corpid = named.corpid and alias.alias = named.userid
+        where alias.alias is null
+            or alias.wechat_userid <> alias.alias
+            or named.said_at < coalesce(alias.said_at, 'infinity')
+            or named.directory_at > coalesce(alias.directory_at, '-infinity')
+        union all
+        select guess.corpid, guess.sender, same.wechat_userid, true, false
+        from unnest($5::text[], $6::text[]) guess (corpid, sender)
+        cross join lateral (
+            select alias.wechat_userid from member_alias alias
+            where alias.key = userid_key(guess.sender) and alias.corpid = guess.corpid
+            limit 1
+        ) same
         "#,
-        rename.corpid.as_str(),
-        old,
-        new,
+        &corps,
+        &users,
+        &said as _,
+        &directory as _,
+        &guess_corps,
+        &senders,
     )
-    .fetch_all(&mut *conn)
+    .fetch_all(conn)
     .await?;
-    let decisions = known.iter().map(|row| (row.decided_at, row.current.clone()));
-    let said = (rename.at, rename.new.clone());
-    let (decided_at, to) = decisions.chain([said.clone()]).max().unwrap_or(said);
-    let mut ids: Vec<UserId> = known.into_iter().map(|row| row.alias).collect();
-    ids.extend([rename.old.clone(), rename.new.clone()]);
-    ids.sort();
-    ids.dedup();
-    write(conn, &rename.corpid, &ids, &to, decided_at).await?;
-    Ok(Moved { from: ids.into_iter().filter(|id| *id != to).collect(), to })
+    let mut found = Found::default();
+    for row in rows {
+        if row.guessed {
+            found.members.extend(row.current.map(|user| ((row.corpid, ExternalUserId(row.userid)), user)));
+            continue;
+        }
+        let key = (row.corpid, UserId(row.userid));
+        if row.news == Some(true) {
+            found.news.insert(key.clone());
+        }
+        if let Some(current) = row.current.filter(|it| *it != key.1) {
+            found.current.insert(key, current);
+        }
+    }
+    Ok(found)
 }
 
-/// The current ids of those among `users` that go by another one now.
+/// Learns how an id is spelled: joins it to the component of its other spellings.
+pub async fn name(conn: &mut PgConnection, corpid: &CorpId, user: &UserId, named: Named) -> sqlx::Result<Moved> {
+    let mut known = component(conn, corpid, std::slice::from_ref(user)).await?;
+    let mut moved = Moved { from: Vec::new(), to: user.clone(), is_new: known.is_empty() };
+    match known.iter_mut().find(|it| it.alias == *user) {
+        Some(it) => it.named.absorb(named),
+        None => {
+            moved.from.push(user.clone());
+            known.push(Alias { alias: user.clone(), current: user.clone(), decided_at: None, named });
+        }
+    }
+    let decided = decision(&known);
+    let key = decided.as_ref().map_or_else(|| user.key(), |(_, key)| key.clone());
+    settle(conn, corpid, known, &key, decided.map(|(at, _)| at), moved).await
+}
+
+/// Learns of a rename: joins the two ids' components and decides anew what the person goes by. Both ids are named before.
+pub async fn rename(conn: &mut PgConnection, rename: &Rename) -> sqlx::Result<Moved> {
+    let known = component(conn, &rename.corpid, &[rename.old.clone(), rename.new.clone()]).await?;
+    let said = (rename.at, rename.new.key());
+    let (decided_at, key) = decision(&known).into_iter().chain([said.clone()]).max().unwrap_or(said);
+    let from = known.iter().map(|it| it.alias.clone()).collect();
+    let moved = Moved { from, to: rename.new.clone(), is_new: false };
+    settle(conn, &rename.corpid, known, &key, Some(decided_at), moved).await
+}
+
+/// The current ids of those among `users`, in any spelling, that go by another one now.
 pub async fn resolve<'a>(
     conn: &mut PgConnection,
     users: impl Iterator<Item = (&'a CorpId, &'a UserId)>,
 ) -> sqlx::Result<BTreeMap<(CorpId, UserId), UserId>> {
-    let mut wanted: Vec<_> = users.collect();
-    wanted.sort();
-    wanted.dedup();
+    let wanted: BTreeSet<_> = users.collect();
     if wanted.is_empty() {
         return Ok(BTreeMap::new());
     }
     let (corps, ids): (Vec<_>, Vec<_>) = wanted.into_iter().map(|(corp, id)| (corp.0.clone(), id.0.clone())).unzip();
     let rows = sqlx::query!(
         r#"
-        select corpid as "corpid: CorpId", alias as "alias: UserId", alias.wechat_userid as "current: UserId"
-        from unnest($1::text[], $2::text[]) wanted (corpid, alias)
-        join member_alias alias using (corpid, alias)
-        where alias.wechat_userid <> alias
+        select wanted.corpid as "corpid!: CorpId", wanted.userid as "userid!: UserId",
+            same.wechat_userid as "current!: UserId"
+        from unnest($1::text[], $2::text[]) wanted (corpid, userid)
+        cross join lateral (
+            select alias.wechat_userid from member_alias alias
+            where alias.key = userid_key(wanted.userid) and alias.corpid = wanted.corpid
+            limit 1
+        ) same
+        where same.wechat_userid <> wanted.userid
         "#,
         &corps,
         &ids,
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().filter_map(|row| Some(((row.corpid?, row.alias?), row.current))).collect())
+    Ok(rows.into_iter().map(|row| ((row.corpid, row.userid), row.current)).collect())
 }
 
-/// The id that a member goes by now.
+/// The id that a member goes by now, whichever spelling of whichever id of theirs is given.
 pub async fn current(conn: &mut PgConnection, corpid: &CorpId, user: &UserId) -> sqlx::Result<UserId> {
-    let known = sqlx::query_scalar!(
-        r#"select wechat_userid as "current: UserId" from member_alias where corpid = $1 and alias = $2"#,
-        corpid.as_str(),
-        user.as_str(),
-    )
-    .fetch_optional(conn)
-    .await?;
-    Ok(known.unwrap_or_else(|| user.clone()))
+    let mut known = resolve(conn, std::iter::once((corpid, user))).await?;
+    Ok(known.remove(&(corpid.clone(), user.clone())).unwrap_or_else(|| user.clone()))
 }
 
-async fn write(
-    conn: &mut PgConnection,
-    corpid: &CorpId,
-    ids: &[UserId],
-    to: &UserId,
-    decided_at: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    let ids: Vec<_> = ids.iter().map(|id| id.0.clone()).collect();
-    sqlx::query!(
+/// Whether any spelling of this id was ever named as a member's.
+pub async fn is_member(conn: &mut PgConnection, corpid: &CorpId, id: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
         r#"
-        insert into member_alias (corpid, alias, wechat_userid, decided_at)
-        select $1, alias, $3, $4 from unnest($2::text[]) alias
-        on conflict on constraint member_alias_key
-        do update set wechat_userid = excluded.wechat_userid, decided_at = excluded.decided_at
+        select exists (select from member_alias where key = userid_key($2) and corpid = $1) as "member!"
         "#,
         corpid.as_str(),
-        &ids,
+        id,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Everything that belongs to the people who have one of these ids in any spelling.
+async fn component(conn: &mut PgConnection, corpid: &CorpId, ids: &[UserId]) -> sqlx::Result<Vec<Alias>> {
+    let keys: Vec<_> = ids.iter().map(UserId::key).collect();
+    let rows = sqlx::query!(
+        r#"
+        select alias as "alias: UserId", wechat_userid as "current: UserId", decided_at, said_at, directory_at
+        from member_alias
+        where corpid = $1 and wechat_userid = any(array(
+            select wechat_userid from member_alias where key = any($2) and corpid = $1
+        ))
+        order by alias collate "C"
+        "#,
+        corpid.as_str(),
+        &keys,
+    )
+    .fetch_all(conn)
+    .await?;
+    let aliases = rows.into_iter().map(|row| Alias {
+        alias: row.alias,
+        current: row.current,
+        decided_at: row.decided_at,
+        named: Named { said_at: row.said_at, directory_at: row.directory_at },
+    });
+    Ok(aliases.collect())
+}
+
+/// The latest rename that these were part of: when, and to which id.
+fn decision(known: &[Alias]) -> Option<(DateTime<Utc>, String)> {
+    known.iter().filter_map(|it| Some((it.decided_at?, it.current.key()))).max()
+}
+
+/// Decides how the id with this key is spelled and writes the component; `moved` says what was added to it.
+async fn settle(
+    conn: &mut PgConnection,
+    corpid: &CorpId,
+    known: Vec<Alias>,
+    key: &str,
+    decided_at: Option<DateTime<Utc>>,
+    mut moved: Moved,
+) -> sqlx::Result<Moved> {
+    let spellings = known.iter().filter(|it| it.alias.key() == key);
+    let best = spellings.max_by_key(|it| it.rank());
+    if let Some(best) = best {
+        moved.to = best.alias.clone();
+    }
+    // A spelling that gave way, and one that nobody knew: rows of a member who was bound or let in before may stand there.
+    if known.iter().any(|it| it.current != moved.to && it.alias == it.current) {
+        moved.from = known.iter().map(|it| it.alias.clone()).collect();
+    }
+    let to = moved.to.clone();
+    moved.from.retain(|it| *it != to);
+    let aliases: Vec<_> = known.iter().map(|it| it.alias.0.clone()).collect();
+    let said: Vec<_> = known.iter().map(|it| it.named.said_at).collect();
+    let directory: Vec<_> = known.iter().map(|it| it.named.directory_at).collect();
+    sqlx::query!(
+        r#"
+        insert into member_alias (corpid, alias, wechat_userid, decided_at, said_at, directory_at)
+        select $1, alias, $2, $3, said_at, directory_at
+        from unnest($4::text[], $5::timestamptz[], $6::timestamptz[]) it (alias, said_at, directory_at)
+        on conflict on constraint member_alias_key do update set
+            wechat_userid = excluded.wechat_userid, decided_at = excluded.decided_at,
+            said_at = excluded.said_at, directory_at = excluded.directory_at
+        "#,
+        corpid.as_str(),
         to.as_str(),
         decided_at,
+        &aliases,
+        &said as _,
+        &directory as _,
     )
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(moved)
 }

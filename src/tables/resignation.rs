@@ -137,7 +137,7 @@ pub async fn verify_overdue(conn: &mut PgConnection) -> sqlx::Result<usize> {
         update resignation set verified_at = now()
         where state = 'approved' and last_day < (now() at time zone 'Asia/Shanghai')::date
             and (verified_at is null or verified_at < now() - interval '1 hour')
-        returning corpid as "corpid: CorpId", wechat_userid
+        returning corpid as "corpid: CorpId", wechat_userid as "user: UserId"
         "#,
     )
     .fetch_all(&mut *conn)
@@ -145,7 +145,7 @@ pub async fn verify_overdue(conn: &mut PgConnection) -> sqlx::Result<usize> {
     for it in &overdue {
         let Some(app_id) = enterprise_wechat_config::speaker(conn, &it.corpid).await? else { continue };
         let task = Task { app_id, payload: None, due_at: now(conn).await?, deadline: None, marks: 1 };
-        task::enqueue(conn, &it.corpid, TaskKind::RefreshMember, &it.wechat_userid, task).await?;
+        task::enqueue(conn, &it.corpid, TaskKind::RefreshMember, &it.user.key(), task).await?;
     }
     Ok(overdue.len())
 }

@@ -203,7 +203,7 @@ pub async fn find_not_serving(conn: &mut PgConnection, run: i64, corpid: &CorpId
             and contact.wechat_userid not in (
                 select coalesce(alias.wechat_userid, served) from sync_shard
                 cross join unnest(users) served
-                left join member_alias alias on alias.corpid = $2 and alias.alias = served
+                left join member_alias alias on alias.key = userid_key(served) and alias.corpid = $2
                 where run_id = $1
             )
         group by contact.wechat_userid

@@ -158,6 +158,23 @@ pub async fn rename(conn: &mut PgConnection, corpid: &CorpId, from: &UserId, to:
     Ok(())
 }
 
+/// Messages of these senders, who were taken for customers, are a member's.
+pub async fn were_of(conn: &mut PgConnection, corpid: &CorpId, senders: &[String], user: &UserId) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update wechat_contact_record set wechat_userid = $3, sender = $3, external_userid = null
+        where corpid = $1 and external_userid = any($2) and sender = external_userid
+            and wechat_userid is null and contact_type <> 'event' and source = 'app'
+        "#,
+        corpid.as_str(),
+        senders,
+        user.as_str(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// A record that somebody writes down.
 #[derive(Debug)]
 pub struct ByHand<'a> {

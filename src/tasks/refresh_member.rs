@@ -29,16 +29,18 @@ pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> 
         // Taken before the question: what the answer says is at least as new.
         (tables::now(&mut conn).await?, user)
     };
-    let mut known = Known::default();
+    let (mut changes, mut known) = (Changes::default(), Known::default());
     let perhaps_left = match api.member(&user).await {
         Ok(member) => {
+            if member.user.is(&user) {
+                changes.directory_says(&task.corpid, &member.user, read_at);
+            }
             learn(&mut known, &member, read_at);
             member.status == LEFT
         }
         Err(error) if error.is(UNKNOWN_OR_OUT_OF_SIGHT) => true,
         Err(error) => return Err(error.into()),
     };
-    let mut changes = Changes::default();
     if perhaps_left {
         known.perhaps_left(read_at);
         let look = Task { app_id: task.app_id, payload: None, due_at: read_at, deadline: None, marks: 1 };

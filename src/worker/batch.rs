@@ -63,13 +63,37 @@ pub(super) async fn record(
     limit: i64,
     months: &mut KnownMonths,
 ) -> Result<Batch, Failed> {
+    match attempt(conn, since, limit, months, Company::Others).await? {
+        Some(batch) => Ok(batch),
+        // Once for each new spelling of a member's id, so it costs nothing that the deliveries are claimed again.
+        None => Ok(attempt(conn, since, limit, months, Company::Alone).await?.unwrap_or_default()),
+    }
+}
+
+/// Who may write to the same corps meanwhile.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Company {
+    /// Other batches, where the changes allow it.
+    Others,
+    /// Nobody.
+    Alone,
+}
+
+/// `None` if that needs the corps alone; then everything is as it was.
+async fn attempt(
+    conn: &mut PgConnection,
+    since: DateTime<Utc>,
+    limit: i64,
+    months: &mut KnownMonths,
+    company: Company,
+) -> Result<Option<Batch>, Failed> {
     let mut claimed_keys = Vec::new();
     let attempt = async {
         let mut transaction = conn.begin().await?;
         let claimed = inbox::claim(&mut transaction, since, limit).await?;
         if claimed.is_empty() {
             transaction.rollback().await?;
-            return Ok(Batch::default());
+            return Ok(Some(Batch::default()));
         }
         claimed_keys = claimed.iter().map(undone).collect();
         let mut batch = Batch { size: claimed.len(), ..Batch::default() };
@@ -92,11 +116,19 @@ pub(super) async fn record(
             }
         }
         inbox::ignore(&mut transaction, &changes.ignored).await?;
-        if apply::apply(&mut transaction, changes, months).await? == Tombstones::Some {
+        let written = match company {
+            Company::Others => apply::apply_beside_others(&mut transaction, changes, months).await?,
+            Company::Alone => Some(apply::apply(&mut transaction, changes, months).await?),
+        };
+        let Some(tombstones) = written else {
+            transaction.rollback().await?;
+            return Ok(None);
+        };
+        if tombstones == Tombstones::Some {
             batch.erased = erased::empty_late(&mut transaction, &claimed, &concerned).await?;
         }
         transaction.commit().await?;
-        Ok(batch)
+        Ok(Some(batch))
     };
     let result = attempt.await;
     result.map_err(|error| Failed { claimed: claimed_keys, error })

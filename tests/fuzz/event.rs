@@ -186,6 +186,7 @@ fn recording_obeys_the_laws(plaintext: &[u8], at: DateTime<Utc>, callback: &Call
     handlers::record(&source, callback, &mut twice);
     assert_eq!((&once.contacts, &once.members, &once.records), (&twice.contacts, &twice.members, &twice.records));
     assert_eq!((&once.activity, once.tasks.len()), (&twice.activity, twice.tasks.len()));
+    assert_eq!(once.named, twice.named);
 }
 
 /// Every text that would be written to the database.
@@ -202,6 +203,7 @@ fn texts(changes: &Changes) -> Vec<&str> {
             [&member.name, &member.avatar, &member.department].into_iter().flatten().map(|it| it.value.as_str()),
         );
     }
+    texts.extend(changes.named.keys().map(|(_, user)| user.as_str()));
     for record in changes.records.values() {
         texts.extend([record.sender.as_str(), record.content.as_str()]);
         texts.extend(record.event.as_deref().into_iter().chain(record.media_id.as_deref()));

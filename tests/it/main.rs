@@ -141,3 +141,6 @@ mod privacy;
 mod retention;
 
 mod upgrade;
+mod userids;
+
+mod userid_upgrade;

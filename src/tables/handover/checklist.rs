@@ -243,15 +243,15 @@ pub async fn pending(conn: &mut PgConnection, of: &Handover, limit: i64) -> sqlx
         select id, kind, subject, due_at, parked_at, reason, count(*) over () as "count!"
         from task
         where corpid = $1 and (
-            (kind = 'notify_staff' and payload::jsonb->>'wechat_userid' = $2)
-            or (kind = 'refresh_member' and subject = $2)
+            (kind = 'notify_staff' and userid_key(payload::jsonb->>'wechat_userid') = $2)
+            or (kind = 'refresh_member' and userid_key(subject) = $2)
             or (kind = 'handover' and subject = $3)
         )
         order by id
         limit $4
         "#,
         of.corpid.as_str(),
-        of.wechat_userid.as_str(),
+        of.wechat_userid.key(),
         of.id.to_string(),
         limit,
     )

@@ -124,6 +124,8 @@ pub async fn rename(conn: &mut PgConnection, corpid: &CorpId, from: &UserId, to:
         r#"
         delete from handover
         where corpid = $1 and wechat_userid = $2 and cause = 'left' and state in ('detected', 'cancelled')
+            -- A person's decision stays.
+            and cancelled_by is null
         "#,
         corpid.as_str(),
         from.as_str(),

@@ -136,7 +136,7 @@ pub struct Filter {
     pub state: Option<String>,
     /// Of this staff member.
     pub staff_id: Option<String>,
-    /// Of this member.
+    /// Of this member, by any id of theirs.
     pub wechat_userid: Option<String>,
     /// With a smaller number than this one.
     pub before: Option<i64>,
@@ -158,7 +158,9 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
         from handover
         where ($1::text is null or state = $1)
             and ($2::text is null or staff_id = $2)
-            and ($3::text is null or wechat_userid = $3)
+            and ($3::text is null or wechat_userid = $3 or (corpid, wechat_userid) in (
+                select alias.corpid, alias.wechat_userid from member_alias alias where alias.key = userid_key($3)
+            ))
             and ($4::bigint is null or id < $4)
             and ($5::text is null or (corpid = $5 and exists (
                 select from handover_successor own where own.handover_id = handover.id and own.staff_id = $6

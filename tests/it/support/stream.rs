@@ -15,7 +15,8 @@ pub(crate) fn any_plaintext(begin: i64) -> impl Strategy<Value = String> {
     let seconds = begin..begin + 6;
     // Now and then a time is in milliseconds, or there is none.
     let at = prop_oneof![8 => seconds.clone(), 1 => seconds.prop_map(|it| it * 1_000), 1 => Just(0)];
-    let user = prop::sample::select(vec!["ann", "bob", "cai", "dee"]);
+    // Userids are the same in any case, and one looks like a customer's.
+    let user = prop::sample::select(vec!["ann", "Ann", "bob", "BOB", "cai", "dee", "wmLi", "WMli"]);
     let customer = prop::sample::select(vec!["wmX", "wmY", "woZ"]);
     let change = prop::sample::select(vec![
         "add_external_contact",
@@ -70,6 +71,8 @@ pub(crate) async fn found(db: &TestDb, corp: u32, begin: i64) -> i32 {
          insert into staff_wechat_bind (corpid, staff_id, wechat_userid, wechat_name, bound_at) values
              ('ww{corp}', 'S1', 'ann', 'Ann?', to_timestamp({begin} + 2)), ('ww{corp}', 'S2', 'bob', null, to_timestamp({begin} + 2)),
              ('ww{corp}', 'S3', 'cai', null, to_timestamp({begin} + 4));
+         insert into member_alias (corpid, alias, wechat_userid) values
+             ('ww{corp}', 'ann', 'ann'), ('ww{corp}', 'bob', 'bob'), ('ww{corp}', 'cai', 'cai');
          insert into contact_way (corpid, state, customer_id, staff_id, wechat_userid, expires_at) values
              ('ww{corp}', 'way_a', 'C-3', 'S1', 'ann', to_timestamp({begin} + 9));"
     ))
