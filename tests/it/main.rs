@@ -33,8 +33,8 @@ mod terminal;
 
 mod embedded;
 
-mod private_cluster;
 mod event_time;
+mod private_cluster;
 
 mod typed_text;
 
