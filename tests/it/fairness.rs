@@ -6,7 +6,8 @@ use serde_json::json;
 use tokio::{sync::watch, task::JoinHandle};
 use wecomd::{
     changes::TaskKind,
-    ids::{CorpId, ExternalUserId},
+    ids::{CorpId, ExternalUserId, UserId},
+    sandbox::AppKind,
     sync::{Over, SLICE},
     tables::{
         sync_run::Which,
@@ -107,6 +108,31 @@ async fn nine_corps_that_wecom_does_not_serve_do_not_hold_up_the_tasks_of_the_te
         assert_eq!(db.count("select count(*) from task where parked_at is not null").await, 0, "{ends:?}");
         ten.finish().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nine_corps_whose_greetings_get_no_answer_do_not_delay_the_tenth_s() {
+    let mut ten = Ten::start(Ends::Silent, false).await;
+    ten.acting.member("ann", "安", &[]);
+    let app = ten.acting.app.corp.app(AppKind::App).expect("an app").name.clone();
+    let words = json!({ "name": app, "welcome_message": "您好" });
+    assert_eq!(ten.acting.app.ask("POST", "/api/enterprise-wechat/config", Some(words)).await.status, 200);
+    let (ann, alice) = (UserId::from("ann"), ExternalUserId::from("wmSERVED0"));
+    ten.acting.platform.add(&ann, &alice).await.expect("added");
+    ten.acting.platform.pushed().await;
+    ten.acting.app.drain().await;
+    // The others' are more pressing, and there are more than all places can try meanwhile.
+    ten.pile_up(TaskKind::Welcome, BACKLOG).await;
+    let wishes = "update task set deadline = now() + interval '15 s', payload = json_build_object(
+        'external_userid', subject, 'wechat_userid', 'ann') where subject like 'wmSTUCK%'";
+    ten.acting.app.db.execute(wishes).await;
+    ten.work();
+    let db = &ten.acting.app.db;
+    let sent = "select count(*) from welcome where external_userid = 'wmSERVED0' and outcome = 'sent'";
+    until("the tenth corp's customer is greeted", async || db.count(sent).await == 1).await;
+    let soon = "select count(*) from welcome where sent_at < received_at + interval '8 s'";
+    assert_eq!(db.count(soon).await, 1, "before the others' time was over");
+    ten.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

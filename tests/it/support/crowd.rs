@@ -84,6 +84,7 @@ impl Crowd {
                 agentid: Some("1000002".to_owned()),
                 secret: Some(format!("secret-{corpid}").into()),
                 token: Some("token".to_owned().into()),
+                welcome_message: Some(Some("您好".to_owned())),
                 encoding_aes_key: Some("jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C".to_owned().into()),
                 ..NewConfig::default()
             };
