@@ -23,7 +23,7 @@ pub use accept::{Inbox, NotStored, Standing};
 pub use claim::{
     Claimed, DEPTH_MAX, Ticket, claim, claim_again, database_standing, depth, ignore, park, postpone, replay,
 };
-pub use erase::{Looked, count_strays, drop_strays, empty, forget_ignored, mentions, unsettled};
+pub use erase::{Looked, count_strays, drop_strays, empty, forget_ignored, mentions, unqueue, unsettled};
 pub use event_time::event_time;
 pub use list::{
     Filter, Listed, NotAState, Shown, State, count, count_stored, latest_of, list, received_at, recorded_plaintexts,

@@ -14,7 +14,10 @@ const LOOK: Duration = Duration::from_secs(1);
 const TROUBLE: Duration = Duration::from_secs(5);
 
 /// How many corps' runs one process works at.
-const RUNS_MAX: usize = 4;
+const RUNS_MAX: u32 = 4;
+
+/// How many connections they need at once: each one for its step, and one to say meanwhile that it is alive.
+pub const CONNECTIONS: u32 = 2 * RUNS_MAX;
 
 /// What the operator decided.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +31,7 @@ pub async fn work(sync: Sync, settings: Settings, mut stopping: watch::Receiver<
     let mut runs = JoinSet::new();
     while !*stopping.borrow() {
         let mut pause = LOOK;
-        if runs.len() < RUNS_MAX {
+        if runs.len() < RUNS_MAX as usize {
             match look(&sync, settings).await {
                 Ok(Some(run)) => {
                     let mut stop = stopping.clone();

@@ -174,7 +174,7 @@ pub async fn take_over(conn: &mut PgConnection, way: &ContactWay, before: DateTi
     let done = sqlx::query!(
         r#"
         update contact_way set attempted_at = now()
-        where id = $1 and config_id is null and ended_at is null and attempted_at = $2 and attempted_at < $3
+        where id = $1 and num_nonnulls(config_id, ended_at) = 0 and attempted_at = $2 and attempted_at < $3
         "#,
         way.id,
         way.attempted_at,
@@ -211,9 +211,7 @@ pub async fn undo(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
 
 /// It is given out no more: another may be made for the same purpose.
 pub async fn end(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
-    sqlx::query!("update contact_way set ended_at = now() where id = $1 and ended_at is null", id)
-        .execute(conn)
-        .await?;
+    sqlx::query!("update contact_way set ended_at = coalesce(ended_at, now()) where id = $1", id).execute(conn).await?;
     Ok(())
 }
 
@@ -247,15 +245,14 @@ pub async fn claim_needless(conn: &mut PgConnection, rest: TimeDelta, limit: i64
         r#"
         update contact_way
         set delete_due_at = now() + $1::bigint * interval '1 second', ended_at = coalesce(ended_at, now())
-        where id in (
+        where id = any(array(
             select id from contact_way
             where deleted_at is null and config_id is not null
-                and (used_at is not null or expires_at < now())
-                and (delete_due_at is null or delete_due_at < now())
-            order by id
+                and contact_way_needless_at(used_at, expires_at, delete_due_at) < now()
+            order by contact_way_needless_at(used_at, expires_at, delete_due_at)
             limit $2
             for update skip locked
-        )
+        ))
         returning id, corpid as "corpid: CorpId", config_id as "config_id!"
         "#,
         rest.num_seconds(),

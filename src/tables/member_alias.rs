@@ -27,11 +27,15 @@ pub async fn learn(conn: &mut PgConnection, rename: &Rename) -> sqlx::Result<Mov
     let (old, new) = (rename.old.as_str(), rename.new.as_str());
     let known = sqlx::query!(
         r#"
-        select alias as "alias: UserId", wechat_userid as "current: UserId", decided_at
-        from member_alias
-        where corpid = $1 and wechat_userid in (
-            select wechat_userid from member_alias where corpid = $1 and alias in ($2, $3)
-        )
+        select known.alias as "alias!: UserId", known.wechat_userid as "current!: UserId", known.decided_at as "decided_at!"
+        from (
+            select distinct wechat_userid from member_alias where corpid = $1 and alias in ($2, $3) offset 0
+        ) current
+        cross join lateral (
+            select alias.* from member_alias alias
+            where alias.wechat_userid = current.wechat_userid and alias.corpid is not distinct from $1
+            offset 0
+        ) known
         "#,
         rename.corpid.as_str(),
         old,

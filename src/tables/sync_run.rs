@@ -5,9 +5,10 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
+use super::plans;
 use crate::ids::CorpId;
 
 /// How long a worker may be silent before another takes its run over, in seconds.
@@ -107,7 +108,9 @@ pub struct Counts {
 
 /// Begins a run, unless one is running.
 pub async fn begin(conn: &mut PgConnection, corpid: &CorpId) -> sqlx::Result<Option<i64>> {
-    sqlx::query_scalar!(
+    let mut transaction = conn.begin().await?;
+    plans::whole(&mut transaction).await?;
+    let run = sqlx::query_scalar!(
         r#"
         insert into sync_run (corpid, expected)
         values ($1, (select count(*) from customer_wechat_contact
@@ -117,14 +120,19 @@ pub async fn begin(conn: &mut PgConnection, corpid: &CorpId) -> sqlx::Result<Opt
         "#,
         corpid.as_str(),
     )
-    .fetch_optional(conn)
-    .await
+    .fetch_optional(&mut *transaction)
+    .await?;
+    plans::keyed(&mut transaction).await?;
+    transaction.commit().await?;
+    Ok(run)
 }
 
 /// Begins a run for every corp that has none of this turn yet and none running. A corp that never had one waits for
 /// the first turn after its first app was added. Only apps that can call count.
 pub async fn begin_scheduled(conn: &mut PgConnection, turn: DateTime<Utc>) -> sqlx::Result<Vec<i64>> {
-    sqlx::query_scalar!(
+    let mut transaction = conn.begin().await?;
+    plans::whole(&mut transaction).await?;
+    let runs = sqlx::query_scalar!(
         r#"
         insert into sync_run (corpid, scheduled_for, expected)
         select corpid, $1, (select count(*) from customer_wechat_contact contact
@@ -140,8 +148,10 @@ pub async fn begin_scheduled(conn: &mut PgConnection, turn: DateTime<Utc>) -> sq
         "#,
         turn,
     )
-    .fetch_all(conn)
-    .await
+    .fetch_all(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(runs)
 }
 
 /// Takes the corp's latest run up again if it failed not long ago.
@@ -149,7 +159,7 @@ pub async fn resume_failed(conn: &mut PgConnection, corpid: &CorpId) -> sqlx::Re
     let run = sqlx::query_scalar!(
         r#"
         update sync_run set state = 'running', reason = null, trouble = null, finished_at = null
-        where id = (select id from sync_run where corpid = $1 order by id desc limit 1)
+        where id = (select id from sync_run where corpid = $1 order by started_at desc limit 1)
             and state = 'failed' and finished_at > now() - make_interval(hours => $2)
         returning id
         "#,
@@ -200,7 +210,7 @@ pub async fn look(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<Option
         r#"
         select phase, departments, position, cursor, members_from, contacts, expected, clock_timestamp() as "now!"
         from sync_run
-        where id = $1 and holder = $2 and state = 'running'
+        where id = $1 and holder = $2 and state is not distinct from 'running'
         "#,
         lease.run,
         lease.holder,
@@ -227,7 +237,7 @@ pub async fn count(conn: &mut PgConnection, lease: &Lease, counts: &Counts) -> s
         update sync_run set calls = calls + $3, members = members + $4, contacts = contacts + $5,
             unassigned = unassigned + $6, trouble = null, heartbeat_at = now(),
             leased_until = now() + make_interval(secs => $7)
-        where id = $1 and holder = $2 and state = 'running'
+        where id = $1 and holder = $2 and state is not distinct from 'running'
         "#,
         lease.run,
         lease.holder,
@@ -247,7 +257,7 @@ pub async fn beat(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<bool> 
     let alive = sqlx::query!(
         r#"
         update sync_run set heartbeat_at = now(), leased_until = now() + make_interval(secs => $3)
-        where id = $1 and holder = $2 and state = 'running'
+        where id = $1 and holder = $2 and state is not distinct from 'running'
         "#,
         lease.run,
         lease.holder,
@@ -264,7 +274,7 @@ pub async fn wait(conn: &mut PgConnection, lease: &Lease, trouble: &str) -> sqlx
         r#"
         update sync_run set trouble = $3, calls = calls + 1, heartbeat_at = now(),
             leased_until = now() + make_interval(secs => $4)
-        where id = $1 and holder = $2 and state = 'running'
+        where id = $1 and holder = $2 and state is not distinct from 'running'
         "#,
         lease.run,
         lease.holder,
@@ -336,7 +346,7 @@ pub async fn fail(conn: &mut PgConnection, lease: &Lease, reason: &str) -> sqlx:
         r#"
         update sync_run set state = 'failed', reason = $3, trouble = null, calls = calls + 1,
             finished_at = clock_timestamp(), holder = null, leased_until = null
-        where id = $1 and holder = $2 and state = 'running'
+        where id = $1 and holder = $2 and state is not distinct from 'running'
         "#,
         lease.run,
         lease.holder,
@@ -350,7 +360,7 @@ pub async fn fail(conn: &mut PgConnection, lease: &Lease, reason: &str) -> sqlx:
 /// Lets go of a run, so that others need not wait until the lease has ended.
 pub async fn release(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<()> {
     sqlx::query!(
-        "update sync_run set holder = null, leased_until = null where id = $1 and holder = $2 and state = 'running'",
+        "update sync_run set holder = null, leased_until = null where id = $1 and holder = $2 and state is not distinct from 'running'",
         lease.run,
         lease.holder,
     )
@@ -364,7 +374,7 @@ pub async fn cancel(conn: &mut PgConnection, run: i64) -> sqlx::Result<()> {
     let cancelled = sqlx::query!(
         r#"
         update sync_run set state = 'cancelled', finished_at = clock_timestamp(), holder = null, leased_until = null
-        where id = $1 and state = 'running'
+        where id = $1 and state is not distinct from 'running'
         "#,
         run,
     )

@@ -26,6 +26,8 @@ mod kill;
 
 mod order;
 
+mod plans;
+
 mod outage;
 
 mod poison;

@@ -65,15 +65,25 @@ pub async fn claim(conn: &mut PgConnection, kind: TaskKind, limit: i64, lease: D
             order by deadline, due_at, id
             limit $2
             for update skip locked
-        ), others as (
+        ), late as (
             select id from task
             where kind = $1 and parked_at is null and due_at <= now() and (leased_until is null or leased_until <= now())
-                and (deadline is null or deadline <= now())
+                and deadline <= now()
             order by deadline, due_at, id
             limit greatest($2 - (select count(*) from in_time), 0)
             for update skip locked
+        ), dateless as (
+            -- By themselves, so that the walk along the index ends with those that are due.
+            select id from task
+            where kind = $1 and parked_at is null and due_at <= now() and (leased_until is null or leased_until <= now())
+                and deadline is null
+            order by deadline, due_at, id
+            limit greatest($2 - (select count(*) from in_time) - (select count(*) from late), 0)
+            for update skip locked
         ), picked as (
-            select id, true as in_time from in_time union all select id, false from others
+            select id, true as in_time from in_time
+            union all select id, false from late
+            union all select id, false from dateless
         )
         update task
         set lease = gen_random_uuid(), leased_until = now() + $3, attempts = attempts + 1
