@@ -8,14 +8,14 @@
 //! - A look-up names by `=` the columns of its index and no others. What only narrows its rows further is compared by
 //!   `is not distinct from`, which no index serves: the corp (it leads the keys, and nearly all rows are of one corp),
 //!   or the member, where a key is looked up by corp and customer.
-//! - A look-up that follows from another row is a lateral subselect with `offset 0`, which keeps the order of the joins.
+//! - A look-up that follows from another row is a lateral subselect with `offset 0`, which keeps the joins in order.
 //! - The condition of a partial index that is not meant stands outside of such a subselect: to a planner that knows
 //!   nothing of a table, a walk through the whole of a partial index is as cheap as a look-up.
 //! - A text is compared in the collation of the index (`collate "default"`, where the other side has `"C"`).
 
 use sqlx::{PgConnection, postgres::PgConnectOptions};
 
-/// How many statements a connection keeps with their plans: more than there are, so that none is planned again and again.
+/// How many statements a connection keeps with their plans: more than there are, so that none is planned again.
 const STATEMENTS_MAX: usize = 500;
 
 /// What fixes a plan.
