@@ -9,9 +9,6 @@ alter table handover_item
 -- When WeCom was last asked about what is overdue.
 alter table handover
     add column overdue_polled_at timestamptz;
--- What callbacks may be about.
-drop index handover_item_waiting;
-create index handover_item_waiting on handover_item (subject) where state in ('calling', 'waiting', 'overdue');
 -- Of how many handovers' items is asked daily; most companies have none.
 create index handover_item_overdue on handover_item (handover_id) where state = 'overdue';
 

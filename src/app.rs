@@ -24,7 +24,7 @@ use crate::{
     privacy::{self, Eraser, Retention},
     server::{self, AdminDoor, BodyRoom, CallbackDoor, Health, Limits, Proxies},
     sync::{self, Sync},
-    tables::{MIGRATOR, access_log::months, contact_flow_setting, work_order::Patience},
+    tables::{MIGRATOR, access_log::months, contact_flow_setting, plans, work_order::Patience},
     tasks, telemetry,
     vault::Vault,
     wecom::{self, Wecom},
@@ -57,8 +57,11 @@ const ADMIN_STATEMENT_LIMIT: &str = "15s";
 /// How long a request of the admin API waits for a connection.
 const POOL_LIMIT: Duration = Duration::from_secs(5);
 
-/// How many connections the lanes of tasks need beside their tasks: one each, and one to look at the queue.
-const TASKS_POOL_SPARE: u32 = 5;
+/// How many connections the acting half needs beside its tasks: one for each lane, one to look at the queue.
+const LANES_SPARE: u32 = 5;
+
+/// And for the keeper, and to look for runs of reconciling.
+const KEEPERS: u32 = 2;
 
 /// Beside its own limit, how long a call that moves customers may take until its outcome is asked about.
 const OUTCOME_SPARE: Duration = Duration::from_secs(15);
@@ -76,7 +79,7 @@ pub struct App {
     committer: JoinHandle<()>,
     workers: Vec<JoinHandle<()>>,
     followers: Vec<JoinHandle<()>>,
-    tasks_pool: PgPool,
+    acting_pool: PgPool,
 }
 
 /// Tells every part to stop when it is dropped, so that nothing goes on when a program gives up half-way.
@@ -97,10 +100,8 @@ pub fn connect_options(url: &SecretString) -> anyhow::Result<PgConnectOptions> {
 
 /// A pool to the database, once it answers; retried while the database is only starting.
 pub async fn connect(options: &PgConnectOptions, pool_max: u32) -> anyhow::Result<PgPool> {
-    // Plans for the values at hand: one for any value would lock every partition there is.
-    let options = options
-        .clone()
-        .options([("statement_timeout", ADMIN_STATEMENT_LIMIT), ("plan_cache_mode", "force_custom_plan")]);
+    // Plans for the values at hand: one for any value would lock every partition there is, too.
+    let options = plans::fresh(options.clone()).options([("statement_timeout", ADMIN_STATEMENT_LIMIT)]);
     let pool = PgPoolOptions::new().max_connections(pool_max).acquire_timeout(POOL_LIMIT).connect_lazy_with(options);
     let began = std::time::Instant::now();
     loop {
@@ -156,8 +157,8 @@ impl App {
             public_url: config.wecom.public_url.trim_end_matches('/').to_owned(),
         };
         // The way to WeCom reads its tokens there, too.
-        let tasks_pool = tasks_pool(config, &options);
-        let wecom = Wecom::new(&wecom_settings(config), tasks_pool.clone(), vault.clone())?;
+        let acting_pool = acting_pool(config, &options);
+        let wecom = Wecom::new(&wecom_settings(config), acting_pool.clone(), vault.clone())?;
         let media = MediaStore::new(&config.media_location(), config.media.bytes_max).context("media.location")?;
         let flow = flow_settings(config);
         let mut conn = pool.acquire().await?;
@@ -166,9 +167,9 @@ impl App {
             tracing::warn!(error = %error, "the access log's next month could not be made yet");
         }
         drop(conn);
-        let sync = Sync { pool: pool.clone(), wecom: wecom.clone() };
+        let sync = Sync { pool: acting_pool.clone(), wecom: wecom.clone() };
         let backups = backups(config, database, &vault, &media);
-        let keeper = Keeper::new(pool.clone(), wecom.clone(), &flow);
+        let keeper = Keeper::new(acting_pool.clone(), wecom.clone(), &flow);
         let admin_half = Arc::new(Admin {
             pool: pool.clone(),
             vault,
@@ -210,7 +211,7 @@ impl App {
         }
         if config.tasks.enabled {
             let context = tasks::Context {
-                pool: tasks_pool.clone(),
+                pool: acting_pool.clone(),
                 wecom: admin_half.wecom.clone(),
                 media: admin_half.media.clone(),
                 handover: handover_settings(config),
@@ -218,7 +219,7 @@ impl App {
             workers.extend(tasks::start(&context, &tasks_settings(config), &options, &stopping));
         }
         let followers = vec![
-            tokio::spawn(tasks::watch(tasks_pool.clone(), said)),
+            tokio::spawn(tasks::watch(acting_pool.clone(), said)),
             tokio::spawn(backup::watch(pool, backup_schedule, backups_said)),
             tokio::spawn(apps.follow()),
             tokio::spawn(admin::note(admin_half.clone())),
@@ -226,7 +227,7 @@ impl App {
             tokio::spawn(telemetry::upkeep(metrics)),
         ];
         let (public, admin) = addresses;
-        Ok(Self { public, admin, admin_half, stop, doors, committer, workers, followers, tasks_pool })
+        Ok(Self { public, admin, admin_half, stop, doors, committer, workers, followers, acting_pool })
     }
 
     /// Stops accepting, answers what is in hand, settles what is claimed.
@@ -262,7 +263,7 @@ impl App {
             Err(_) => tracing::warn!("{LAST_COUNTS_LOST}: the database does not answer"),
         }
         let close = async {
-            self.tasks_pool.close().await;
+            self.acting_pool.close().await;
             self.admin_half.pool.close().await;
         };
         if tokio::time::timeout(POOLS_CLOSE_LIMIT, close).await.is_err() {
@@ -360,10 +361,11 @@ fn tasks_settings(config: &Config) -> tasks::Settings {
     tasks::Settings { welcome, notify_staff, refresh, fetch_media, handover }
 }
 
-/// Connections for tasks alone, one for each at once and for each lane: a greeting never waits behind administrators.
-fn tasks_pool(config: &Config, options: &PgConnectOptions) -> PgPool {
-    let options = options.clone().options([("statement_timeout", ADMIN_STATEMENT_LIMIT)]);
-    let connections = tasks_settings(config).total() + TASKS_POOL_SPARE;
+/// Connections for what acts by itself: as many as it ever needs at once, so that a greeting waits for nobody. Plans are
+/// fixed there.
+pub fn acting_pool(config: &Config, options: &PgConnectOptions) -> PgPool {
+    let options = plans::fixed(options.clone()).options([("statement_timeout", ADMIN_STATEMENT_LIMIT)]);
+    let connections = tasks_settings(config).total() + LANES_SPARE + sync::CONNECTIONS + KEEPERS;
     PgPoolOptions::new().max_connections(connections).acquire_timeout(POOL_LIMIT).connect_lazy_with(options)
 }
 

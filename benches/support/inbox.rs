@@ -30,6 +30,11 @@ pub(crate) async fn fill(options: &PgConnectOptions, supply: &mut Supply, callba
         let id = apps.get(&supply.app(&push)?.name).context("an app that is not configured")?;
         plaintexts.push((*id, push.plaintext.into_bytes()));
     }
+    store(options, plaintexts).await
+}
+
+/// Stores plaintexts, each for the app of that id.
+pub(crate) async fn store(options: &PgConnectOptions, plaintexts: Vec<(i32, Vec<u8>)>) -> anyhow::Result<()> {
     let (inbox, committer) = Inbox::start(options.clone(), Wake::default());
     let (plaintexts, next) = (Arc::new(plaintexts), Arc::new(AtomicUsize::new(0)));
     let mut storing = JoinSet::new();
@@ -49,7 +54,8 @@ pub(crate) async fn fill(options: &PgConnectOptions, supply: &mut Supply, callba
     Ok(committer.await?)
 }
 
-async fn app_ids(options: &PgConnectOptions) -> anyhow::Result<HashMap<String, i32>> {
+/// The ids of the apps by their names.
+pub(crate) async fn app_ids(options: &PgConnectOptions) -> anyhow::Result<HashMap<String, i32>> {
     use sqlx::Connection;
     let mut conn = PgConnection::connect_with(options).await?;
     let rows: Vec<(String, i32)> =

@@ -49,7 +49,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
     let mut stop = Stop::new()?;
     with_pool(config, async |pool| {
         let wecom = Wecom::new(&app::wecom_settings(config), pool.clone(), vault)?;
-        let sync = Sync { pool: pool.clone(), wecom };
+        let sync = Sync { pool: app::acting_pool(config, &pool.connect_options()), wecom };
         let mut corps = enterprise_wechat_config::corps(&mut *pool.acquire().await?).await?;
         corps.retain(|it| arguments.corp.as_ref().is_none_or(|wanted| it.0 == *wanted));
         anyhow::ensure!(!corps.is_empty(), "there is no app of such a corp: add one with `wecomd config add`");

@@ -90,14 +90,12 @@ async fn mentions_within(
     Ok(looked)
 }
 
-/// Empties these deliveries: their keys stay, and nothing is to be recorded from them any more. What a worker has in hand
-/// at this moment, it judges itself.
-pub async fn empty(conn: &mut PgConnection, keys: &[DeliveryKey]) -> sqlx::Result<u64> {
+/// Takes these deliveries out of the queue: nothing is to be recorded from them any more. What a worker has in hand at this
+/// moment, it judges itself.
+pub async fn unqueue(conn: &mut PgConnection, keys: &[DeliveryKey]) -> sqlx::Result<()> {
     if keys.is_empty() {
-        return Ok(0);
+        return Ok(());
     }
-    let mut keys = keys.to_vec();
-    keys.sort_unstable_by_key(|it| (it.event_at, it.hash, it.app_id));
     let (times, apps, hashes) = columns(keys.iter());
     sqlx::query!(
         r#"
@@ -113,8 +111,19 @@ pub async fn empty(conn: &mut PgConnection, keys: &[DeliveryKey]) -> sqlx::Resul
         &apps,
         &hashes,
     )
-    .execute(&mut *conn)
+    .execute(conn)
     .await?;
+    Ok(())
+}
+
+/// Empties these deliveries: their keys stay. One that is still queued is settled without being read.
+pub async fn empty(conn: &mut PgConnection, keys: &[DeliveryKey]) -> sqlx::Result<u64> {
+    if keys.is_empty() {
+        return Ok(0);
+    }
+    let mut keys = keys.to_vec();
+    keys.sort_unstable_by_key(|it| (it.event_at, it.hash, it.app_id));
+    let (times, apps, hashes) = columns(keys.iter());
     let emptied = sqlx::query_scalar!(
         r#"
         with given as materialized (

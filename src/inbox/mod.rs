@@ -27,7 +27,7 @@ pub use accept::{Inbox, NotStored, try_storing};
 pub use claim::{
     Claimed, DEPTH_MAX, Ticket, claim, claim_again, database_standing, depth, ignore, overdue_s, park, postpone, replay,
 };
-pub use erase::{Looked, count_strays, drop_strays, empty, forget_ignored, mentions, note_dropped, unsettled};
+pub use erase::{Looked, count_strays, drop_strays, empty, forget_ignored, mentions, note_dropped, unqueue, unsettled};
 pub use event_time::event_time;
 pub use list::{
     Filter, Listed, NotAState, Shown, State, count, count_stored, latest_of, list, received_at, recorded_plaintexts,

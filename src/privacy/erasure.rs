@@ -61,6 +61,7 @@ impl Eraser {
             transaction.commit().await?;
             return self.delete_files(&running).await;
         };
+        inbox::unqueue(&mut transaction, &looked.mentioning).await?;
         let emptied = inbox::empty(&mut transaction, &looked.mentioning).await?;
         erasure::looked(&mut transaction, running.id, &last, emptied).await?;
         transaction.commit().await?;

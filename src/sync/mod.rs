@@ -33,7 +33,7 @@ use sqlx::PgPool;
 
 pub use run::{Over, Run, Step};
 pub use schedule::{Schedule, begin_due, begin_due_now, last_turn};
-pub use work::{Settings, work};
+pub use work::{CONNECTIONS, Settings, work};
 
 use crate::{
     ids::CorpId,

@@ -17,10 +17,13 @@ const LOOK: Duration = Duration::from_secs(1);
 const TROUBLE: Duration = Duration::from_secs(5);
 
 /// How many corps' runs one process works at.
-const RUNS_MAX: usize = 8;
+const RUNS_MAX: u32 = 8;
 
 /// How many of these may be such whose last step came to nothing: the next one may take until its time-out as well.
-const TROUBLED_MAX: usize = RUNS_MAX / 2;
+const TROUBLED_MAX: u32 = RUNS_MAX / 2;
+
+/// How many connections they need at once: each one for its step, and one to say meanwhile that it is alive.
+pub const CONNECTIONS: u32 = 2 * RUNS_MAX;
 
 /// What the operator decided.
 #[derive(Debug, Clone, Copy)]
@@ -34,8 +37,8 @@ pub async fn work(sync: Sync, settings: Settings, mut stopping: watch::Receiver<
     let (mut runs, mut troubled) = (JoinSet::new(), HashSet::new());
     while !*stopping.borrow() {
         let mut pause = LOOK;
-        if runs.len() < RUNS_MAX {
-            let which = if troubled.len() < TROUBLED_MAX { Which::Any } else { Which::Untroubled };
+        if runs.len() < RUNS_MAX as usize {
+            let which = if troubled.len() < TROUBLED_MAX as usize { Which::Any } else { Which::Untroubled };
             match look(&sync, settings, which).await {
                 Ok(Some(run)) => {
                     let (mut stop, is_troubled) = (stopping.clone(), run.is_troubled());

@@ -190,8 +190,17 @@ pub async fn revoke_of(conn: &mut PgConnection, corps: &[String], staff: &[Strin
     sqlx::query!(
         r#"
         update api_token set revoked_at = now()
-        from unnest($1::text[], $2::text[]) gone (corpid, staff_id)
-        where api_token.staff_id = gone.staff_id and api_token.corpid = gone.corpid and revoked_at is null
+        where id = any(array(
+            select own.id
+            from unnest($1::text[], $2::text[]) gone (corpid, staff_id)
+            cross join lateral (
+                select id, corpid from api_token
+                where api_token.staff_id = gone.staff_id and revoked_at is null
+                offset 0
+            ) own
+            where own.corpid = gone.corpid
+        ))
+            and revoked_at is null
         "#,
         corps,
         staff,

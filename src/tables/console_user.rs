@@ -110,9 +110,13 @@ pub async fn turn_out(conn: &mut PgConnection, corps: &[String], users: &[String
     sqlx::query!(
         r#"
         delete from console_user allowed
-        using unnest($1::text[], $2::text[]) of_batch (corpid, wechat_userid), member
+        using unnest($1::text[], $2::text[]) of_batch (corpid, wechat_userid)
+        cross join lateral (
+            select left_at, joined_at from member
+            where member.corpid = of_batch.corpid and member.wechat_userid = of_batch.wechat_userid
+            offset 0
+        ) member
         where allowed.corpid = of_batch.corpid and allowed.wechat_userid = of_batch.wechat_userid
-            and member.corpid = of_batch.corpid and member.wechat_userid = of_batch.wechat_userid
             and member.left_at >= coalesce(member.joined_at, '-infinity')
         "#,
         corps,
@@ -130,7 +134,8 @@ pub async fn rename(conn: &mut PgConnection, corpid: &CorpId, from: &UserId, to:
         with former as (
             delete from console_user where corpid = $1 and wechat_userid = $2 returning role, own_only, added_by, added_at
         ), moved as (
-            update console_session set wechat_userid = $3 where corpid = $1 and wechat_userid = $2
+            update console_session set wechat_userid = $3
+            where wechat_userid = $2 and corpid is not distinct from $1
         )
         insert into console_user (corpid, wechat_userid, role, own_only, added_by, added_at)
         select $1, $3, role, own_only, added_by, added_at from former

@@ -242,7 +242,7 @@ pub async fn take_over(
     let done = sqlx::query!(
         r#"
         update contact_way set attempted_at = now(), expires_at = now() + $4::bigint * interval '1 second'
-        where id = $1 and config_id is null and ended_at is null and attempted_at = $2
+        where id = $1 and num_nonnulls(config_id, ended_at) = 0 and attempted_at = $2
             and attempted_at < now() - $3::bigint * interval '1 second'
         "#,
         way.id,
@@ -317,15 +317,14 @@ pub async fn claim_needless(conn: &mut PgConnection, rest: TimeDelta, limit: i64
         r#"
         update contact_way
         set delete_due_at = now() + $1::bigint * interval '1 second', ended_at = coalesce(ended_at, now())
-        where id in (
+        where id = any(array(
             select id from contact_way
             where deleted_at is null and config_id is not null
-                and (used_at is not null or expires_at < now())
-                and (delete_due_at is null or delete_due_at < now())
-            order by id
+                and contact_way_needless_at(used_at, expires_at, delete_due_at) < now()
+            order by contact_way_needless_at(used_at, expires_at, delete_due_at)
             limit $2
             for update skip locked
-        )
+        ))
         returning id, corpid as "corpid: CorpId", config_id as "config_id!"
         "#,
         rest.num_seconds(),

@@ -33,16 +33,23 @@ pub async fn replace(
     sqlx::query!(
         r#"
         delete from customer_match
-        using unnest($1::text[], $2::text[]) person (corpid, external_userid)
-        where customer_match.corpid = person.corpid
-            and customer_match.external_userid = person.external_userid
-            and decided_at is null
-            and not exists (
-                select from unnest($3::text[], $4::text[]) still (corpid, external_userid)
-                join customer_wechat_contact contact using (corpid, external_userid)
-                where still.corpid = person.corpid and still.external_userid = person.external_userid
-                    and contact.matched_by is null
-            )
+        where id = any(array(
+            select own.id
+            from unnest($1::text[], $2::text[]) person (corpid, external_userid)
+            cross join lateral (
+                select id, decided_at from customer_match
+                where corpid = person.corpid and external_userid = person.external_userid
+                offset 0
+            ) own
+            where own.decided_at is null
+                and not exists (
+                    select from unnest($3::text[], $4::text[]) still (corpid, external_userid)
+                    join customer_wechat_contact contact using (corpid, external_userid)
+                    where still.corpid = person.corpid and still.external_userid = person.external_userid
+                        and contact.matched_by is null
+                    offset 0
+                )
+        ))
         "#,
         corps,
         customers,

@@ -117,7 +117,7 @@ pub async fn take(
 ) -> sqlx::Result<Vec<(ExternalUserId, Contact)>> {
     let rows = sqlx::query!(
         r#"
-        delete from customer_wechat_contact where corpid = $1 and wechat_userid = $2
+        delete from customer_wechat_contact where wechat_userid = $2 and corpid is not distinct from $1
         returning
             external_userid as "external_userid: ExternalUserId", status, status_at, state, state_at,
             state_customer_id as "customer_id: CustomerId", state_customer_id_at, first_contact_time, last_contact_time,
@@ -155,13 +155,13 @@ pub async fn assign_staff(conn: &mut PgConnection, corps: &[String], users: &[St
         cross join lateral (
             select max(staff_id) as staff_id from (
                 select staff_id from staff_wechat_bind bind
-                where bind.corpid = touched.corpid and bind.wechat_userid = touched.wechat_userid
+                where bind.wechat_userid = touched.wechat_userid and bind.corpid is not distinct from touched.corpid
                 order by bound_at desc, staff_id desc
                 limit 1
             ) latest
         ) last
-        where contact.corpid = touched.corpid
-            and contact.wechat_userid = touched.wechat_userid
+        where contact.wechat_userid = touched.wechat_userid
+            and contact.corpid is not distinct from touched.corpid
             and contact.staff_id is distinct from last.staff_id
         "#,
         corps,
@@ -197,11 +197,15 @@ pub async fn held(
     let rows = sqlx::query!(
         r#"
         select
-            external_userid as "external_userid: ExternalUserId", wechat_userid as "wechat_userid: UserId",
-            status, status_at, card as "card: Json<Card>"
+            held.external_userid as "external_userid!: ExternalUserId", held.wechat_userid as "wechat_userid!: UserId",
+            held.status as "status!", held.status_at as "status_at!", held.card as "card: Json<Card>"
         from unnest($2::text[], $3::text[]) wanted (external_userid, wechat_userid)
-        join customer_wechat_contact using (external_userid, wechat_userid)
-        where corpid = $1
+        cross join lateral (
+            select contact.* from customer_wechat_contact contact
+            where contact.corpid = $1 and contact.external_userid = wanted.external_userid
+                and contact.wechat_userid is not distinct from wanted.wechat_userid
+            offset 0
+        ) held
         "#,
         corpid.as_str(),
         &customers,
@@ -209,14 +213,12 @@ pub async fn held(
     )
     .fetch_all(conn)
     .await?;
-    let held = rows.into_iter().filter_map(|row| {
-        Some(Held {
-            external_userid: row.external_userid?,
-            wechat_userid: row.wechat_userid?,
-            status: ContactStatus::named(&row.status),
-            status_at: row.status_at,
-            card: row.card.map(|it| it.0),
-        })
+    let held = rows.into_iter().map(|row| Held {
+        external_userid: row.external_userid,
+        wechat_userid: row.wechat_userid,
+        status: ContactStatus::named(&row.status),
+        status_at: row.status_at,
+        card: row.card.map(|it| it.0),
     });
     Ok(held.map(|it| ((it.external_userid.clone(), it.wechat_userid.clone()), it)).collect())
 }
@@ -237,8 +239,8 @@ pub async fn unnamed(
             external_userid as "external_userid: ExternalUserId", wechat_userid as "wechat_userid: UserId",
             status, status_at, card as "card: Json<Card>"
         from customer_wechat_contact
-        where corpid = $1 and wechat_userid = any($2) and status in ('assumed', 'contacted') and status_at <= $3
-            and (card_at is null or card_at < $4)
+        where wechat_userid = any($2) and corpid is not distinct from $1
+            and status in ('assumed', 'contacted') and status_at <= $3 and (card_at is null or card_at < $4)
         order by external_userid, wechat_userid
         limit $5
         "#,

@@ -40,7 +40,7 @@ pub async fn with_same_unionid(conn: &mut PgConnection, people: &People) -> sqlx
         select distinct
             other.corpid as "corpid: CorpId", other.external_userid as "external_userid: ExternalUserId"
         from own
-        join customer_wechat_contact other on other.corpid = own.corpid and other.unionid = own.unionid
+        join customer_wechat_contact other on other.unionid = own.unionid and other.corpid is not distinct from own.corpid
         "#,
         &corps,
         &customers,
@@ -56,7 +56,7 @@ pub async fn with_phone(conn: &mut PgConnection, corpid: &CorpId, phone: &str) -
         r#"
         select distinct external_userid as "external_userid: ExternalUserId"
         from customer_wechat_contact
-        where corpid = $1 and mobiles @> array[phone_digits($2)]
+        where mobiles @> array[phone_digits($2)] and corpid is not distinct from $1
         "#,
         corpid.as_str(),
         phone,
@@ -80,15 +80,20 @@ async fn say(conn: &mut PgConnection, corps: &[String], customers: &[String]) ->
                 case when decided.customer_id is not null then 'admin'
                     when named.customer_id is not null then 'state' end as matched_by
             from unnest($1::text[], $2::text[]) person (corpid, external_userid)
-            join customer_wechat_contact own using (corpid, external_userid)
-            left join customer_match decided using (corpid, external_userid)
+            cross join lateral (
+                select contact.* from customer_wechat_contact contact
+                where contact.corpid = person.corpid and contact.external_userid = person.external_userid
+                offset 0
+            ) own
+            left join customer_match decided
+                on decided.corpid = person.corpid and decided.external_userid = person.external_userid
             left join lateral (
                 select customer_id from (
                     select own.state_customer_id as customer_id, own.state_customer_id_at as at
                     where own.state_customer_id is not null
                     union all
                     select way.customer_id, way.used_at from contact_way way
-                    where way.corpid = own.corpid and way.used_by = own.external_userid
+                    where way.used_by = own.external_userid and way.corpid is not distinct from own.corpid
                 ) way
                 where exists (select from contact_flow_setting where 'state' = any(matching_order))
                 order by at desc, customer_id desc
@@ -97,7 +102,8 @@ async fn say(conn: &mut PgConnection, corps: &[String], customers: &[String]) ->
         ) said
         where contact.corpid = said.corpid
             and contact.external_userid = said.external_userid
-            and contact.wechat_userid = said.wechat_userid
+            -- The member's other contacts are no way to this one.
+            and contact.wechat_userid is not distinct from said.wechat_userid
             and (said.matched_by is not null or contact.matched_by in ('admin', 'state'))
             and (contact.customer_id, contact.matched_by) is distinct from (said.customer_id, said.matched_by)
         "#,
@@ -166,11 +172,13 @@ async fn leads(conn: &mut PgConnection, corps: &[String], customers: &[String]) 
             where matched_by in ('admin', 'state')
             union
             select own.corpid, own.external_userid, 'unionid', other.customer_id from own
-            join customer_wechat_contact other on other.corpid = own.corpid and other.unionid = own.unionid
+            join customer_wechat_contact other
+                on other.unionid = own.unionid and other.corpid is not distinct from own.corpid
             where other.matched_by in ('admin', 'state')
             union
             select own.corpid, own.external_userid, 'mobile', work_order.customer_id from own
-            join work_order on work_order.corpid = own.corpid and phone_digits = any(own.mobiles) and phone_digits <> ''
+            join work_order on phone_digits = any(own.mobiles) and phone_digits <> ''
+                and work_order.corpid is not distinct from own.corpid
         )
         select distinct on (corpid, external_userid)
             corpid as "corpid!", external_userid as "external_userid!", way as "way!",

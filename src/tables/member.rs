@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::customer_wechat_contact::register;
+use super::{customer_wechat_contact::register, plans};
 use crate::{
     changes::Member,
     ids::{CorpId, UserId},
@@ -121,10 +121,13 @@ pub async fn held(conn: &mut PgConnection, corpid: &CorpId, users: &[String]) ->
     let rows = sqlx::query_as!(
         Held,
         r#"
-        select wechat_userid as "user: UserId", name,
-            left_at is not null and (joined_at is null or joined_at <= left_at) as "left!"
-        from member
-        where corpid = $1 and wechat_userid = any($2)
+        select held.wechat_userid as "user!: UserId", held.name,
+            held.left_at is not null and (held.joined_at is null or held.joined_at <= held.left_at) as "left!"
+        from (select distinct it as wechat_userid from unnest($2::text[]) it) named
+        cross join lateral (
+            select member.* from member where member.corpid = $1 and member.wechat_userid = named.wechat_userid
+            offset 0
+        ) held
         "#,
         corpid.as_str(),
         users,
@@ -141,7 +144,8 @@ pub async fn not_named_since(
     since: DateTime<Utc>,
     others: &[String],
 ) -> sqlx::Result<Vec<Held>> {
-    sqlx::query_as!(
+    plans::whole(conn).await?;
+    let members = sqlx::query_as!(
         Held,
         r#"
         select wechat_userid as "user: UserId", name, false as "left!"
@@ -154,6 +158,8 @@ pub async fn not_named_since(
         since,
         others,
     )
-    .fetch_all(conn)
-    .await
+    .fetch_all(&mut *conn)
+    .await?;
+    plans::keyed(conn).await?;
+    Ok(members)
 }

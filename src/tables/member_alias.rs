@@ -86,7 +86,7 @@ pub async fn look(conn: &mut PgConnection, changes: &Changes) -> sqlx::Result<Fo
         from unnest($5::text[], $6::text[]) guess (corpid, sender)
         cross join lateral (
             select alias.wechat_userid from member_alias alias
-            where alias.key = userid_key(guess.sender) and alias.corpid = guess.corpid
+            where alias.key = userid_key(guess.sender) and alias.corpid is not distinct from guess.corpid
             limit 1
         ) same
         "#,
@@ -198,8 +198,8 @@ async fn component(conn: &mut PgConnection, corpid: &CorpId, ids: &[UserId]) -> 
         r#"
         select alias as "alias: UserId", wechat_userid as "current: UserId", decided_at, said_at, directory_at
         from member_alias
-        where corpid = $1 and wechat_userid = any(array(
-            select wechat_userid from member_alias where key = any($2) and corpid = $1
+        where corpid is not distinct from $1 and wechat_userid = any(array(
+            select wechat_userid from member_alias where key = any($2) and corpid is not distinct from $1 offset 0
         ))
         order by alias collate "C"
         "#,

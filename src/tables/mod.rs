@@ -74,6 +74,8 @@ pub mod report;
 
 pub mod reporting;
 
+pub mod plans;
+
 pub mod partitions;
 
 pub mod partition_upkeep;

@@ -135,7 +135,7 @@ pub async fn verify_overdue(conn: &mut PgConnection) -> sqlx::Result<usize> {
     let overdue = sqlx::query!(
         r#"
         update resignation set verified_at = now()
-        where state = 'approved' and last_day < (now() at time zone 'Asia/Shanghai')::date
+        where case when state = 'approved' then last_day end < (now() at time zone 'Asia/Shanghai')::date
             and (verified_at is null or verified_at < now() - interval '1 hour')
         returning corpid as "corpid: CorpId", wechat_userid as "user: UserId"
         "#,
@@ -169,11 +169,24 @@ pub async fn left(conn: &mut PgConnection, corps: &[String], users: &[String]) -
     sqlx::query!(
         r#"
         update resignation set state = 'left'
-        from unnest($1::text[], $2::text[]) gone (corpid, wechat_userid)
-        join member using (corpid, wechat_userid)
-        where resignation.wechat_userid = gone.wechat_userid and resignation.corpid = gone.corpid
-            and resignation.state in ('requested', 'approved')
-            and member.left_at >= coalesce(member.joined_at, '-infinity')
+        where id = any(array(
+            select own.id
+            from unnest($1::text[], $2::text[]) gone (corpid, wechat_userid)
+            cross join lateral (
+                select left_at, joined_at from member
+                where member.corpid = gone.corpid and member.wechat_userid = gone.wechat_userid
+                offset 0
+            ) member
+            cross join lateral (
+                select id, state from resignation
+                where resignation.wechat_userid = gone.wechat_userid
+                    and resignation.corpid is not distinct from gone.corpid
+                offset 0
+            ) own
+            where own.state in ('requested', 'approved')
+                and member.left_at >= coalesce(member.joined_at, '-infinity')
+        ))
+            and state not in ('refused', 'cancelled', 'left')
         "#,
         corps,
         users,
@@ -188,12 +201,13 @@ pub async fn rename(conn: &mut PgConnection, corpid: &CorpId, from: &UserId, to:
     sqlx::query!(
         r#"
         update resignation set wechat_userid = $3
-        where corpid = $1 and wechat_userid = $2
+        where wechat_userid = $2 and corpid is not distinct from $1
             and (
                 state not in ('requested', 'approved')
                 or not exists (
                     select from resignation other
-                    where other.corpid = $1 and other.wechat_userid = $3 and other.state in ('requested', 'approved')
+                    where other.wechat_userid = $3 and other.corpid is not distinct from $1
+                        and other.state in ('requested', 'approved')
                 )
             )
         "#,

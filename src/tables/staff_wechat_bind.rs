@@ -116,7 +116,7 @@ pub async fn unbind(conn: &mut PgConnection, corpid: &CorpId, staff_id: &str) ->
         Binding,
         r#"
         update staff_wechat_bind set status = 'unbound', unbound_at = now(), unbound_reason = 'admin'
-        where corpid = $1 and staff_id = $2 and status = 'bound'
+        where staff_id = $2 and corpid is not distinct from $1 and status is not distinct from 'bound'
         returning id, corpid, staff_id, wechat_userid, wechat_name, wechat_avatar, status, bound_at, unbound_at,
             unbound_reason
         "#,
@@ -166,7 +166,7 @@ pub async fn rename(conn: &mut PgConnection, corpid: &CorpId, from: &UserId, to:
         r#"
         update staff_wechat_bind
         set wechat_userid = $3, status = 'unbound'
-        where corpid = $1 and wechat_userid in ($2, $3)
+        where wechat_userid in ($2, $3) and corpid is not distinct from $1
         "#,
         corpid.as_str(),
         from.as_str(),
@@ -235,13 +235,24 @@ pub async fn left(
         r#"
         select distinct bind.corpid as "corpid!", bind.staff_id as "staff_id!"
         from unnest($1::text[], $2::text[]) gone (corpid, wechat_userid)
-        join member using (corpid, wechat_userid)
-        join staff_wechat_bind bind using (corpid, wechat_userid)
+        cross join lateral (
+            select left_at, joined_at from member
+            where member.corpid = gone.corpid and member.wechat_userid = gone.wechat_userid
+            offset 0
+        ) member
+        cross join lateral (
+            select bind.* from staff_wechat_bind bind
+            where bind.wechat_userid = gone.wechat_userid and bind.corpid is not distinct from gone.corpid
+            offset 0
+        ) bind
         where bind.status = 'unbound' and member.left_at >= coalesce(member.joined_at, '-infinity')
             and not exists (
-                select from staff_wechat_bind other
-                where other.staff_id = bind.staff_id and other.corpid = bind.corpid and other.id <> bind.id
-                    and (other.status = 'bound' or other.bound_at > bind.bound_at)
+                select from (
+                    select other.* from staff_wechat_bind other
+                    where other.staff_id = bind.staff_id and other.corpid is not distinct from bind.corpid
+                    offset 0
+                ) other
+                where other.id <> bind.id and (other.status = 'bound' or other.bound_at > bind.bound_at)
             )
         order by 1, 2
         "#,
@@ -256,7 +267,10 @@ pub async fn left(
 /// The staff member whom a WeCom user is bound to now.
 pub async fn staff_of(conn: &mut PgConnection, corpid: &CorpId, user: &UserId) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar!(
-        "select staff_id from staff_wechat_bind where corpid = $1 and wechat_userid = $2 and status = 'bound'",
+        r#"
+        select staff_id from staff_wechat_bind
+        where wechat_userid = $2 and corpid is not distinct from $1 and status is not distinct from 'bound'
+        "#,
         corpid.as_str(),
         user.as_str(),
     )
@@ -269,7 +283,7 @@ pub async fn user_of(conn: &mut PgConnection, corpid: &CorpId, staff: &StaffId) 
     sqlx::query_scalar!(
         r#"
         select wechat_userid as "user: UserId" from staff_wechat_bind
-        where corpid = $1 and staff_id = $2 and status = 'bound'
+        where staff_id = $2 and corpid is not distinct from $1 and status is not distinct from 'bound'
         "#,
         corpid.as_str(),
         staff.as_str(),
@@ -288,7 +302,7 @@ pub async fn set_on_duty(
     sqlx::query_scalar!(
         r#"
         update staff_wechat_bind set on_duty = $3
-        where corpid = $1 and staff_id = $2 and status = 'bound'
+        where staff_id = $2 and corpid is not distinct from $1 and status is not distinct from 'bound'
         returning wechat_userid as "user: UserId"
         "#,
         corpid.as_str(),
@@ -352,7 +366,7 @@ pub async fn was_assigned(conn: &mut PgConnection, corpid: &CorpId, staff: &Staf
     sqlx::query!(
         r#"
         update staff_wechat_bind set last_assigned_at = clock_timestamp()
-        where corpid = $1 and staff_id = $2 and status = 'bound'
+        where staff_id = $2 and corpid is not distinct from $1 and status is not distinct from 'bound'
         "#,
         corpid.as_str(),
         staff.as_str(),

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sqlx::PgConnection;
 
+use super::plans;
 use crate::ids::{CorpId, ExternalUserId, UserId};
 
 /// What is otherwise.
@@ -119,7 +120,9 @@ pub async fn add(conn: &mut PgConnection, run: i64, found: &[Drift]) -> sqlx::Re
             where run.id = $1 and not exists (
                 select from customer_wechat_contact contact
                 where contact.corpid = run.corpid and contact.external_userid = it.external_userid
+                offset 0
             )
+            offset 0
         )
         on conflict on constraint sync_drift_once do nothing
         "#,
@@ -142,22 +145,38 @@ pub async fn join_moves(conn: &mut PgConnection, run: i64, corpid: &CorpId) -> s
     sqlx::query!(
         r#"
         with gained as (
-            select external_userid, wechat_userid, add_way
-            from sync_drift
-            left join customer_wechat_contact contact using (external_userid, wechat_userid)
-            where run_id = $1 and kind = 'missing_here' and contact.corpid = $2
+            select drift.external_userid, drift.wechat_userid, contact.add_way
+            from sync_drift drift
+            cross join lateral (
+                select add_way from customer_wechat_contact contact
+                where contact.corpid = $2 and contact.external_userid = drift.external_userid
+                    and contact.wechat_userid is not distinct from drift.wechat_userid
+                offset 0
+            ) contact
+            where drift.run_id = $1 and drift.kind = 'missing_here'
         ),
         moved as (
             select lost.external_userid, lost.wechat_userid, gained.wechat_userid as owner
-            from sync_drift lost
-            join gained using (external_userid)
-            where run_id = $1 and kind = 'gone_there'
+            from gained
+            cross join lateral (
+                select external_userid, wechat_userid from sync_drift
+                where run_id = $1 and kind = 'gone_there' and external_userid = gained.external_userid
+                offset 0
+            ) lost
             union
             select contact.external_userid, contact.wechat_userid, gained.wechat_userid
             from gained
-            join customer_wechat_contact contact using (external_userid)
-            join member on member.corpid = contact.corpid and member.wechat_userid = contact.wechat_userid
-            where contact.corpid = $2 and contact.wechat_userid <> gained.wechat_userid and gained.add_way = 202
+            cross join lateral (
+                select contact.* from customer_wechat_contact contact
+                where contact.corpid = $2 and contact.external_userid = gained.external_userid
+                offset 0
+            ) contact
+            cross join lateral (
+                select left_at, joined_at from member
+                where member.corpid = $2 and member.wechat_userid = contact.wechat_userid
+                offset 0
+            ) member
+            where contact.wechat_userid <> gained.wechat_userid and gained.add_way = 202
                 and contact.status in ('assumed', 'contacted')
                 and left_at is not null and (joined_at is null or joined_at <= left_at)
         )
@@ -175,13 +194,19 @@ pub async fn join_moves(conn: &mut PgConnection, run: i64, corpid: &CorpId) -> s
     .await?;
     sqlx::query!(
         r#"
-        delete from sync_drift part using sync_drift moved
-        where part.run_id = $1 and moved.run_id = $1 and moved.kind = 'other_owner'
-            and part.external_userid = moved.external_userid
-            and (
-                (part.kind = 'gone_there' and part.wechat_userid = moved.held)
-                or (part.kind = 'missing_here' and part.wechat_userid = moved.found)
-            )
+        delete from sync_drift
+        where run_id = $1 and id = any(array(
+            select part.id
+            from sync_drift moved
+            cross join (values ('gone_there'), ('missing_here')) half (kind)
+            cross join lateral (
+                select id from sync_drift
+                where run_id = $1 and sync_drift.kind = half.kind and external_userid = moved.external_userid
+                    and wechat_userid = case half.kind when 'gone_there' then moved.held else moved.found end
+                offset 0
+            ) part
+            where moved.run_id = $1 and moved.kind = 'other_owner'
+        ))
         "#,
         run,
     )
@@ -192,6 +217,7 @@ pub async fn join_moves(conn: &mut PgConnection, run: i64, corpid: &CorpId) -> s
 
 /// Members who have contacts here and were in no group of this run, though they have not left.
 pub async fn find_not_serving(conn: &mut PgConnection, run: i64, corpid: &CorpId) -> sqlx::Result<()> {
+    plans::whole(conn).await?;
     sqlx::query!(
         r#"
         insert into sync_drift (run_id, kind, wechat_userid, held)
@@ -213,9 +239,9 @@ pub async fn find_not_serving(conn: &mut PgConnection, run: i64, corpid: &CorpId
         run,
         corpid.as_str(),
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(())
+    plans::keyed(conn).await
 }
 
 /// How often each kind was found.

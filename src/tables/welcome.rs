@@ -118,7 +118,7 @@ pub async fn names(
             coalesce(
                 (
                     select nullif(wechat_name, '') from staff_wechat_bind
-                    where corpid = $1 and wechat_userid = $3 and status = 'bound'
+                    where wechat_userid = $3 and corpid is not distinct from $1 and status is not distinct from 'bound'
                 ),
                 (select nullif(name, '') from member where corpid = $1 and wechat_userid = $3)
             ) as staff

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use crate::{
     inbox::{self, Recording, Wake},
-    tables::wechat_contact_record::KnownMonths,
+    tables::{plans, wechat_contact_record::KnownMonths},
 };
 
 pub use backoff::backoff;
@@ -88,7 +88,7 @@ impl Worker {
     /// A worker that connects when it first has something to do.
     pub fn new(options: PgConnectOptions, settings: Settings) -> Self {
         Self {
-            options: plans_fixed(options),
+            options: plans::fixed(options).options([("statement_timeout", STATEMENT_LIMIT)]),
             settings,
             conn: None,
             months: KnownMonths::default(),
@@ -236,18 +236,4 @@ impl Place {
 
 async fn within<T>(limit: Duration, work: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
     tokio::time::timeout(limit, work).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
-}
-
-/// A worker asks the same few questions of tables that grow without end. Each is a look-up by key and must stay one
-/// whatever the statistics say, so plans are fixed once and scans and hashes are ruled out.
-fn plans_fixed(options: PgConnectOptions) -> PgConnectOptions {
-    options.options([
-        ("enable_seqscan", "off"),
-        ("enable_hashjoin", "off"),
-        ("enable_mergejoin", "off"),
-        ("enable_material", "off"),
-        ("plan_cache_mode", "force_generic_plan"),
-        ("jit", "off"),
-        ("statement_timeout", STATEMENT_LIMIT),
-    ])
 }

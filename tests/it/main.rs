@@ -42,6 +42,8 @@ mod kill;
 
 mod order;
 
+mod plans;
+
 mod outage;
 
 mod poison;

@@ -97,7 +97,10 @@ pub async fn found_calls(conn: &mut PgConnection, handover: i64, before: DateTim
         update handover_call call set outcome = 'found', answered_at = clock_timestamp()
         where handover_id = $1 and outcome is null and attempted_at < $2
             and not exists (
-                select from handover_item item where item.call_id = call.id and item.state = 'calling'
+                select from (
+                    select call_id, state from handover_item where id = any(call.items) offset 0
+                ) item
+                where item.call_id = call.id and item.state = 'calling'
             )
         "#,
         handover,

@@ -10,7 +10,8 @@ pub async fn collect_contacts(conn: &mut PgConnection, handover: i64) -> sqlx::R
         insert into handover_item (handover_id, kind, subject, round)
         select handover.id, 'customer', contact.external_userid, coalesce(last.round, 0) + 1
         from handover
-        join customer_wechat_contact contact using (corpid, wechat_userid)
+        join customer_wechat_contact contact
+            on contact.wechat_userid = handover.wechat_userid and contact.corpid is not distinct from handover.corpid
         left join lateral (
             select round, item.state from handover_item item
             where item.handover_id = $1 and item.kind = 'customer' and item.subject = contact.external_userid
@@ -36,11 +37,13 @@ pub async fn collect_orders(conn: &mut PgConnection, handover: i64) -> sqlx::Res
         insert into handover_item (handover_id, kind, subject)
         select handover.id, 'order', work_order.id::text
         from handover
-        join work_order using (corpid, staff_id)
+        join work_order
+            on work_order.staff_id = handover.staff_id and work_order.corpid is not distinct from handover.corpid
         where handover.id = $1 and work_order.state not in ('done', 'cancelled')
             and not exists (
                 select from handover_item item
                 where item.handover_id = $1 and item.kind = 'order' and item.subject = work_order.id::text
+                offset 0
             )
         order by work_order.id
         on conflict do nothing
@@ -61,6 +64,7 @@ pub async fn collect_groups(conn: &mut PgConnection, handover: i64, groups: &[St
         from unnest($2::text[]) chat_id
         where not exists (
             select from handover_item item where item.handover_id = $1 and item.kind = 'group' and item.subject = chat_id
+            offset 0
         )
         order by chat_id
         on conflict do nothing
@@ -79,18 +83,24 @@ pub async fn no_longer_theirs(conn: &mut PgConnection, handover: i64) -> sqlx::R
     sqlx::query_scalar!(
         r#"
         select item.id
-        from handover_item item
-        join handover on handover.id = item.handover_id
-        where item.handover_id = $1 and item.state in ('open', 'planned') and case item.kind
+        from handover
+        join handover_item item on item.handover_id = handover.id
+        where handover.id = $1 and item.state in ('open', 'planned') and case item.kind
             when 'customer' then exists (
                 select from customer_wechat_contact contact
-                where contact.corpid = handover.corpid and contact.wechat_userid = handover.wechat_userid
-                    and contact.external_userid = item.subject and contact.status not in ('assumed', 'contacted')
+                where contact.corpid = handover.corpid and contact.external_userid = item.subject collate "default"
+                    and contact.wechat_userid is not distinct from handover.wechat_userid
+                    and contact.status not in ('assumed', 'contacted')
+                offset 0
             )
             when 'order' then not exists (
-                select from work_order
-                where work_order.id::text = item.subject and work_order.corpid = handover.corpid
-                    and work_order.staff_id = handover.staff_id and work_order.state not in ('done', 'cancelled')
+                select from (
+                    select work_order.* from work_order
+                    where work_order.id = case item.kind when 'order' then item.subject::bigint end
+                    offset 0
+                ) work_order
+                where work_order.corpid = handover.corpid and work_order.staff_id = handover.staff_id
+                    and work_order.state not in ('done', 'cancelled')
             )
             else false
         end

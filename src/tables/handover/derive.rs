@@ -85,16 +85,24 @@ pub async fn derive(conn: &mut PgConnection, corps: &[String], users: &[String])
 async fn follow_contacts(conn: &mut PgConnection, handovers: &[i64]) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
-        delete from handover_item item
-        using handover, customer_wechat_contact contact
-        where item.handover_id = any($1)
-            and item.state = 'open'
-            and item.kind = 'customer'
-            and handover.id = item.handover_id
-            and contact.corpid = handover.corpid
-            and contact.wechat_userid = handover.wechat_userid
-            and contact.external_userid = item.subject
-            and contact.status not in ('assumed', 'contacted')
+        delete from handover_item
+        where id = any(array(
+            select item.id
+            from handover
+            cross join lateral (
+                select id, subject from handover_item
+                where handover_id = handover.id and kind = 'customer' and state = 'open'
+                offset 0
+            ) item
+            cross join lateral (
+                select status from customer_wechat_contact contact
+                where contact.corpid = handover.corpid and contact.external_userid = item.subject collate "default"
+                    and contact.wechat_userid is not distinct from handover.wechat_userid
+                offset 0
+            ) contact
+            where handover.id = any($1) and contact.status not in ('assumed', 'contacted')
+        ))
+            and state = 'open'
         "#,
         handovers,
     )
@@ -105,7 +113,8 @@ async fn follow_contacts(conn: &mut PgConnection, handovers: &[i64]) -> sqlx::Re
         insert into handover_item (handover_id, kind, subject)
         select handover.id, 'customer', contact.external_userid
         from handover
-        join customer_wechat_contact contact using (corpid, wechat_userid)
+        join customer_wechat_contact contact
+            on contact.wechat_userid = handover.wechat_userid and contact.corpid is not distinct from handover.corpid
         where handover.id = any($1) and contact.status in ('assumed', 'contacted')
         order by handover.id, contact.external_userid
         on conflict do nothing
@@ -154,8 +163,8 @@ pub async fn rename(conn: &mut PgConnection, corpid: &CorpId, from: &UserId, to:
     sqlx::query!(
         r#"
         update handover_item item set successor_userid = $3
-        from handover
-        where handover.id = item.handover_id and handover.corpid = $1 and item.successor_userid = $2
+        where item.successor_userid = $2
+            and exists (select from handover where handover.id = item.handover_id and handover.corpid = $1 offset 0)
         "#,
         corpid.as_str(),
         from.as_str(),
@@ -166,11 +175,12 @@ pub async fn rename(conn: &mut PgConnection, corpid: &CorpId, from: &UserId, to:
     sqlx::query!(
         r#"
         update handover_successor told set wechat_userid = $3
-        from handover
-        where handover.id = told.handover_id and handover.corpid = $1 and told.wechat_userid = $2
+        where told.wechat_userid = $2
+            and exists (select from handover where handover.id = told.handover_id and handover.corpid = $1 offset 0)
             and not exists (
                 select from handover_successor other
-                where other.handover_id = told.handover_id and other.wechat_userid = $3
+                where other.handover_id = told.handover_id and other.wechat_userid is not distinct from $3
+                offset 0
             )
         "#,
         corpid.as_str(),

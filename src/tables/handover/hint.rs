@@ -64,12 +64,14 @@ pub async fn hinted(conn: &mut PgConnection, changes: &Changes) -> sqlx::Result<
         touched.into_iter().map(|(corp, customer)| (corp.0.clone(), customer.0.clone())).unzip();
     sqlx::query_scalar!(
         r#"
-        select distinct handover_id
+        select distinct item.handover_id as "handover_id!"
         from unnest($1::text[], $2::text[]) touched (corpid, subject)
-        join handover_item item using (subject)
-        join handover on handover.id = item.handover_id and handover.corpid = touched.corpid
+        cross join lateral (
+            select handover_id, state from handover_item where handover_item.subject = touched.subject offset 0
+        ) item
+        join handover on handover.id = item.handover_id and handover.corpid is not distinct from touched.corpid
         where item.state in ('calling', 'waiting', 'overdue')
-        order by handover_id
+        order by item.handover_id
         "#,
         &corps,
         &customers,
@@ -83,14 +85,29 @@ pub async fn fails(conn: &mut PgConnection, handover: i64) -> sqlx::Result<Vec<F
     sqlx::query_as!(
         Failed,
         r#"
-        select distinct on (item.id) item.id as "item", fail.reason
-        from handover_item item
-        join handover on handover.id = item.handover_id
+        select distinct on (item.id) item.id as "item!", fail.reason as "reason!"
+        from handover
+        cross join lateral (
+            select * from handover_item where handover_id = handover.id and kind = 'customer' offset 0
+        ) item
         join handover_call call on call.id = item.call_id
-        join transfer_fail fail on fail.corpid = handover.corpid and fail.external_userid = item.subject
-        left join member_alias alias on alias.corpid = fail.corpid and alias.alias = fail.wechat_userid
-        where item.handover_id = $1 and item.kind = 'customer' and item.state in ('calling', 'waiting', 'overdue')
-            and coalesce(alias.wechat_userid, fail.wechat_userid) = item.successor_userid
+        -- Every id that the successor ever went by.
+        cross join lateral (
+            select alias from member_alias
+            where wechat_userid = item.successor_userid and corpid is not distinct from handover.corpid
+            union all
+            select item.successor_userid
+            where not exists (
+                select from member_alias where corpid = handover.corpid and alias = item.successor_userid offset 0
+            )
+        ) named
+        cross join lateral (
+            select at, reason from transfer_fail
+            where corpid = handover.corpid and wechat_userid = named.alias
+                and external_userid = item.subject collate "default"
+            offset 0
+        ) fail
+        where handover.id = $1 and item.state in ('calling', 'waiting', 'overdue')
             -- WeCom's clock counts whole seconds.
             and fail.at >= date_trunc('second', call.attempted_at)
         order by item.id, fail.at desc, fail.reason

@@ -119,7 +119,7 @@ pub async fn turn(
                 end
             from unnest($1::bigint[], $2::bigint[], $3::text[], $4::timestamptz[])
                 heard (item, errcode, reason, takeover_at)
-            join handover_item before on before.id = heard.item
+            cross join lateral (select state from handover_item where id = heard.item offset 0) before
             where item.id = heard.item and item.state = any($5) and before.state <> $6
             returning item.id, item.handover_id, item.kind, item.subject, before.state as from_state
         ), logged as (
@@ -239,12 +239,12 @@ pub async fn taken_on(
         Taken,
         r#"
         select
-            item.id, item.subject, item.successor_userid as "successor_userid!: UserId", item.attempts, call.flow as "flow?",
-            item.submitted_at, call.attempted_at as "called_at?", item.takeover_at, item.state, item.errcode,
-            false as "again!"
-        from handover_item item
+            item.id as "id!", item.subject as "subject!", item.successor_userid as "successor_userid!: UserId",
+            item.attempts as "attempts!", call.flow as "flow?", item.submitted_at, call.attempted_at as "called_at?",
+            item.takeover_at, item.state as "state!", item.errcode, false as "again!"
+        from (select * from handover_item where handover_id = $1 and kind = $2 offset 0) item
         left join handover_call call on call.id = item.call_id
-        where item.handover_id = $1 and item.kind = $2 and item.state = any($3)
+        where item.state = any($3)
         order by item.id
         "#,
         handover,
@@ -266,22 +266,24 @@ pub async fn calling(
         Taken,
         r#"
         select
-            item.id, item.subject, item.successor_userid as "successor_userid!: UserId", item.attempts, call.flow as "flow?",
-            item.submitted_at, call.attempted_at as "called_at?", item.takeover_at, item.state, item.errcode,
+            item.id as "id!", item.subject as "subject!", item.successor_userid as "successor_userid!: UserId",
+            item.attempts as "attempts!", call.flow as "flow?", item.submitted_at, call.attempted_at as "called_at?",
+            item.takeover_at, item.state as "state!", item.errcode,
             exists (
                 select from handover_item earlier
                 where earlier.handover_id = item.handover_id and earlier.kind = item.kind
                     and earlier.subject = item.subject and earlier.round < item.round
-                    and earlier.successor_userid = item.successor_userid
+                    and earlier.successor_userid is not distinct from item.successor_userid
                     -- One that was overdue and given up may have come to an end at WeCom since.
                     and (
                         earlier.state in ('refused', 'full')
                         or earlier.state = 'failed' and earlier.submitted_at is not null
                     )
+                offset 0
             ) as "again!"
-        from handover_item item
+        from (select * from handover_item where handover_id = $1 and kind = $2 offset 0) item
         join handover_call call on call.id = item.call_id
-        where item.handover_id = $1 and item.kind = $2 and item.state = 'calling' and call.attempted_at < $3
+        where item.state = 'calling' and call.attempted_at < $3
         order by item.id
         "#,
         handover,
@@ -354,7 +356,11 @@ pub async fn overdue(
 /// When WeCom will hand over the first of those that wait.
 pub async fn next_takeover(conn: &mut PgConnection, handover: i64) -> sqlx::Result<Option<DateTime<Utc>>> {
     sqlx::query_scalar!(
-        "select min(takeover_at) from handover_item where handover_id = $1 and state = 'waiting'",
+        r#"
+        select min(takeover_at)
+        from (select takeover_at, state from handover_item where handover_id = $1 offset 0) item
+        where state = 'waiting'
+        "#,
         handover,
     )
     .fetch_one(conn)
@@ -376,15 +382,19 @@ pub async fn in_states(conn: &mut PgConnection, handover: i64, states: &[String]
 pub async fn taken_over(conn: &mut PgConnection, handover: i64) -> sqlx::Result<Vec<i64>> {
     sqlx::query_scalar!(
         r#"
-        select item.id
-        from handover_item item
-        join handover on handover.id = item.handover_id
+        select item.id as "id!"
+        from handover
+        cross join lateral (
+            select * from handover_item where handover_id = handover.id and kind = 'customer' offset 0
+        ) item
         join handover_call call on call.id = item.call_id
-        join customer_wechat_contact contact
-            on contact.corpid = handover.corpid
-            and contact.external_userid = item.subject
-            and contact.wechat_userid = item.successor_userid
-        where item.handover_id = $1 and item.kind = 'customer' and item.state in ('calling', 'waiting', 'overdue')
+        cross join lateral (
+            select contact.* from customer_wechat_contact contact
+            where contact.corpid = handover.corpid and contact.external_userid = item.subject collate "default"
+                and contact.wechat_userid is not distinct from item.successor_userid
+            offset 0
+        ) contact
+        where handover.id = $1 and item.state in ('calling', 'waiting', 'overdue')
             and contact.status = 'contacted'
             and contact.status_at >= date_trunc('second', call.attempted_at)
             and contact.card_at >= call.attempted_at
@@ -417,13 +427,14 @@ pub async fn moved(conn: &mut PgConnection, items: &[i64]) -> sqlx::Result<Vec<M
         Moved,
         r#"
         select
-            item.subject, item.successor_userid as "successor_userid!: UserId", item.takeover_at,
+            item.subject as "subject!", item.successor_userid as "successor_userid!: UserId", item.takeover_at,
             coalesce((
                 select min(app.id) from enterprise_wechat_config app where app.corpid = handover.corpid
             ), 0) as "app_id!"
-        from handover_item item
+        from (select distinct it as id from unnest($1::bigint[]) it) named
+        cross join lateral (select * from handover_item where handover_item.id = named.id offset 0) item
         join handover on handover.id = item.handover_id
-        where item.id = any($1) and item.kind = 'customer' and item.successor_userid is not null
+        where item.kind = 'customer' and item.successor_userid is not null
         order by item.subject
         "#,
         items,

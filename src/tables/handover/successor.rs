@@ -147,9 +147,12 @@ pub async fn parts(conn: &mut PgConnection, handover: i64, names: i32) -> sqlx::
         join handover_item item
             on item.handover_id = own.handover_id and item.successor_userid = own.wechat_userid
             and item.state = 'planned'
-        left join customer_wechat_contact contact
-            on item.kind = 'customer' and contact.external_userid = item.subject
-            and contact.wechat_userid = handover.wechat_userid and contact.corpid = handover.corpid
+        left join lateral (
+            select contact.remark, contact.nickname from customer_wechat_contact contact
+            where contact.corpid = handover.corpid and contact.external_userid = item.subject collate "default"
+                and contact.wechat_userid is not distinct from handover.wechat_userid
+            offset 0
+        ) contact on item.kind = 'customer'
         where own.handover_id = $1
         group by own.handover_id, own.wechat_userid
         order by own.wechat_userid

@@ -13,9 +13,10 @@ pub use skipped::{Skipped, skip};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, types::Json};
+use sqlx::{Connection, PgConnection, types::Json};
 use uuid::Uuid;
 
+use super::plans;
 use crate::ids::CorpId;
 
 /// How long a worker may be silent before another takes its run over, in seconds.
@@ -136,7 +137,9 @@ pub struct Counts {
 
 /// Begins a run, unless one is running.
 pub async fn begin(conn: &mut PgConnection, corpid: &CorpId) -> sqlx::Result<Option<i64>> {
-    sqlx::query_scalar!(
+    let mut transaction = conn.begin().await?;
+    plans::whole(&mut transaction).await?;
+    let run = sqlx::query_scalar!(
         r#"
         insert into sync_run (corpid, expected)
         values ($1, (select count(*) from customer_wechat_contact
@@ -146,14 +149,19 @@ pub async fn begin(conn: &mut PgConnection, corpid: &CorpId) -> sqlx::Result<Opt
         "#,
         corpid.as_str(),
     )
-    .fetch_optional(conn)
-    .await
+    .fetch_optional(&mut *transaction)
+    .await?;
+    plans::keyed(&mut transaction).await?;
+    transaction.commit().await?;
+    Ok(run)
 }
 
 /// Begins a run for every corp that has none of this turn yet and none running. A corp that never had one waits for
 /// the first turn after its first app was added. Only apps that can call count.
 pub async fn begin_scheduled(conn: &mut PgConnection, turn: DateTime<Utc>) -> sqlx::Result<Vec<i64>> {
-    sqlx::query_scalar!(
+    let mut transaction = conn.begin().await?;
+    plans::whole(&mut transaction).await?;
+    let runs = sqlx::query_scalar!(
         r#"
         insert into sync_run (corpid, scheduled_for, expected)
         select corpid, $1, (select count(*) from customer_wechat_contact contact
@@ -169,8 +177,10 @@ pub async fn begin_scheduled(conn: &mut PgConnection, turn: DateTime<Utc>) -> sq
         "#,
         turn,
     )
-    .fetch_all(conn)
-    .await
+    .fetch_all(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(runs)
 }
 
 /// Takes the corp's latest run up again if it failed not long ago.
@@ -179,7 +189,7 @@ pub async fn resume_failed(conn: &mut PgConnection, corpid: &CorpId) -> sqlx::Re
         r#"
         update sync_run set state = 'running', reason = null, trouble = null, finished_at = null, due_at = now(),
             troubles = 0, refusals = 0, skipped = case when phase = 'departments' then '[]' else skipped end
-        where id = (select id from sync_run where corpid = $1 order by id desc limit 1)
+        where id = (select id from sync_run where corpid = $1 order by started_at desc limit 1)
             and state = 'failed' and finished_at > now() - make_interval(hours => $2)
         returning id
         "#,
@@ -237,7 +247,7 @@ pub async fn look(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<Option
         select phase, departments, position, cursor, members_from, contacts, expected, unreadable, troubles, refusals,
             skipped as "skipped: Json<Vec<Skipped>>", clock_timestamp() as "now!"
         from sync_run
-        where id = $1 and holder = $2 and state = 'running'
+        where id = $1 and holder = $2 and state is not distinct from 'running'
         "#,
         lease.run,
         lease.holder,
@@ -268,7 +278,7 @@ pub async fn count(conn: &mut PgConnection, lease: &Lease, counts: &Counts) -> s
         update sync_run set calls = calls + $3, members = members + $4, contacts = contacts + $5,
             unassigned = unassigned + $6, trouble = null, troubles = 0, refusals = 0, heartbeat_at = now(),
             leased_until = now() + make_interval(secs => $7)
-        where id = $1 and holder = $2 and state = 'running'
+        where id = $1 and holder = $2 and state is not distinct from 'running'
         "#,
         lease.run,
         lease.holder,
@@ -294,7 +304,7 @@ pub async fn beat(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<bool> 
     let alive = sqlx::query!(
         r#"
         update sync_run set heartbeat_at = now(), leased_until = now() + make_interval(secs => $3)
-        where id = $1 and holder = $2 and state = 'running'
+        where id = $1 and holder = $2 and state is not distinct from 'running'
         "#,
         lease.run,
         lease.holder,
@@ -319,7 +329,7 @@ pub async fn wait(
         update sync_run set trouble = $3, troubles = troubles + 1, calls = calls + 1, heartbeat_at = now(),
             refusals = case when $6 then refusals + 1 else 0 end, due_at = now() + make_interval(secs => $5),
             leased_until = now() + make_interval(secs => $4)
-        where id = $1 and holder = $2 and state = 'running'
+        where id = $1 and holder = $2 and state is not distinct from 'running'
         "#,
         lease.run,
         lease.holder,
@@ -399,7 +409,7 @@ pub async fn fail(conn: &mut PgConnection, lease: &Lease, reason: &str) -> sqlx:
         r#"
         update sync_run set state = 'failed', reason = $3, trouble = null, calls = calls + 1,
             finished_at = clock_timestamp(), holder = null, leased_until = null
-        where id = $1 and holder = $2 and state = 'running'
+        where id = $1 and holder = $2 and state is not distinct from 'running'
         "#,
         lease.run,
         lease.holder,
@@ -416,7 +426,7 @@ pub async fn release(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<()>
     sqlx::query!(
         r#"
         update sync_run set holder = null, leased_until = null, due_at = greatest(due_at, now())
-        where id = $1 and holder = $2 and state = 'running'
+        where id = $1 and holder = $2 and state is not distinct from 'running'
         "#,
         lease.run,
         lease.holder,
@@ -431,7 +441,7 @@ pub async fn cancel(conn: &mut PgConnection, run: i64) -> sqlx::Result<()> {
     let cancelled = sqlx::query!(
         r#"
         update sync_run set state = 'cancelled', finished_at = clock_timestamp(), holder = null, leased_until = null
-        where id = $1 and state = 'running'
+        where id = $1 and state is not distinct from 'running'
         "#,
         run,
     )

@@ -1,0 +1,133 @@
+//! What each statement of the recording and the acting half reads: no more in tables ten times as large.
+//!
+//! The statements are planned on a fresh database, on connections that stay, and nothing is analysed. Then the same work
+//! is done twice, among few rows and among many, and PostgreSQL counts the pages of each statement.
+
+mod rounds;
+
+use std::collections::BTreeMap;
+
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use wecomd::{
+    tables::plans,
+    worker::{Settings, Worker},
+};
+
+use crate::support::{Acting, TestDb};
+
+/// How many rows each table has, at first and then.
+const SMALL: u32 = 1_500;
+const LARGE: u32 = SMALL * GROWTH;
+const GROWTH: u32 = 10;
+
+/// A tree that is ten times as large may be one level higher: that is all that a row may cost more.
+const RATIO_MAX: f64 = 1.5;
+
+/// So many statements are compared at least. There are some more; should there be fewer, a round has come to nothing.
+const STATEMENTS_MIN: usize = 120;
+
+/// Statements that count a whole table: what they read is compared by row of it.
+const WHOLE: &[&str] = &["'not_serving'", "insert into sync_run (corpid, expected)", "false as \"left!\"", "age_s!"];
+
+/// Without it, nothing can be measured.
+const EXTENSION: &str = "this test needs PostgreSQL's extension pg_stat_statements, preloaded. It comes with the server: \
+     install `postgresql-15` (Debian, Ubuntu) or `postgresql-contrib` (Fedora, Alpine), and start the tests by \
+     `scripts/with-postgres`, which loads it";
+
+/// A wecomd whose recording and acting connections are measured; whatever else a test does goes another way.
+struct Site {
+    acting: Acting,
+    worker: Worker,
+    pool: PgPool,
+    fresh: PgPool,
+    /// A second of yesterday, at midnight: events happen in it, and what is there already came before.
+    begin: i64,
+}
+
+impl Site {
+    async fn start() -> Self {
+        let acting = Acting::start_with(|config| config.sync.enabled = false).await;
+        let db = &acting.app.db;
+        let refused = db.refusal("create extension pg_stat_statements; select count(*) from pg_stat_statements").await;
+        assert_eq!(refused, None, "{EXTENSION}");
+        db.execute(include_str!("plans/quiet.sql")).await;
+        let measured = || db.options().options([("pg_stat_statements.track", "top")]);
+        let worker = Worker::new(measured(), Settings { batch_max: 500, attempts_max: 1 });
+        let pool = one(plans::fixed(measured())).await;
+        let fresh = one(plans::fresh(measured())).await;
+        let today = db.count("select extract(epoch from date_trunc('day', now()))::bigint").await;
+        Self { acting, worker, pool, fresh, begin: today - 86_400 }
+    }
+
+    async fn fill(&self, from: u32, to: u32) {
+        let sql = include_str!("plans/fill.sql")
+            .replace("{corp}", self.acting.app.corp.corpid.as_str())
+            .replace("{from}", &from.to_string())
+            .replace("{to}", &to.to_string())
+            .replace("{begin}", &self.begin.to_string());
+        self.acting.app.db.execute(&sql).await;
+    }
+
+    /// Does everything once, and says how many pages each statement read in each of its calls.
+    async fn measured(&mut self, round: u32) -> BTreeMap<String, f64> {
+        let db = &self.acting.app.db;
+        let own = "(select oid from pg_database where datname = current_database())";
+        db.execute(&format!("select pg_stat_statements_reset(0, {own}, 0)")).await;
+        self.round(round).await;
+        read(&self.acting.app.db, own).await
+    }
+}
+
+/// A pool of one connection, which stays.
+async fn one(options: PgConnectOptions) -> PgPool {
+    let pool = PgPoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+    pool.connect_with(options).await.expect("connects")
+}
+
+async fn read(db: &TestDb, own: &str) -> BTreeMap<String, f64> {
+    let statistics = format!(
+        "select (sum(shared_blks_hit + shared_blks_read) / sum(calls))::text || ' ' || query
+         from pg_stat_statements
+         where dbid = {own} and query !~* '^\\s*(create|lock|set|begin|commit|savepoint|release|rollback)'
+         group by query"
+    );
+    let rows = db.texts(&statistics).await.into_iter().map(|row| {
+        let (pages, query) = row.split_once(' ').expect("pages, then the statement");
+        (query.to_owned(), pages.parse().expect("a number"))
+    });
+    rows.collect()
+}
+
+/// A statement in one line, short enough to be found by.
+fn short(query: &str) -> String {
+    let words = query.lines().filter(|line| !line.trim_start().starts_with("--")).flat_map(str::split_whitespace);
+    words.collect::<Vec<_>>().join(" ").chars().take(240).collect()
+}
+
+#[tokio::test]
+async fn no_statement_reads_more_for_a_row_in_tables_ten_times_as_large() {
+    let mut site = Site::start().await;
+    // Every statement is planned while there is nothing.
+    site.round(0).await;
+    site.fill(1, SMALL).await;
+    let small = site.measured(1).await;
+    site.fill(SMALL + 1, LARGE).await;
+    let large = site.measured(2).await;
+
+    let mut worse = Vec::new();
+    let mut compared = 0;
+    for (query, &after) in &large {
+        let Some(&before) = small.get(query) else { continue };
+        compared += 1;
+        let rows = if WHOLE.iter().any(|it| query.contains(it)) { f64::from(GROWTH) } else { 1.0 };
+        if after > before * rows * RATIO_MAX {
+            worse.push(format!("{before:.1} pages, then {after:.1}: {}", short(query)));
+        }
+    }
+    assert!(worse.is_empty(), "{} statements read more in larger tables:\n{}", worse.len(), worse.join("\n"));
+    assert!(compared >= STATEMENTS_MIN, "only {compared} statements were measured in both rounds");
+    site.finish().await;
+}
