@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use wecomd::{
     handover::{Next, OVERDUE_AFTER},
     ids::{ExternalUserId, UserId},
+    privacy::{Eraser, Step},
     sandbox::Fault,
     tables::handover,
 };
@@ -206,5 +207,21 @@ async fn a_group_that_stays_its_owner_s_is_overdue_and_so_is_what_wecom_cannot_b
         "select kind || ' ' || state || ' ' || (reason like '%48002%') || ' ' || (reason = '客户群的群主尚未变更')
                   from handover_item order by kind";
     assert_eq!(acting.app.db.texts(states).await, ["customer overdue true false", "group overdue false true"]);
+    acting.finish().await;
+}
+
+#[tokio::test]
+async fn nobody_asks_any_more_about_an_overdue_customer_who_is_erased() {
+    let (acting, id) = taken_on(Some(5)).await;
+    later(&acting).await;
+    acting.drive(id).await.expect("driven");
+    let erased = acting.app.ask("DELETE", &format!("{BASE}/customers/{}", customer(0)), None).await;
+    assert_eq!(erased.status, 202, "{}", erased.text());
+    let eraser = Eraser::new(acting.app.db.pool.clone(), acting.app.app.admin_half.media.clone());
+    while eraser.step().await.expect("the database answers") == Step::Worked {}
+    assert_eq!(acting.app.db.texts("select state from handover_item").await, ["cancelled"]);
+    let before = asked(&acting);
+    assert_eq!(acting.drive(id).await.expect("driven"), Next::Over);
+    assert_eq!(asked(&acting), before);
     acting.finish().await;
 }
