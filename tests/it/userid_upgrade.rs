@@ -66,8 +66,8 @@ insert into welcome (corpid, code_hash, external_userid, wechat_userid, app_id, 
     ('ww1', '\x01', 'wmX', 'Ann', 1, '2025-01-01Z');
 "#;
 
-#[tokio::test]
-async fn what_stood_twice_before_the_upgrade_is_one_afterwards() {
+/// A database that was upgraded with that in it.
+async fn upgraded() -> TestDb {
     let db = TestDb::empty().await;
     let migrate = async |wanted: std::ops::RangeInclusive<i64>| {
         for migration in MIGRATOR.iter().filter(|it| wanted.contains(&it.version)) {
@@ -77,6 +77,12 @@ async fn what_stood_twice_before_the_upgrade_is_one_afterwards() {
     migrate(1..=SPELLINGS_CAME - 1).await;
     db.execute(TWICE).await;
     migrate(SPELLINGS_CAME..=i64::MAX).await;
+    db
+}
+
+#[tokio::test]
+async fn what_stood_twice_before_the_upgrade_is_one_afterwards() {
+    let db = upgraded().await;
     let shown = async |query: &str| db.texts(query).await;
 
     let aliases =
@@ -118,6 +124,13 @@ async fn what_stood_twice_before_the_upgrade_is_one_afterwards() {
         shown(bindings).await,
         ["S1 ann unbound left 安娜", "S2 ann bound 安娜", "S3 Bob bound 鲍勃", "S4 Bob unbound admin 旧"]
     );
+    db.close().await;
+}
+
+#[tokio::test]
+async fn what_was_begun_twice_before_the_upgrade_goes_on_once() {
+    let db = upgraded().await;
+    let shown = async |query: &str| db.texts(query).await;
     let handovers = "select concat_ws(' ', id, wechat_userid, state) from handover order by id";
     assert_eq!(shown(handovers).await, ["1 ann planned", "2 ann done", "3 Bob done", "4 Dora waiting"]);
     let items =
