@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, time::Duration};
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::watch;
 
-use crate::tables::partition_upkeep::{self, Calendar, INBOX, RECORDS, Upkeep};
+use crate::tables::partition_upkeep::{self, Calendar, INBOX, RECORDS, Reach, Upkeep};
 
 /// How often to look.
 const EVERY: Duration = Duration::from_secs(60);
@@ -18,9 +18,10 @@ const AGAIN: Duration = Duration::from_secs(10);
 /// How long connecting may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
-/// Looks once, before the first callback comes. What cannot be made yet is no reason not to start.
+/// Makes what is ahead, before the first callback comes; what fell past partitions can wait. What cannot be made yet is
+/// no reason not to start.
 pub async fn prepare(options: &PgConnectOptions) {
-    if let Err(error) = look(options, &mut BTreeSet::new()).await {
+    if let Err(error) = look(options, Reach::Ahead, &mut BTreeSet::new()).await {
         tracing::warn!(error = %error, "partitions could not be made yet; what belongs to them goes to the default ones");
     }
 }
@@ -36,7 +37,7 @@ pub async fn work(options: PgConnectOptions, mut stopping: watch::Receiver<bool>
         }
         tokio::select! {
             _ = stopping.wait_for(|stop| *stop) => return,
-            looked = look(&options, &mut put_off) => match looked {
+            looked = look(&options, Reach::All, &mut put_off) => match looked {
                 Ok(()) => pause = if put_off.is_empty() { EVERY } else { AGAIN },
                 Err(error) => {
                     pause = EVERY;
@@ -48,12 +49,12 @@ pub async fn work(options: PgConnectOptions, mut stopping: watch::Receiver<bool>
 }
 
 /// `put_off` are the partitions that are known to be put off: each is logged once.
-async fn look(options: &PgConnectOptions, put_off: &mut BTreeSet<String>) -> sqlx::Result<()> {
+async fn look(options: &PgConnectOptions, reach: Reach, put_off: &mut BTreeSet<String>) -> sqlx::Result<()> {
     let connect = PgConnection::connect_with(options);
     let mut conn = tokio::time::timeout(CONNECT_LIMIT, connect).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
     let mut still = BTreeSet::new();
     for calendar in [&INBOX, &RECORDS] {
-        let Some(upkeep) = partition_upkeep::look(&mut conn, calendar).await? else { continue };
+        let Some(upkeep) = partition_upkeep::look(&mut conn, calendar, reach).await? else { continue };
         report(calendar, &upkeep, put_off);
         still.extend(upkeep.put_off);
     }

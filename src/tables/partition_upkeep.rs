@@ -82,6 +82,15 @@ pub struct Upkeep {
     pub count: i64,
 }
 
+/// How much a look does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// The current period and those ahead, as far as that takes a moment: for a start, which others wait for.
+    Ahead,
+    /// What fell past partitions is moved as well, however long that takes.
+    All,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Period {
     name: String,
@@ -128,20 +137,20 @@ impl Calendar {
 
 /// Makes what is missing: the current period, those ahead, and those near enough that rows fell past. `None` if another
 /// process is at it. The connection must not be used for anything else: it keeps the lock until it is closed.
-pub async fn look(conn: &mut PgConnection, calendar: &Calendar) -> sqlx::Result<Option<Upkeep>> {
+pub async fn look(conn: &mut PgConnection, calendar: &Calendar, reach: Reach) -> sqlx::Result<Option<Upkeep>> {
     let alone = sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "locked!""#, UPKEEP_LOCK);
     if !alone.fetch_one(&mut *conn).await? {
         return Ok(None);
     }
-    let done = look_alone(conn, calendar).await;
+    let done = look_alone(conn, calendar, reach).await;
     sqlx::query_scalar!("select pg_advisory_unlock($1)", UPKEEP_LOCK).fetch_one(conn).await?;
     done.map(Some)
 }
 
-async fn look_alone(conn: &mut PgConnection, calendar: &Calendar) -> sqlx::Result<Upkeep> {
+async fn look_alone(conn: &mut PgConnection, calendar: &Calendar, reach: Reach) -> sqlx::Result<Upkeep> {
     abandon(conn, calendar).await?;
     let today = now(conn).await?.date_naive();
-    let missing = missing(conn, calendar, today).await?;
+    let missing = missing(conn, calendar, today, reach).await?;
     let mut upkeep = Upkeep::default();
     let mut many = false;
     for period in &missing {
@@ -154,7 +163,7 @@ async fn look_alone(conn: &mut PgConnection, calendar: &Calendar) -> sqlx::Resul
             }
         }
     }
-    if many {
+    if many && reach == Reach::All {
         let left: Vec<_> = missing.into_iter().filter(|it| upkeep.put_off.contains(&it.name)).collect();
         if split(conn, calendar, &left).await? {
             upkeep.made.append(&mut upkeep.put_off);
@@ -165,7 +174,12 @@ async fn look_alone(conn: &mut PgConnection, calendar: &Calendar) -> sqlx::Resul
 }
 
 /// The periods that want a partition, those ahead first.
-async fn missing(conn: &mut PgConnection, calendar: &Calendar, today: NaiveDate) -> sqlx::Result<Vec<Period>> {
+async fn missing(
+    conn: &mut PgConnection,
+    calendar: &Calendar,
+    today: NaiveDate,
+    reach: Reach,
+) -> sqlx::Result<Vec<Period>> {
     let there = partitions::periods(conn, calendar.parent).await?;
     let (first, end) = calendar.window(today);
     let mut missing = Vec::new();
@@ -176,6 +190,9 @@ async fn missing(conn: &mut PgConnection, calendar: &Calendar, today: NaiveDate)
         if !there.contains(&period.from) {
             missing.push(period);
         }
+    }
+    if reach == Reach::Ahead {
+        return Ok(missing);
     }
     let mut from = midnight(first);
     while missing.len() < PERIODS_MAX {

@@ -11,11 +11,12 @@ use std::{
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use sqlx::{Connection, PgConnection};
 use wecomd::{
+    housekeeping,
     ids::DeliveryKey,
     inbox::{self, Filter, Inbox, State, Wake},
     sandbox::Push,
     tables::{
-        partition_upkeep::{self, INBOX, RECORDS, Upkeep},
+        partition_upkeep::{self, INBOX, RECORDS, Reach, Upkeep},
         partitions,
     },
 };
@@ -43,8 +44,9 @@ fn said(at: i64, id: u64) -> Push {
 
 async fn look(db: &TestDb) -> Upkeep {
     let mut conn = PgConnection::connect_with(&db.options()).await.expect("connects");
-    let upkeep = partition_upkeep::look(&mut conn, &INBOX).await.expect("it looks").expect("nobody else does");
-    partition_upkeep::look(&mut conn, &RECORDS).await.expect("it looks").expect("nobody else does");
+    let upkeep =
+        partition_upkeep::look(&mut conn, &INBOX, Reach::All).await.expect("it looks").expect("nobody else does");
+    partition_upkeep::look(&mut conn, &RECORDS, Reach::All).await.expect("it looks").expect("nobody else does");
     conn.close().await.expect("closes");
     upkeep
 }
@@ -288,6 +290,14 @@ const MANY: &str = "
 async fn a_default_partition_that_holds_whole_days_is_split_while_callbacks_and_erasures_go_on() {
     let db = TestDb::new().await;
     db.execute(MANY).await;
+    // A start waits for no such thing: it makes what is ahead.
+    housekeeping::prepare(&db.options()).await;
+    assert_eq!(where_it_is(&db, days_ago(5)).await, ["inbox_elsewhen 7500"]);
+    assert_eq!(
+        db.count("select count(*) from pg_inherits where inhparent = 'inbox'::regclass").await,
+        6,
+        "today, three days ahead, and what has no time of its own"
+    );
     // A process that began to split it was killed half way.
     let days =
         "array['inbox_20260101'], array['2026-01-01 00:00+00'::timestamptz], array['2026-01-02 00:00+00'::timestamptz]";
