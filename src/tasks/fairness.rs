@@ -94,7 +94,10 @@ impl Troubles {
         let key = (corpid.clone(), kind);
         let (asked, complains) = match reach {
             Reach::Untold => return,
-            Reach::Served => return drop(self.corps.remove(&key)),
+            Reach::Served => {
+                self.corps.remove(&key);
+                return;
+            }
             Reach::Complained(after) => (after, true),
             Reach::Unanswered(after) => (after, false),
         };
