@@ -21,7 +21,7 @@ create index console_session_member on console_session (wechat_userid) where wec
 create index handover_successor_of_member on handover_successor (wechat_userid);
 
 -- What WeCom has had in hand for too long. Those of a customer are found among all of theirs, which are few.
-create index handover_item_submitted on handover_item (submitted_at) where state in ('calling', 'waiting');
+create index handover_item_decided_by on handover_item (coalesce(takeover_at, submitted_at)) where state in ('calling', 'waiting');
 drop index handover_item_waiting;
 
 -- Reports of reconciling, and files, that are old enough to go.

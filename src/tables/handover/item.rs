@@ -475,12 +475,12 @@ pub async fn submitted_since(
 pub async fn stuck(conn: &mut PgConnection, after: TimeDelta) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"
-        select count(*) as "items!" from handover_item
-        where state = 'overdue'
-            or (
-                state in ('calling', 'waiting')
-                and coalesce(takeover_at, submitted_at) < now() - $1::bigint * interval '1 second'
-            )
+        select
+            (select count(*) from handover_item where state = 'overdue') + (
+                select count(*) from handover_item
+                where state in ('calling', 'waiting')
+                    and coalesce(takeover_at, submitted_at) < now() - $1::bigint * interval '1 second'
+            ) as "items!"
         "#,
         after.num_seconds(),
     )

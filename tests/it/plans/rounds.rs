@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use wecomd::{
     changes::{Changes, Task, TaskKind, contact::Card},
     flow::Keeper,
@@ -14,7 +14,8 @@ use wecomd::{
     sync::{self, Over, Sync},
     tables::{
         apply, handover, media, member as members, retention,
-        task::{self, Finished},
+        sync_run::Which,
+        task::{self, Finished, Room},
         wechat_contact_record::KnownMonths,
         welcome,
     },
@@ -159,7 +160,7 @@ impl Site {
         }
         let last = format!("q{round}5");
         task::hasten(&mut conn, &corp, kind, &last, 1, Utc::now()).await.expect("enqueued");
-        let taken = task::claim(&mut conn, kind, 6, LEASE).await.expect("taken");
+        let taken = task::claim(&mut conn, kind, &Room::of(6), LEASE).await.expect("taken");
         let [a, b, c, d, e, f] = taken.as_slice() else { panic!("{} tasks were due", taken.len()) };
         let (ids, leases): (Vec<_>, Vec<_>) = taken.iter().map(|it| (it.id, it.lease)).unzip();
         assert_eq!(task::extend(&mut conn, &ids, &leases, LEASE).await.expect("extended").len(), 6);
@@ -236,7 +237,7 @@ impl Site {
         let mut conn = self.pool.acquire().await.expect("connects");
         let asked = sync::ask(&mut conn, &self.corp()).await.expect("asked");
         drop(conn);
-        let mut run = sync.take(Some(asked.run())).await.expect("taken").expect("nobody works at it");
+        let mut run = sync.take(Which::One(asked.run())).await.expect("taken").expect("nobody works at it");
         assert_eq!(to_the_end(&mut run).await, Over::Done);
         self.acting.platform.with(|world| {
             world.app_mut(AppKind::App).expect("an app").visible = Visible::Everybody;
@@ -288,7 +289,7 @@ impl Site {
         let needless = "select count(*) from contact_way where expires_at < now() and deleted_at is null";
         assert_eq!(self.acting.app.db.count(needless).await, 0);
         let mut conn = self.pool.acquire().await.expect("connects");
-        handover::stuck(&mut conn, at(self.begin)).await.expect("counted");
+        handover::stuck(&mut conn, TimeDelta::hours(26)).await.expect("counted");
         let mut transaction = sqlx::Connection::begin(&mut *conn).await.expect("begins");
         members::not_named_since(&mut transaction, &self.corp(), Utc::now(), &[]).await.expect("read");
         transaction.commit().await.expect("commits");
