@@ -237,7 +237,7 @@ async fn a_day_that_somebody_holds_is_put_off_and_made_later_with_what_fell_past
     sqlx::query("select count(*) from inbox").execute(&mut *holder).await.expect("it reads");
     let today = said(days_ago(0), 3);
     let (upkeep, answer) = tokio::join!(look(&app.db), app.post(&today));
-    assert_eq!(upkeep.put_off, [name.clone()]);
+    assert_eq!(upkeep.put_off, std::slice::from_ref(&name));
     assert!(answer.is_some(), "accepting does not wait for it");
     assert!(app.post(&said(at, 3)).await.is_some());
     holder.rollback().await.expect("released");
