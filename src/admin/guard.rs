@@ -17,10 +17,11 @@ use std::{
 use uuid::Uuid;
 
 /// How long a count lives.
-pub const WINDOW: Duration = Duration::from_secs(60);
+pub const WINDOW: Duration = Duration::from_secs(WINDOW_S as u64);
+const WINDOW_S: u32 = 60;
 
 /// How many requests may be made with a token, or in a session, in that time.
-pub const REQUESTS_PER_TOKEN: u32 = 6_000;
+pub const REQUESTS_PER_TOKEN: u32 = 100 * WINDOW_S;
 
 /// How many tokens that do not count an address may try in that time until it is told to wait. Each is looked up all the
 /// same: the next one may be good.
@@ -67,7 +68,7 @@ impl Share {
     /// How many requests of this kind an address may make in a minute.
     pub fn per_address(self) -> u32 {
         match self {
-            Self::Failures => 12_000,
+            Self::Failures => 200 * WINDOW_S,
             Self::Logins | Self::Documents => 600,
             Self::Codes => 60,
         }
@@ -76,10 +77,10 @@ impl Share {
     /// How many requests of this kind all of them may make in a minute.
     pub fn in_total(self) -> u32 {
         match self {
-            Self::Failures => 60_000,
-            Self::Logins | Self::Documents => 6_000,
+            Self::Failures => 5 * self.per_address(),
+            Self::Logins | Self::Documents => 10 * self.per_address(),
             // Half of what WeCom is asked of one endpoint in a minute, as `wecom.path_per_second` has it by default.
-            Self::Codes => 300,
+            Self::Codes => 5 * self.per_address(),
         }
     }
 }

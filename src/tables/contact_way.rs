@@ -97,13 +97,19 @@ pub async fn rename(conn: &mut PgConnection, corpid: &CorpId, from: &UserId, to:
         set wechat_userid = $3,
             ended_at = coalesce(own.ended_at, twin.now),
             delete_due_at = coalesce(own.delete_due_at, twin.now)
-        from contact_way former
+        from (
+            select id, customer_id, work_order_id from contact_way
+            where wechat_userid = $2 and corpid is not distinct from $1
+            offset 0
+        ) former
         left join lateral (
             select now() from contact_way other
-            where other.corpid = $1 and other.wechat_userid = $3 and other.customer_id = former.customer_id
-                and coalesce(other.work_order_id, 0) = coalesce(former.work_order_id, 0) and other.ended_at is null
+            where other.customer_id = former.customer_id and other.wechat_userid = $3
+                and coalesce(other.work_order_id, 0) = coalesce(former.work_order_id, 0) and other.corpid = $1
+                and other.ended_at is null
+            offset 0
         ) twin on true
-        where own.id = former.id and former.corpid = $1 and former.wechat_userid = $2
+        where own.id = former.id
         "#,
         corpid.as_str(),
         from.as_str(),

@@ -44,7 +44,9 @@ pub async fn of(conn: &mut PgConnection, people: &BTreeSet<Person>) -> sqlx::Res
         -- Who was erased as a customer by the shape of an id, and turned out to be a member, is not kept out.
         where not exists (
             select from member_alias
-            where member_alias.key = userid_key(person.external_userid) and member_alias.corpid = person.corpid
+            where member_alias.key = userid_key(person.external_userid)
+                and member_alias.corpid is not distinct from person.corpid
+            offset 0
         )
         "#,
         &corps,

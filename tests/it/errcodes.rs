@@ -54,9 +54,8 @@ const MEDIA: Handled = ("src/wecom/media.rs", &[40007]);
 
 const NOTICES: Handled = ("src/tasks/notify_staff.rs", &[81013]);
 
-const WAYS_FOUND: Handled = ("src/flow/contact_way.rs", &[41044]);
-
-const WAYS_DELETED: Handled = ("src/flow/keeper.rs", &[41044]);
+/// A contact way that WeCom has no more, when it is asked for and when it is deleted.
+const WAYS: Handled = ("src/flow/contact_way.rs", &[41044]);
 
 const CONNECTION: Handled = ("src/admin/test_connection.rs", &[48002, 60020]);
 
@@ -78,8 +77,7 @@ const HANDLED: &[Handled] = &[
     MEMBERS,
     MEDIA,
     NOTICES,
-    WAYS_FOUND,
-    WAYS_DELETED,
+    WAYS,
     CONNECTION,
     DEPARTMENTS,
     LEAVERS,
@@ -256,7 +254,7 @@ async fn a_contact_way_that_is_gone_is_passed_over_and_as_good_as_deleted() {
     };
     let body = json!({ "staff_id": "S1", "wechat_userid": platform.with(serves) });
     assert_eq!(app.ask("POST", "/api/enterprise-wechat/staff-bind", Some(body)).await.status, 201);
-    for code in WAYS_FOUND.1 {
+    for code in WAYS.1 {
         // Its making was answered by nothing, and what the list names is gone when it is looked at.
         let lost = Fault { drop: Some(DropAt::After), times: Some(1), ..Fault::default() };
         platform.faults().set("externalcontact/add_contact_way", lost);
@@ -266,7 +264,7 @@ async fn a_contact_way_that_is_gone_is_passed_over_and_as_good_as_deleted() {
         assert_eq!((answer.status, &answer.json()["code"]), (503, &json!("wecom_unavailable")), "{}", answer.text());
         assert_eq!(calls(&platform, "externalcontact/get_contact_way"), 1, "{code}");
     }
-    for code in WAYS_DELETED.1 {
+    for code in WAYS.1 {
         let admin = &app.app.admin_half;
         app.db
             .execute("update contact_way set config_id = 'gone', qr_code = 'https://e', expires_at = now() - interval '1 second'")
