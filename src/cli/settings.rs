@@ -51,7 +51,8 @@ const DATABASE_AND_KEY: &[&str] = &["config", "database_url", "data_dir", "maste
 fn read_by(command: &str) -> &'static [&'static str] {
     match command {
         "serve" | "check" => ALL,
-        "demo" => &["config", "public_listen", "admin_listen"],
+        // Its backups, if they are configured, go to the data folder.
+        "demo" => &["config", "data_dir", "public_listen", "admin_listen"],
         "config" | "sync" | "backup" | "restore" | "key" => DATABASE_AND_KEY,
         "migrate" | "token" | "console-user" | "audit" | "inbox" | "reporting" | "retention" => DATABASE,
         _ => &[],
