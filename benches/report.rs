@@ -18,8 +18,8 @@ use support::{
 use wecomd::{
     sandbox::Corp,
     tables::{
-        report::{self, Filter, Row},
-        wechat_contact_record::KnownMonths,
+        records::wechat_contact_record::KnownMonths,
+        reports::report::{self, Filter, Row},
     },
 };
 

@@ -25,7 +25,7 @@ use wecomd::{
     admin::config::{NewConfig, save},
     sandbox::{AppKind, Corp, Platform, Size, World},
     sync::{self, Over, Step, Sync},
-    tables::sync_run::Which,
+    tables::sync::sync_run::Which,
     vault::Vault,
     wecom::{Limits, Settings, Wecom},
 };

@@ -16,15 +16,21 @@ use crate::{
     apps::Apps,
     backup::{self, Backups},
     config::{self, Config},
-    flow::{self, Keeper, assignment::Rules},
-    handover, housekeeping,
+    handover,
+    housekeeping::{self, Housekeeper},
     ids::StaffId,
     inbox::{Inbox, Recording, Wake},
     media::MediaStore,
+    orders::assignment::Rules,
     privacy::{self, Eraser, Retention},
     server::{self, AdminDoor, BodyRoom, CallbackDoor, Health, Limits, Proxies},
     sync::{self, Sync},
-    tables::{MIGRATOR, access_log::months, contact_flow_setting, plans, work_order::Patience},
+    tables::{
+        MIGRATOR,
+        access::access_log::months,
+        orders::{contact_flow_setting, work_order::Patience},
+        plans,
+    },
     tasks, telemetry,
     vault::Vault,
     wecom::{self, Wecom},
@@ -142,7 +148,7 @@ impl App {
         let options = connect_options(database)?;
         let pool = connect(&options, config.database.pool_max).await?;
         migrate(&options).await?;
-        housekeeping::prepare(&options).await;
+        housekeeping::partitions::prepare(&options).await;
         let apps = Apps::load(pool.clone(), vault.clone()).await?;
 
         let metrics = telemetry::metrics();
@@ -160,7 +166,7 @@ impl App {
         let acting_pool = acting_pool(config, &options);
         let wecom = Wecom::new(&wecom_settings(config), acting_pool.clone(), vault.clone())?;
         let media = MediaStore::new(&config.media_location(), config.media.bytes_max).context("media.location")?;
-        let flow = flow_settings(config);
+        let rules = assignment_rules(config);
         let mut conn = pool.acquire().await?;
         contact_flow_setting::save(&mut conn, &config.matching.order, &config.assignment.order_url).await?;
         if let Err(error) = months::ensure(&mut conn).await {
@@ -169,7 +175,7 @@ impl App {
         drop(conn);
         let sync = Sync { pool: acting_pool.clone(), wecom: wecom.clone() };
         let backups = backups(config, database, &vault, &media);
-        let keeper = Keeper::new(acting_pool.clone(), wecom.clone(), &flow);
+        let housekeeper = Housekeeper::new(acting_pool.clone(), wecom.clone(), rules.clone());
         let admin_half = Arc::new(Admin {
             pool: pool.clone(),
             vault,
@@ -179,7 +185,8 @@ impl App {
             settings,
             guard: Guard::default(),
             lookups: Lookups::default(),
-            flow,
+            rules,
+            contact_way_life: TimeDelta::days(config.matching.contact_way_days.into()),
         });
 
         let (limits, proxies) = (limits(config), Proxies::new(config.http.trusted_networks()?));
@@ -195,9 +202,9 @@ impl App {
             doors.push(tokio::spawn(server::serve(listener, door, limits, stopping.clone())));
         }
         let mut workers = workers(config, &options, &wake, &recording, &stopping);
-        workers.push(tokio::spawn(housekeeping::work(options.clone(), stopping.clone())));
+        workers.push(tokio::spawn(housekeeping::partitions::work(options.clone(), stopping.clone())));
         if config.worker.enabled {
-            workers.push(tokio::spawn(keeper.run(stopping.clone())));
+            workers.push(tokio::spawn(housekeeper.run(stopping.clone())));
             let eraser = Eraser::new(pool.clone(), admin_half.media.clone());
             let keep = retention(config, pool.clone(), admin_half.media.clone());
             workers.push(tokio::spawn(privacy::work(eraser, keep, stopping.clone())));
@@ -282,7 +289,7 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
-fn flow_settings(config: &Config) -> flow::Settings {
+fn assignment_rules(config: &Config) -> Rules {
     let assignment = &config.assignment;
     let minutes = |minutes: u32| i32::try_from(minutes).unwrap_or(i32::MAX);
     let patience = Patience {
@@ -290,10 +297,7 @@ fn flow_settings(config: &Config) -> flow::Settings {
         escalate_minutes: minutes(assignment.escalate_minutes),
     };
     let escalate_to = Some(assignment.escalate_to.as_str()).filter(|it| !it.is_empty()).map(StaffId::from);
-    flow::Settings {
-        rules: Rules { automatic: assignment.automatic, patience, escalate_to },
-        contact_way_life: TimeDelta::days(config.matching.contact_way_days.into()),
-    }
+    Rules { automatic: assignment.automatic, patience, escalate_to }
 }
 
 fn handover_settings(config: &Config) -> handover::Settings {

@@ -19,8 +19,11 @@ use crate::{
     crypto::{CallbackKeys, Receivers},
     ids::CorpId,
     tables::{
-        self, callback_key_use,
-        enterprise_wechat_config::{self, CHANGED, Row},
+        self,
+        apps::{
+            callback_key_use,
+            enterprise_wechat_config::{self, CHANGED, Row},
+        },
     },
     vault::Vault,
 };

@@ -28,7 +28,9 @@ pub mod wecom;
 
 pub mod media;
 
-pub mod flow;
+pub mod orders;
+
+pub mod contact_way;
 
 pub mod handover;
 

@@ -13,7 +13,7 @@ use super::{
     problem::Problem,
     sheet::Sheet,
 };
-use crate::tables::access_log::{self, Filter, Listed};
+use crate::tables::access::access_log::{self, Filter, Listed};
 
 /// How many lines a CSV has at most: an answer is put together in memory. The next begins at its `x-next-cursor`.
 pub(super) const CSV_ROWS_MAX: usize = 10_000;

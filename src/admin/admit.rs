@@ -18,7 +18,7 @@ use super::{
     state::{self, Login},
 };
 use crate::{
-    tables::{api_token, console_session},
+    tables::access::{api_token, console_session},
     vault,
 };
 

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     tables::{
         self,
-        api_token::{self, Listed},
+        access::api_token::{self, Listed},
     },
     vault::ApiToken,
 };

@@ -9,7 +9,7 @@ use std::{fmt, str::FromStr};
 
 use sqlx::PgPool;
 
-use crate::tables::access_log::chain::{self, Anchor, BEGINNING, Head, Line};
+use crate::tables::access::access_log::chain::{self, Anchor, BEGINNING, Head, Line};
 
 /// How many lines are read at once.
 const STRETCH: i64 = 5_000;

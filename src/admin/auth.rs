@@ -8,7 +8,7 @@ use super::{
     problem::{Code, Problem},
     route::Scoped,
 };
-pub(super) use crate::tables::own::Own;
+pub(super) use crate::tables::access::own::Own;
 
 /// How far a token reaches; each role may do what the ones before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     ids::{CorpId, UserId},
-    tables::{apply, console_user, member_alias},
+    tables::{access::console_user, apply, staff::member_alias},
 };
 
 /// As what somebody may log in.

@@ -20,8 +20,9 @@ use super::{
 use crate::{
     ids::{CustomerId, StaffId, UserId},
     tables::{
-        self, staff_wechat_bind,
-        wechat_contact_record::{self, ByHand, Filter, Place, Shown},
+        self,
+        records::wechat_contact_record::{self, ByHand, Filter, Place, Shown},
+        staff::staff_wechat_bind,
     },
 };
 

@@ -17,15 +17,18 @@ use super::{
     work_orders,
 };
 use crate::{
-    flow::{
-        contact_way::{NotMade, obtain, with_picture},
+    contact_way::{
+        making::{NotMade, obtain, with_picture},
         qr,
     },
     ids::{CorpId, CustomerId, StaffId},
     tables::{
-        contact_way::{self, ContactWay, Purpose},
-        customer_match, customer_wechat_contact, staff_wechat_bind,
-        work_order::{self, Order},
+        customers::{customer_match, customer_wechat_contact},
+        orders::{
+            contact_way::{self, ContactWay, Purpose},
+            work_order::{self, Order},
+        },
+        staff::staff_wechat_bind,
     },
 };
 
@@ -114,7 +117,7 @@ pub(super) async fn make(call: &mut Call<'_>) -> Result<ContactWay, Problem> {
     check::id("customer_id", &wanted.customer_id)?;
     let admin = call.admin;
     let purpose = purpose(call, &mut *admin.pool.acquire().await?, wanted).await?;
-    obtain(&admin.pool, &admin.wecom, &purpose, admin.flow.contact_way_life).await.map_err(not_made)
+    obtain(&admin.pool, &admin.wecom, &purpose, admin.contact_way_life).await.map_err(not_made)
 }
 
 fn not_made(error: NotMade) -> Problem {

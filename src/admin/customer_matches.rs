@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     ids::CustomerId,
-    tables::{apply, customer_match},
+    tables::{apply, customers::customer_match},
 };
 
 /// Which customer a person is.

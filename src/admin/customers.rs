@@ -22,12 +22,17 @@ use crate::{
     inbox,
     media::StoreError,
     tables::{
-        apply, customer_export as rows,
-        customer_export::{Place, Whose},
-        erase::{self, Whom},
-        erased_person, erasure, matching,
-        media::{self, Fetched, Standing},
-        member_alias, now,
+        apply,
+        customers::matching,
+        now,
+        privacy::{
+            customer_export as rows,
+            customer_export::{Place, Whose},
+            erase::{self, Whom},
+            erased_person, erasure,
+        },
+        records::media::{self, Fetched, Standing},
+        staff::member_alias,
     },
 };
 

@@ -19,9 +19,11 @@ use crate::{
         turn::{By, settle, turn, turn_all},
     },
     tables::{
-        self, apply, enterprise_wechat_config,
+        self, apply,
+        apps::enterprise_wechat_config,
         handover::{self, Handover, Heard, Part},
-        member, task,
+        staff::member,
+        task,
     },
 };
 

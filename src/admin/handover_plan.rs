@@ -25,7 +25,7 @@ use crate::{
     tables::{
         self, apply,
         handover::{self, Handover, ToPlan},
-        member,
+        staff::member,
     },
     wecom::{Api, Class, Pages, group_chat::LIST, transfer::MESSAGE_CHARS_MAX},
 };

@@ -13,7 +13,7 @@ use super::{
     problem::{Code, Problem},
     route::{Endpoint, Route},
 };
-use crate::tables::idempotency_key::{self, Known, Request};
+use crate::tables::access::idempotency_key::{self, Known, Request};
 
 /// The header's name, in problems.
 const FIELD: &str = "Idempotency-Key";

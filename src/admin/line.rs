@@ -13,7 +13,7 @@ use super::{
     guard::{Guard, Refused, Share, Tally, WINDOW},
     problem::Problem,
 };
-use crate::tables::access_log;
+use crate::tables::access::access_log;
 
 /// How much of a subject the access log keeps.
 const SUBJECT_CHARS_MAX: usize = 128;

@@ -17,7 +17,7 @@ use super::{
     admit::Shows,
     problem::{Code, Problem},
 };
-use crate::tables::{api_token, console_session};
+use crate::tables::access::{api_token, console_session};
 
 /// How many are looked up by one question.
 const TOGETHER_MAX: usize = 1_000;

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     media::StoreError,
-    tables::media::{self, Fetched, Standing},
+    tables::records::media::{self, Fetched, Standing},
 };
 
 /// A file, or the part of it that was asked for.

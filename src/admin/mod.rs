@@ -107,7 +107,10 @@ use serde_json::Value;
 use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
-use crate::{apps::Apps, flow, media::MediaStore, tables::contact_way::ContactWay, vault::Vault, wecom::Wecom};
+use crate::{
+    apps::Apps, media::MediaStore, orders::assignment::Rules, tables::orders::contact_way::ContactWay, vault::Vault,
+    wecom::Wecom,
+};
 pub use admit::{Admitted, admit, admit_reader};
 use browser::Browser;
 use call::{Answer, Call};
@@ -137,8 +140,10 @@ pub struct Admin {
     pub guard: Guard,
     /// Looks up tokens that are not remembered.
     pub lookups: Lookups,
-    /// What the operator decided about work orders and contact ways.
-    pub flow: flow::Settings,
+    /// How work orders are assigned.
+    pub rules: Rules,
+    /// How long a contact way is given out.
+    pub contact_way_life: TimeDelta,
 }
 
 /// What the operator decided about the admin half.

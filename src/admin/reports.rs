@@ -15,7 +15,7 @@ use super::{
     problem::{Code, Problem},
     sheet::{self, CSV},
 };
-use crate::tables::report::{self, Filter, Place, Row};
+use crate::tables::reports::report::{self, Filter, Place, Row};
 
 /// How many days a report covers unless the caller says otherwise: today and the six before.
 const DAYS_DEFAULT: u64 = 6;

@@ -23,9 +23,11 @@ use crate::{
     tables::{
         apply,
         handover::{self, NewHandover},
-        member_alias,
-        resignation::{self, Filter, NewResignation, Resignation},
-        staff_wechat_bind,
+        staff::{
+            member_alias,
+            resignation::{self, Filter, NewResignation, Resignation},
+            staff_wechat_bind,
+        },
     },
 };
 

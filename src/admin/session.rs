@@ -29,8 +29,11 @@ use super::{
 use crate::{
     ids::{CorpId, StaffId},
     tables::{
-        console_session::{self, LIFE_S, Made, New, Of},
-        console_user, member_alias, staff_wechat_bind,
+        access::{
+            console_session::{self, LIFE_S, Made, New, Of},
+            console_user,
+        },
+        staff::{member_alias, staff_wechat_bind},
     },
     vault,
 };

@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_table_without_rows_still_says_what_its_columns_are() {
-        let sheet = of_rows::<crate::tables::report::MessageVolumes>(&[]).expect("written");
+        let sheet = of_rows::<crate::tables::reports::report::MessageVolumes>(&[]).expect("written");
         assert_eq!(
             String::from_utf8(sheet.0.into_inner().expect("whole")).expect("a text"),
             "\u{feff}day,corpid,contact_type,messages,from_customers,from_members,by_hand,customers\r\n"

@@ -13,8 +13,10 @@ use super::{
 use crate::{
     ids::{CorpId, StaffId, UserId},
     tables::{
-        apply, customer_wechat_contact, enterprise_wechat_config,
-        staff_wechat_bind::{self, Binding, NewBinding},
+        apply,
+        apps::enterprise_wechat_config,
+        customers::customer_wechat_contact,
+        staff::staff_wechat_bind::{self, Binding, NewBinding},
     },
     wecom::{Api, member},
 };

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     ids::{CorpId, StaffId, UserId},
-    tables::{apply, staff_wechat_bind},
+    tables::{apply, staff::staff_wechat_bind},
 };
 
 /// Who comes on duty or goes off.

@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{
     tables::{
-        login_state::{self, Made},
-        staff_wechat_bind,
+        access::login_state::{self, Made},
+        staff::staff_wechat_bind,
     },
     vault,
     wecom::Api,

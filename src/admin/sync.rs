@@ -16,7 +16,7 @@ use super::{
 use crate::{
     ids::CorpId,
     sync,
-    tables::{
+    tables::sync::{
         sync_drift::{self, Kind},
         sync_run,
     },

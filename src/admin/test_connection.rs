@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     inbox,
-    tables::enterprise_wechat_config::{self, Row},
+    tables::apps::enterprise_wechat_config::{self, Row},
     wecom::{Api, ApiError, Class},
 };
 

@@ -26,7 +26,7 @@ use crate::{
     tables::{
         apply,
         handover::{self, NewHandover, TransferFilter, Transferable},
-        member, staff_wechat_bind,
+        staff::{member, staff_wechat_bind},
     },
     wecom::transfer::MESSAGE_CHARS_MAX,
 };

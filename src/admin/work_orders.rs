@@ -14,11 +14,13 @@ use super::{
     staff_bind::corp,
 };
 use crate::{
-    flow::{assignment, order_state::OrderState},
     ids::{CustomerId, StaffId},
+    orders::{assignment, order_state::OrderState},
     tables::{
-        apply, matching, staff_wechat_bind,
-        work_order::{self, Change, Filter, NewOrder, Order},
+        apply,
+        customers::matching,
+        orders::work_order::{self, Change, Filter, NewOrder, Order},
+        staff::staff_wechat_bind,
     },
 };
 
@@ -108,7 +110,7 @@ pub(super) async fn add(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<
         let people = matching::with_phone(conn, &corpid, phone).await?;
         apply::follow_scans(conn, &BTreeSet::new(), people).await?;
     }
-    if call.admin.flow.rules.automatic {
+    if call.admin.rules.automatic {
         let order = find(conn, id).await?;
         assignment::assign(conn, &order).await?;
     }
@@ -185,7 +187,7 @@ async fn turn(call: &Call<'_>, conn: &mut PgConnection, order: Order, edit: &Edi
     };
     let wanted: OrderState = state
         .parse()
-        .map_err(|error: crate::flow::order_state::NotAState| Problem::field("state", error.to_string()))?;
+        .map_err(|error: crate::orders::order_state::NotAState| Problem::field("state", error.to_string()))?;
     if !now(&order)?.may_become(wanted) {
         return Err(cannot(&order, &format!("become {state}")));
     }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     media::{MediaStore, Name, StoreError},
-    tables::backup,
+    tables::upkeep::backup,
 };
 
 /// How many files are asked for at once.

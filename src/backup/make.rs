@@ -28,7 +28,7 @@ use super::{
     programs::{self, Target},
     seal::{Writer, at},
 };
-use crate::{media::MediaStore, tables::backup, vault::Vault};
+use crate::{media::MediaStore, tables::upkeep::backup, vault::Vault};
 
 /// What backups are made of, and where they go. Cheap to clone.
 #[derive(Clone)]

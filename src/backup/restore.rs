@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     media::MediaStore,
-    tables::{MIGRATOR, backup},
+    tables::{MIGRATOR, upkeep::backup},
     vault::Vault,
 };
 

@@ -11,7 +11,7 @@ use tokio::sync::watch as channel;
 use super::Schedule;
 use crate::tables::{
     self,
-    backup::{self, Standing},
+    upkeep::backup::{self, Standing},
 };
 
 /// How often we look: it is one small row.

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::{sync::watch, time::sleep};
 
 use super::{BackupError, Backups, Made, Schedule};
-use crate::tables::backup;
+use crate::tables::upkeep::backup;
 
 /// Between two looks at the clock: a schedule has minutes.
 const LOOK: Duration = Duration::from_secs(10);

@@ -62,7 +62,7 @@ async fn make(config: &Config, database: &Database) -> anyhow::Result<()> {
 
 async fn list(database: &Database, as_json: bool) -> anyhow::Result<()> {
     let pool = database.migrated().await?;
-    for it in tables::backup::list(&mut *pool.acquire().await?, LISTED).await? {
+    for it in tables::upkeep::backup::list(&mut *pool.acquire().await?, LISTED).await? {
         if as_json {
             say_as_it_is(&serde_json::to_string(&it)?);
             continue;

@@ -15,7 +15,7 @@ use crate::{
     inbox, server,
     tables::{
         self, MIGRATOR,
-        partitions::{self, LockRoom},
+        upkeep::partitions::{self, LockRoom},
     },
     vault::{Vault, VaultError},
 };

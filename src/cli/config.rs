@@ -9,7 +9,7 @@ use super::{database::with_pool, line::note, say};
 use crate::{
     admin,
     config::Config,
-    tables::{self, enterprise_wechat_config},
+    tables::{self, apps::enterprise_wechat_config},
     vault::Vault,
 };
 

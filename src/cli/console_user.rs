@@ -14,7 +14,7 @@ use crate::{
     admin::auth::Role,
     config::Config,
     ids::UserId,
-    tables::{apply, console_user, member_alias},
+    tables::{access::console_user, apply, staff::member_alias},
 };
 
 /// How many are listed at most.

@@ -29,7 +29,7 @@ use crate::{
     embedded::{Durability, Embedded},
     inbox,
     sandbox::{AppKind, Corp, Day, Patience, Platform, Rates, Report, Sender, Size, World, stir, work_day},
-    tables::{api_token, apply, staff_wechat_bind},
+    tables::{access::api_token, apply, staff::staff_wechat_bind},
     telemetry,
     vault::{ApiToken, Vault},
 };

@@ -15,8 +15,8 @@ use super::{database::with_pool, say};
 use crate::{
     config::Config,
     tables::{
-        backup,
-        sealed::{self, Value},
+        apps::sealed::{self, Value},
+        upkeep::backup,
     },
     vault::Vault,
 };

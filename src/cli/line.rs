@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::tables::access_log::{self, Entry};
+use crate::tables::access::access_log::{self, Entry};
 
 /// Who it was, as far as is known: somebody with a shell on this machine.
 pub(super) const WHO: &str = "command line";

@@ -5,7 +5,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::{Args, Subcommand};
 
 use super::{database::with_pool, say};
-use crate::{config::Config, tables::reporting};
+use crate::{config::Config, tables::reports::reporting};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {

@@ -8,7 +8,7 @@ use crate::{
     config::Config,
     media::MediaStore,
     privacy::{Age, Kind, Outcome},
-    tables::retention,
+    tables::privacy::retention,
 };
 
 #[derive(Debug, Args)]

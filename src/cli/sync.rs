@@ -15,9 +15,11 @@ use crate::{
     ids::CorpId,
     sync::{self, Over, Sync},
     tables::{
-        enterprise_wechat_config,
-        sync_drift::{self, Kind},
-        sync_run::{self, Phase, Standing, Which},
+        apps::enterprise_wechat_config,
+        sync::{
+            sync_drift::{self, Kind},
+            sync_run::{self, Phase, Standing, Which},
+        },
     },
     telemetry,
     vault::Vault,

@@ -15,8 +15,8 @@ use crate::{
     ids::CorpId,
     tables::{
         self,
-        api_token::{self, Listed},
-        enterprise_wechat_config,
+        access::api_token::{self, Listed},
+        apps::enterprise_wechat_config,
     },
     vault::ApiToken,
 };

@@ -14,7 +14,7 @@ mod proxies;
 
 mod retention;
 
-mod flow;
+mod orders;
 
 mod handover;
 
@@ -22,9 +22,9 @@ mod wecom;
 
 pub use backup::Backup;
 pub use environment::environment;
-pub use flow::{Assignment, Matching};
 pub use handover::Handover;
 pub use media::Media;
+pub use orders::{Assignment, Matching};
 pub use retention::Retention;
 pub use wecom::{Sync, Tasks, Wecom};
 

@@ -20,9 +20,9 @@ use crate::{
     tables::{
         self, apply,
         handover::{self, Handover, Heard, Taken},
-        member,
-        wechat_contact_record::KnownMonths,
-        work_order,
+        orders::work_order,
+        records::wechat_contact_record::KnownMonths,
+        staff::member,
     },
     wecom::{ApiError, Wecom, transfer::Flow},
 };

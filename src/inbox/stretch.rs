@@ -8,7 +8,7 @@ use std::ops::Range;
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-use crate::tables::partitions;
+use crate::tables::upkeep::partitions;
 
 /// How many days of their own a stretch has at most, beside what has none.
 const DAYS_MAX: usize = 16;

@@ -10,7 +10,7 @@ use crate::{
     ids::DeliveryKey,
     inbox,
     media::{MediaStore, Name, StoreError},
-    tables::erasure::{self, Bytes, Running},
+    tables::privacy::erasure::{self, Bytes, Running},
 };
 
 /// How many deliveries a step looks through, unless a test wants fewer.

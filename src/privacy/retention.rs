@@ -12,10 +12,10 @@ use crate::{
     inbox,
     media::{MediaStore, Name, StoreError},
     tables::{
-        access_log::{self, Entry, months},
+        access::access_log::{self, Entry, months},
         now,
-        partitions::{self, Partition},
-        retention::{self, OldFile},
+        privacy::retention::{self, OldFile},
+        upkeep::partitions::{self, Partition},
     },
 };
 

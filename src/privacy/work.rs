@@ -6,7 +6,7 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 
 use super::{Eraser, Kind, Outcome, Retention, Step};
-use crate::tables::{access_log::months, retention};
+use crate::tables::{access::access_log::months, privacy::retention};
 
 /// How often to look whether somebody is to be erased.
 const LOOK_EVERY: Duration = Duration::from_secs(2);

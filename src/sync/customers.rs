@@ -14,10 +14,13 @@ use crate::{
     changes::Changes,
     ids::{ExternalUserId, UserId},
     tables::{
-        customer_wechat_contact, member,
-        sync_drift::{Drift, Kind},
-        sync_run::{self, Counts, Phase, Standing},
-        sync_shard::{self, Shard},
+        customers::customer_wechat_contact,
+        staff::member,
+        sync::{
+            sync_drift::{Drift, Kind},
+            sync_run::{self, Counts, Phase, Standing},
+            sync_shard::{self, Shard},
+        },
     },
     wecom::{
         ApiError, Class, Rows,

@@ -7,9 +7,12 @@ use crate::{
     changes::Changes,
     ids::{ExternalUserId, UserId},
     tables::{
-        customer_wechat_contact, member,
-        sync_drift::{Drift, Kind},
-        sync_run::{self, Counts, Phase, Standing},
+        customers::customer_wechat_contact,
+        staff::member,
+        sync::{
+            sync_drift::{Drift, Kind},
+            sync_run::{self, Counts, Phase, Standing},
+        },
     },
     wecom::customer::UNASSIGNED,
 };

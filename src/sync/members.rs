@@ -4,8 +4,8 @@ use super::{Halt, Run, permission, reading};
 use crate::{
     changes::Changes,
     tables::{
-        member,
-        sync_run::{self, Counts, Phase, Standing},
+        staff::member,
+        sync::sync_run::{self, Counts, Phase, Standing},
     },
     wecom::Rows,
 };

@@ -37,7 +37,7 @@ pub use work::{CONNECTIONS, Settings, work};
 
 use crate::{
     ids::CorpId,
-    tables::sync_run,
+    tables::sync::sync_run,
     wecom::{ApiError, Wecom},
 };
 

@@ -2,7 +2,7 @@
 
 use super::{Halt, Run};
 use crate::{
-    tables::sync_run::{self, Counts, Phase, Skipped, Standing},
+    tables::sync::sync_run::{self, Counts, Phase, Skipped, Standing},
     wecom::ApiError,
 };
 

@@ -8,9 +8,9 @@ use crate::{
     changes::{Changes, ContactStatus, Register, contact::Card},
     ids::{CorpId, UserId},
     tables::{
-        customer_wechat_contact::Held,
-        member,
-        sync_drift::{Drift, Kind},
+        customers::customer_wechat_contact::Held,
+        staff::member,
+        sync::sync_drift::{Drift, Kind},
     },
     wecom,
 };

@@ -11,8 +11,10 @@ use crate::{
     ids::{ExternalUserId, UserId},
     tables::{
         apply, refusal,
-        sync_drift::{self, Drift, Kind},
-        sync_run::{self, Lease, Standing},
+        sync::{
+            sync_drift::{self, Drift, Kind},
+            sync_run::{self, Lease, Standing},
+        },
     },
     wecom::Unreadable,
 };

@@ -12,9 +12,13 @@ use super::{Halt, Sync, customers, leavers, members, permission, reading::Tags};
 use crate::{
     ids::UserId,
     tables::{
-        apply, member_alias, sync_drift,
-        sync_run::{self, Counts, Lease, Phase, Standing, Which},
-        wechat_contact_record::KnownMonths,
+        apply,
+        records::wechat_contact_record::KnownMonths,
+        staff::member_alias,
+        sync::{
+            sync_drift,
+            sync_run::{self, Counts, Lease, Phase, Standing, Which},
+        },
     },
     wecom::{Api, ApiError, Class, Pages},
 };

@@ -3,7 +3,7 @@
 use chrono::{DateTime, FixedOffset, TimeDelta, TimeZone, Utc};
 use sqlx::PgConnection;
 
-use crate::tables::{self, sync_run};
+use crate::tables::{self, sync::sync_run};
 
 /// Asia/Shanghai, which has had no other time for decades.
 const SHANGHAI_S: i32 = 8 * 3600;

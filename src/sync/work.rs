@@ -8,7 +8,7 @@ use std::{collections::HashSet, time::Duration};
 use tokio::{sync::watch, task::JoinSet, time::sleep};
 
 use super::{Run, SLICE, Schedule, Sync, begin_due_now};
-use crate::tables::sync_run::Which;
+use crate::tables::sync::sync_run::Which;
 
 /// Between two looks for a run that nobody works at.
 const LOOK: Duration = Duration::from_secs(1);

@@ -8,16 +8,23 @@ use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
-pub use super::erased_person::Tombstones;
+pub use super::privacy::erased_person::Tombstones;
 use super::{
-    api_token, console_user, contact_way, contact_way_scan, customer_activity, customer_wechat_contact, erased_person,
-    handover, login_state,
-    matching::{self, People},
-    member,
-    member_alias::{self, Found, Moved},
-    resignation, staff_wechat_bind, task,
-    wechat_contact_record::{self, KnownMonths},
-    work_order,
+    access::{api_token, console_user, login_state},
+    customers::{
+        customer_activity, customer_wechat_contact,
+        matching::{self, People},
+    },
+    handover,
+    orders::{contact_way, contact_way_scan, work_order},
+    privacy::erased_person,
+    records::wechat_contact_record::{self, KnownMonths},
+    staff::{
+        member,
+        member_alias::{self, Found, Moved},
+        resignation, staff_wechat_bind,
+    },
+    task,
 };
 use crate::{
     changes::{Changes, Named},

@@ -1,94 +1,36 @@
-//! What we keep. The only SQL about contacts, members, records and tasks; one file per table.
+//! What we keep. The only SQL but the inbox's; a folder per subject, a file per table.
 //!
 //! Every function takes `&mut PgConnection` and runs in whatever transaction its caller holds.
 
 pub mod apply;
 
-pub mod member_alias;
+pub mod customers;
 
-pub mod member;
+pub mod records;
 
-pub mod customer_wechat_contact;
+pub mod staff;
 
-pub mod customer_activity;
-
-pub mod wechat_contact_record;
-
-pub mod staff_wechat_bind;
+pub mod orders;
 
 pub mod handover;
 
-pub mod erased_person;
-
-pub mod erasure;
-
-pub mod erase;
-
-pub mod customer_export;
-
-pub mod retention;
-
-pub mod resignation;
-
 pub mod task;
 
-pub mod media;
+pub mod sync;
 
-pub mod welcome;
+pub mod apps;
 
-pub mod work_order;
+pub mod access;
 
-pub mod contact_way;
+pub mod privacy;
 
-pub mod contact_way_scan;
+pub mod reports;
 
-pub mod matching;
-
-pub mod customer_match;
-
-pub mod contact_flow_setting;
-
-pub mod idempotency_key;
-
-pub mod enterprise_wechat_config;
-
-pub mod callback_key_use;
-
-pub mod api_token;
-
-pub mod console_user;
-
-pub mod console_session;
-
-pub mod own;
-
-pub mod access_log;
-
-pub mod sync_run;
-
-pub mod sync_shard;
-
-pub mod sync_drift;
-
-pub mod report;
-
-pub mod reporting;
+pub mod upkeep;
 
 pub mod plans;
 
-pub mod partitions;
-
-pub mod partition_upkeep;
-
-pub mod wecom_token;
-
-pub mod login_state;
-
-pub mod sealed;
-
 pub mod refusal;
-
-pub mod backup;
 
 /// The database's shape, from `migrations/`.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();

@@ -11,7 +11,7 @@ use crate::{
     media::{Name, StoreError},
     tables::{
         self,
-        media::{self, Ending, Fetched},
+        records::media::{self, Ending, Fetched},
         task::Taken,
     },
     wecom::media::{GONE, PART_BYTES, Part},

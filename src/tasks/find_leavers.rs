@@ -7,7 +7,7 @@ use super::{Context, Failure};
 use crate::{
     changes::Changes,
     ids::{CorpId, UserId},
-    tables::{customer_wechat_contact, member_alias, task::Taken},
+    tables::{customers::customer_wechat_contact, staff::member_alias, task::Taken},
     wecom::{
         Pages,
         customer::{UNASSIGNED, Unassigned},

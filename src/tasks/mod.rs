@@ -38,7 +38,7 @@ use tokio::{sync::watch::Receiver, task::JoinHandle};
 use crate::{
     changes::{Changes, TaskKind},
     media::MediaStore,
-    tables::{apply, task::Taken, wechat_contact_record::KnownMonths},
+    tables::{apply, records::wechat_contact_record::KnownMonths, task::Taken},
     wecom::Wecom,
 };
 

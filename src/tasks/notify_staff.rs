@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::{Context, Failure};
 use crate::{
     ids::UserId,
-    tables::{member_alias, task::Taken},
+    tables::{staff::member_alias, task::Taken},
     wecom::{
         member::UNKNOWN_OR_OUT_OF_SIGHT,
         message::{Card, Delivery},

@@ -12,7 +12,7 @@ use super::{Context, Failure};
 use crate::{
     changes::{Changes, Member as Known, Register, Task, TaskKind},
     ids::UserId,
-    tables::{self, member_alias, task::Taken},
+    tables::{self, staff::member_alias, task::Taken},
     wecom::member::{Member, UNKNOWN_OR_OUT_OF_SIGHT},
 };
 

@@ -21,9 +21,11 @@ use crate::{
     ids::{ExternalUserId, UserId},
     inbox,
     tables::{
-        SharedClock, enterprise_wechat_config, member_alias,
+        SharedClock,
+        apps::enterprise_wechat_config,
+        records::welcome::{self, Due, End, Ledger},
+        staff::member_alias,
         task::{self, Taken},
-        welcome::{self, Due, End, Ledger},
     },
     wecom::{ApiError, Class, welcome as wire, welcome::Attachment},
 };

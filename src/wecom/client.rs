@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     ids::CorpId,
-    tables::enterprise_wechat_config::{self, Row, sealed_at},
+    tables::apps::enterprise_wechat_config::{self, Row, sealed_at},
     vault::Vault,
 };
 

@@ -18,7 +18,7 @@ use sqlx::{Acquire, PgPool};
 use tokio::sync::Semaphore;
 
 use super::{Api, ApiError, Class, Unreached};
-use crate::tables::wecom_token::{self, Row};
+use crate::tables::apps::wecom_token::{self, Row};
 
 /// Where tokens are made.
 pub(super) const PATH: &str = "gettoken";

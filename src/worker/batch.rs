@@ -12,7 +12,10 @@ use crate::{
     handlers,
     ids::DeliveryKey,
     inbox::{self, Claimed, Ticket},
-    tables::{apply, apply::Tombstones, wechat_contact_record::KnownMonths},
+    tables::{
+        apply::{self, Tombstones},
+        records::wechat_contact_record::KnownMonths,
+    },
 };
 
 /// What a batch came to.

@@ -10,7 +10,7 @@ use crate::{
     changes::Person,
     ids::{CorpId, ExternalUserId},
     inbox::{self, Claimed},
-    tables::erased_person,
+    tables::privacy::erased_person,
 };
 
 /// Empties those of a batch that mention somebody who was erased and is not back, or that are older than the erasure.

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use crate::{
     inbox::{self, Recording, Wake},
-    tables::{plans, wechat_contact_record::KnownMonths},
+    tables::{plans, records::wechat_contact_record::KnownMonths},
 };
 
 pub use backoff::backoff;

@@ -16,7 +16,7 @@ use wecomd::{
         note_refused,
         route::{Access, ROUTES, Route},
     },
-    tables::api_token,
+    tables::access::api_token,
     vault::ApiToken,
 };
 

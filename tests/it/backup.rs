@@ -20,7 +20,7 @@ use wecomd::{
     ids::CorpId,
     media::{MediaStore, Name},
     sandbox::{Push, work_day},
-    tables::backup,
+    tables::upkeep::backup,
     vault::Vault,
     worker::{self, Step, Worker},
 };

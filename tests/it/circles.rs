@@ -6,7 +6,7 @@ use wecomd::{
     ids::ExternalUserId,
     sandbox::{Fault, Size},
     sync::Over,
-    tables::sync_run::Which,
+    tables::sync::sync_run::Which,
 };
 
 use crate::support::{

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use wecomd::{
     backup::{Schedule as BackupSchedule, run_due_now},
-    flow::Keeper,
+    housekeeping::Housekeeper,
     media::MediaStore,
     sandbox::{AppKind, Push},
     sync::{self, Schedule},
@@ -83,9 +83,9 @@ async fn a_notice_is_due_at_once_and_an_order_that_waits_too_long_is_escalated_o
             )
             .await;
         let admin = &app.app.admin_half;
-        let keeper = Keeper::new(admin.pool.clone(), admin.wecom.clone(), &admin.flow);
+        let housekeeper = Housekeeper::new(admin.pool.clone(), admin.wecom.clone(), admin.rules.clone());
         for _ in 0..2 {
-            keeper.round().await.expect("a round");
+            housekeeper.round().await.expect("a round");
         }
         assert_eq!(count(&app, "select count(*)::text from work_order where escalated_at is not null").await, 1);
         assert_eq!(count(&app, "select notices::text from work_order").await, 1, "{clock}: it was not reminded of");

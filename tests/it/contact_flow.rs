@@ -5,7 +5,7 @@ use std::{net::Ipv4Addr, time::Duration};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use wecomd::{
-    flow::Keeper,
+    housekeeping::Housekeeper,
     ids::{ExternalUserId, UserId},
     sandbox::{DropAt, Fault, Platform, Size, World},
 };
@@ -254,14 +254,14 @@ async fn codes_that_nobody_needs_any_more_are_deleted_at_wecom() {
         .await;
 
     let admin = &flow.app.app.admin_half;
-    let keeper = Keeper::new(admin.pool.clone(), admin.wecom.clone(), &admin.flow);
+    let housekeeper = Housekeeper::new(admin.pool.clone(), admin.wecom.clone(), admin.rules.clone());
     let delete = "externalcontact/del_contact_way";
     flow.platform.faults().set(delete, Fault { errcode: Some(-1), times: Some(1), ..Fault::default() });
-    keeper.round().await.expect("a round");
+    housekeeper.round().await.expect("a round");
     assert_eq!(flow.platform.with(|world| world.contact_ways().count()), 2, "one failed");
     flow.app.db.execute("update contact_way set delete_due_at = now() - interval '1 second'").await;
-    keeper.round().await.expect("a round");
-    keeper.round().await.expect("a round");
+    housekeeper.round().await.expect("a round");
+    housekeeper.round().await.expect("a round");
     let left = flow.platform.with(|world| world.contact_ways().map(|it| it.state.clone()).collect::<Vec<_>>());
     assert_eq!(left, [kept["state"].as_str().expect("a state")]);
     assert_eq!(flow.platform.calls_of(delete).len(), 3);
@@ -368,17 +368,17 @@ async fn a_code_without_a_picture_that_wecom_has_no_more_is_made_anew_and_one_th
 }
 
 #[tokio::test]
-async fn the_keeper_gives_a_corp_up_for_this_round_when_wecom_does_not_answer_three_times() {
+async fn the_housekeeper_gives_a_corp_up_for_this_round_when_wecom_does_not_answer_three_times() {
     let flow = Flow::start().await;
     for customer in ["C-1", "C-2", "C-3", "C-4", "C-5"] {
         flow.contact_way(json!({ "customer_id": customer, "staff_id": "S1" })).await;
     }
     flow.app.db.execute("update contact_way set expires_at = now() - interval '1 second'").await;
     let admin = &flow.app.app.admin_half;
-    let keeper = Keeper::new(admin.pool.clone(), admin.wecom.clone(), &admin.flow);
+    let housekeeper = Housekeeper::new(admin.pool.clone(), admin.wecom.clone(), admin.rules.clone());
     let delete = "externalcontact/del_contact_way";
     flow.platform.faults().set(delete, Fault { errcode: Some(-1), ..Fault::default() });
-    keeper.round().await.expect("a round");
+    housekeeper.round().await.expect("a round");
     assert_eq!(flow.platform.calls_of(delete).len(), 3);
     flow.finish().await;
 }

@@ -10,7 +10,7 @@ use chrono::Utc;
 use serde_json::{Value, json};
 use wecomd::{
     changes::TaskKind,
-    flow::Keeper,
+    housekeeping::Housekeeper,
     ids::{ExternalUserId, UserId},
     sandbox::{AppKind, DropAt, Fault, Size},
     sync::{Over, Run, Step},
@@ -55,7 +55,7 @@ const MEDIA: Handled = ("src/wecom/media.rs", &[40007]);
 const NOTICES: Handled = ("src/tasks/notify_staff.rs", &[81013]);
 
 /// A contact way that WeCom has no more, when it is asked for and when it is deleted.
-const WAYS: Handled = ("src/flow/contact_way.rs", &[41044]);
+const WAYS: Handled = ("src/contact_way/making.rs", &[41044]);
 
 const CONNECTION: Handled = ("src/admin/test_connection.rs", &[48002, 60020]);
 
@@ -270,8 +270,8 @@ async fn a_contact_way_that_is_gone_is_passed_over_and_as_good_as_deleted() {
             .execute("update contact_way set config_id = 'gone', qr_code = 'https://e', expires_at = now() - interval '1 second'")
             .await;
         platform.faults().set("externalcontact/del_contact_way", once(*code));
-        let keeper = Keeper::new(admin.pool.clone(), admin.wecom.clone(), &admin.flow);
-        keeper.round().await.expect("a round");
+        let housekeeper = Housekeeper::new(admin.pool.clone(), admin.wecom.clone(), admin.rules.clone());
+        housekeeper.round().await.expect("a round");
         assert_eq!(calls(&platform, "externalcontact/del_contact_way"), 1, "{code}");
         let kept = "select count(*) from contact_way where deleted_at is null";
         assert_eq!(app.db.count(kept).await, 0, "{code}: nobody asks again");

@@ -10,7 +10,7 @@ use wecomd::{
     sandbox::AppKind,
     sync::{Over, SLICE},
     tables::{
-        sync_run::Which,
+        sync::sync_run::Which,
         task::{self, CorpRoom, Room},
     },
     tasks::{self, Settings},

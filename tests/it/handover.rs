@@ -13,7 +13,7 @@ use wecomd::{
     changes::{Changes, ContactStatus},
     ids::{CorpId, ExternalUserId, UserId},
     sandbox::{Fault, Platform, Size, World},
-    tables::{apply::apply, wechat_contact_record::KnownMonths},
+    tables::{apply::apply, records::wechat_contact_record::KnownMonths},
     vault::ApiToken,
 };
 

@@ -8,7 +8,7 @@ use std::{
 use secrecy::ExposeSecret;
 use sqlx::Connection;
 use tokio::process::Command;
-use wecomd::{sandbox::work_day, tables::sealed};
+use wecomd::{sandbox::work_day, tables::apps::sealed};
 
 use crate::support::{Company, Daemon, TestDb, daemon::program, folder::Folder, wait::until};
 

@@ -9,7 +9,7 @@ use wecomd::{
     },
     ids::UserId,
     sandbox::Platform,
-    tables::{
+    tables::access::{
         api_token,
         console_session::{MADE_PER_MINUTE, OPEN_MAX},
     },

@@ -11,9 +11,9 @@ use wecomd::{
     ids::{ContactWayState, CorpId, CustomerId, DeliveryKey, ExternalUserId, UserId},
     tables::{
         apply,
-        matching::{People, with_phone},
-        wechat_contact_record::KnownMonths,
-        work_order::{self, NewOrder},
+        customers::matching::{People, with_phone},
+        orders::work_order::{self, NewOrder},
+        records::wechat_contact_record::KnownMonths,
     },
 };
 

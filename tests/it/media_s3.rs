@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use wecomd::{
     changes::{Task, TaskKind},
     sandbox::{Platform, Size, World},
-    tables::{api_token, task},
+    tables::{access::api_token, task},
     vault::ApiToken,
     wecom::media::PART_BYTES,
 };

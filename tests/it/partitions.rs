@@ -15,7 +15,7 @@ use wecomd::{
     ids::DeliveryKey,
     inbox::{self, Filter, Inbox, State, Wake},
     sandbox::Push,
-    tables::{
+    tables::upkeep::{
         partition_upkeep::{self, INBOX, RECORDS, Reach, Upkeep},
         partitions,
     },
@@ -291,7 +291,7 @@ async fn a_default_partition_that_holds_whole_days_is_split_while_callbacks_and_
     let db = TestDb::new().await;
     db.execute(MANY).await;
     // A start waits for no such thing: it makes what is ahead.
-    housekeeping::prepare(&db.options()).await;
+    housekeeping::partitions::prepare(&db.options()).await;
     assert_eq!(where_it_is(&db, days_ago(5)).await, ["inbox_elsewhen 7500"]);
     assert_eq!(
         db.count("select count(*) from pg_inherits where inhparent = 'inbox'::regclass").await,

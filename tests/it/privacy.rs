@@ -11,7 +11,7 @@ use wecomd::{
     privacy::{Eraser, Step},
     sandbox::{Fault, Push},
     sync::{self, Over, Sync},
-    tables::{erase::columns::COLUMNS, sync_run::Which},
+    tables::{privacy::erase::columns::COLUMNS, sync::sync_run::Which},
 };
 
 use crate::support::{

@@ -11,7 +11,7 @@ use serde_json::json;
 use wecomd::{
     changes::{Changes, Contact, ContactStatus, TaskKind},
     ids::{CorpId, ExternalUserId, UserId},
-    tables::{apply::apply, wechat_contact_record::KnownMonths},
+    tables::{apply::apply, records::wechat_contact_record::KnownMonths},
     tasks::refresh_contact::learn,
     wecom::customer::Customer,
 };

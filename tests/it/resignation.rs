@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use wecomd::{
     admin::auth::Role,
     sandbox::{AppKind, Push},
-    tables::api_token,
+    tables::access::api_token,
     vault::ApiToken,
 };
 
@@ -241,7 +241,8 @@ async fn whoever_is_still_there_after_their_last_day_is_asked_about_once_an_hour
     let entered = resign(&acting.app, json!({ "staff_id": "S0", "last_day": "2026-01-31" })).await;
     let id = entered.json()["id"].as_i64().expect("a number");
     let admin = &acting.app.app.admin_half;
-    let keeper = wecomd::flow::Keeper::new(acting.app.db.pool.clone(), admin.wecom.clone(), &admin.flow);
+    let keeper =
+        wecomd::housekeeping::Housekeeper::new(acting.app.db.pool.clone(), admin.wecom.clone(), admin.rules.clone());
     let asked = "select count(*) from task where kind = 'refresh_member'";
     acting.app.db.execute("delete from task").await;
     keeper.round().await.expect("looked");

@@ -7,7 +7,7 @@ use wecomd::{
     config::Config,
     crypto::CallbackKeys,
     sandbox::{AppKind, Corp, Push},
-    tables::{api_token, sealed},
+    tables::{access::api_token, apps::sealed},
     vault::{ApiToken, Vault},
 };
 

@@ -15,7 +15,7 @@ use wecomd::{
         guard::{GUESSES_PER_ADDRESS, Share},
         note_refused,
     },
-    tables::api_token,
+    tables::access::api_token,
     vault::ApiToken,
 };
 

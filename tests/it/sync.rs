@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use wecomd::{
     sandbox::{AppKind, DropAt, Fault, Platform, Size, World},
     sync::{self, Over, Schedule, Step},
-    tables::sync_run::Which,
+    tables::sync::sync_run::Which,
 };
 
 use crate::support::{

@@ -3,7 +3,7 @@
 use wecomd::{
     sandbox::{Fault, Size},
     sync::Over,
-    tables::sync_run::{self, Shown},
+    tables::sync::sync_run::{self, Shown},
 };
 
 use crate::support::reconcile::{PAGES, Scene, to_the_end};

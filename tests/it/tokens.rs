@@ -9,8 +9,8 @@ use wecomd::{
     ids::CorpId,
     sandbox::{AppKind, Fault, TokenMode},
     tables::{
-        api_token,
-        wecom_token::{self, Key},
+        access::api_token,
+        apps::wecom_token::{self, Key},
     },
     vault::ApiToken,
     wecom::Class,

@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use wecomd::{tables::api_token, vault::ApiToken};
+use wecomd::{tables::access::api_token, vault::ApiToken};
 
 use crate::support::{Daemon, TestDb, daemon::program, folder::Folder};
 

@@ -7,7 +7,7 @@ use wecomd::{
     ids::{CorpId, UserId},
     inbox::{Inbox, Wake},
     sandbox::{AppKind, Push, Size},
-    tables::{apply, wechat_contact_record::KnownMonths},
+    tables::{apply, records::wechat_contact_record::KnownMonths},
     worker::{Settings, Step, Worker},
 };
 

@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use wecomd::flow::Keeper;
+use wecomd::housekeeping::Housekeeper;
 
 use crate::support::{
     TestApp,
@@ -58,9 +58,9 @@ async fn in_charge(app: &TestApp) -> Vec<String> {
     app.db.texts("select state || ' ' || coalesce(staff_id, '-') from work_order order by id").await
 }
 
-fn keeper(app: &TestApp) -> Keeper {
+fn housekeeper(app: &TestApp) -> Housekeeper {
     let admin = &app.app.admin_half;
-    Keeper::new(admin.pool.clone(), admin.wecom.clone(), &admin.flow)
+    Housekeeper::new(admin.pool.clone(), admin.wecom.clone(), admin.rules.clone())
 }
 
 async fn assigning() -> TestApp {
@@ -212,7 +212,7 @@ async fn an_order_that_nobody_picks_up_is_announced_again_and_then_passed_on() {
     assert_eq!(in_charge(&app).await, ["new -"], "nobody is on duty");
 
     bind(&app, "S1", "ann").await;
-    let (one, other) = (keeper(&app), keeper(&app));
+    let (one, other) = (housekeeper(&app), housekeeper(&app));
     let (first, second) = tokio::join!(one.round(), other.round());
     first.and(second).expect("a round");
     assert_eq!(in_charge(&app).await, ["assigned S1"]);

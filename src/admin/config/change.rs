@@ -7,7 +7,7 @@ use super::input::{NewConfig, check_keys};
 use crate::{
     admin::problem::Problem,
     ids::CorpId,
-    tables::enterprise_wechat_config::{Row, sealed_at},
+    tables::apps::enterprise_wechat_config::{Row, sealed_at},
     vault::{Vault, VaultError},
 };
 

@@ -20,7 +20,7 @@ use crate::{
     apps::ReplyRule,
     tables::{
         self,
-        enterprise_wechat_config::{self, Row},
+        apps::enterprise_wechat_config::{self, Row},
     },
     tasks::template::Rules,
     vault::Vault,

@@ -13,7 +13,9 @@ use crate::{
     ids::DeliveryKey,
     inbox,
     sandbox::{AppKind, Corp, Report},
-    tables::{customer_wechat_contact, enterprise_wechat_config, handover, wechat_contact_record},
+    tables::{
+        apps::enterprise_wechat_config, customers::customer_wechat_contact, handover, records::wechat_contact_record,
+    },
 };
 
 /// The figures of the JSON line.

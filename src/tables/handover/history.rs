@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::{super::own::Own, Item};
+use super::Item;
+use crate::tables::access::own::Own;
 
 /// Which items of a handover.
 #[derive(Debug, Default)]

@@ -4,8 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::super::own::Own;
 use crate::ids::{CorpId, UserId};
+use crate::tables::access::own::Own;
 
 /// An item, as it stands.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]

@@ -55,7 +55,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::own::Own;
+use super::access::own::Own;
 use crate::ids::{CorpId, UserId};
 
 /// A handover, as it stands.

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::super::own::Own;
 use crate::ids::UserId;
+use crate::tables::access::own::Own;
 
 /// A successor, as they stand.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]

@@ -6,18 +6,19 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use wecomd::{
     changes::{Changes, Task, TaskKind, contact::Card},
-    flow::Keeper,
     handover::Driver,
+    housekeeping::Housekeeper,
     ids::{CorpId, ExternalUserId, UserId},
     inbox::{self, Inbox, Wake},
     sandbox::{AppKind, Visible},
     sync::{self, Over, Sync},
     tables::{
-        apply, handover, media, member as members, retention,
-        sync_run::Which,
+        apply, handover,
+        privacy::retention,
+        records::{media, wechat_contact_record::KnownMonths, welcome},
+        staff::member as members,
+        sync::sync_run::Which,
         task::{self, Finished, Room},
-        wechat_contact_record::KnownMonths,
-        welcome,
     },
     tasks::{Context, Executor, Lane, Step},
     worker,
@@ -282,10 +283,10 @@ impl Site {
         Driver::new(&self.pool, wecom, &HANDOVER, id).run().await.expect("driven");
     }
 
-    /// What the keeper does, what retention looks for, and what is counted for the metrics.
+    /// What the housekeeper does, what retention looks for, and what is counted for the metrics.
     async fn sweep(&self) {
         let admin = &self.acting.app.app.admin_half;
-        Keeper::new(self.pool.clone(), admin.wecom.clone(), &admin.flow).round().await.expect("a round");
+        Housekeeper::new(self.pool.clone(), admin.wecom.clone(), admin.rules.clone()).round().await.expect("a round");
         let needless = "select count(*) from contact_way where expires_at < now() and deleted_at is null";
         assert_eq!(self.acting.app.db.count(needless).await, 0);
         let mut conn = self.pool.acquire().await.expect("connects");

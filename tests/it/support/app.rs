@@ -9,7 +9,7 @@ use wecomd::{
     config::Config,
     crypto::seal_random,
     sandbox::{Corp, Patience, Push, Report, Sender},
-    tables::api_token,
+    tables::access::api_token,
     vault::{ApiToken, Vault},
     worker::{Settings, Step, Worker},
 };

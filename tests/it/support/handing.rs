@@ -9,7 +9,7 @@ use wecomd::{
         turn::{By, settle, turn_all},
     },
     ids::{ExternalUserId, UserId},
-    tables::{apply, handover, wechat_contact_record::KnownMonths},
+    tables::{apply, handover, records::wechat_contact_record::KnownMonths},
 };
 
 use super::{Acting, HANDOVER};

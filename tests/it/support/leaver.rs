@@ -5,7 +5,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use wecomd::{
     sandbox::{AppKind, Push},
-    tables::api_token,
+    tables::access::api_token,
     vault::ApiToken,
 };
 

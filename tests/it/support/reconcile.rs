@@ -9,7 +9,7 @@ use wecomd::{
     inbox::{Inbox, Wake},
     sandbox::{AppKind, Corp, Platform, Size, World},
     sync::{self, Over, Run, Step, Sync},
-    tables::sync_run::Which,
+    tables::sync::sync_run::Which,
     vault::Vault,
     wecom::{Limits, Settings, Wecom},
     worker::{self, Worker},

@@ -10,9 +10,8 @@ use wecomd::{
     ids::StaffId,
     media::Name,
     tables::{
-        api_token,
-        media::{self, Fetched},
-        own::Own,
+        access::{api_token, own::Own},
+        records::media::{self, Fetched},
     },
     vault::ApiToken,
 };

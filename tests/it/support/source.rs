@@ -196,7 +196,7 @@ fn an_import_is_seen_however_it_is_written_and_not_in_words() {
         "4 inbox::self",
         "4 inbox::Wake",
         "5 tables::apply",
-        "5 tables::wechat_contact_record::KnownMonths",
+        "5 tables::records::wechat_contact_record::KnownMonths",
         "5 event::*",
         "7 worker::Step",
         "10 handlers::record",

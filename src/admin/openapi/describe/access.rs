@@ -12,7 +12,7 @@ use crate::{
         page::{LIMIT_DEFAULT, Page},
         problem::Code,
     },
-    tables::access_log::Listed,
+    tables::access::access_log::Listed,
 };
 
 pub(super) const LOG: Operation = Operation {

@@ -10,7 +10,7 @@ use crate::{
         page::Page,
         problem::Code,
     },
-    tables::{customer_match, wechat_contact_record},
+    tables::{customers::customer_match, records::wechat_contact_record},
 };
 
 const CUSTOMER: Parameter = path(

@@ -14,7 +14,10 @@ use crate::{
     },
     changes::TaskKind,
     inbox,
-    tables::{sync_drift::Kind, sync_run, task},
+    tables::{
+        sync::{sync_drift::Kind, sync_run},
+        task,
+    },
 };
 
 const DELIVERY: Parameter = path(

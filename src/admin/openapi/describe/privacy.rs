@@ -12,7 +12,7 @@ use crate::{
         page::Page,
         problem::Code,
     },
-    tables::erasure,
+    tables::privacy::erasure,
 };
 
 /// Where an archive goes on.

@@ -11,7 +11,7 @@ use crate::{
         problem::Code,
         reports::{REPORTS, TABLE_ROWS_MAX},
     },
-    tables::report::{
+    tables::reports::report::{
         AdditionsAndLosses, ContactsByStaffDay, FirstResponseTime, HandoverOutcomes, MessageVolumes,
         UnmatchedCustomers, WorkOrderFunnel,
     },

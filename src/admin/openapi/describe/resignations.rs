@@ -10,7 +10,7 @@ use crate::{
         problem::Code,
         resignations,
     },
-    tables::resignation::Resignation,
+    tables::staff::resignation::Resignation,
 };
 
 const ID: Parameter = path("id", Value::Number, "The resignation's number.", "离职申请编号。");

@@ -13,7 +13,7 @@ use crate::{
         problem::Code,
         session,
     },
-    tables::{console_session, console_user},
+    tables::access::{console_session, console_user},
 };
 
 /// What sets or takes away a cookie.

@@ -10,7 +10,7 @@ use crate::{
         problem::Code,
         staff_bind, staff_duty, staff_login,
     },
-    tables::staff_wechat_bind::{Binding, Duty},
+    tables::staff::staff_wechat_bind::{Binding, Duty},
 };
 
 /// The corp, for a list or where there are several.

@@ -10,8 +10,8 @@ use crate::{
         problem::Code,
         work_orders,
     },
-    flow::order_state::OrderState,
-    tables::work_order::Order,
+    orders::order_state::OrderState,
+    tables::orders::work_order::Order,
 };
 
 const ID: Parameter = path("id", Value::Number, "The order's number.", "工单编号。");

@@ -1,0 +1,79 @@
+//! Making partitions ahead, on a connection of its own that nobody waits for.
+//!
+//! Every process does it, since one that only accepts may be alone; one at a time gets to it.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+use tokio::sync::watch;
+
+use crate::tables::upkeep::partition_upkeep::{self, Calendar, INBOX, RECORDS, Reach, Upkeep};
+
+/// How often to look.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// After something could not be made, it is tried again sooner.
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// How long connecting may take.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+/// Makes what is ahead, before the first callback comes; what fell past partitions can wait. What cannot be made yet is
+/// no reason not to start.
+pub async fn prepare(options: &PgConnectOptions) {
+    if let Err(error) = look(options, Reach::Ahead, &mut BTreeSet::new()).await {
+        tracing::warn!(error = %error, "partitions could not be made yet; what belongs to them goes to the default ones");
+    }
+}
+
+/// Looks again and again until told to stop.
+pub async fn work(options: PgConnectOptions, mut stopping: watch::Receiver<bool>) {
+    let mut put_off = BTreeSet::new();
+    let mut pause = EVERY;
+    loop {
+        tokio::select! {
+            _ = stopping.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        tokio::select! {
+            _ = stopping.wait_for(|stop| *stop) => return,
+            looked = look(&options, Reach::All, &mut put_off) => match looked {
+                Ok(()) => pause = if put_off.is_empty() { EVERY } else { AGAIN },
+                Err(error) => {
+                    pause = EVERY;
+                    tracing::warn!(error = %error, "partitions could not be made; tried again in a minute");
+                }
+            }
+        }
+    }
+}
+
+/// `put_off` are the partitions that are known to be put off: each is logged once.
+async fn look(options: &PgConnectOptions, reach: Reach, put_off: &mut BTreeSet<String>) -> sqlx::Result<()> {
+    let connect = PgConnection::connect_with(options);
+    let mut conn = tokio::time::timeout(CONNECT_LIMIT, connect).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+    let mut still = BTreeSet::new();
+    for calendar in [&INBOX, &RECORDS] {
+        let Some(upkeep) = partition_upkeep::look(&mut conn, calendar, reach).await? else { continue };
+        report(calendar, &upkeep, put_off);
+        still.extend(upkeep.put_off);
+    }
+    *put_off = still;
+    conn.close().await
+}
+
+fn report(calendar: &Calendar, upkeep: &Upkeep, known: &BTreeSet<String>) {
+    let table = calendar.parent;
+    if !upkeep.made.is_empty() {
+        tracing::debug!(table, partitions = ?upkeep.made, "partitions were made");
+    }
+    let new: Vec<_> = upkeep.put_off.iter().filter(|it| !known.contains(*it)).collect();
+    if !new.is_empty() {
+        tracing::warn!(table, partitions = ?new, "somebody holds the table: these partitions are made later");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a gauge")]
+    {
+        metrics::gauge!("wecomd_partitions", "table" => table).set(upkeep.count as f64);
+        metrics::gauge!("wecomd_partitions_put_off", "table" => table).set(upkeep.put_off.len() as f64);
+    }
+}

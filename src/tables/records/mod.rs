@@ -1,0 +1,7 @@
+//! What was said: records, their files, and greetings.
+
+pub mod wechat_contact_record;
+
+pub mod media;
+
+pub mod welcome;

@@ -1,0 +1,344 @@
+//! `wechat_contact_record`: what passed between staff members and customers, a partition a month.
+
+use std::collections::{BTreeMap, HashSet};
+
+use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
+use serde::Serialize;
+use sqlx::{PgConnection, Postgres, QueryBuilder};
+use uuid::Uuid;
+
+use crate::tables::{
+    access::own::Own,
+    upkeep::{partition_upkeep::RECORDS, partitions},
+};
+use crate::{
+    changes::Record,
+    ids::{CorpId, CustomerId, UserId},
+};
+
+/// Which months are known to have a partition. The current one and the next are made ahead by housekeeping; here are
+/// made those near months that nobody thought of.
+#[derive(Debug, Default)]
+pub struct KnownMonths(HashSet<NaiveDate>);
+
+impl KnownMonths {
+    /// Makes the partitions that these records need.
+    pub async fn ensure(
+        &mut self,
+        conn: &mut PgConnection,
+        times: impl Iterator<Item = DateTime<Utc>>,
+    ) -> sqlx::Result<()> {
+        let today = Utc::now().date_naive();
+        for month in times.filter_map(|at| at.date_naive().with_day(1)) {
+            if RECORDS.is_near(month, today) {
+                self.know(conn, month).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn know(&mut self, conn: &mut PgConnection, month: NaiveDate) -> sqlx::Result<()> {
+        if self.0.contains(&month) {
+            return Ok(());
+        }
+        let name = format!("wechat_contact_record_{}", month.format("%Y%m"));
+        partitions::make(conn, "wechat_contact_record", &name, month, month + Months::new(1)).await?;
+        self.0.insert(month);
+        Ok(())
+    }
+
+    /// Forgets, after a transaction that may have made some was undone.
+    pub fn forget(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// Appends the batch's records. One that is there already stays as it is, but for the earliest arrival, and for what a
+/// better reading of a plaintext says that is not well formed.
+pub async fn insert(
+    conn: &mut PgConnection,
+    records: &BTreeMap<(DateTime<Utc>, Uuid, CorpId), Record>,
+) -> sqlx::Result<()> {
+    if records.is_empty() {
+        return Ok(());
+    }
+    let times: Vec<_> = records.keys().map(|(at, ..)| *at).collect();
+    let ids: Vec<_> = records.keys().map(|(_, id, _)| *id).collect();
+    let corps: Vec<_> = records.keys().map(|(.., corp)| corp.0.clone()).collect();
+    let rows = || records.values();
+    let customers: Vec<_> = rows().map(|it| it.customer.as_ref().map(|it| it.0.clone())).collect();
+    let users: Vec<_> = rows().map(|it| it.user.as_ref().map(|it| it.0.clone())).collect();
+    let senders: Vec<_> = rows().map(|it| it.sender.clone()).collect();
+    let types: Vec<_> = rows().map(|it| it.contact_type.as_str().to_owned()).collect();
+    let events: Vec<_> = rows().map(|it| it.event.clone()).collect();
+    let contents: Vec<_> = rows().map(|it| it.content.clone()).collect();
+    let media: Vec<_> = rows().map(|it| it.media_id.clone()).collect();
+    let arrived: Vec<_> = rows().map(|it| it.arrived_at).collect();
+    let repaired: Vec<_> = rows().map(|it| it.repaired).collect();
+    drop_misdated(conn, records).await?;
+    sqlx::query!(
+        r#"
+        insert into wechat_contact_record as own (
+            contact_time, id, corpid, external_userid, wechat_userid, sender, contact_type, event, content, media_id,
+            arrived_at, repaired, source
+        )
+        select *, 'app' from unnest(
+            $1::timestamptz[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+            $9::text[], $10::text[], $11::timestamptz[], $12::boolean[]
+        )
+        on conflict on constraint wechat_contact_record_key do update set
+            external_userid = excluded.external_userid, wechat_userid = excluded.wechat_userid,
+            sender = excluded.sender, contact_type = excluded.contact_type, event = excluded.event,
+            content = excluded.content, media_id = excluded.media_id, repaired = excluded.repaired,
+            arrived_at = least(own.arrived_at, excluded.arrived_at)
+        where (excluded.repaired and not own.repaired)
+            or coalesce(excluded.arrived_at < own.arrived_at, own.arrived_at is null and excluded.arrived_at is not null)
+        "#,
+        &times,
+        &ids,
+        &corps,
+        &customers as _,
+        &users as _,
+        &senders,
+        &types,
+        &events as _,
+        &contents,
+        &media as _,
+        &arrived as _,
+        &repaired,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Takes away what an earlier version recorded of the same deliveries, where it could not read when they happened: it
+/// did so under the time in the delivery's key.
+async fn drop_misdated(
+    conn: &mut PgConnection,
+    records: &BTreeMap<(DateTime<Utc>, Uuid, CorpId), Record>,
+) -> sqlx::Result<()> {
+    let misdated = records.iter().filter(|((at, ..), it)| it.stored_under != *at);
+    let (mut times, mut ids, mut corps) = (Vec::new(), Vec::new(), Vec::new());
+    for ((_, id, corp), record) in misdated {
+        times.push(record.stored_under);
+        ids.push(*id);
+        corps.push(corp.0.clone());
+    }
+    if times.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        r#"
+        delete from wechat_contact_record own
+        using unnest($1::timestamptz[], $2::uuid[], $3::text[]) former (contact_time, id, corpid)
+        where own.contact_time = former.contact_time and own.id = former.id and own.corpid = former.corpid
+            and own.source = 'app'
+        "#,
+        &times,
+        &ids,
+        &corps,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A member goes by another userid now.
+pub async fn rename(conn: &mut PgConnection, corpid: &CorpId, from: &UserId, to: &UserId) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update wechat_contact_record
+        set wechat_userid = $3, sender = case when sender = $2 then $3 else sender end
+        where corpid = $1 and wechat_userid = $2
+        "#,
+        corpid.as_str(),
+        from.as_str(),
+        to.as_str(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Messages of these senders, who were taken for customers, are a member's.
+pub async fn were_of(conn: &mut PgConnection, corpid: &CorpId, senders: &[String], user: &UserId) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update wechat_contact_record set wechat_userid = $3, sender = $3, external_userid = null
+        where corpid = $1 and external_userid = any($2) and sender = external_userid
+            and wechat_userid is null and contact_type <> 'event' and source = 'app'
+        "#,
+        corpid.as_str(),
+        senders,
+        user.as_str(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A record that somebody writes down.
+#[derive(Debug)]
+pub struct ByHand<'a> {
+    /// The corp.
+    pub corpid: &'a CorpId,
+    /// The record's id.
+    pub id: Uuid,
+    /// When it happened.
+    pub contact_time: DateTime<Utc>,
+    /// The customer, as the business names them.
+    pub customer: &'a CustomerId,
+    /// The staff member's side, as WeCom names them.
+    pub user: Option<&'a str>,
+    /// Who writes it.
+    pub writer: &'a str,
+    /// What happened.
+    pub content: &'a str,
+}
+
+/// Adds a record that was written by hand; its source is `manual`.
+pub async fn write(conn: &mut PgConnection, record: &ByHand<'_>) -> sqlx::Result<Shown> {
+    KnownMonths::default().ensure(conn, std::iter::once(record.contact_time)).await?;
+    sqlx::query_as!(
+        Shown,
+        r#"
+        insert into wechat_contact_record (
+            contact_time, id, corpid, customer_id, wechat_userid, sender, contact_type, content, source
+        )
+        values ($1, $2, $3, $4, $5, $6, 'text', $7, 'manual')
+        returning
+            id, corpid, contact_time, arrived_at is not null as "time_is_arrival!", contact_type, event, content, sender,
+            wechat_userid, external_userid, media_id, source, repaired
+        "#,
+        record.contact_time,
+        record.id,
+        record.corpid.as_str(),
+        record.customer.as_str(),
+        record.user,
+        record.writer,
+        record.content,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// A place in a list of records: time, id, and the corp, since two corps may hear of one event.
+pub type Place = (DateTime<Utc>, Uuid, String);
+
+/// Which records of a customer to list.
+#[derive(Debug, Default)]
+pub struct Filter {
+    /// The business's id of the customer, or WeCom's.
+    pub customer: String,
+    /// Only of this contact type.
+    pub contact_type: Option<String>,
+    /// Not before.
+    pub from: Option<DateTime<Utc>>,
+    /// Before.
+    pub to: Option<DateTime<Utc>>,
+    /// Only those listed after this one.
+    pub after: Option<Place>,
+    /// Only those with this staff member.
+    pub own: Option<Own>,
+}
+
+/// A record as the admin API shows it.
+#[derive(Debug, Serialize, sqlx::FromRow, schemars::JsonSchema)]
+#[schemars(rename = "ContactRecord")]
+pub struct Shown {
+    /// The record's id.
+    pub id: Uuid,
+    /// The corp.
+    pub corpid: String,
+    /// When it happened; if WeCom did not say so, when it arrived.
+    pub contact_time: DateTime<Utc>,
+    /// Whether contact_time is when it arrived.
+    pub time_is_arrival: bool,
+    /// text, image, voice, video, location, link, file or event.
+    pub contact_type: String,
+    /// WeCom's name of the event, if it is one.
+    pub event: Option<String>,
+    /// The words, or a summary in words.
+    pub content: String,
+    /// Who spoke or acted.
+    pub sender: String,
+    /// The staff member's side.
+    pub wechat_userid: Option<String>,
+    /// The customer's side.
+    pub external_userid: Option<String>,
+    /// WeCom's id of the picture, sound or film.
+    pub media_id: Option<String>,
+    /// Where we learnt of it.
+    pub source: String,
+    /// Whether what WeCom sent was not well formed, and was read as it was meant.
+    pub repaired: bool,
+}
+
+/// Up to `limit` records of a customer, latest first.
+pub async fn of_customer(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Shown>> {
+    // The customer's ids first, as constants: each then is a walk along one index, however many records there are.
+    let ids = sqlx::query!(
+        r#"
+        with corp as materialized (select distinct corpid from enterprise_wechat_config)
+        select corpid, external_userid from customer_wechat_contact join corp using (corpid) where customer_id = $1
+        union
+        select corpid, external_userid from customer_wechat_contact join corp using (corpid) where external_userid = $1
+        union
+        select corpid, external_userid from customer_activity join corp using (corpid) where external_userid = $1
+        "#,
+        filter.customer,
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let (corps, customers): (Vec<_>, Vec<_>) =
+        ids.into_iter().filter_map(|row| Some((row.corpid?, row.external_userid?))).unzip();
+    let mut query: QueryBuilder<Postgres> = QueryBuilder::new(
+        "select id, record.corpid, coalesce(arrived_at, contact_time) as contact_time, \
+         arrived_at is not null as time_is_arrival, contact_type, event, content, sender, wechat_userid, \
+         record.external_userid, media_id, source, repaired from (select seen.* from unnest(",
+    );
+    query.push_bind(corps).push("::text[], ").push_bind(customers);
+    // What was written by hand names the customer as the business does.
+    query.push(
+        "::text[]) customer (corpid, external_userid) join wechat_contact_record seen \
+         on seen.corpid = customer.corpid and seen.external_userid = customer.external_userid \
+         union all select written.* from (select distinct corpid from enterprise_wechat_config) corp \
+         join wechat_contact_record written using (corpid) where written.customer_id in (",
+    );
+    query.push_bind(filter.customer.clone());
+    query.push(", (select max(customer_id) from customer_wechat_contact contact where external_userid = ");
+    query.push_bind(filter.customer.clone()).push(" and contact.corpid = corp.corpid))) record where true");
+    if let Some(contact_type) = &filter.contact_type {
+        query.push(" and contact_type = ").push_bind(contact_type.clone());
+    }
+    // What has no time of its own is stored under the epoch, and counts by its arrival. The second condition is what the
+    // partitions and indexes know.
+    if let Some(from) = filter.from {
+        query.push(" and coalesce(arrived_at, contact_time) >= ").push_bind(from);
+        query.push(" and (contact_time >= ").push_bind(from).push(" or contact_time = to_timestamp(0))");
+    }
+    if let Some(to) = filter.to {
+        query.push(" and coalesce(arrived_at, contact_time) < ").push_bind(to);
+        query.push(" and contact_time < ").push_bind(to.max(DateTime::UNIX_EPOCH + TimeDelta::microseconds(1)));
+    }
+    if let (Some(corpid), Some(staff)) = Own::parts(filter.own.as_ref()) {
+        query.push(" and record.corpid = ").push_bind(corpid.to_owned());
+        query.push(" and wechat_userid = (select bind.wechat_userid from staff_wechat_bind bind where bind.corpid = ");
+        query.push_bind(corpid.to_owned()).push(" and bind.staff_id = ").push_bind(staff.to_owned());
+        query.push(" and bind.status = 'bound')");
+    }
+    if let Some((at, id, corpid)) = &filter.after {
+        query.push(" and contact_time <= ").push_bind(*at);
+        query
+            .push(" and (coalesce(arrived_at, contact_time), id, record.corpid) < (")
+            .push_bind(*at)
+            .push(", ")
+            .push_bind(*id);
+        query.push(", ").push_bind(corpid.clone()).push(")");
+    }
+    query
+        .push(" order by coalesce(arrived_at, contact_time) desc, id desc, record.corpid desc limit ")
+        .push_bind(limit);
+    query.build_query_as().fetch_all(conn).await
+}

@@ -1,0 +1,5 @@
+//! Reporting: the views' rows, and who may read the views.
+
+pub mod report;
+
+pub mod reporting;

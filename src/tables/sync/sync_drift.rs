@@ -1,0 +1,299 @@
+//! `sync_drift`: what a run found to be otherwise than we held it.
+//!
+//! What a page tells is added with the page; what only the whole tells follows from the tables at the end.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use crate::ids::{CorpId, ExternalUserId, UserId};
+use crate::tables::plans;
+
+/// What is otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// WeCom names a contact that we did not know, or held as ended.
+    MissingHere,
+    /// We held a contact that WeCom does not name.
+    GoneThere,
+    /// Another member has the customer than the one we held.
+    OtherOwner,
+    /// We hold a contact as ended, and WeCom still names it.
+    EndedHere,
+    /// The customer goes by another name.
+    Renamed,
+    /// WeCom names a member whom we did not know.
+    MemberMissingHere,
+    /// We held a member whom WeCom does not name: gone, or out of the app's sight.
+    MemberGoneThere,
+    /// The member goes by another name.
+    MemberRenamed,
+    /// The member left the corp, and nobody told us.
+    MemberLeft,
+    /// WeCom refuses to name this member's customers.
+    MemberRefused,
+    /// We hold contacts of a member who serves no customers.
+    NotServing,
+    /// A row of WeCom's lists cannot be used.
+    Unreadable,
+}
+
+impl Kind {
+    /// Every kind, in the order in which a report tells them.
+    pub const ALL: [Self; 12] = [
+        Self::MissingHere,
+        Self::GoneThere,
+        Self::OtherOwner,
+        Self::EndedHere,
+        Self::Renamed,
+        Self::MemberMissingHere,
+        Self::MemberGoneThere,
+        Self::MemberRenamed,
+        Self::MemberLeft,
+        Self::MemberRefused,
+        Self::NotServing,
+        Self::Unreadable,
+    ];
+
+    /// Its name in `sync_drift.kind`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MissingHere => "missing_here",
+            Self::GoneThere => "gone_there",
+            Self::OtherOwner => "other_owner",
+            Self::EndedHere => "ended_here",
+            Self::Renamed => "renamed",
+            Self::MemberMissingHere => "member_missing_here",
+            Self::MemberGoneThere => "member_gone_there",
+            Self::MemberRenamed => "member_renamed",
+            Self::MemberLeft => "member_left",
+            Self::MemberRefused => "member_refused",
+            Self::NotServing => "not_serving",
+            Self::Unreadable => "unreadable",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.as_str() == name)
+    }
+}
+
+/// One thing that is otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drift {
+    /// What is otherwise.
+    pub kind: Kind,
+    /// The customer it is about.
+    pub customer: Option<ExternalUserId>,
+    /// The member it is about.
+    pub user: Option<UserId>,
+    /// What we held.
+    pub held: Option<String>,
+    /// What WeCom says.
+    pub found: Option<String>,
+}
+
+/// Adds what was found. What the run has found before stays as it was: a page may be read again.
+pub async fn add(conn: &mut PgConnection, run: i64, found: &[Drift]) -> sqlx::Result<()> {
+    if found.is_empty() {
+        return Ok(());
+    }
+    let text = |id: Option<&str>| id.unwrap_or_default().to_owned();
+    let kinds: Vec<_> = found.iter().map(|it| it.kind.as_str().to_owned()).collect();
+    let customers: Vec<_> = found.iter().map(|it| text(it.customer.as_ref().map(ExternalUserId::as_str))).collect();
+    let users: Vec<_> = found.iter().map(|it| text(it.user.as_ref().map(UserId::as_str))).collect();
+    let helds: Vec<_> = found.iter().map(|it| it.held.clone()).collect();
+    let founds: Vec<_> = found.iter().map(|it| it.found.clone()).collect();
+    sqlx::query!(
+        r#"
+        insert into sync_drift (run_id, kind, external_userid, wechat_userid, held, found)
+        select $1, kind, external_userid, wechat_userid, held, found
+        from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+            it (kind, external_userid, wechat_userid, held, found)
+        -- Whoever was erased and is no contact again is not known here, and does not become so by a report.
+        where not exists (
+            select from sync_run run
+            join erased_person erased on erased.corpid = run.corpid
+                and erased.person = erased_hash(run.corpid, it.external_userid)
+            where run.id = $1 and not exists (
+                select from customer_wechat_contact contact
+                where contact.corpid = run.corpid and contact.external_userid = it.external_userid
+                offset 0
+            )
+            offset 0
+        )
+        on conflict on constraint sync_drift_once do nothing
+        "#,
+        run,
+        &kinds,
+        &customers,
+        &users,
+        &helds as _,
+        &founds as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A customer whom one member lost and another one gained has another owner: one line instead of two. So has a
+/// leaver's customer whom WeCom names as assigned to somebody else (`add_way` 202); the leaver's own list is not read,
+/// so nothing else would tell.
+pub async fn join_moves(conn: &mut PgConnection, run: i64, corpid: &CorpId) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        with gained as (
+            select drift.external_userid, drift.wechat_userid, contact.add_way
+            from sync_drift drift
+            cross join lateral (
+                select add_way from customer_wechat_contact contact
+                where contact.corpid = $2 and contact.external_userid = drift.external_userid
+                    and contact.wechat_userid is not distinct from drift.wechat_userid
+                offset 0
+            ) contact
+            where drift.run_id = $1 and drift.kind = 'missing_here'
+        ),
+        moved as (
+            select lost.external_userid, lost.wechat_userid, gained.wechat_userid as owner
+            from gained
+            cross join lateral (
+                select external_userid, wechat_userid from sync_drift
+                where run_id = $1 and kind = 'gone_there' and external_userid = gained.external_userid
+                offset 0
+            ) lost
+            union
+            select contact.external_userid, contact.wechat_userid, gained.wechat_userid
+            from gained
+            cross join lateral (
+                select contact.* from customer_wechat_contact contact
+                where contact.corpid = $2 and contact.external_userid = gained.external_userid
+                offset 0
+            ) contact
+            cross join lateral (
+                select left_at, joined_at from member
+                where member.corpid = $2 and member.wechat_userid = contact.wechat_userid
+                offset 0
+            ) member
+            where contact.wechat_userid <> gained.wechat_userid and gained.add_way = 202
+                and contact.status in ('assumed', 'contacted')
+                and left_at is not null and (joined_at is null or joined_at <= left_at)
+        )
+        insert into sync_drift (run_id, kind, external_userid, wechat_userid, held, found)
+        select $1, 'other_owner', external_userid, wechat_userid, wechat_userid, min(owner)
+        from moved
+        group by external_userid, wechat_userid
+        order by external_userid, wechat_userid
+        on conflict on constraint sync_drift_once do nothing
+        "#,
+        run,
+        corpid.as_str(),
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        r#"
+        delete from sync_drift
+        where run_id = $1 and id = any(array(
+            select part.id
+            from sync_drift moved
+            cross join (values ('gone_there'), ('missing_here')) half (kind)
+            cross join lateral (
+                select id from sync_drift
+                where run_id = $1 and sync_drift.kind = half.kind and external_userid = moved.external_userid
+                    and wechat_userid = case half.kind when 'gone_there' then moved.held else moved.found end
+                offset 0
+            ) part
+            where moved.run_id = $1 and moved.kind = 'other_owner'
+        ))
+        "#,
+        run,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Members who have contacts here and were in no group of this run, though they have not left.
+pub async fn find_not_serving(conn: &mut PgConnection, run: i64, corpid: &CorpId) -> sqlx::Result<()> {
+    plans::whole(conn).await?;
+    sqlx::query!(
+        r#"
+        insert into sync_drift (run_id, kind, wechat_userid, held)
+        select $1, 'not_serving', contact.wechat_userid, count(*)::text
+        from customer_wechat_contact contact
+        left join member using (corpid, wechat_userid)
+        where contact.corpid = $2 and contact.status in ('assumed', 'contacted')
+            and (left_at is null or joined_at > left_at)
+            and contact.wechat_userid not in (
+                select coalesce(alias.wechat_userid, served) from sync_shard
+                cross join unnest(users) served
+                left join member_alias alias on alias.key = userid_key(served) and alias.corpid = $2
+                where run_id = $1
+            )
+        group by contact.wechat_userid
+        order by contact.wechat_userid
+        on conflict on constraint sync_drift_once do nothing
+        "#,
+        run,
+        corpid.as_str(),
+    )
+    .execute(&mut *conn)
+    .await?;
+    plans::keyed(conn).await
+}
+
+/// How often each kind was found.
+pub async fn counts(conn: &mut PgConnection, run: i64) -> sqlx::Result<BTreeMap<String, i64>> {
+    let rows =
+        sqlx::query!(r#"select kind, count(*) as "count!" from sync_drift where run_id = $1 group by kind"#, run)
+            .fetch_all(conn)
+            .await?;
+    Ok(rows.into_iter().map(|row| (row.kind, row.count)).collect())
+}
+
+/// A line of the report.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "SyncDrift")]
+pub struct Shown {
+    /// Its number within the run.
+    #[serde(skip)]
+    pub id: i64,
+    /// What is otherwise.
+    pub kind: String,
+    /// The customer it is about; empty if it is about a member alone.
+    pub external_userid: String,
+    /// The member it is about.
+    pub wechat_userid: String,
+    /// What we held.
+    pub held: Option<String>,
+    /// What WeCom says.
+    pub found: Option<String>,
+}
+
+/// Up to `limit` lines of a run's report after `after`, perhaps of one kind only.
+pub async fn list(
+    conn: &mut PgConnection,
+    run: i64,
+    kind: Option<Kind>,
+    after: i64,
+    limit: i64,
+) -> sqlx::Result<Vec<Shown>> {
+    sqlx::query_as!(
+        Shown,
+        r#"
+        select id, kind, external_userid, wechat_userid, held, found
+        from sync_drift
+        where run_id = $1 and id > $2 and ($3::text is null or kind = $3)
+        order by id
+        limit $4
+        "#,
+        run,
+        after,
+        kind.map(Kind::as_str),
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
