@@ -23,7 +23,7 @@ use support::{
     supply::Supply,
 };
 use wecomd::{
-    admin::config::{NewConfig, save},
+    admin::apps::config::{NewConfig, save},
     ids::{ExternalUserId, UserId},
     sandbox::{AppKind, Patience, Platform, Sender, Size, World},
     vault::Vault,

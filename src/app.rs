@@ -12,7 +12,7 @@ use sqlx::{
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
 use crate::{
-    admin::{self, Admin, AdminSettings, Lookups, guard::Guard},
+    admin::{self, Admin, AdminSettings, Lookups, door::guard::Guard},
     apps::Apps,
     backup::{self, Backups},
     config::{self, Config},

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::{database::with_pool, say};
 use crate::{
-    admin::audit::{self, End, Verdict},
+    admin::access::audit::{self, End, Verdict},
     config::Config,
 };
 

@@ -58,7 +58,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
                 let new = serde_json::from_str(&text)
                     .map_err(|error| anyhow::anyhow!("stdin is not an app's configuration: {error}"))?;
                 let overlap = TimeDelta::hours(config.callback.key_overlap_hours.into());
-                let saved = admin::config::save(&mut conn, &vault, overlap, new).await?;
+                let saved = admin::apps::config::save(&mut conn, &vault, overlap, new).await?;
                 note(&mut conn, "wecomd config add", &saved.shown.name).await?;
                 let done = if saved.created { "added" } else { "changed" };
                 say(&format!("{done}; its callbacks go to {}", saved.shown.callback_path));
@@ -75,11 +75,11 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
                 }
             }
             Command::Disable { name } => {
-                admin::config::set_status(&mut conn, &name, false).await?;
+                admin::apps::config::set_status(&mut conn, &name, false).await?;
                 note(&mut conn, "wecomd config disable", &name).await?;
             }
             Command::Enable { name } => {
-                admin::config::set_status(&mut conn, &name, true).await?;
+                admin::apps::config::set_status(&mut conn, &name, true).await?;
                 note(&mut conn, "wecomd config enable", &name).await?;
             }
         }

@@ -11,7 +11,7 @@ use super::{
     token::corp,
 };
 use crate::{
-    admin::auth::Role,
+    admin::door::auth::Role,
     config::Config,
     ids::UserId,
     tables::{access::console_user, apply, staff::member_alias},

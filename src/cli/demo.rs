@@ -23,7 +23,7 @@ use sqlx::{Connection, PgConnection};
 use self::office::Office;
 use super::{say, serve::Stop};
 use crate::{
-    admin::{Admin, auth::Role, config::NewConfig},
+    admin::{Admin, apps::config::NewConfig, door::auth::Role},
     app::App,
     config::Config,
     embedded::{Durability, Embedded},
@@ -196,7 +196,7 @@ async fn prepare(admin: &Admin, corp: &Corp, day: &Day) -> anyhow::Result<Secret
             encoding_aes_key: Some(app.encoding_aes_key.clone().into()),
             ..NewConfig::default()
         };
-        crate::admin::config::save(&mut conn, &admin.vault, admin.settings.key_overlap, new).await?;
+        crate::admin::apps::config::save(&mut conn, &admin.vault, admin.settings.key_overlap, new).await?;
     }
     admin.apps.refresh().await?;
     for (number, staff) in (1..).zip(&day.staff) {

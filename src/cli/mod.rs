@@ -46,7 +46,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use self::terminal::{complain, field, say, say_as_it_is};
 use crate::{
-    admin::openapi::{self, Language},
+    admin::spec::openapi::{self, Language},
     config::Config,
     telemetry,
 };

@@ -8,8 +8,8 @@ use sqlx::{Connection, PgConnection};
 use super::{database::with_pool, field, line::note, say};
 use crate::{
     admin::{
-        api_tokens::{EXPIRES_DAYS_MAX, own_only_refused, state},
-        auth::Role,
+        access::api_tokens::{EXPIRES_DAYS_MAX, own_only_refused, state},
+        door::auth::Role,
     },
     config::Config,
     ids::CorpId,

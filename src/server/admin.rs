@@ -19,8 +19,8 @@ use uuid::Uuid;
 use super::{Door, Health, Limits, Proxies, Served, body};
 use crate::admin::{
     self, Admin, Reply,
-    browser::{Browser, CSRF_HEADER},
-    openapi,
+    door::browser::{Browser, CSRF_HEADER},
+    spec::openapi,
 };
 
 /// The header in which a request id comes and goes.

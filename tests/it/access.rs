@@ -11,10 +11,13 @@ use tokio::{
 };
 use wecomd::{
     admin::{
-        auth::Role,
-        guard::{GUESSES_PER_ADDRESS, REQUESTS_PER_TOKEN, Share},
+        door::{
+            auth::Role,
+            guard::{GUESSES_PER_ADDRESS, REQUESTS_PER_TOKEN, Share},
+        },
         note_refused,
-        route::{Access, ROUTES, Route},
+        routes::ROUTES,
+        spec::route::{Access, Route},
     },
     tables::access::api_token,
     vault::ApiToken,
@@ -84,9 +87,10 @@ async fn every_route_asks_for_a_token_and_for_its_role_and_writes_the_access_log
     ];
     let routes: Vec<(&Route, Role)> = ROUTES
         .iter()
+        .copied()
         .filter_map(|route| match route.access {
             Access::Role(role) => Some((route, role)),
-            Access::Public => None,
+            Access::Public(_) => None,
         })
         .collect();
     assert!(routes.len() > 30, "{}", routes.len());

@@ -3,7 +3,7 @@
 use secrecy::ExposeSecret;
 use serde_json::json;
 use wecomd::{
-    admin::{
+    admin::door::{
         auth::Role,
         guard::{Share, VISITS_PER_STATE},
     },

@@ -3,7 +3,7 @@
 use chrono::Utc;
 use serde_json::{Value, json};
 use wecomd::{
-    admin::auth::Role,
+    admin::door::auth::Role,
     sandbox::{AppKind, Push},
     tables::access::api_token,
     vault::ApiToken,

@@ -6,7 +6,7 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use secrecy::ExposeSecret;
 use tokio::process::Command;
 use wecomd::{
-    admin::audit::{End, Verdict, What, verify},
+    admin::access::audit::{End, Verdict, What, verify},
     changes::TaskKind,
     privacy::{Kind, Outcome, Retention, Settings},
     sandbox::Push,

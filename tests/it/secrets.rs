@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use wecomd::{
-    admin::config::NewConfig,
+    admin::apps::config::NewConfig,
     config::Config,
     crypto::CallbackKeys,
     sandbox::{AppKind, Corp, Push},

@@ -366,7 +366,7 @@ async fn the_first_who_may_log_in_is_named_on_the_command_line() {
 async fn guessing_sessions_counts_as_guessing() {
     let app = TestApp::start().await;
     let mut last = 0;
-    for number in 0..=wecomd::admin::guard::GUESSES_PER_ADDRESS {
+    for number in 0..=wecomd::admin::door::guard::GUESSES_PER_ADDRESS {
         let value = format!("{number:064x}");
         let mut browser = Browser { cookies: vec![("__Host-wecomd_session".to_owned(), value)], csrf: None };
         last = browser.get(&app, "/session").await.status;

@@ -11,8 +11,10 @@ use tokio::{
 };
 use wecomd::{
     admin::{
-        auth::Role,
-        guard::{GUESSES_PER_ADDRESS, Share},
+        door::{
+            auth::Role,
+            guard::{GUESSES_PER_ADDRESS, Share},
+        },
         note_refused,
     },
     tables::access::api_token,

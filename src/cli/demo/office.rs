@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::admin::{self, Admin, Request, browser::Browser};
+use crate::admin::{self, Admin, Request, door::browser::Browser};
 
 /// How long each step may take.
 pub(super) const STEP_LIMIT: Duration = Duration::from_secs(30);

@@ -8,7 +8,7 @@ use std::{
 
 use jsonschema::Validator;
 use serde_json::{Value, json};
-use wecomd::admin::openapi::{Language, document};
+use wecomd::admin::spec::openapi::{Language, document};
 
 use super::http::Answer;
 

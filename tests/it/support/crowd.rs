@@ -18,7 +18,7 @@ use tokio::{
     task::AbortHandle,
 };
 use wecomd::{
-    admin::config::{NewConfig, save},
+    admin::apps::config::{NewConfig, save},
     vault::Vault,
 };
 

@@ -6,7 +6,7 @@ use chrono::Utc;
 use secrecy::ExposeSecret;
 use serde_json::json;
 use wecomd::{
-    admin::auth::Role,
+    admin::door::auth::Role,
     ids::StaffId,
     media::Name,
     tables::{

@@ -1,0 +1,36 @@
+//! Tokens, sessions, who may log in, and who did what.
+
+mod access_log;
+
+pub mod api_tokens;
+
+pub mod session;
+
+mod console_users;
+
+pub mod audit;
+
+pub(super) mod visit;
+
+use crate::admin::spec::route::Route;
+
+/// Every route of this slice.
+pub(super) const ROUTES: &[&Route] = &[
+    &access_log::LIST,
+    &api_tokens::LIST,
+    &api_tokens::ADD,
+    &api_tokens::REVOKE,
+    &session::SHOW,
+    &session::MAKE,
+    &session::END,
+    &session::LOGIN,
+    &session::CALLBACK,
+    &session::LIST,
+    &session::END_OTHER,
+    &console_users::LIST,
+    &console_users::PUT,
+    &console_users::REMOVE,
+];
+
+/// Bodies and answers of a company that was made up, by route id and then `request` or status.
+pub(super) const EXAMPLES: &str = include_str!("examples.json");

@@ -1,0 +1,209 @@
+//! `contact-records`: what passed between a customer and us, latest first, by type and time; what WeCom did not see is
+//! written by hand.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{
+    customer_contact::check_known,
+    media::{Link, Links},
+};
+use crate::{
+    admin::{
+        door::{
+            auth::Scoped,
+            call::{About, Answer, Call, Outcome},
+        },
+        reading::{
+            body, check, corp,
+            cursor::{Page, Paging},
+            own::{not_bound, sees},
+            time::take_time,
+        },
+        spec::{
+            language::say,
+            operation::{Operation, RequestBody, Response, Tag},
+            parameter::{Allowed, CURSOR, LIMIT, Parameter, path, query},
+            problem::{Code, Problem},
+            route::{OPERATOR, Route, VIEWER, now},
+        },
+    },
+    ids::{CustomerId, StaffId, UserId},
+    tables::{
+        self,
+        records::wechat_contact_record::{self, ByHand, Filter, Place, Shown},
+        staff::staff_wechat_bind,
+    },
+};
+
+/// How long a record that is written by hand may be.
+const CONTENT_BYTES_MAX: usize = 8_192;
+
+/// How far ahead of the database's clock its time may lie.
+const AHEAD_MAX: TimeDelta = TimeDelta::minutes(5);
+
+/// A record to add.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "NewContactRecord")]
+pub(super) struct Wanted {
+    /// May be left out where there is only one corp.
+    corpid: Option<String>,
+    /// The customer.
+    #[schemars(length(min = 1, max = check::ID_BYTES_MAX))]
+    customer_id: String,
+    /// Who was in contact with the customer.
+    #[schemars(length(min = 1, max = check::ID_BYTES_MAX))]
+    staff_id: Option<String>,
+    /// When; now, if it is left out.
+    contact_time: Option<DateTime<Utc>>,
+    /// What was said or done.
+    #[schemars(length(min = 1, max = CONTENT_BYTES_MAX))]
+    content: String,
+}
+
+/// The types a record can have.
+pub(super) const TYPES: [&str; 8] = ["text", "image", "voice", "video", "location", "link", "file", "event"];
+
+const CUSTOMER: Parameter = path(
+    "customerId",
+    Allowed::Text("C-9001"),
+    "The business's id of a matched customer, or WeCom's external_userid.",
+    "已匹配客户的业务编号，或企业微信的 external_userid。",
+);
+
+pub(super) const LIST: Route = Route {
+    id: "contactRecordsList",
+    method: "GET",
+    path: "/api/enterprise-wechat/contact-records/{customerId}",
+    access: VIEWER,
+    scoped: Scoped::Own,
+    secret_answer: false,
+    run: now!(list),
+    operation: Operation {
+        about: say("Latest first.", "按时间倒序。"),
+        path: Some(CUSTOMER),
+        query: &[
+            query("type", Allowed::OneOf(|| TYPES.to_vec()), "Only of this type.", "记录类型。"),
+            query("from", Allowed::Time, "From then on.", "起始时间（含）。"),
+            query("to", Allowed::Time, "Before then.", "截止时间（不含）。"),
+            LIMIT,
+            CURSOR,
+        ],
+        answers: &[Response::json::<Page<Listed>>(200, "A page of records.", "一页记录。")],
+        ..Operation::new(Tag::Customers, "List what passed between a customer and us", "列出联系记录")
+    },
+};
+
+pub(super) async fn list(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
+    let mut params = call.params()?;
+    let contact_type = params.take("type");
+    let (from, to) = (take_time(&mut params, "from")?, take_time(&mut params, "to")?);
+    let paging = Paging::take(&mut params)?;
+    params.finish()?;
+    let about = About::customer(call.id);
+    let answer = async {
+        let (customer, after, own) = (call.id.to_owned(), paging.after(read_key)?, call.own().cloned());
+        let filter = Filter { customer, contact_type, from, to, after, own };
+        let rows = wechat_contact_record::of_customer(conn, &filter, paging.fetch()).await?;
+        let page = paging.page(rows, |row| write_key(row.contact_time, row.id, &row.corpid));
+        let named = page.items.iter().filter_map(|row| Some((row.corpid.clone(), row.media_id.clone()?)));
+        let links = Links::of(conn, named.collect()).await?;
+        let with_link = |record: Shown| {
+            let media = record.media_id.as_deref().map(|media_id| links.link(&record.corpid, media_id));
+            Listed { record, media }
+        };
+        Answer::ok(Page { items: page.items.into_iter().map(with_link).collect(), next_cursor: page.next_cursor })
+    };
+    about.answers(answer.await)
+}
+
+/// A record, and where its picture, sound, film or file is handed out.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "ContactRecordWithMedia")]
+pub(super) struct Listed {
+    #[serde(flatten)]
+    record: Shown,
+    /// Where its picture, sound, film or file is handed out; null if it has none.
+    media: Option<Link>,
+}
+
+pub(super) const ADD: Route = Route {
+    id: "contactRecordAdd",
+    method: "POST",
+    path: "/api/enterprise-wechat/contact-records",
+    access: OPERATOR,
+    scoped: Scoped::Own,
+    secret_answer: false,
+    run: now!(add),
+    operation: Operation {
+        body: Some(RequestBody::of::<Wanted>()),
+        answers: &[Response::json::<wechat_contact_record::Shown>(201, "The record.", "新增的记录。")],
+        codes: &[Code::CustomerUnknown, Code::NotBound],
+        ..Operation::new(Tag::Customers, "Add a record by hand", "手工补录联系记录")
+    },
+};
+
+pub(super) async fn add(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
+    call.no_params()?;
+    let wanted: Wanted = body::parse(&call.request.body)?;
+    let about = About::customer(&wanted.customer_id);
+    let answer = async {
+        check::id("customer_id", &wanted.customer_id)?;
+        check::prose("content", &wanted.content, CONTENT_BYTES_MAX)?;
+        let now = tables::now(conn).await?;
+        let contact_time = wanted.contact_time.unwrap_or(now);
+        if contact_time > now + AHEAD_MAX {
+            return Err(Problem::field("contact_time", "must not lie in the future"));
+        }
+        let corpid = corp::of_field_for(call, conn, wanted.corpid.as_deref()).await?;
+        check_known(call, conn, &wanted.customer_id).await?;
+        let own = call.own().map(|it| it.staff_id.0.clone());
+        let user = match wanted.staff_id.or(own) {
+            Some(staff) => {
+                let staff = StaffId(staff);
+                check::id("staff_id", staff.as_str())?;
+                sees(call, &corpid, &staff)?;
+                Some(staff_wechat_bind::user_of(conn, &corpid, &staff).await?.ok_or_else(not_bound)?)
+            }
+            None => None,
+        };
+        let record = ByHand {
+            corpid: &corpid,
+            id: Uuid::now_v7(),
+            contact_time,
+            customer: &CustomerId(wanted.customer_id),
+            user: user.as_ref().map(UserId::as_str),
+            writer: call.who(),
+            content: &wanted.content,
+        };
+        Answer::new(201, wechat_contact_record::write(conn, &record).await?)
+    };
+    about.answers(answer.await)
+}
+
+fn write_key(at: DateTime<Utc>, id: Uuid, corpid: &str) -> String {
+    format!("{},{id},{corpid}", at.timestamp_micros())
+}
+
+fn read_key(key: &str) -> Option<Place> {
+    let mut parts = key.splitn(3, ',');
+    let at = DateTime::from_timestamp_micros(parts.next()?.parse().ok()?)?;
+    Some((at, parts.next()?.parse().ok()?, parts.next()?.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_in_the_list_reads_back_to_the_microsecond() {
+        let at = DateTime::from_timestamp_micros(1_700_000_000_123_456).expect("in range");
+        assert_eq!(read_key(&write_key(at, Uuid::max(), "ww1")), Some((at, Uuid::max(), "ww1".to_owned())));
+        for foreign in ["", "1", "1,2", ",", "9223372036854775807,00000000-0000-0000-0000-000000000000,ww1"] {
+            assert_eq!(read_key(foreign), None, "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! `media`: the bytes of the pictures, sounds, films and files in messages.
+//!
+//! What strangers sent is shown in a colleague's browser, so only what a browser merely shows keeps its type; all else
+//! is a download without one. The bytes are read before the request's transaction, since the store may be far away.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use crate::{
+    admin::{
+        door::{
+            auth::Scoped,
+            call::{Answer, Asked, Call, Refused},
+        },
+        reading::range::{Wanted, wanted},
+        spec::{
+            language::{Text, say},
+            operation::{Content, Header, Operation, Response, Tag},
+            parameter::{Allowed, path},
+            problem::{Code, Problem},
+            route::{Route, VIEWER, ask_first},
+        },
+    },
+    media::StoreError,
+    tables::records::media::{self, Fetched, Standing},
+};
+
+/// A file, or the part of it that was asked for.
+pub(super) struct Found {
+    file: Fetched,
+    part: Option<String>,
+    bytes: Bytes,
+}
+
+const TAG: (&str, Text) = ("etag", say("The SHA-256 of the whole.", "完整内容的 SHA-256。"));
+
+const DISPOSITION: (&str, Text) =
+    ("content-disposition", say("Whether to show it, and under which name to save it.", "展示方式与文件名。"));
+
+const PART: &[(&str, Text)] = &[DISPOSITION, TAG, ("content-range", say("Which bytes of how many.", "字节范围。"))];
+
+const FILE: &[(&str, Text)] = &[DISPOSITION, TAG];
+
+pub(super) const SHOW: Route = Route {
+    id: "mediaShow",
+    method: "GET",
+    path: "/api/enterprise-wechat/media/{id}",
+    access: VIEWER,
+    scoped: Scoped::Own,
+    secret_answer: false,
+    run: ask_first!(hand_out),
+    operation: Operation {
+        about: say(
+            "What a browser merely shows keeps its type; all else is a download without one.",
+            "浏览器可安全显示的类型保留其类型，其余作为附件下载。",
+        ),
+        path: Some(path(
+            "id",
+            Allowed::Text("1G6nrLmr5EC3MMb_-zK1dDdzmd0p7cNliYu9V5w7o8K0"),
+            "WeCom's media id.",
+            "媒体 ID。",
+        )),
+        headers: &[Header::Range],
+        answers: &[
+            Response::new(200, "The whole of it.", "完整内容。", Content::File(content_types)).with(FILE),
+            Response::new(206, "The part that was asked for.", "请求的部分内容。", Content::File(content_types))
+                .with(PART),
+        ],
+        codes: &[
+            Code::MediaWaiting,
+            Code::MediaGone,
+            Code::MediaUnknown,
+            Code::RangeNotSatisfiable,
+            Code::MediaUnavailable,
+        ],
+        ..Operation::new(
+            Tag::Customers,
+            "Hand out a message's picture, sound, film or file",
+            "获取消息中的图片、语音、视频或文件",
+        )
+    },
+};
+
+async fn hand_out(call: &Call<'_>) -> Result<Asked, Refused> {
+    call.about_path().then(find(call).await, |found, _, _| Box::pin(async { show(found) }))
+}
+
+/// Finds out how a media id stands, and reads the bytes that are wanted.
+async fn find(call: &Call<'_>) -> Result<Found, Problem> {
+    call.no_params()?;
+    let standing = {
+        let mut conn = call.admin.pool.acquire().await?;
+        match call.own() {
+            Some(own) if !own.has_media(&mut conn, call.id).await? => None,
+            _ => media::standing(&mut conn, call.id).await?,
+        }
+    };
+    let file = match standing {
+        Some(Standing::Fetched(file)) => file,
+        Some(Standing::Waiting) => {
+            return Err(Problem::new(
+                Code::MediaWaiting,
+                "it is still to be fetched from WeCom; ask again in a moment",
+            ));
+        }
+        Some(Standing::Ended { reason }) => return Err(Problem::new(Code::MediaGone, reason)),
+        None => {
+            return Err(Problem::new(
+                Code::MediaUnknown,
+                "no message with this media id is recorded, or its download was cancelled",
+            ));
+        }
+    };
+    let length = u64::try_from(file.bytes).map_err(Problem::internal)?;
+    let (part, range) = match wanted(call.request.range.as_deref(), length) {
+        Wanted::Whole => (None, 0..length),
+        Wanted::Part(range) => (Some(format!("bytes {}-{}/{length}", range.start, range.end.saturating_sub(1))), range),
+        Wanted::Nothing => {
+            let problem = Problem::new(Code::RangeNotSatisfiable, format!("the file has {length} bytes"));
+            return Err(problem.with_header("content-range", format!("bytes */{length}")));
+        }
+    };
+    let bytes = call.admin.media.read(&file.location, range).await?;
+    Ok(Found { file, part, bytes })
+}
+
+/// Hands out what was found. Only what is in the access log is handed out, so this is the second half.
+fn show(found: Found) -> Result<Answer, Problem> {
+    let Found { file, part, bytes } = found;
+    let (content_type, manner) = match shown_as(&file.content_type) {
+        Some(content_type) => (content_type, "inline"),
+        None => (UNSHOWN, "attachment"),
+    };
+    let filename = file.filename.unwrap_or_else(|| "media".to_owned());
+    let status = if part.is_some() { 206 } else { 200 };
+    let mut answer = Answer::file(status, content_type.to_owned(), bytes);
+    answer.headers.extend([
+        ("content-disposition", disposition(manner, &filename)),
+        ("x-content-type-options", "nosniff".to_owned()),
+        ("content-security-policy", "default-src 'none'; sandbox".to_owned()),
+        ("accept-ranges", "bytes".to_owned()),
+        ("etag", format!("\"{}\"", hex::encode(&file.sha256))),
+    ]);
+    answer.headers.extend(part.map(|it| ("content-range", it)));
+    Ok(answer)
+}
+
+/// A record's picture, sound, film or file.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "MediaLink")]
+pub(super) struct Link {
+    /// `fetched`, `waiting`, `gone`, `too_large` or `failed`; `unknown` if it was never to be fetched.
+    state: String,
+    /// Where it is handed out.
+    url: String,
+}
+
+/// Where a file is handed out.
+pub(super) fn url(media_id: &str) -> String {
+    format!("/api/enterprise-wechat/media/{}", encoded(media_id))
+}
+
+/// How the media of a list's records stand, by corp and media id.
+pub(super) struct Links(BTreeMap<(String, String), String>);
+
+impl Links {
+    /// Looks up each of these.
+    pub(super) async fn of(conn: &mut PgConnection, named: Vec<(String, String)>) -> Result<Self, Problem> {
+        let (corps, media_ids): (Vec<_>, Vec<_>) = named.into_iter().unzip();
+        Ok(Self(media::states(conn, &corps, &media_ids).await?))
+    }
+
+    /// The link for one of them.
+    pub(super) fn link(&self, corpid: &str, media_id: &str) -> Link {
+        let state = self.0.get(&(corpid.to_owned(), media_id.to_owned()));
+        Link { state: state.map_or_else(|| "unknown".to_owned(), String::clone), url: url(media_id) }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Missing => Problem::new(Code::MediaGone, "its bytes are no longer in the media store"),
+            StoreError::Broken(cause) => {
+                Problem::new(Code::MediaUnavailable, "try again in a moment; the log says more").because(cause)
+            }
+        }
+    }
+}
+
+/// Every type under which anything is handed out.
+pub(super) fn content_types() -> BTreeSet<&'static str> {
+    SHOWN.iter().map(|(_, known)| *known).chain([UNSHOWN]).collect()
+}
+
+/// The type of what a browser shall not show.
+const UNSHOWN: &str = "application/octet-stream";
+
+/// Types that a browser shows and never runs, by the name that it knows them by.
+const SHOWN: &[(&str, &str)] = &[
+    ("image/jpeg", "image/jpeg"),
+    ("image/jpg", "image/jpeg"),
+    ("image/png", "image/png"),
+    ("image/gif", "image/gif"),
+    ("image/webp", "image/webp"),
+    ("image/bmp", "image/bmp"),
+    ("audio/amr", "audio/amr"),
+    ("voice/amr", "audio/amr"),
+    ("audio/speex", "audio/speex"),
+    ("voice/speex", "audio/speex"),
+    ("audio/mpeg", "audio/mpeg"),
+    ("audio/mp3", "audio/mpeg"),
+    ("audio/mp4", "audio/mp4"),
+    ("audio/ogg", "audio/ogg"),
+    ("audio/wav", "audio/wav"),
+    ("video/mp4", "video/mp4"),
+    ("video/mpeg4", "video/mp4"),
+    ("video/webm", "video/webm"),
+    ("video/quicktime", "video/quicktime"),
+];
+
+/// The type under which a browser may show it, if it may.
+fn shown_as(content_type: &str) -> Option<&'static str> {
+    let bare = content_type.split(';').next().unwrap_or_default().trim();
+    SHOWN.iter().find(|(named, _)| named.eq_ignore_ascii_case(bare)).map(|(_, known)| *known)
+}
+
+/// `Content-Disposition` with a name that is safe in a header and on a disk: RFC 6266, in both of its forms.
+fn disposition(manner: &str, filename: &str) -> String {
+    let last = filename.rsplit(['/', '\\']).next().unwrap_or_default();
+    let safe: String = last.chars().filter(|it| !it.is_control()).take(FILENAME_CHARS_MAX).collect();
+    let safe = Some(safe.trim_matches(['.', ' '])).filter(|it| !it.is_empty()).unwrap_or("media");
+    let ascii: String = safe.chars().map(|it| if is_plain(it) { it } else { '_' }).collect();
+    format!("{manner}; filename=\"{ascii}\"; filename*=UTF-8''{}", encoded(safe))
+}
+
+/// Percent-encodes everything but the plainest characters: good for a path's segment and for a header's parameter.
+fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match char::from(byte) {
+            it if is_plain(it) => encoded.push(it),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+fn is_plain(it: char) -> bool {
+    it.is_ascii_alphanumeric() || "-._".contains(it)
+}
+
+/// How long a file's name may be.
+const FILENAME_CHARS_MAX: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_browser_merely_shows_keeps_its_type() {
+        assert_eq!(shown_as("image/jpeg"), Some("image/jpeg"));
+        assert_eq!(shown_as("Voice/AMR; rate=8000"), Some("audio/amr"));
+        let run =
+            ["text/html", "image/svg+xml", "text/xml", "application/xhtml+xml", "application/pdf", "text/plain", ""];
+        for content_type in run {
+            assert_eq!(shown_as(content_type), None, "{content_type}");
+        }
+    }
+
+    #[test]
+    fn a_filename_is_one_name_and_one_header() {
+        let name = |filename| disposition("inline", filename);
+        assert_eq!(name("a b.png"), "inline; filename=\"a_b.png\"; filename*=UTF-8''a%20b.png");
+        assert_eq!(name("图.png"), "inline; filename=\"_.png\"; filename*=UTF-8''%E5%9B%BE.png");
+        assert_eq!(name("../../etc/passwd"), "inline; filename=\"passwd\"; filename*=UTF-8''passwd");
+        assert_eq!(name("C:\\x\\y.doc"), "inline; filename=\"y.doc\"; filename*=UTF-8''y.doc");
+        assert_eq!(
+            name("a\"\r\nSet-Cookie: b"),
+            "inline; filename=\"a_Set-Cookie__b\"; filename*=UTF-8''a%22Set-Cookie%3A%20b"
+        );
+        for nameless in ["", "..", "/", " . "] {
+            assert_eq!(name(nameless), "inline; filename=\"media\"; filename*=UTF-8''media", "{nameless:?}");
+        }
+        assert!(name(&"x".repeat(1_000)).len() < 300);
+    }
+}

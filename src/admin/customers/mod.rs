@@ -1,0 +1,32 @@
+//! Customers: who knows them, what was said, whose customer somebody is, and their rights to their data.
+
+mod customer_contact;
+
+mod contact_records;
+
+mod media;
+
+mod customer_matches;
+
+mod privacy;
+
+use crate::admin::spec::route::Route;
+
+/// Every route of this slice.
+pub(super) const ROUTES: &[&Route] = &[
+    &customer_contact::SHOW,
+    &customer_contact::MAKE,
+    &customer_contact::PICTURE,
+    &contact_records::LIST,
+    &contact_records::ADD,
+    &media::SHOW,
+    &customer_matches::LIST,
+    &customer_matches::DECIDE,
+    &privacy::EXPORT,
+    &privacy::ERASE,
+    &privacy::ERASURES,
+    &privacy::SHOW_ERASURE,
+];
+
+/// Bodies and answers of a company that was made up, by route id and then `request` or status.
+pub(super) const EXAMPLES: &str = include_str!("examples.json");

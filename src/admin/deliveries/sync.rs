@@ -1,0 +1,194 @@
+//! `sync`: reconciling with WeCom, how far it is, and what it found.
+//!
+//! A run that somebody begins is worked at in the background, by whichever serving process comes first.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use crate::{
+    admin::{
+        door::{
+            auth::Scoped,
+            call::{About, Answer, Call, Outcome},
+        },
+        reading::{
+            body, corp,
+            cursor::{Page, Paging},
+        },
+        spec::{
+            language::say,
+            operation::{Operation, RequestBody, Response, Tag},
+            parameter::{Allowed, CORPID, CURSOR, LIMIT, Parameter, path, query},
+            problem::{Code, Problem},
+            route::{OPERATOR, Route, VIEWER, by_path, now},
+        },
+    },
+    ids::CorpId,
+    sync,
+    tables::sync::{
+        sync_drift::{self, Kind},
+        sync_run,
+    },
+};
+
+/// Whose run is wanted.
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "SyncWanted")]
+pub(super) struct Wanted {
+    /// May be left out where there is only one corp.
+    corpid: Option<String>,
+}
+
+/// A run that was asked for.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "SyncAsked")]
+pub(super) struct Asked {
+    /// The run's number.
+    id: i64,
+    /// The corp.
+    corpid: CorpId,
+    /// running
+    state: &'static str,
+    /// What became of the wish: whether a new run began, or one was under way.
+    asked: &'static str,
+}
+
+/// A run, and what it found.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "SyncReport")]
+pub(super) struct Report {
+    #[serde(flatten)]
+    run: sync_run::Shown,
+    /// How often each kind was found.
+    drift_counts: BTreeMap<String, i64>,
+    /// A page of what was found.
+    drift: Page<sync_drift::Shown>,
+}
+
+const RUN: Parameter = path("id", Allowed::Number, "The run's number.", "对账编号。");
+
+pub(super) const LIST: Route = Route {
+    id: "syncList",
+    method: "GET",
+    path: "/api/enterprise-wechat/sync",
+    access: VIEWER,
+    scoped: Scoped::Closed,
+    secret_answer: false,
+    run: by_path!(list),
+    operation: Operation {
+        about: say("Latest first.", "按时间倒序。"),
+        query: &[CORPID, LIMIT, CURSOR],
+        answers: &[Response::json::<Page<sync_run::Shown>>(200, "A page of runs.", "一页对账。")],
+        ..Operation::new(Tag::Deliveries, "List runs of reconciling", "列出对账")
+    },
+};
+
+pub(super) async fn list(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    let mut params = call.params()?;
+    let corpid = params.take("corpid");
+    let paging = Paging::take(&mut params)?;
+    params.finish()?;
+    let before = paging.after(|key| key.parse().ok())?;
+    let rows = sync_run::list(conn, None, corpid.as_deref(), before, paging.fetch()).await?;
+    Answer::ok(paging.page(rows, |row| row.id.to_string()))
+}
+
+pub(super) const SHOW: Route = Route {
+    id: "syncShow",
+    method: "GET",
+    path: "/api/enterprise-wechat/sync/{id}",
+    access: VIEWER,
+    scoped: Scoped::Closed,
+    secret_answer: false,
+    run: by_path!(show),
+    operation: Operation {
+        path: Some(RUN),
+        query: &[
+            query("kind", Allowed::OneOf(|| Kind::ALL.map(Kind::as_str).to_vec()), "Only of this kind.", "差异类型。"),
+            LIMIT,
+            CURSOR,
+        ],
+        answers: &[Response::json::<Report>(200, "The run, and a page of what it found.", "对账及一页差异。")],
+        codes: &[Code::SyncUnknown],
+        ..Operation::new(Tag::Deliveries, "Show a run and what it found", "查看对账结果")
+    },
+};
+
+pub(super) async fn show(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    let mut params = call.params()?;
+    let kind = params.take("kind").map(|name| Kind::named(&name).ok_or_else(not_a_kind)).transpose()?;
+    let paging = Paging::take(&mut params)?;
+    params.finish()?;
+    let run = find(call, conn).await?;
+    let after = paging.after(|key| key.parse().ok())?.unwrap_or(0);
+    let rows = sync_drift::list(conn, run.id, kind, after, paging.fetch()).await?;
+    let drift = paging.page(rows, |row| row.id.to_string());
+    let drift_counts = sync_drift::counts(conn, run.id).await?;
+    Answer::ok(Report { run, drift_counts, drift })
+}
+
+pub(super) const START: Route = Route {
+    id: "syncStart",
+    method: "POST",
+    path: "/api/enterprise-wechat/sync",
+    access: OPERATOR,
+    scoped: Scoped::Closed,
+    secret_answer: false,
+    run: now!(start),
+    operation: Operation {
+        about: say("It is worked at in the background.", "对账在后台进行。"),
+        body: Some(RequestBody::perhaps::<Wanted>()),
+        answers: &[Response::json::<Asked>(202, "It has begun, or was under way.", "已开始或正在进行。")],
+        ..Operation::new(Tag::Deliveries, "Begin a run of reconciling", "发起对账")
+    },
+};
+
+pub(super) async fn start(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
+    call.no_params()?;
+    let wanted: Wanted = match call.request.body.is_empty() {
+        true => Wanted::default(),
+        false => body::parse(&call.request.body)?,
+    };
+    let corpid = corp::of_field(conn, wanted.corpid.as_deref()).await?;
+    let asked = sync::ask(conn, &corpid).await?;
+    let about = About::thing(format!("{corpid} run {}", asked.run()));
+    let (id, asked) = (asked.run(), asked.as_str());
+    about.answers(Answer::new(202, Asked { id, corpid, state: "running", asked }))
+}
+
+pub(super) const CANCEL: Route = Route {
+    id: "syncCancel",
+    method: "POST",
+    path: "/api/enterprise-wechat/sync/{id}/cancel",
+    access: OPERATOR,
+    scoped: Scoped::Closed,
+    secret_answer: false,
+    run: by_path!(cancel),
+    operation: Operation {
+        path: Some(RUN),
+        answers: &[Response::json::<sync_run::Shown>(200, "The run as it stands now.", "对账的当前状态。")],
+        codes: &[Code::SyncUnknown],
+        ..Operation::new(Tag::Deliveries, "End a run before its end", "取消对账")
+    },
+};
+
+pub(super) async fn cancel(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    call.no_params()?;
+    let run = find(call, conn).await?;
+    sync_run::cancel(conn, run.id).await?;
+    Answer::ok(find(call, conn).await?)
+}
+
+async fn find(call: &Call<'_>, conn: &mut PgConnection) -> Result<sync_run::Shown, Problem> {
+    let id = call.id.parse().map_err(|_| Problem::parameter("id", "must be a number, as the list of runs shows it"))?;
+    let run = sync_run::list(conn, Some(id), None, None, 1).await?.pop();
+    run.ok_or_else(|| Problem::new(Code::SyncUnknown, "it never was, or it is kept no longer").at("id"))
+}
+
+fn not_a_kind() -> Problem {
+    let names = Kind::ALL.map(Kind::as_str).join(", ");
+    Problem::parameter("kind", format!("must be one of {names}"))
+}

@@ -1,0 +1,154 @@
+//! Who is calling, and how far their role reaches. It refuses to know how a token is looked up.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::admin::spec::problem::{Code, Problem};
+
+pub use crate::tables::access::own::Own;
+
+/// How far a token reaches; each role may do what the ones before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Reads.
+    Viewer,
+    /// Binds staff and works on deliveries, too.
+    Operator,
+    /// Does everything.
+    Admin,
+}
+
+/// The text names no role.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a role is admin, operator or viewer")]
+pub struct NotARole;
+
+/// What a caller may take who sees their own alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scoped {
+    /// The route keeps to what is theirs.
+    Own,
+    /// It is about nobody but the caller.
+    Caller,
+    /// Nothing.
+    Closed,
+}
+
+/// What a caller shows to be let in: the hash of it.
+#[derive(Debug, Clone, Copy)]
+pub enum Shows {
+    /// A token.
+    Token([u8; 32]),
+    /// The cookie of a session.
+    Session([u8; 32]),
+}
+
+/// A caller whose token, or session, counts.
+#[derive(Debug)]
+pub struct Caller {
+    /// The token's number, if they came with one or logged in with one.
+    pub token_id: Option<i32>,
+    /// The session's number, if they are logged in.
+    pub session_id: Option<i64>,
+    /// Who the token was made for, or the member who logged in.
+    pub name: String,
+    /// How far it reaches.
+    pub role: Role,
+    /// Whose customers and orders alone they see; none if they see all.
+    pub own: Option<Own>,
+}
+
+impl Shows {
+    /// Its hash.
+    pub fn hash(&self) -> &[u8; 32] {
+        match self {
+            Self::Token(hash) | Self::Session(hash) => hash,
+        }
+    }
+}
+
+impl Role {
+    /// The name that is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Role {
+    type Err = NotARole;
+
+    fn from_str(text: &str) -> Result<Self, NotARole> {
+        let roles = [Self::Viewer, Self::Operator, Self::Admin];
+        roles.into_iter().find(|role| role.as_str() == text).ok_or(NotARole)
+    }
+}
+
+impl Caller {
+    /// What tells callers apart whose requests may have the same `Idempotency-Key`.
+    pub fn key(&self) -> String {
+        match (self.session_id, self.token_id) {
+            (Some(id), _) => format!("session {id}"),
+            (None, id) => format!("token {}", id.unwrap_or_default()),
+        }
+    }
+
+    /// Whether the caller's role reaches as far as `needed`.
+    pub fn may(&self, needed: Role) -> Result<(), Problem> {
+        if self.role >= needed {
+            return Ok(());
+        }
+        let detail = format!("this needs the role {needed}, and you have the role {}", self.role);
+        Err(Problem::new(Code::Forbidden, detail))
+    }
+
+    /// Whether a route is open to the caller, if they see their own alone.
+    pub fn reaches(&self, scoped: Scoped) -> Result<(), Problem> {
+        match (&self.own, scoped) {
+            (Some(_), Scoped::Closed) => Err(not_own("this shows or changes more than what is your own")),
+            (Some(_), Scoped::Own | Scoped::Caller) | (None, _) => Ok(()),
+        }
+    }
+}
+
+/// Refuses what nobody sees who sees their own alone.
+pub fn not_own(why: &str) -> Problem {
+    let detail =
+        format!("{why}: use a token that is not limited to a staff member's own. 该令牌仅限本人的客户与工单。");
+    Problem::new(Code::OwnOnly, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_may_do_what_lower_roles_may_and_no_more() {
+        let operator =
+            Caller { token_id: Some(1), session_id: None, name: "crm".to_owned(), role: Role::Operator, own: None };
+        assert!(operator.may(Role::Viewer).is_ok());
+        assert!(operator.may(Role::Operator).is_ok());
+        let refused = operator.may(Role::Admin).expect_err("an operator is no admin");
+        assert_eq!(refused.code(), Code::Forbidden);
+        assert_eq!(refused.to_string(), "this needs the role admin, and you have the role operator");
+    }
+
+    #[test]
+    fn a_role_reads_back_as_it_is_written() {
+        for role in [Role::Viewer, Role::Operator, Role::Admin] {
+            assert_eq!(role.as_str().parse(), Ok(role));
+        }
+        assert_eq!("Admin".parse::<Role>(), Err(NotARole));
+    }
+}

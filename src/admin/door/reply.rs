@@ -1,0 +1,70 @@
+//! What goes back to a caller: a status, headers, and JSON, a problem or a file.
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::admin::spec::language::prefers_chinese;
+
+/// The media type of every error.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// What goes back.
+#[derive(Debug)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// The body.
+    pub body: Body,
+    /// Headers that HTTP asks for beside this status, names in lower case.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// What a reply holds.
+#[derive(Debug)]
+pub enum Body {
+    /// An answer; null for none.
+    Json(Value),
+    /// Why there is none, as RFC 9457 says it.
+    Problem(Value),
+    /// A picture, a sound, a film.
+    File {
+        /// Its media type.
+        content_type: String,
+        /// Its bytes, or the part that was asked for.
+        bytes: Bytes,
+    },
+}
+
+impl Body {
+    /// The body's media type.
+    pub fn content_type(&self) -> &str {
+        match self {
+            Self::Json(_) => "application/json",
+            Self::Problem(_) => PROBLEM_JSON,
+            Self::File { content_type, .. } => content_type,
+        }
+    }
+
+    /// The body as it goes out.
+    pub fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Json(Value::Null) => Bytes::new(),
+            Self::Json(value) | Self::Problem(value) => format!("{value}\n").into(),
+            Self::File { bytes, .. } => bytes,
+        }
+    }
+}
+
+impl Reply {
+    /// The same, with a problem's `title` in the language that the caller would rather read.
+    pub fn in_language(mut self, accept_language: Option<&str>) -> Self {
+        if let Body::Problem(value) = &mut self.body
+            && accept_language.is_some_and(prefers_chinese)
+            && let Some(title) = value.get("title_zh").cloned()
+            && let Some(object) = value.as_object_mut()
+        {
+            object.insert("title".to_owned(), title);
+        }
+        self
+    }
+}

@@ -1,0 +1,17 @@
+//! Reading what a caller sent: bodies, fields, pages, ranges, times, the corp that is meant; and writing tables.
+
+pub mod body;
+
+pub mod check;
+
+pub mod cursor;
+
+pub mod range;
+
+pub mod sheet;
+
+pub mod corp;
+
+pub mod own;
+
+pub mod time;

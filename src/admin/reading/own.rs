@@ -1,0 +1,22 @@
+//! Whom a caller sees who sees their own alone.
+
+use crate::{
+    admin::{
+        door::call::Call,
+        spec::problem::{Code, Problem},
+    },
+    ids::{CorpId, StaffId},
+};
+
+/// Whether the caller sees this staff member; one they do not see answers as one who is not bound.
+pub fn sees(call: &Call<'_>, corpid: &CorpId, staff: &StaffId) -> Result<(), Problem> {
+    match call.own() {
+        Some(own) if !own.has(corpid, Some(staff)) => Err(not_bound()),
+        _ => Ok(()),
+    }
+}
+
+/// Nobody of that staff id is bound, as far as the caller sees.
+pub fn not_bound() -> Problem {
+    Problem::new(Code::NotBound, "bind the staff member first").at("staff_id")
+}

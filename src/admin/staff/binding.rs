@@ -1,0 +1,312 @@
+//! `staff-bind`: which staff member of the business is which WeCom user.
+
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use crate::{
+    admin::{
+        door::{
+            auth::Scoped,
+            call::{About, Answer, Asked, Call, Outcome, Refused},
+        },
+        reading::{
+            body, check, corp,
+            cursor::{Page, Paging},
+        },
+        spec::{
+            language::say,
+            operation::{Operation, RequestBody, Response, Tag},
+            parameter::{Allowed, CORPID, CURSOR, LIMIT, Parameter, query},
+            problem::{Code, Problem},
+            route::{OPERATOR, Route, VIEWER, ask_first, by_path, now},
+        },
+    },
+    ids::{CorpId, UserId},
+    tables::{
+        apply,
+        customers::customer_wechat_contact,
+        staff::staff_wechat_bind::{self, Binding, NewBinding},
+    },
+    wecom::{Api, member},
+};
+
+/// How long a name may be; WeCom's have at most 64 characters.
+const NAME_BYTES_MAX: usize = 256;
+
+/// How long a picture's address may be.
+const AVATAR_CHARS_MAX: usize = 1_024;
+
+/// A binding to make.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "NewBinding")]
+pub(super) struct Wanted {
+    /// May be left out where there is only one corp.
+    corpid: Option<String>,
+    /// The business's id of the staff member.
+    #[schemars(length(min = 1, max = check::ID_BYTES_MAX))]
+    staff_id: String,
+    /// The member, as WeCom names them.
+    #[schemars(length(min = 1, max = check::ID_BYTES_MAX))]
+    wechat_userid: String,
+    /// The member's name, where WeCom cannot be asked.
+    #[schemars(length(min = 1, max = NAME_BYTES_MAX))]
+    wechat_name: Option<String>,
+    /// The address of the member's picture, likewise.
+    #[schemars(length(max = AVATAR_CHARS_MAX), regex(pattern = "^https?://"))]
+    wechat_avatar: Option<String>,
+}
+
+/// A member to bind, and to whom.
+pub(super) struct Found {
+    /// The corp.
+    pub(super) corpid: CorpId,
+    /// The business's id of the staff member.
+    pub(super) staff_id: String,
+    /// The member.
+    pub(super) known: Known,
+}
+
+/// What is known of a member.
+#[derive(Clone)]
+pub(in crate::admin) struct Known {
+    /// The userid, as WeCom writes it.
+    pub(in crate::admin) user: UserId,
+    /// The name.
+    pub(in crate::admin) name: Option<String>,
+    /// The picture's URL.
+    pub(in crate::admin) avatar: Option<String>,
+    /// Whether WeCom said so.
+    verified: bool,
+}
+
+/// A binding that was made.
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "NewlyBound")]
+pub(super) struct Bound {
+    #[serde(flatten)]
+    binding: Binding,
+    /// Whether WeCom was asked that the member exists; without an app's secret it cannot be.
+    verified: bool,
+}
+
+pub(super) const LIST: Route = Route {
+    id: "staffBindList",
+    method: "GET",
+    path: "/api/enterprise-wechat/staff-bind",
+    access: VIEWER,
+    scoped: Scoped::Own,
+    secret_answer: false,
+    run: by_path!(list),
+    operation: Operation {
+        about: say("Which staff member of the business is which WeCom user.", "业务员工与企业微信成员的对应关系。"),
+        query: &[
+            CORPID,
+            query("status", Allowed::OneOf(|| vec!["bound", "unbound"]), "Only those that stand so.", "绑定状态。"),
+            LIMIT,
+            CURSOR,
+        ],
+        answers: &[Response::json::<Page<Binding>>(200, "A page of bindings.", "一页绑定。")],
+        ..Operation::new(Tag::Staff, "List bindings", "列出员工绑定")
+    },
+};
+
+pub(super) async fn list(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    let mut params = call.params()?;
+    let (corpid, status) = (params.take("corpid"), params.take("status"));
+    let paging = Paging::take(&mut params)?;
+    params.finish()?;
+    let after = paging.after(|key| key.parse().ok())?.unwrap_or(0);
+    let rows =
+        staff_wechat_bind::list(conn, call.own(), corpid.as_deref(), status.as_deref(), after, paging.fetch()).await?;
+    Answer::ok(paging.page(rows, |row| row.id.to_string()))
+}
+
+pub(super) const BIND: Route = Route {
+    id: "staffBindAdd",
+    method: "POST",
+    path: "/api/enterprise-wechat/staff-bind",
+    access: OPERATOR,
+    scoped: Scoped::Closed,
+    secret_answer: false,
+    run: ask_first!(bind_member),
+    operation: Operation {
+        about: say(
+            "WeCom is asked whether the member exists, is in sight and active. Without an app's secret it cannot be: then \
+             `verified` is false.",
+            "向企业微信核实成员存在、可见且在用；没有可用密钥时无法核实，`verified` 为 false。",
+        ),
+        body: Some(RequestBody::of::<Wanted>()),
+        answers: &[Response::json::<Bound>(201, "They are bound.", "已绑定。")],
+        codes: &[Code::AlreadyBound, Code::MemberUnknown, Code::MemberInactive],
+        asks_wecom: true,
+        ..Operation::new(Tag::Staff, "Bind a staff member to a WeCom user", "绑定员工与企业微信成员")
+    },
+};
+
+async fn bind_member(call: &Call<'_>) -> Result<Asked, Refused> {
+    call.no_params()?;
+    let wanted: Wanted = body::parse(&call.request.body)?;
+    let about = About::thing(&wanted.staff_id);
+    about.then(ask(call, wanted).await, |found, _, conn| Box::pin(add(found, conn)))
+}
+
+/// Asks WeCom whether the member is there and can be bound, if it can be asked.
+async fn ask(call: &Call<'_>, wanted: Wanted) -> Result<Found, Problem> {
+    wanted.check()?;
+    let corpid = {
+        let mut conn = call.admin.pool.acquire().await?;
+        corp::of_field(&mut conn, wanted.corpid.as_deref()).await?
+    };
+    let given = Known {
+        user: UserId(wanted.wechat_userid),
+        name: wanted.wechat_name,
+        avatar: wanted.wechat_avatar,
+        verified: false,
+    };
+    let known = match call.admin.wecom.corp_if_able(&corpid).await? {
+        Some(api) => {
+            let verified = verify(&api, &given.user).await.map_err(|it| it.at("wechat_userid"))?;
+            // New apps are shown no pictures; a name is always there.
+            Known { avatar: verified.avatar.or(given.avatar), name: verified.name.or(given.name), ..verified }
+        }
+        None => given,
+    };
+    Ok(Found { corpid, staff_id: wanted.staff_id, known })
+}
+
+async fn add(found: Found, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    let verified = found.known.verified;
+    let binding = bind(conn, &found).await?;
+    Answer::new(201, Bound { binding, verified })
+}
+
+/// Binds whom WeCom, or the caller where WeCom cannot be asked, described.
+pub(super) async fn bind(conn: &mut PgConnection, found: &Found) -> Result<Binding, Problem> {
+    let Found { corpid, staff_id, known } = found;
+    // A rename or leaver that is being recorded must see this binding, or be seen by it.
+    let user = apply::know(conn, corpid, &known.user, known.verified).await?;
+    let new =
+        NewBinding { corpid, staff_id, user: &user, name: known.name.as_deref(), avatar: known.avatar.as_deref() };
+    let binding = staff_wechat_bind::bind(conn, &new).await.map_err(taken)?;
+    customer_wechat_contact::assign_staff(conn, std::slice::from_ref(&corpid.0), &[user.0]).await?;
+    Ok(binding)
+}
+
+/// The member as WeCom describes them, if they are in sight and use WeCom.
+pub(in crate::admin) async fn verify(api: &Api, user: &UserId) -> Result<Known, Problem> {
+    let member = api.member(user).await.map_err(|error| {
+        let unknown = error.is(member::UNKNOWN_OR_OUT_OF_SIGHT);
+        let problem = Problem::from(error);
+        if unknown { problem.coded(Code::MemberUnknown) } else { problem }
+    })?;
+    let why = match member.status {
+        2 => Some(("is disabled", "已被禁用")),
+        4 => Some(("has not activated WeCom yet", "尚未激活企业微信")),
+        5 => Some(("has left the corp", "已退出企业")),
+        // 1 is active, and some apps are not told.
+        _ => None,
+    };
+    if let Some((en, zh)) = why {
+        let detail = format!("the member {en} (status {}). 该成员{zh}。", member.status);
+        return Err(Problem::new(Code::MemberInactive, detail));
+    }
+    let avatar = member.avatar.filter(|it| it.len() <= AVATAR_CHARS_MAX && is_web(it));
+    Ok(Known { user: member.user, name: Some(member.name).filter(|it| !it.is_empty()), avatar, verified: true })
+}
+
+pub(super) const REMOVE: Route = Route {
+    id: "staffBindRemove",
+    method: "DELETE",
+    path: "/api/enterprise-wechat/staff-bind",
+    access: OPERATOR,
+    scoped: Scoped::Closed,
+    secret_answer: false,
+    run: now!(remove),
+    operation: Operation {
+        query: &[
+            Parameter {
+                required: true,
+                ..query("staff_id", Allowed::Text("E-001"), "The staff member.", "业务员工编号。")
+            },
+            CORPID,
+        ],
+        answers: &[Response::json::<Binding>(200, "The binding that ended.", "已解除的绑定。")],
+        codes: &[Code::NotBound],
+        ..Operation::new(Tag::Staff, "Unbind a staff member", "解除绑定")
+    },
+};
+
+pub(super) async fn remove(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
+    let mut params = call.params()?;
+    let (given, staff_id) = (params.take("corpid"), params.take("staff_id"));
+    params.finish()?;
+    let staff_id = staff_id.ok_or_else(|| Problem::parameter("staff_id", "says whom to unbind, and is required"))?;
+    let about = About::thing(&staff_id);
+    let answer = async {
+        let corpid = corp::of_parameter(conn, given.as_deref()).await?;
+
+        apply::lock(conn, [&corpid], true).await?;
+        match staff_wechat_bind::unbind(conn, &corpid, &staff_id).await? {
+            Some(binding) => Answer::ok(binding),
+            None => {
+                Err(Problem::new(Code::NotBound, "list the bindings with status=bound to see who is").at("staff_id"))
+            }
+        }
+    };
+    about.answers(answer.await)
+}
+
+impl Wanted {
+    fn check(&self) -> Result<(), Problem> {
+        check::id("staff_id", &self.staff_id)?;
+        check::id("wechat_userid", &self.wechat_userid)?;
+        if let Some(name) = &self.wechat_name {
+            check::prose("wechat_name", name, NAME_BYTES_MAX)?;
+        }
+        if let Some(avatar) = &self.wechat_avatar {
+            check::visible("wechat_avatar", avatar, AVATAR_CHARS_MAX)?;
+            // The console shows it: no other scheme may run there.
+            if !is_web(avatar) {
+                return Err(Problem::field("wechat_avatar", "must begin with https:// or http://"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_web(url: &str) -> bool {
+    ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme))
+}
+
+/// Says which of the two is bound already.
+fn taken(error: sqlx::Error) -> Problem {
+    let constraint = error.as_database_error().and_then(|it| it.constraint());
+    let field = match constraint {
+        Some("staff_wechat_bind_staff_bound") => "staff_id",
+        Some("staff_wechat_bind_user_bound") => "wechat_userid",
+        _ => return error.into(),
+    };
+    Problem::new(Code::AlreadyBound, format!("the {field} has a binding: unbind that first")).at(field)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(body: &str) -> String {
+        let checked = body::parse::<Wanted>(body.as_bytes()).and_then(|wanted| wanted.check());
+        checked.expect_err(body).to_string()
+    }
+
+    #[test]
+    fn a_binding_that_cannot_be_meant_is_refused_by_the_field() {
+        insta::assert_snapshot!(refused(r#"{"staff_id": " 7", "wechat_userid": "zhangsan"}"#), @"staff_id: must have 1 to 64 bytes, with no control characters and no blanks around it");
+        insta::assert_snapshot!(refused(r#"{"staff_id": "7", "wechat_userid": ""}"#), @"wechat_userid: must have 1 to 64 bytes, with no control characters and no blanks around it");
+        insta::assert_snapshot!(refused(r#"{"staff_id": "7"}"#), @"missing field `wechat_userid`");
+        insta::assert_snapshot!(
+            refused(r#"{"staff_id": "7", "wechat_userid": "a", "wechat_avatar": "javascript:alert(1)"}"#),
+            @"wechat_avatar: must begin with https:// or http://"
+        );
+    }
+}
