@@ -22,7 +22,7 @@ use support::{
     run::run,
 };
 use wecomd::{
-    admin::apps::config::{NewConfig, save},
+    app_config::{NewConfig, save},
     sandbox::{AppKind, Corp, Platform, Size, World},
     sync::{self, Over, Step, Sync},
     tables::sync::sync_run::Which,

@@ -23,7 +23,7 @@ use support::{
     supply::Supply,
 };
 use wecomd::{
-    admin::apps::config::{NewConfig, save},
+    app_config::{NewConfig, save},
     ids::{ExternalUserId, UserId},
     sandbox::{AppKind, Patience, Platform, Sender, Size, World},
     vault::Vault,

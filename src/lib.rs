@@ -28,6 +28,12 @@ pub mod wecom;
 
 pub mod media;
 
+pub mod app_config;
+
+pub mod bilingual;
+
+pub mod check;
+
 pub mod orders;
 
 pub mod contact_way;

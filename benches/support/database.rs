@@ -7,7 +7,7 @@ use anyhow::Context;
 use chrono::TimeDelta;
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use wecomd::{
-    admin::apps::config::{NewConfig, save},
+    app_config::{NewConfig, save},
     embedded::{Durability, Embedded},
     sandbox::Corp,
     tables::MIGRATOR,

@@ -13,7 +13,7 @@ pub mod spec;
 
 pub mod reading;
 
-pub mod apps;
+mod apps;
 
 mod staff;
 

@@ -62,18 +62,27 @@ pub struct Found {
 /// Finds the route of a request.
 pub fn find(method: &str, path: &str) -> Result<Found, Problem> {
     let Ok(matched) = PATHS.at(path) else {
-        return Err(Problem::new(Code::NotFound, "the admin API's paths begin with /api/enterprise-wechat/"));
+        return Err(Problem::new(
+            Code::NotFound,
+            (
+                "the admin API's paths begin with /api/enterprise-wechat/",
+                "管理 API 的路径以 /api/enterprise-wechat/ 开头",
+            ),
+        ));
     };
     let here = || ROUTES.iter().copied().filter(|route| route.path == *matched.value);
     let Some(route) = here().find(|route| route.method == method) else {
         let allowed = here().map(|route| route.method).collect::<Vec<_>>().join(", ");
-        let problem = Problem::new(Code::MethodNotAllowed, format!("this path takes {allowed}"));
+        let problem = Problem::new(
+            Code::MethodNotAllowed,
+            (format!("this path takes {allowed}"), format!("该路径支持 {allowed}")),
+        );
         return Err(problem.with_header("allow", allowed));
     };
     let id = match matched.params.iter().next() {
-        Some((name, raw)) => {
-            decode(raw).ok_or_else(|| Problem::parameter(name, "must be percent-encoded UTF-8 text"))?
-        }
+        Some((name, raw)) => decode(raw).ok_or_else(|| {
+            Problem::parameter(name, ("must be percent-encoded UTF-8 text", "须为百分号编码的 UTF-8 文本"))
+        })?,
         None => String::new(),
     };
     Ok(Found { route, id })

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::{database::with_pool, line::note, say};
 use crate::{
-    admin,
+    app_config,
     config::Config,
     tables::{self, apps::enterprise_wechat_config},
     vault::Vault,
@@ -58,10 +58,10 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
                 let new = serde_json::from_str(&text)
                     .map_err(|error| anyhow::anyhow!("stdin is not an app's configuration: {error}"))?;
                 let overlap = TimeDelta::hours(config.callback.key_overlap_hours.into());
-                let saved = admin::apps::config::save(&mut conn, &vault, overlap, new).await?;
-                note(&mut conn, "wecomd config add", &saved.shown.name).await?;
+                let saved = app_config::save(&mut conn, &vault, overlap, new).await?;
+                note(&mut conn, "wecomd config add", &saved.row.name).await?;
                 let done = if saved.created { "added" } else { "changed" };
-                say(&format!("{done}; its callbacks go to {}", saved.shown.callback_path));
+                say(&format!("{done}; its callbacks go to /callback/{}", saved.row.name));
             }
             Command::List => {
                 let now = tables::now(&mut conn).await?;
@@ -75,11 +75,13 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
                 }
             }
             Command::Disable { name } => {
-                admin::apps::config::set_status(&mut conn, &name, false).await?;
+                let known = app_config::set_status(&mut conn, &name, false).await?;
+                anyhow::ensure!(known, "there is no app of the name {name}: `wecomd config list` shows them");
                 note(&mut conn, "wecomd config disable", &name).await?;
             }
             Command::Enable { name } => {
-                admin::apps::config::set_status(&mut conn, &name, true).await?;
+                let known = app_config::set_status(&mut conn, &name, true).await?;
+                anyhow::ensure!(known, "there is no app of the name {name}: `wecomd config list` shows them");
                 note(&mut conn, "wecomd config enable", &name).await?;
             }
         }

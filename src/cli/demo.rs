@@ -23,8 +23,9 @@ use sqlx::{Connection, PgConnection};
 use self::office::Office;
 use super::{say, serve::Stop};
 use crate::{
-    admin::{Admin, apps::config::NewConfig, door::auth::Role},
+    admin::{Admin, door::auth::Role},
     app::App,
+    app_config::NewConfig,
     config::Config,
     embedded::{Durability, Embedded},
     inbox,
@@ -196,7 +197,7 @@ async fn prepare(admin: &Admin, corp: &Corp, day: &Day) -> anyhow::Result<Secret
             encoding_aes_key: Some(app.encoding_aes_key.clone().into()),
             ..NewConfig::default()
         };
-        crate::admin::apps::config::save(&mut conn, &admin.vault, admin.settings.key_overlap, new).await?;
+        crate::app_config::save(&mut conn, &admin.vault, admin.settings.key_overlap, new).await?;
     }
     admin.apps.refresh().await?;
     for (number, staff) in (1..).zip(&day.staff) {

@@ -64,7 +64,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
         let mut conn = pool.acquire().await?;
         match arguments.command {
             Command::Create { role, name, expires, staff, corpid, own_only } => {
-                if let Some((field, why)) = own_only_refused(own_only, staff.is_some(), role) {
+                if let Some((field, (why, _))) = own_only_refused(own_only, staff.is_some(), role) {
                     anyhow::bail!("{field} {why}");
                 }
                 let token = ApiToken::new();

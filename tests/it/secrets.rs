@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use wecomd::{
-    admin::apps::config::NewConfig,
+    app_config::NewConfig,
     config::Config,
     crypto::CallbackKeys,
     sandbox::{AppKind, Corp, Push},

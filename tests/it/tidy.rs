@@ -41,8 +41,11 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "admin",
         &[
+            "app_config",
             "apps",
+            "bilingual",
             "changes",
+            "check",
             "config",
             "crypto",
             "contact_way",
@@ -92,6 +95,9 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("sandbox", &["crypto", "ids"]),
     ("document", &["repair"]),
     ("repair", &[]),
+    ("app_config", &["apps", "check", "crypto", "ids", "tables", "tasks::template", "vault", "wecom::welcome"]),
+    ("check", &["bilingual"]),
+    ("bilingual", &[]),
     ("ids", &[]),
 ];
 

@@ -40,12 +40,12 @@ async fn four_processes_share_a_token_and_no_call_fails_however_often_it_is_revo
     let token = ApiToken::new();
     let mut conn = db.pool.acquire().await.expect("connects");
     api_token::create(&mut conn, "test", "admin", &token.hash, &token.prefix).await.expect("a token");
-    let new = wecomd::admin::apps::config::NewConfig {
+    let new = wecomd::app_config::NewConfig {
         name: app.name.clone(),
         secret: Some(app.secret.clone().into()),
         ..Default::default()
     };
-    let saved = wecomd::admin::apps::config::save(&mut conn, &company.vault, chrono::TimeDelta::hours(1), new).await;
+    let saved = wecomd::app_config::save(&mut conn, &company.vault, chrono::TimeDelta::hours(1), new).await;
     saved.expect("the secret is saved");
     drop(conn);
 

@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use wecomd::{
-    admin::apps::config::{NewConfig, save},
+    app_config::{NewConfig, save},
     changes::TaskKind,
     ids::{ExternalUserId, UserId},
     sandbox::{AppKind, Corp, DropAt, Fault, Platform, Push, Size, World},

@@ -113,7 +113,9 @@ pub(super) async fn list(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
 fn filter(params: &mut Params) -> Result<Filter, Problem> {
     let status = params.take("status").map(|text| {
         let status = text.parse().ok().filter(|status| STATUSES.contains(status));
-        status.ok_or_else(|| Problem::parameter("status", "must be an HTTP status, such as 403"))
+        status.ok_or_else(|| {
+            Problem::parameter("status", ("must be an HTTP status, such as 403", "须为 HTTP 状态码，如 403"))
+        })
     });
     let status = status.transpose()?;
     let route = params.take("route").map(|it| if it.starts_with('/') { it } else { format!("{BASE}{it}") });

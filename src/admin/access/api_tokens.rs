@@ -12,7 +12,7 @@ use crate::{
             call::{About, Answer, Call, Outcome},
         },
         reading::{
-            body, check, corp,
+            body, corp,
             cursor::{Page, Paging},
         },
         spec::{
@@ -23,6 +23,7 @@ use crate::{
             route::{ADMIN, Route, by_path, now},
         },
     },
+    check,
     tables::{
         self,
         access::api_token::{self, Listed},
@@ -85,11 +86,27 @@ pub fn state(token: &Listed, now: DateTime<Utc>) -> &'static str {
 }
 
 /// Why a token cannot be limited to a staff member's own, and the field to mend; none if it can be, or need not.
-pub fn own_only_refused(own_only: bool, has_owner: bool, role: Role) -> Option<(&'static str, &'static str)> {
+pub fn own_only_refused(
+    own_only: bool,
+    has_owner: bool,
+    role: Role,
+) -> Option<(&'static str, (&'static str, &'static str))> {
     match (own_only, has_owner, role) {
         (false, ..) | (true, true, Role::Viewer | Role::Operator) => None,
-        (true, false, _) => Some(("staff_id", "is required with own_only: it says whose own the token sees")),
-        (true, true, Role::Admin) => Some(("role", "must be viewer or operator with own_only: an admin sees all")),
+        (true, false, _) => Some((
+            "staff_id",
+            (
+                "is required with own_only: it says whose own the token sees",
+                "使用 own_only 时为必填项：令牌仅限该员工本人的数据",
+            ),
+        )),
+        (true, true, Role::Admin) => Some((
+            "role",
+            (
+                "must be viewer or operator with own_only: an admin sees all",
+                "使用 own_only 时须为 viewer 或 operator：admin 可查看全部",
+            ),
+        )),
     }
 }
 
@@ -147,7 +164,13 @@ pub(super) async fn add(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
     let answer = async {
         check::id("name", &wanted.name)?;
         if wanted.expires_days.is_some_and(|days| !(1..=EXPIRES_DAYS_MAX).contains(&days)) {
-            return Err(Problem::field("expires_days", format!("must be a number from 1 to {EXPIRES_DAYS_MAX}")));
+            return Err(Problem::field(
+                "expires_days",
+                (
+                    format!("must be a number from 1 to {EXPIRES_DAYS_MAX}"),
+                    format!("须为 1 至 {EXPIRES_DAYS_MAX} 的数字"),
+                ),
+            ));
         }
         let owner = match &wanted.staff_id {
             Some(staff) => {
@@ -156,7 +179,10 @@ pub(super) async fn add(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
                 Some((corpid, staff))
             }
             None if wanted.corpid.is_some() => {
-                return Err(Problem::field("corpid", "says whose staff member it is: give staff_id, too"));
+                return Err(Problem::field(
+                    "corpid",
+                    ("says whose staff member it is: give staff_id, too", "须同时给出 staff_id"),
+                ));
             }
             None => None,
         };
@@ -200,12 +226,18 @@ pub(super) const REVOKE: Route = Route {
 
 pub(super) async fn revoke(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     call.no_params()?;
-    let id =
-        call.id.parse().map_err(|_| Problem::parameter("id", "must be a number, as the list of tokens shows it"))?;
+    let id = call.id.parse().map_err(|_| {
+        Problem::parameter("id", ("must be a number, as the list of tokens shows it", "须为数字，见令牌列表"))
+    })?;
     if !api_token::revoke(conn, id).await? {
-        return Err(
-            Problem::new(Code::TokenUnknown, "list them with `GET api-tokens`; it may have ended before").at("id")
-        );
+        return Err(Problem::new(
+            Code::TokenUnknown,
+            (
+                "list them with `GET api-tokens`; it may have ended before",
+                "可用 `GET api-tokens` 查看；该令牌可能已失效",
+            ),
+        )
+        .at("id"));
     }
     let listed = api_token::find(conn, id).await?;
     let listed = listed.ok_or_else(|| Problem::internal("a token that was just revoked is not there"))?;

@@ -11,7 +11,7 @@ use crate::{
             call::{Answer, Call},
         },
         reading::{
-            body, check, corp,
+            body, corp,
             cursor::{Page, Paging},
         },
         spec::{
@@ -22,6 +22,7 @@ use crate::{
             route::{ADMIN, Route, by_path},
         },
     },
+    check,
     ids::{CorpId, UserId},
     tables::{access::console_user, apply, staff::member_alias},
 };
@@ -87,7 +88,13 @@ pub(super) async fn put(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answ
     let (corpid, user) = named(call, conn).await?;
     let wanted: Wanted = body::parse(&call.request.body)?;
     if wanted.own_only && wanted.role == Role::Admin {
-        return Err(Problem::field("own_only", "is for a viewer or an operator: an admin sees everything"));
+        return Err(Problem::field(
+            "own_only",
+            (
+                "is for a viewer or an operator: an admin sees everything",
+                "仅适用于 viewer 或 operator：admin 可查看全部",
+            ),
+        ));
     }
     // Whatever is said of them later, in whichever spelling, finds them.
     let user = apply::know(conn, &corpid, &user, false).await?;
@@ -117,7 +124,10 @@ pub(super) const REMOVE: Route = Route {
 /// Lets a member log in no longer.
 pub(super) async fn remove(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let (corpid, user) = named(call, conn).await?;
-    let unknown = || Problem::new(Code::ConsoleUserUnknown, "list them with `GET console-users`").at("userid");
+    let unknown = || {
+        Problem::new(Code::ConsoleUserUnknown, ("list them with `GET console-users`", "可用 `GET console-users` 查看"))
+            .at("userid")
+    };
     let user = member_alias::current(conn, &corpid, &user).await?;
     let listed = console_user::find(conn, &corpid, &user).await?.ok_or_else(unknown)?;
     console_user::remove(conn, &corpid, &user).await?;
@@ -129,7 +139,7 @@ async fn named(call: &Call<'_>, conn: &mut PgConnection) -> Result<(CorpId, User
     let mut params = call.params()?;
     let corpid = params.take("corpid");
     params.finish()?;
-    check::id("userid", call.id).map_err(|it| Problem::parameter("userid", it.to_string()))?;
+    check::id("userid", call.id).map_err(|it| Problem::parameter("userid", it.why))?;
     let corpid = corp::of_parameter(conn, corpid.as_deref()).await?;
     Ok((corpid, UserId(call.id.to_owned())))
 }

@@ -145,7 +145,10 @@ pub(super) async fn make(call: &Call<'_>, conn: &mut PgConnection) -> Result<Ans
     call.no_params()?;
     let caller = call.caller.ok_or_else(nobody)?;
     let (Some(token), None) = (caller.token_id, caller.session_id) else {
-        let detail = "a session is made with a token: send one as `Authorization: Bearer wcd_…`";
+        let detail = (
+            "a session is made with a token: send one as `Authorization: Bearer wcd_…`",
+            "会话须用令牌建立，请通过 `Authorization: Bearer wcd_…` 提供",
+        );
         return Err(Problem::new(Code::Forbidden, detail));
     };
     let (cookie, id) = begin(call, conn, Of::Token(token)).await?;
@@ -183,7 +186,10 @@ pub(super) const END: Route = Route {
 pub(super) async fn end(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     call.no_params()?;
     let Some(id) = call.caller.and_then(|it| it.session_id) else {
-        let detail = "a token has none to end: it ends by `DELETE api-tokens/{id}`";
+        let detail = (
+            "a token has none to end: it ends by `DELETE api-tokens/{id}`",
+            "令牌没有会话可结束，请用 `DELETE api-tokens/{id}` 吊销令牌",
+        );
         return Err(Problem::new(Code::SessionUnknown, detail));
     };
     console_session::end(conn, id).await?;
@@ -236,9 +242,16 @@ pub(super) const END_OTHER: Route = Route {
 /// Logs somebody out.
 pub(super) async fn end_other(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     call.no_params()?;
-    let wrong = |_| Problem::parameter("id", "must be a number, as the list of sessions shows it");
+    let wrong =
+        |_| Problem::parameter("id", ("must be a number, as the list of sessions shows it", "须为数字，见会话列表"));
     let id: i64 = call.id.parse().map_err(wrong)?;
-    let unknown = || Problem::new(Code::SessionUnknown, "list them with `GET sessions`; it may have ended").at("id");
+    let unknown = || {
+        Problem::new(
+            Code::SessionUnknown,
+            ("list them with `GET sessions`; it may have ended", "可用 `GET sessions` 查看；该会话可能已结束"),
+        )
+        .at("id")
+    };
     let session = console_session::find(conn, id).await?.ok_or_else(unknown)?;
     console_session::end(conn, id).await?;
     Answer::ok(session)
@@ -273,8 +286,10 @@ async fn set_out(call: &Call<'_>) -> Result<Answer, Problem> {
     params.finish()?;
     let public_url = &call.admin.settings.public_url;
     if public_url.is_empty() {
-        let detail = "set wecom.public_url to where browsers reach this program. \
-                      请先配置 wecom.public_url（浏览器可访问的地址）。";
+        let detail = (
+            "set wecom.public_url to where browsers reach this program",
+            "请先配置 wecom.public_url（浏览器可访问的地址）",
+        );
         return Err(Problem::new(Code::SettingMissing, detail));
     }
     let corpid = {
@@ -283,7 +298,10 @@ async fn set_out(call: &Call<'_>) -> Result<Answer, Problem> {
     };
     let api = call.admin.wecom.corp(&corpid).await?;
     if api.agentid() == 0 {
-        let detail = "a login goes through an app: save its agentid with `POST config`. 请先保存应用的 AgentId。";
+        let detail = (
+            "a login goes through an app: save its agentid with `POST config`",
+            "登录须经由应用，请先用 `POST config` 保存其 AgentId",
+        );
         return Err(Problem::new(Code::SettingMissing, detail));
     }
     let state = login_state::make(&call.admin.vault, Login::Console, api.app_id())?;
@@ -347,7 +365,7 @@ async fn come_back(call: &Call<'_>) -> Result<Asked, Refused> {
         return Ok(not_logged_in(call, 400, "登录已过期或无效。请重新登录。"));
     };
     let admitted = call.admin.guard.admit(Share::Codes, &call.request.address, Instant::now());
-    admitted.map_err(|wait| Problem::too_many(wait, "too many logins are under way. 登录请求过多"))?;
+    admitted.map_err(|wait| Problem::too_many(wait, ("too many logins are under way", "登录请求过多")))?;
     let api = call.admin.wecom.app(state.app_id).await?;
     Ok(match visit::ask(&api, &code).await {
         Ok(known) => {
@@ -399,7 +417,7 @@ async fn begin(call: &Call<'_>, conn: &mut PgConnection, of: Of<'_>) -> Result<(
     match console_session::make(conn, &new).await? {
         Made::Session(id) => Ok((cookie, id)),
         Made::TooMany(seconds) => {
-            let why = "too many logins of the same token or member within a minute. 登录过于频繁";
+            let why = ("too many logins of the same token or member within a minute", "登录过于频繁");
             Err(Problem::too_many(Duration::from_secs(seconds.saturating_sub(1).into()), why))
         }
     }

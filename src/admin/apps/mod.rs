@@ -1,6 +1,6 @@
 //! The apps that callbacks come from: their settings, and whether they work.
 
-pub mod config;
+mod config;
 
 mod test_connection;
 

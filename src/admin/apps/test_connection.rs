@@ -180,7 +180,10 @@ pub(super) async fn show(tested: Tested, conn: &mut PgConnection) -> Result<Answ
 fn choose(mut rows: Vec<Row>, name: Option<&str>) -> Result<Row, Problem> {
     let names = rows.iter().map(|it| it.name.as_str()).collect::<Vec<_>>().join(", ");
     if let Some(name) = name {
-        let unknown = || Problem::new(Code::ConfigUnknown, format!("the apps are: {names}")).at("name");
+        let unknown = || {
+            Problem::new(Code::ConfigUnknown, (format!("the apps are: {names}"), format!("现有应用：{names}")))
+                .at("name")
+        };
         return rows.into_iter().find(|it| it.name == name).ok_or_else(unknown);
     }
     if rows.len() > 1 {
@@ -188,7 +191,13 @@ fn choose(mut rows: Vec<Row>, name: Option<&str>) -> Result<Row, Problem> {
     }
     match (rows.pop(), rows.is_empty()) {
         (Some(row), true) => Ok(row),
-        _ => Err(Problem::field("name", format!("says which app to test, and is required; the apps are: {names}"))),
+        _ => Err(Problem::field(
+            "name",
+            (
+                format!("says which app to test, and is required; the apps are: {names}"),
+                format!("为必填项：要检测的应用；现有应用：{names}"),
+            ),
+        )),
     }
 }
 

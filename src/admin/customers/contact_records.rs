@@ -17,7 +17,7 @@ use crate::{
             call::{About, Answer, Call, Outcome},
         },
         reading::{
-            body, check, corp,
+            body, corp,
             cursor::{Page, Paging},
             own::{not_bound, sees},
             time::take_time,
@@ -30,6 +30,7 @@ use crate::{
             route::{OPERATOR, Route, VIEWER, now},
         },
     },
+    check,
     ids::{CustomerId, StaffId, UserId},
     tables::{
         self,
@@ -156,7 +157,7 @@ pub(super) async fn add(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
         let now = tables::now(conn).await?;
         let contact_time = wanted.contact_time.unwrap_or(now);
         if contact_time > now + AHEAD_MAX {
-            return Err(Problem::field("contact_time", "must not lie in the future"));
+            return Err(Problem::field("contact_time", ("must not lie in the future", "不得晚于当前时间")));
         }
         let corpid = corp::of_field_for(call, conn, wanted.corpid.as_deref()).await?;
         check_known(call, conn, &wanted.customer_id).await?;

@@ -15,7 +15,7 @@ use crate::{
         },
         orders::work_orders,
         reading::{
-            body, check, corp,
+            body, corp,
             cursor::fetch,
             own::{not_bound, sees},
         },
@@ -27,6 +27,7 @@ use crate::{
             route::{OPERATOR, Route, VIEWER, ask_first, now},
         },
     },
+    check,
     contact_way::{
         making::{NotMade, obtain, with_picture},
         qr,
@@ -192,7 +193,9 @@ fn not_made(error: NotMade) -> Problem {
     match error {
         NotMade::Wecom(error) => error.into(),
         NotMade::Database(error) => error.into(),
-        NotMade::UnderWay => Problem::new(Code::WecomUnavailable, NotMade::UnderWay.to_string()),
+        NotMade::UnderWay => {
+            Problem::new(Code::WecomUnavailable, (NotMade::UnderWay.to_string(), "正在生成联系方式，请一分钟后重试"))
+        }
     }
 }
 
@@ -262,7 +265,10 @@ async fn purpose(call: &Call<'_>, conn: &mut PgConnection, wanted: Wanted) -> Re
         }
         None => staff,
     };
-    let needed = "says whom the customer shall meet, and is required unless the work order has somebody in charge";
+    let needed = (
+        "says whom the customer shall meet, and is required unless the work order has somebody in charge",
+        "为必填项（工单已有负责人时除外）：客户要联系的员工",
+    );
     let staff = given.ok_or_else(|| Problem::field("staff_id", needed))?;
     sees(call, &corpid, &staff)?;
     let user = staff_wechat_bind::user_of(conn, &corpid, &staff).await?.ok_or_else(not_bound)?;
@@ -279,10 +285,10 @@ async fn of_order(
 ) -> Result<(CorpId, Option<StaffId>), Problem> {
     let order = work_orders::find_for(call, conn, id).await.map_err(|it| it.at("work_order_id"))?;
     if order.customer_id.as_str() != wanted.customer_id {
-        return Err(Problem::field("customer_id", "is not the customer of this work order"));
+        return Err(Problem::field("customer_id", ("is not the customer of this work order", "不是该工单的客户")));
     }
     if wanted.corpid.as_ref().is_some_and(|corpid| *corpid != order.corpid.0) {
-        return Err(Problem::field("corpid", "is not the corp of this work order"));
+        return Err(Problem::field("corpid", ("is not the corp of this work order", "不是该工单所属的企业")));
     }
     Ok((order.corpid, order.staff_id))
 }
@@ -296,22 +302,32 @@ pub(super) async fn check_known(call: &Call<'_>, conn: &mut PgConnection, custom
 }
 
 fn unknown() -> Problem {
-    let detail = "give the business's id of a matched customer, or WeCom's external_userid";
+    let detail = (
+        "give the business's id of a matched customer, or WeCom's external_userid",
+        "请给出已匹配客户的业务编号，或企业微信的 external_userid",
+    );
     Problem::new(Code::CustomerUnknown, detail)
 }
 
 fn address(way: &ContactWay) -> Result<&str, Problem> {
     way.qr_code.as_deref().filter(|it| !it.is_empty()).ok_or_else(|| match way.config_id {
         // WeCom was asked for it just now.
-        Some(_) if way.deleted_at.is_none() => {
-            Problem::new(Code::WecomUnavailable, "WeCom has this code and shows no picture of it; ask again later")
-        }
+        Some(_) if way.deleted_at.is_none() => Problem::new(
+            Code::WecomUnavailable,
+            (
+                "WeCom has this code and shows no picture of it; ask again later",
+                "企业微信中有该联系方式但未返回二维码，请稍后重试",
+            ),
+        ),
         _ => no_code(),
     })
 }
 
 fn no_code() -> Problem {
-    Problem::new(Code::ContactWayUnknown, "ask for one with `POST customer-contact`")
+    Problem::new(
+        Code::ContactWayUnknown,
+        ("ask for one with `POST customer-contact`", "请用 `POST customer-contact` 生成"),
+    )
 }
 
 /// Cuts a list to what is shown; whether there was more.

@@ -10,7 +10,7 @@ use crate::{
             call::{Answer, Call, Outcome},
         },
         reading::{
-            body, check,
+            body,
             cursor::{Page, Paging},
         },
         spec::{
@@ -20,6 +20,7 @@ use crate::{
             route::{OPERATOR, Route, VIEWER, by_path, now},
         },
     },
+    check,
     ids::CustomerId,
     tables::{apply, customers::customer_match},
 };
@@ -98,5 +99,11 @@ pub(super) async fn decide(call: &Call<'_>, conn: &mut PgConnection) -> Outcome 
 }
 
 fn unknown() -> Problem {
-    Problem::new(Code::CustomerMatchUnknown, "list them with `GET customer-matches`; one goes away once it is clear")
+    Problem::new(
+        Code::CustomerMatchUnknown,
+        (
+            "list them with `GET customer-matches`; one goes away once it is clear",
+            "可用 `GET customer-matches` 查看；确认后即不再列出",
+        ),
+    )
 }

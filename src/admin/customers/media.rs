@@ -103,14 +103,19 @@ async fn find(call: &Call<'_>) -> Result<Found, Problem> {
         Some(Standing::Waiting) => {
             return Err(Problem::new(
                 Code::MediaWaiting,
-                "it is still to be fetched from WeCom; ask again in a moment",
+                ("it is still to be fetched from WeCom; ask again in a moment", "尚未从企业微信下载完成，请稍后重试"),
             ));
         }
-        Some(Standing::Ended { reason }) => return Err(Problem::new(Code::MediaGone, reason)),
+        Some(Standing::Ended { reason }) => {
+            return Err(Problem::new(Code::MediaGone, (reason.clone(), format!("媒体文件已不可得：{reason}"))));
+        }
         None => {
             return Err(Problem::new(
                 Code::MediaUnknown,
-                "no message with this media id is recorded, or its download was cancelled",
+                (
+                    "no message with this media id is recorded, or its download was cancelled",
+                    "没有记录含该媒体 ID 的消息，或其下载已取消",
+                ),
             ));
         }
     };
@@ -119,7 +124,10 @@ async fn find(call: &Call<'_>) -> Result<Found, Problem> {
         Wanted::Whole => (None, 0..length),
         Wanted::Part(range) => (Some(format!("bytes {}-{}/{length}", range.start, range.end.saturating_sub(1))), range),
         Wanted::Nothing => {
-            let problem = Problem::new(Code::RangeNotSatisfiable, format!("the file has {length} bytes"));
+            let problem = Problem::new(
+                Code::RangeNotSatisfiable,
+                (format!("the file has {length} bytes"), format!("该文件共 {length} 字节")),
+            );
             return Err(problem.with_header("content-range", format!("bytes */{length}")));
         }
     };
@@ -183,10 +191,14 @@ impl Links {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Missing => Problem::new(Code::MediaGone, "its bytes are no longer in the media store"),
-            StoreError::Broken(cause) => {
-                Problem::new(Code::MediaUnavailable, "try again in a moment; the log says more").because(cause)
+            StoreError::Missing => {
+                Problem::new(Code::MediaGone, ("its bytes are no longer in the media store", "媒体存储中已无该文件"))
             }
+            StoreError::Broken(cause) => Problem::new(
+                Code::MediaUnavailable,
+                ("try again in a moment; the log says more", "请稍后重试，详情见日志"),
+            )
+            .because(cause),
         }
     }
 }

@@ -220,7 +220,7 @@ async fn hand_out(call: &Call<'_>) -> Result<Asked, Refused> {
     let as_tar = match params.take("format").as_deref() {
         None | Some("json") => false,
         Some("tar") => true,
-        Some(_) => return Err(Problem::parameter("format", "must be json or tar").into()),
+        Some(_) => return Err(Problem::parameter("format", ("must be json or tar", "须为 json 或 tar")).into()),
     };
     let paging = Paging::take_up_to(&mut params, RECORDS_MAX, RECORDS_MAX)?;
     let corpid = params.take("corpid");
@@ -392,7 +392,8 @@ pub(super) const SHOW_ERASURE: Route = Route {
 /// Shows one.
 pub(super) async fn erasure(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     call.no_params()?;
-    let unknown = || Problem::new(Code::ErasureUnknown, "look for it in `GET erasures`").at("id");
+    let unknown =
+        || Problem::new(Code::ErasureUnknown, ("look for it in `GET erasures`", "可用 `GET erasures` 查找")).at("id");
     let id = call.id.parse().map_err(|_| unknown())?;
     Answer::ok(erasure::list(conn, Some(id), None, 1).await?.pop().ok_or_else(unknown)?)
 }
@@ -407,7 +408,10 @@ async fn people(id: &str, corpid: CorpId, conn: &mut PgConnection) -> Result<Fou
         true => (Some(id.to_owned()), matched),
         false if is_person => (None, vec![id.to_owned()]),
         false => {
-            let hint = "name a customer by your own id, or a person by their external_userid";
+            let hint = (
+                "name a customer by your own id, or a person by their external_userid",
+                "请给出客户的业务编号，或某人的 external_userid",
+            );
             return Err(Problem::new(Code::CustomerUnknown, hint).at("id"));
         }
     };

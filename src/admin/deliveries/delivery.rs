@@ -67,7 +67,8 @@ pub(super) const LIST: Route = Route {
 pub(super) async fn list(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let mut params = call.params()?;
     let state = params.take("state").map(|text| text.parse()).transpose();
-    let state = state.map_err(|error: inbox::NotAState| Problem::parameter("state", error.to_string()))?;
+    let state =
+        state.map_err(|error: inbox::NotAState| Problem::parameter("state", (error.to_string(), "未知的回调状态")))?;
     let app = params.take("app");
     let paging = Paging::take(&mut params)?;
     params.finish()?;
@@ -128,9 +129,21 @@ pub(super) async fn replay(call: &Call<'_>, conn: &mut PgConnection) -> Result<A
 
 fn wanted(call: &Call<'_>) -> Result<DeliveryKey, Problem> {
     let key = call.id.parse();
-    key.map_err(|_| Problem::parameter("id", "must be `app-seconds-hash`, as the list of deliveries shows it"))
+    key.map_err(|_| {
+        Problem::parameter(
+            "id",
+            (
+                "must be `app-seconds-hash`, as the list of deliveries shows it",
+                "须为 `app-seconds-hash` 格式，见回调列表",
+            ),
+        )
+    })
 }
 
 fn unknown() -> Problem {
-    Problem::new(Code::DeliveryUnknown, "it was never stored here, or it was kept long enough and dropped").at("id")
+    Problem::new(
+        Code::DeliveryUnknown,
+        ("it was never stored here, or it was kept long enough and dropped", "该回调从未存储，或已超过保留期被删除"),
+    )
+    .at("id")
 }

@@ -183,12 +183,17 @@ pub(super) async fn cancel(call: &Call<'_>, conn: &mut PgConnection) -> Result<A
 }
 
 async fn find(call: &Call<'_>, conn: &mut PgConnection) -> Result<sync_run::Shown, Problem> {
-    let id = call.id.parse().map_err(|_| Problem::parameter("id", "must be a number, as the list of runs shows it"))?;
+    let id = call.id.parse().map_err(|_| {
+        Problem::parameter("id", ("must be a number, as the list of runs shows it", "须为数字，见对账列表"))
+    })?;
     let run = sync_run::list(conn, Some(id), None, None, 1).await?.pop();
-    run.ok_or_else(|| Problem::new(Code::SyncUnknown, "it never was, or it is kept no longer").at("id"))
+    run.ok_or_else(|| {
+        Problem::new(Code::SyncUnknown, ("it never was, or it is kept no longer", "该对账不存在，或已超过保留期"))
+            .at("id")
+    })
 }
 
 fn not_a_kind() -> Problem {
     let names = Kind::ALL.map(Kind::as_str).join(", ");
-    Problem::parameter("kind", format!("must be one of {names}"))
+    Problem::parameter("kind", (format!("must be one of {names}"), format!("须为以下之一：{names}")))
 }

@@ -68,9 +68,9 @@ pub(super) const LIST: Route = Route {
 pub(super) async fn list(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
     let mut params = call.params()?;
     let kind = params.take("kind").map(|text| text.parse()).transpose();
-    let kind = kind.map_err(|error: NotATaskKind| Problem::parameter("kind", error.to_string()))?;
+    let kind = kind.map_err(|error: NotATaskKind| Problem::parameter("kind", (error.to_string(), "未知的任务类型")))?;
     let state = params.take("state").map(|text| text.parse()).transpose();
-    let state = state.map_err(|error: NotAState| Problem::parameter("state", error.to_string()))?;
+    let state = state.map_err(|error: NotAState| Problem::parameter("state", (error.to_string(), "未知的任务状态")))?;
     let subject = params.take("subject");
     let paging = Paging::take(&mut params)?;
     params.finish()?;
@@ -134,9 +134,12 @@ pub(super) async fn cancel(call: &Call<'_>, conn: &mut PgConnection) -> Result<A
 }
 
 fn wanted(call: &Call<'_>) -> Result<i64, Problem> {
-    call.id.parse().map_err(|_| Problem::parameter("id", "must be a number, as the list of tasks shows it"))
+    call.id.parse().map_err(|_| {
+        Problem::parameter("id", ("must be a number, as the list of tasks shows it", "须为数字，见任务列表"))
+    })
 }
 
 fn unknown() -> Problem {
-    Problem::new(Code::TaskUnknown, "it is done, was cancelled, or never was").at("id")
+    Problem::new(Code::TaskUnknown, ("it is done, was cancelled, or never was", "该任务已完成、已取消或不存在"))
+        .at("id")
 }

@@ -34,7 +34,8 @@ use crate::{
 const ANY_METHOD: &str = "-";
 
 /// What strangers are told who have used up their share.
-const MANY_FROM_ADDRESS: &str = "this address makes too many requests without a token that counts";
+const MANY_FROM_ADDRESS: (&str, &str) =
+    ("this address makes too many requests without a token that counts", "该地址未带有效令牌的请求过多");
 
 /// A request that may be read to its end: there is such a route, and its token counts.
 pub struct Admitted {
@@ -182,7 +183,10 @@ fn shown(request: &Request, public_url: &str) -> Result<Shows, Problem> {
             }
             Ok(shows)
         }
-        (None, None) => Err(unauthenticated("send a token of the admin API: `Authorization: Bearer wcd_…`, or log in")),
+        (None, None) => Err(unauthenticated((
+            "send a token of the admin API: `Authorization: Bearer wcd_…`, or log in",
+            "请提供管理 API 的令牌 `Authorization: Bearer wcd_…`，或先登录",
+        ))),
     }
 }
 
@@ -195,23 +199,28 @@ async fn looked_up(admin: &Admin, line: &Line<'_>, shows: Shows, now: Instant) -
     }
     if memory == Memory::Nothing {
         if !admin.lookups.counts(&admin.pool, shows).await? {
-            let why = "too many tokens from this address do not count";
+            let why = ("too many tokens from this address do not count", "该地址提供的无效令牌过多");
             let guessed = guard.unknown(address, hash, now).map_err(|wait| Problem::too_many(wait, why));
             return Err(line.failed(guessed.err().unwrap_or_else(|| not_known(&shows)), now));
         }
         guard.known(hash, now);
     }
     let admitted = guard.admit_token(hash, now);
-    admitted.map_err(|wait| line.refused(Problem::too_many(wait, "too many requests are made with this token")))
+    admitted.map_err(|wait| {
+        line.refused(Problem::too_many(wait, ("too many requests are made with this token", "该令牌的请求过于频繁")))
+    })
 }
 
 fn not_known(shows: &Shows) -> Problem {
     unauthenticated(match shows {
-        Shows::Token(_) => "the token is not known here, or it ended or was revoked: ask for a new one",
-        Shows::Session(_) => "the session has ended: log in again. 登录已失效,请重新登录。",
+        Shows::Token(_) => (
+            "the token is not known here, or it ended or was revoked: ask for a new one",
+            "令牌不存在、已过期或已吊销，请申请新令牌",
+        ),
+        Shows::Session(_) => ("the session has ended: log in again", "登录已失效，请重新登录"),
     })
 }
 
-fn unauthenticated(detail: &str) -> Problem {
+fn unauthenticated(detail: (&'static str, &'static str)) -> Problem {
     Problem::new(Code::Unauthenticated, detail).with_header("www-authenticate", "Bearer")
 }

@@ -109,23 +109,31 @@ impl Caller {
         if self.role >= needed {
             return Ok(());
         }
-        let detail = format!("this needs the role {needed}, and you have the role {}", self.role);
+        let detail = (
+            format!("this needs the role {needed}, and you have the role {}", self.role),
+            format!("该操作需要角色 {needed}，您的角色为 {}", self.role),
+        );
         Err(Problem::new(Code::Forbidden, detail))
     }
 
     /// Whether a route is open to the caller, if they see their own alone.
     pub fn reaches(&self, scoped: Scoped) -> Result<(), Problem> {
         match (&self.own, scoped) {
-            (Some(_), Scoped::Closed) => Err(not_own("this shows or changes more than what is your own")),
+            (Some(_), Scoped::Closed) => {
+                Err(not_own(("this shows or changes more than what is your own", "该操作超出本人数据范围")))
+            }
             (Some(_), Scoped::Own | Scoped::Caller) | (None, _) => Ok(()),
         }
     }
 }
 
 /// Refuses what nobody sees who sees their own alone.
-pub fn not_own(why: &str) -> Problem {
-    let detail =
-        format!("{why}: use a token that is not limited to a staff member's own. 该令牌仅限本人的客户与工单。");
+pub fn not_own(why: (&str, &str)) -> Problem {
+    let (en, zh) = why;
+    let detail = (
+        format!("{en}: use a token that is not limited to a staff member's own"),
+        format!("{zh}，请使用不限于本人数据的令牌"),
+    );
     Problem::new(Code::OwnOnly, detail)
 }
 

@@ -90,10 +90,11 @@ impl Browser {
 
     /// Refuses a request that a foreign page may have sent, and one that does not show the session's CSRF token.
     pub fn check_own(&self, session: &str, public_url: &str) -> Result<(), Problem> {
-        let refused = |detail: &str| Err(Problem::new(Code::Csrf, detail));
+        let refused = |en, zh| Err(Problem::new(Code::Csrf, (en, zh)));
         if self.fetch_site.as_deref().is_some_and(|it| !["same-origin", "none"].contains(&it)) {
             return refused(
-                "another site's page sent this request: open the console itself. 请求来自其他网站,已拒绝。",
+                "another site's page sent this request: open the console itself",
+                "请求来自其他网站，已拒绝，请直接打开控制台",
             );
         }
         if let Some(page) = self.origin.as_deref().or(self.referer.as_deref())
@@ -101,13 +102,17 @@ impl Browser {
         {
             return refused(
                 "the page that sent this is not ours: open the console under wecom.public_url, \
-                 which names scheme, host and port. 请通过 wecom.public_url 打开控制台。",
+                 which names scheme, host and port",
+                "请求不是由本控制台页面发出，请通过 wecom.public_url（含协议、主机与端口）打开控制台",
             );
         }
         // Hashes are compared, so how long it takes tells about hashes only.
         let shown = self.csrf.as_ref().map(|it| vault::token_hash(it.expose_secret()));
         if shown != Some(vault::token_hash(csrf_token(session).expose_secret())) {
-            return refused("send X-CSRF-Token, as `GET session` tells it. 缺少或错误的 X-CSRF-Token。");
+            return refused(
+                "send X-CSRF-Token, as `GET session` tells it",
+                "缺少或错误的 X-CSRF-Token，请从 `GET session` 获取",
+            );
         }
         Ok(())
     }

@@ -10,13 +10,11 @@ use super::{
     reply::Body,
 };
 use crate::{
-    admin::{
-        reading::check,
-        spec::{
-            problem::{Code, Problem},
-            route::Route,
-        },
+    admin::spec::{
+        problem::{Code, Problem},
+        route::Route,
     },
+    check,
     tables::access::idempotency_key::{self, Known, Request},
 };
 
@@ -44,12 +42,15 @@ impl Key {
             return Ok(None);
         }
         if !is_taken(route) {
-            let detail = "is not taken here, because the answer is a secret and not kept: ask for another one";
+            let detail = (
+                "is not taken here, because the answer is a secret and not kept: ask for another one",
+                "此处不支持：返回内容为密钥且不保存，请重新申请",
+            );
             return Err(Problem::parameter(FIELD, detail));
         }
-        check::visible(FIELD, key, KEY_CHARS_MAX).map_err(|it| it.coded(Code::InvalidParameter))?;
+        check::visible(FIELD, key, KEY_CHARS_MAX).map_err(|it| Problem::parameter(it.field, it.why))?;
         if key.is_empty() {
-            return Err(Problem::parameter(FIELD, "must not be empty"));
+            return Err(Problem::parameter(FIELD, ("must not be empty", "不得为空")));
         }
         let mut hash = Sha256::new();
         for part in [call.request.method.as_bytes(), call.request.path.as_bytes(), &call.request.body] {
@@ -91,7 +92,10 @@ fn answer(known: Known) -> Result<Option<(Answer, About)>, Problem> {
             Ok(Some((Answer::new(status, answer)?, About { subject, customer })))
         }
         Known::Other => {
-            let detail = "another request was sent under this key: give each request a key of its own";
+            let detail = (
+                "another request was sent under this key: give each request a key of its own",
+                "该幂等键已用于其他请求，请为每个请求使用不同的键",
+            );
             Err(Problem::new(Code::IdempotencyKeyReused, detail).at(FIELD))
         }
     }

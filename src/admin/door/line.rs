@@ -96,7 +96,7 @@ impl Line<'_> {
     /// Counts a stranger whose request fails. Whoever fails too often is told to wait instead.
     pub fn failed(&self, problem: Problem, now: Instant) -> Problem {
         let admitted = self.guard.admit(Share::Failures, &self.request.address, now);
-        let many = |wait| Problem::too_many(wait, "too many requests from this address fail");
+        let many = |wait| Problem::too_many(wait, ("too many requests from this address fail", "该地址的失败请求过多"));
         self.refused(admitted.map_err(many).err().unwrap_or(problem))
     }
 

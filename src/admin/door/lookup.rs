@@ -111,6 +111,6 @@ async fn look(pool: &PgPool, batch: &[Waiting]) -> sqlx::Result<HashSet<Vec<u8>>
 }
 
 fn unavailable() -> Problem {
-    let detail = "try again in a moment; /readyz says when it is back";
+    let detail = ("try again in a moment; /readyz says when it is back", "请稍后重试；/readyz 会显示何时恢复");
     Problem::new(Code::DatabaseUnavailable, detail).because("tokens could not be looked up")
 }

@@ -45,10 +45,22 @@ pub async fn handle(admin: &Admin, admitted: Admitted) -> Reply {
 /// The reply to a request whose body could not be read: 408 if it took too long, 413 if it is too long, else 400.
 pub fn unread(status: u16, request_id: Uuid) -> Reply {
     let problem = match status {
-        408 => Problem::new(Code::BodyTimeout, "send the body faster, or raise http.body_timeout_ms"),
-        413 => Problem::new(Code::BodyTooLarge, "send less at once, or raise http.body_bytes_max"),
-        429 => Problem::new(Code::TooManyRequests, "too many requests stopped half-way in their bodies; send it again"),
-        _ => Problem::new(Code::BodyBroken, "the connection ended within the body; send the request again"),
+        408 => Problem::new(
+            Code::BodyTimeout,
+            ("send the body faster, or raise http.body_timeout_ms", "请加快发送请求体，或调大 http.body_timeout_ms"),
+        ),
+        413 => Problem::new(
+            Code::BodyTooLarge,
+            ("send less at once, or raise http.body_bytes_max", "请减少单次发送的数据，或调大 http.body_bytes_max"),
+        ),
+        429 => Problem::new(
+            Code::TooManyRequests,
+            ("too many requests stopped half-way in their bodies; send it again", "未发送完整的请求过多，请重新发送"),
+        ),
+        _ => Problem::new(
+            Code::BodyBroken,
+            ("the connection ended within the body; send the request again", "连接在请求体传输中断开，请重新发送"),
+        ),
     };
     problem.reply(request_id)
 }

@@ -25,7 +25,12 @@ pub enum Body {
     /// An answer; null for none.
     Json(Value),
     /// Why there is none, as RFC 9457 says it.
-    Problem(Value),
+    Problem {
+        /// In English.
+        said: Value,
+        /// What else a caller is told who would rather read Chinese.
+        chinese: InChinese,
+    },
     /// A picture, a sound, a film.
     File {
         /// Its media type.
@@ -35,12 +40,21 @@ pub enum Body {
     },
 }
 
+/// A problem's words in Chinese.
+#[derive(Debug)]
+pub struct InChinese {
+    /// Its kind.
+    pub title: &'static str,
+    /// What to do about it.
+    pub detail: String,
+}
+
 impl Body {
     /// The body's media type.
     pub fn content_type(&self) -> &str {
         match self {
             Self::Json(_) => "application/json",
-            Self::Problem(_) => PROBLEM_JSON,
+            Self::Problem { .. } => PROBLEM_JSON,
             Self::File { content_type, .. } => content_type,
         }
     }
@@ -49,21 +63,20 @@ impl Body {
     pub fn into_bytes(self) -> Bytes {
         match self {
             Self::Json(Value::Null) => Bytes::new(),
-            Self::Json(value) | Self::Problem(value) => format!("{value}\n").into(),
+            Self::Json(value) | Self::Problem { said: value, .. } => format!("{value}\n").into(),
             Self::File { bytes, .. } => bytes,
         }
     }
 }
 
 impl Reply {
-    /// The same, with a problem's `title` in the language that the caller would rather read.
+    /// The same, with a problem's `title` and `detail` in the language that the caller would rather read.
     pub fn in_language(mut self, accept_language: Option<&str>) -> Self {
-        if let Body::Problem(value) = &mut self.body
+        if let Body::Problem { said, chinese } = &mut self.body
             && accept_language.is_some_and(prefers_chinese)
-            && let Some(title) = value.get("title_zh").cloned()
-            && let Some(object) = value.as_object_mut()
         {
-            object.insert("title".to_owned(), title);
+            said["title"] = chinese.title.into();
+            said["detail"] = std::mem::take(&mut chinese.detail).into();
         }
         self
     }

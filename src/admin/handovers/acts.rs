@@ -12,7 +12,7 @@ use crate::{
             auth::Scoped,
             call::{Answer, Call},
         },
-        reading::{body, check},
+        reading::body,
         spec::{
             language::say,
             operation::{Operation, RequestBody, Response, Tag},
@@ -21,6 +21,7 @@ use crate::{
         },
     },
     changes::{Notice, TaskKind},
+    check,
     handover::{
         item::{Fact, ItemState},
         turn::{By, settle, turn, turn_all},
@@ -131,11 +132,16 @@ pub(super) async fn notify(call: &Call<'_>, conn: &mut PgConnection) -> Result<A
     if parts.is_empty() {
         return Err(Problem::new(
             Code::HandoverState,
-            "nothing is planned, so there is nobody to tell. 尚无交接计划。",
+            ("nothing is planned, so there is nobody to tell", "尚无交接计划，没有可通知的员工"),
         ));
     }
     let app = enterprise_wechat_config::speaker(conn, &handover.corpid).await?;
-    let app = app.ok_or_else(|| Problem::new(Code::SettingMissing, "no app of the corp is enabled to send by"))?;
+    let app = app.ok_or_else(|| {
+        Problem::new(
+            Code::SettingMissing,
+            ("no app of the corp is enabled to send by", "该企业没有已启用的应用可用于发送通知"),
+        )
+    })?;
     // Who was told of this very plan is not told again.
     let parts: Vec<_> = parts.into_iter().filter(|it| !it.notified).collect();
     if !parts.is_empty() {
@@ -224,14 +230,16 @@ pub(super) async fn submit(call: &Call<'_>, conn: &mut PgConnection) -> Result<A
     standing_still(&handover)?;
     let open = handover::in_states(conn, handover.id, &[ItemState::Open.as_str().to_owned()]).await?.len();
     if open > 0 && !wanted.partly {
-        let detail = format!(
-            "{open} items have no successor: plan or close them, or say \"partly\": true. 还有 {open} 项未分配接替员工。"
+        let detail = (
+            format!("{open} items have no successor: plan or close them, or say \"partly\": true"),
+            format!("还有 {open} 项未分配接替员工：请安排或关闭，或给出 \"partly\": true"),
         );
         return Err(Problem::new(Code::HandoverItemsOpen, detail));
     }
     let missing = handover::not_agreed(conn, handover.id).await?;
     if call.admin.settings.acceptance && missing > 0 {
-        let detail = format!("{missing} successors have not agreed yet. 还有 {missing} 名接替员工未确认接收。");
+        let detail =
+            (format!("{missing} successors have not agreed yet"), format!("还有 {missing} 名接替员工未确认接收"));
         return Err(Problem::new(Code::AcceptanceMissing, detail));
     }
     handover::submit(conn, handover.id, call.who()).await?;
@@ -265,7 +273,10 @@ pub(super) async fn cancel(call: &Call<'_>, conn: &mut PgConnection) -> Result<A
     let handover = begin(call, conn).await?;
     if handover.cancelled_at.is_none() {
         if handover.state == "done" {
-            return Err(Problem::new(Code::HandoverState, "it is done: nothing is left to call off. 交接已完成。"));
+            return Err(Problem::new(
+                Code::HandoverState,
+                ("it is done: nothing is left to call off", "交接已完成，没有可取消的内容"),
+            ));
         }
         call_off(conn, &handover, call.who(), wanted.reason.as_deref().unwrap_or("取消交接")).await?;
     }
@@ -323,7 +334,10 @@ pub(super) async fn close(call: &Call<'_>, conn: &mut PgConnection) -> Result<An
     note("reason", Some(&wanted.reason))?;
     let named = wanted.subjects.len() + wanted.items.len();
     if !(1..=CLOSED_MAX).contains(&named) {
-        return Err(Problem::field("items", format!("give 1 to {CLOSED_MAX} subjects or items")));
+        return Err(Problem::field(
+            "items",
+            (format!("give 1 to {CLOSED_MAX} subjects or items"), format!("请给出 1 至 {CLOSED_MAX} 个对象或交接项")),
+        ));
     }
     let handover = begin(call, conn).await?;
     let items = handover::named(conn, handover.id, &wanted.subjects, &wanted.items).await?;
@@ -364,13 +378,14 @@ async fn begin(call: &Call<'_>, conn: &mut PgConnection) -> Result<Handover, Pro
 /// Refuses what only one that was not called off may do.
 fn standing_still(handover: &Handover) -> Result<(), Problem> {
     match handover.cancelled_at {
-        Some(_) => Err(Problem::new(Code::HandoverState, "it was called off. 交接已取消。")),
+        Some(_) => Err(Problem::new(Code::HandoverState, ("it was called off", "交接已取消"))),
         None => Ok(()),
     }
 }
 
 fn no_successor() -> Problem {
-    Problem::new(Code::SuccessorUnknown, "the handover shows who its successors are").at("staff_id")
+    Problem::new(Code::SuccessorUnknown, ("the handover shows who its successors are", "交接详情中列有接替员工"))
+        .at("staff_id")
 }
 
 fn parse_or_default<T: DeserializeOwned + Default>(call: &Call<'_>) -> Result<T, Problem> {
@@ -378,7 +393,7 @@ fn parse_or_default<T: DeserializeOwned + Default>(call: &Call<'_>) -> Result<T,
 }
 
 pub(super) fn note(field: &str, text: Option<&str>) -> Result<(), Problem> {
-    text.map_or(Ok(()), |it| check::prose(field, it, NOTE_BYTES_MAX))
+    Ok(text.map_or(Ok(()), |it| check::prose(field, it, NOTE_BYTES_MAX))?)
 }
 
 fn card(handover: &Handover, from: &str, part: &Part, url: String) -> Notice {

@@ -244,7 +244,10 @@ pub(super) async fn items_csv(call: &Call<'_>, conn: &mut PgConnection) -> Resul
         let Some(last) = page.last().map(|it| it.id) else { break };
         (after, rows) = (last, rows + page.len());
         if rows > CSV_ROWS_MAX {
-            let detail = format!("a file holds {CSV_ROWS_MAX} items: read them with `GET handovers/{id}/items`");
+            let detail = (
+                format!("a file holds {CSV_ROWS_MAX} items: read them with `GET handovers/{id}/items`"),
+                format!("文件最多 {CSV_ROWS_MAX} 项，请用 `GET handovers/{id}/items` 读取"),
+            );
             return Err(Problem::new(Code::HandoverState, detail));
         }
         for item in page {
@@ -305,7 +308,10 @@ pub(super) async fn known(call: &Call<'_>, conn: &mut PgConnection) -> Result<i6
 }
 
 pub(super) fn unknown() -> Problem {
-    Problem::new(Code::HandoverUnknown, "list them with `GET handovers` to see which there are")
+    Problem::new(
+        Code::HandoverUnknown,
+        ("list them with `GET handovers` to see which there are", "可用 `GET handovers` 查看已有交接"),
+    )
 }
 
 /// The columns of a file.

@@ -17,7 +17,7 @@ use crate::{
             auth::Scoped,
             call::{Answer, Asked, Call, Refused},
         },
-        reading::{body, check},
+        reading::body,
         spec::{
             language::say,
             operation::{Operation, RequestBody, Response, Tag},
@@ -26,6 +26,7 @@ use crate::{
             route::{OPERATOR, Route, ask_first},
         },
     },
+    check,
     handover::{
         item::{Fact, ItemState},
         plan::{self, Broken, Candidate, Item, Kind, Leaver, Load, Plan, Rule, Said, Tally},
@@ -251,7 +252,10 @@ async fn put(call: &Call<'_>, wanted: Wanted, conn: &mut PgConnection) -> Result
     let (plan, planned) = make(&mut attempt, &handover, &wanted).await?;
     if !wanted.preview {
         if !plan.refusals.is_empty() {
-            let detail = "nothing was saved: choose other successors, or mend what `errors` lists";
+            let detail = (
+                "nothing was saved: choose other successors, or mend what `errors` lists",
+                "未保存：请更换接替员工，或处理 `errors` 所列问题",
+            );
             return Err(Problem::new(Code::PlanBroken, detail).listing(&listed(&plan.refusals)));
         }
         save(&mut attempt, &handover, &plan, &planned, wanted.wish.message.as_deref(), call.who()).await?;
@@ -267,21 +271,29 @@ async fn put(call: &Call<'_>, wanted: Wanted, conn: &mut PgConnection) -> Result
 
 async fn may_be_planned(conn: &mut PgConnection, handover: &Handover, wish: &Wish) -> Result<(), Problem> {
     if wish.version.is_some_and(|it| it != handover.version) {
-        let detail = format!("the handover is at version {}: look at it again", handover.version);
+        let detail = (
+            format!("the handover is at version {}: look at it again", handover.version),
+            format!("交接当前版本为 {}，请重新查看", handover.version),
+        );
         return Err(Problem::new(Code::VersionConflict, detail).at("version"));
     }
     if handover.cancelled_at.is_some() {
-        return Err(Problem::new(Code::HandoverState, "it was called off. 交接已取消。"));
+        return Err(Problem::new(Code::HandoverState, ("it was called off", "交接已取消")));
     }
     if handover.state == "done" {
         if !wish.again.is_wanted() {
-            let detail = "it is done: say `again` to plan what was refused or failed once more. 交接已完成。";
+            let detail = (
+                "it is done: say `again` to plan what was refused or failed once more",
+                "交接已完成；如需重新安排被拒绝或失败的交接项，请给出 `again`",
+            );
             return Err(Problem::new(Code::HandoverState, detail));
         }
         let open = handover::open_of(conn, &handover.corpid, &handover.wechat_userid).await?;
         if let Some((other, _)) = open.filter(|_| handover.cause != "transfer") {
-            let detail =
-                format!("handover {other} of the same member is open: plan that one. 该员工已有进行中的交接。");
+            let detail = (
+                format!("handover {other} of the same member is open: plan that one"),
+                format!("该员工已有进行中的交接 {other}，请在其中安排"),
+            );
             return Err(Problem::new(Code::AlreadyOpen, detail));
         }
     }
@@ -467,17 +479,26 @@ async fn groups(api: &Api, owner: &UserId, warnings: &mut Vec<String>) -> Result
 impl Wish {
     fn check(&self, preview: bool) -> Result<(), Problem> {
         if self.version.is_none() && !preview {
-            return Err(Problem::field("version", "is required: the version of the handover that you saw"));
+            return Err(Problem::field(
+                "version",
+                ("is required: the version of the handover that you saw", "为必填项：您所见的交接版本"),
+            ));
         }
         if self.rules.is_empty() == self.successor.is_none() {
-            return Err(Problem::field("rules", "give either rules or one successor"));
+            return Err(Problem::field("rules", ("give either rules or one successor", "请给出规则，或一名接替员工")));
         }
         if self.rules.len() > RULES_MAX {
-            return Err(Problem::field("rules", format!("must be at most {RULES_MAX}")));
+            return Err(Problem::field(
+                "rules",
+                (format!("must be at most {RULES_MAX}"), format!("最多 {RULES_MAX} 条")),
+            ));
         }
         let names = plan::named(&self.rules);
         if names.len() > NAMED_MAX {
-            return Err(Problem::field("rules", format!("must name at most {NAMED_MAX} staff members")));
+            return Err(Problem::field(
+                "rules",
+                (format!("must name at most {NAMED_MAX} staff members"), format!("最多指定 {NAMED_MAX} 名员工")),
+            ));
         }
         for staff in names.iter().chain(&self.successor) {
             check::id("staff_id", staff)?;
@@ -521,7 +542,10 @@ pub(super) fn message(field: &str, text: Option<&str>) -> Result<(), Problem> {
     let Some(text) = text else { return Ok(()) };
     check::prose(field, text, MESSAGE_CHARS_MAX * 4)?;
     if text.chars().count() > MESSAGE_CHARS_MAX {
-        return Err(Problem::field(field, format!("must have at most {MESSAGE_CHARS_MAX} characters")));
+        return Err(Problem::field(
+            field,
+            (format!("must have at most {MESSAGE_CHARS_MAX} characters"), format!("最多 {MESSAGE_CHARS_MAX} 个字符")),
+        ));
     }
     Ok(())
 }

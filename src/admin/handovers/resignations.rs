@@ -12,7 +12,7 @@ use crate::{
             call::{About, Answer, Call, Outcome},
         },
         reading::{
-            body, check, corp,
+            body, corp,
             cursor::{Page, Paging},
         },
         spec::{
@@ -23,6 +23,7 @@ use crate::{
             route::{ADMIN, OPERATOR, Route, VIEWER, by_path, now},
         },
     },
+    check,
     handover::{
         item::ItemState,
         plan::Kind,
@@ -98,7 +99,8 @@ pub(super) async fn add(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
         note("reason", wanted.reason.as_deref())?;
         let corpid = corp::of_field(conn, wanted.corpid.as_deref()).await?;
         apply::lock_alone(conn, &corpid).await?;
-        let not_bound = |field| Problem::new(Code::NotBound, "bind the staff member first").at(field);
+        let not_bound =
+            |field| Problem::new(Code::NotBound, ("bind the staff member first", "请先绑定该员工")).at(field);
         let (staff_id, user) = match (wanted.staff_id, wanted.wechat_userid) {
             (Some(staff), None) => {
                 check::id("staff_id", &staff)?;
@@ -111,7 +113,12 @@ pub(super) async fn add(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
                 let staff = staff_wechat_bind::staff_of(conn, &corpid, &user).await?;
                 (staff.ok_or_else(|| not_bound("wechat_userid"))?, user)
             }
-            _ => return Err(Problem::field("staff_id", "give either staff_id or wechat_userid")),
+            _ => {
+                return Err(Problem::field(
+                    "staff_id",
+                    ("give either staff_id or wechat_userid", "请给出 staff_id 或 wechat_userid 之一"),
+                ));
+            }
         };
         let new = NewResignation {
             corpid: &corpid,
@@ -327,7 +334,7 @@ fn only(it: &Resignation, states: &[&str]) -> Result<(), Problem> {
     if states.contains(&it.state.as_str()) {
         return Ok(());
     }
-    let detail = format!("it is {}. 当前状态不允许该操作。", it.state);
+    let detail = (format!("it is {}", it.state), format!("当前状态为 {}", it.state));
     Err(Problem::new(Code::ResignationState, detail))
 }
 
@@ -340,14 +347,17 @@ fn number(id: &str) -> Result<i64, Problem> {
 }
 
 fn unknown() -> Problem {
-    Problem::new(Code::ResignationUnknown, "list them with `GET resignations` to see which there are")
+    Problem::new(
+        Code::ResignationUnknown,
+        ("list them with `GET resignations` to see which there are", "可用 `GET resignations` 查看已有离职申请"),
+    )
 }
 
 fn open_already(error: sqlx::Error) -> Problem {
     match error.as_database_error().and_then(|it| it.constraint()) {
         Some("resignation_open") => Problem::new(
             Code::AlreadyOpen,
-            "a resignation of theirs is open: decide that one first. 已有未结的离职申请。",
+            ("a resignation of theirs is open: decide that one first", "已有未结的离职申请，请先处理"),
         ),
         _ => error.into(),
     }

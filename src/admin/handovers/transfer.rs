@@ -16,7 +16,7 @@ use crate::{
             call::{About, Answer, Asked, Call, Refused},
         },
         reading::{
-            body, check, corp,
+            body, corp,
             cursor::{Page, Paging},
             time::take_time,
         },
@@ -28,6 +28,7 @@ use crate::{
             route::{OPERATOR, Route, VIEWER, ask_first, by_path},
         },
     },
+    check,
     handover::{
         item::{Fact, ItemState},
         plan::{Broken, Leaver, Refusal, Said},
@@ -151,13 +152,14 @@ async fn make(call: &Call<'_>, wanted: Wanted, conn: &mut PgConnection) -> Resul
     apply::lock_alone(conn, &corpid).await?;
     let from = staff_wechat_bind::user_of(conn, &corpid, &StaffId(wish.from.clone())).await?;
     let from = from.ok_or_else(|| {
-        let detail = "they are not bound; what a leaver left is in their handover. 该员工未绑定。";
+        let detail =
+            ("they are not bound; what a leaver left is in their handover", "该员工未绑定；离职员工的客户见其交接");
         Problem::new(Code::NotBound, detail).at("from")
     })?;
     let to = successor(conn, &corpid, &from, &wish.to, &verdicts).await?;
     let (customers, refused) = sort(conn, &corpid, &from, &wish.customers).await?;
     if customers.is_empty() {
-        let detail = "nothing was begun: `errors` says why for each customer";
+        let detail = ("nothing was begun: `errors` says why for each customer", "未开始：`errors` 说明每位客户的原因");
         return Err(Problem::new(Code::NothingToTransfer, detail).listing(&refused));
     }
     let by = By { actor: call.who(), cause: "转接客户" };
@@ -240,7 +242,10 @@ async fn successor(
         _ => {
             let refusal = |broken| Refusal { staff_id: to.to_owned(), subject: None, broken };
             let errors = listed(&broken.into_iter().map(refusal).collect::<Vec<_>>());
-            let detail = "nothing was begun: choose another successor, or mend what `errors` lists";
+            let detail = (
+                "nothing was begun: choose another successor, or mend what `errors` lists",
+                "未开始：请更换接替员工，或处理 `errors` 所列问题",
+            );
             Err(Problem::new(Code::PlanBroken, detail).at("to").listing(&errors))
         }
     }
@@ -284,7 +289,13 @@ impl Wish {
         check::id("from", &self.from)?;
         check::id("to", &self.to)?;
         if !(1..=CUSTOMERS_MAX).contains(&self.customers.len()) {
-            return Err(Problem::field("customers", format!("must be 1 to {CUSTOMERS_MAX} external userids")));
+            return Err(Problem::field(
+                "customers",
+                (
+                    format!("must be 1 to {CUSTOMERS_MAX} external userids"),
+                    format!("须为 1 至 {CUSTOMERS_MAX} 个 external_userid"),
+                ),
+            ));
         }
         for customer in &self.customers {
             check::id("customers", customer)?;

@@ -12,7 +12,7 @@ use crate::{
             call::{About, Answer, Call, Outcome},
         },
         reading::{
-            body, check, corp,
+            body, corp,
             cursor::{Page, Paging, fetch},
         },
         spec::{
@@ -23,6 +23,7 @@ use crate::{
             route::{OPERATOR, Route, VIEWER, now},
         },
     },
+    check,
     ids::{CustomerId, StaffId},
     orders::{assignment, order_state::OrderState},
     tables::{
@@ -257,7 +258,10 @@ pub(super) async fn change(call: &Call<'_>, conn: &mut PgConnection) -> Outcome 
         // Whoever had the lock before may have changed it.
         let order = find_for(call, conn, id).await?;
         if edit.version.is_some_and(|version| version != order.version) {
-            let detail = format!("the order is at version {}: look at it again", order.version);
+            let detail = (
+                format!("the order is at version {}: look at it again", order.version),
+                format!("工单当前版本为 {}，请重新查看", order.version),
+            );
             return Err(Problem::new(Code::VersionConflict, detail).at("version"));
         }
         turn(call, conn, order, &edit).await?;
@@ -277,10 +281,10 @@ async fn turn(call: &Call<'_>, conn: &mut PgConnection, order: Order, edit: &Edi
         check::id("staff_id", staff_id)?;
         let staff = StaffId(staff_id.clone());
         if now(&order)?.is_final() {
-            return Err(cannot(&order, "be given to anybody"));
+            return Err(cannot(&order, ("be given to anybody", "再指派")));
         }
         if staff_wechat_bind::user_of(conn, &order.corpid, &staff).await?.is_none() {
-            return Err(Problem::new(Code::NotBound, "bind the staff member first").at("staff_id"));
+            return Err(Problem::new(Code::NotBound, ("bind the staff member first", "请先绑定该员工")).at("staff_id"));
         }
         work_order::assign(conn, &order, &staff, who, note.take()).await?;
         order = find(conn, order.id).await?;
@@ -293,11 +297,11 @@ async fn turn(call: &Call<'_>, conn: &mut PgConnection, order: Order, edit: &Edi
         }
         return Ok(());
     };
-    let wanted: OrderState = state
-        .parse()
-        .map_err(|error: crate::orders::order_state::NotAState| Problem::field("state", error.to_string()))?;
+    let wanted: OrderState = state.parse().map_err(|error: crate::orders::order_state::NotAState| {
+        Problem::field("state", (error.to_string(), "未知的工单状态"))
+    })?;
     if !now(&order)?.may_become(wanted) {
-        return Err(cannot(&order, &format!("become {state}")));
+        return Err(cannot(&order, (&format!("become {state}"), &format!("变为 {state}"))));
     }
     Ok(work_order::turn(conn, &order, wanted.as_str(), who, note).await?)
 }
@@ -346,13 +350,23 @@ fn number(id: &str) -> Result<i64, Problem> {
 }
 
 pub(super) fn unknown() -> Problem {
-    Problem::new(Code::WorkOrderUnknown, "list them with `GET work-orders` to see which there are")
+    Problem::new(
+        Code::WorkOrderUnknown,
+        ("list them with `GET work-orders` to see which there are", "可用 `GET work-orders` 查看已有工单"),
+    )
 }
 
 fn now(order: &Order) -> Result<OrderState, Problem> {
     order.state.parse().map_err(Problem::internal)
 }
 
-fn cannot(order: &Order, what: &str) -> Problem {
-    Problem::new(Code::MoveNotAllowed, format!("an order that is {} cannot {what}", order.state)).at("state")
+fn cannot(order: &Order, what: (&str, &str)) -> Problem {
+    Problem::new(
+        Code::MoveNotAllowed,
+        (
+            format!("an order that is {} cannot {}", order.state, what.0),
+            format!("状态为 {} 的工单不能{}", order.state, what.1),
+        ),
+    )
+    .at("state")
 }

@@ -15,10 +15,16 @@ const DEPTH_MAX: usize = 32;
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     // serde would take an array for a struct, field by field in our order.
     if body.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|first| *first != b'{') {
-        return Err(Problem::new(Code::InvalidJson, "the body must be a JSON object, `{…}`"));
+        return Err(Problem::new(
+            Code::InvalidJson,
+            ("the body must be a JSON object, `{…}`", "请求体须为 JSON 对象 `{…}`"),
+        ));
     }
     if is_deep(body) {
-        let detail = format!("lists and objects must not lie deeper than {DEPTH_MAX} in each other");
+        let detail = (
+            format!("lists and objects must not lie deeper than {DEPTH_MAX} in each other"),
+            format!("列表与对象的嵌套不得超过 {DEPTH_MAX} 层"),
+        );
         return Err(Problem::new(Code::InvalidJson, detail));
     }
     let mut json = serde_json::Deserializer::from_slice(body);
@@ -54,9 +60,12 @@ fn explain(error: &serde_json::Error, path: &str) -> Problem {
     let words = error.to_string();
     let words: String = words.strip_suffix(&place).unwrap_or(&words).chars().take(DETAIL_CHARS_MAX).collect();
     match error.classify() {
-        Category::Data if path != "." => Problem::field(path, words),
-        Category::Data => Problem::new(Code::InvalidField, words),
-        _ => Problem::new(Code::InvalidJson, format!("{words}{place}")),
+        Category::Data if path != "." => Problem::field(path, (words.clone(), format!("无效：{words}"))),
+        Category::Data => Problem::new(Code::InvalidField, (words.clone(), format!("请求体无效：{words}"))),
+        _ => {
+            let words = format!("{words}{place}");
+            Problem::new(Code::InvalidJson, (words.clone(), format!("请求体不是有效的 JSON：{words}")))
+        }
     }
 }
 

@@ -22,22 +22,34 @@ pub enum NoCorp {
     NoApp,
 }
 
+impl NoCorp {
+    /// What the field or parameter must be.
+    fn words(self) -> (String, &'static str) {
+        let zh = match self {
+            Self::Unknown => "没有属于该 corpid 的应用，请先添加应用",
+            Self::Several => "为必填项：已有多个企业的应用",
+            Self::NoApp => "无法自动填写：尚无应用，请先添加应用",
+        };
+        (self.to_string(), zh)
+    }
+}
+
 /// The corp that a body's `corpid` means.
 pub async fn of_field(conn: &mut PgConnection, given: Option<&str>) -> Result<CorpId, Problem> {
     let corps = enterprise_wechat_config::corps(conn).await?;
-    choose(corps, given).map_err(|why| Problem::field("corpid", why.to_string()))
+    choose(corps, given).map_err(|why| Problem::field("corpid", why.words()))
 }
 
 /// The corp that a query's `corpid` means.
 pub async fn of_parameter(conn: &mut PgConnection, given: Option<&str>) -> Result<CorpId, Problem> {
     let corps = enterprise_wechat_config::corps(conn).await?;
-    choose(corps, given).map_err(|why| Problem::parameter("corpid", why.to_string()))
+    choose(corps, given).map_err(|why| Problem::parameter("corpid", why.words()))
 }
 
 /// The same as [`of_field`], for a caller who may see their own alone: to them there is one corp.
 pub async fn of_field_for(call: &Call<'_>, conn: &mut PgConnection, given: Option<&str>) -> Result<CorpId, Problem> {
     match call.own() {
-        Some(own) => choose(vec![own.corpid.clone()], given).map_err(|why| Problem::field("corpid", why.to_string())),
+        Some(own) => choose(vec![own.corpid.clone()], given).map_err(|why| Problem::field("corpid", why.words())),
         None => of_field(conn, given).await,
     }
 }

@@ -65,7 +65,9 @@ impl Paging {
 fn take_limit(params: &mut Params, default: usize, max: usize) -> Result<usize, Problem> {
     let Some(text) = params.take("limit") else { return Ok(default) };
     let limit = text.parse().ok().filter(|limit| (1..=max).contains(limit));
-    limit.ok_or_else(|| Problem::parameter("limit", format!("must be a number from 1 to {max}")))
+    limit.ok_or_else(|| {
+        Problem::parameter("limit", (format!("must be a number from 1 to {max}"), format!("须为 1 至 {max} 的数字")))
+    })
 }
 
 /// One more than `limit`, as SQL takes it.
@@ -83,7 +85,13 @@ fn open(cursor: &str) -> Option<String> {
 }
 
 fn not_ours() -> Problem {
-    Problem::parameter("cursor", "is not one that this list gave out: use `next_cursor`, or leave it out to begin")
+    Problem::parameter(
+        "cursor",
+        (
+            "is not one that this list gave out: use `next_cursor`, or leave it out to begin",
+            "不是本列表返回的游标：请使用 `next_cursor`，首页不填",
+        ),
+    )
 }
 
 #[cfg(test)]

@@ -2,8 +2,6 @@
 
 pub mod body;
 
-pub mod check;
-
 pub mod cursor;
 
 pub mod range;

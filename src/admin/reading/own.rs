@@ -18,5 +18,5 @@ pub fn sees(call: &Call<'_>, corpid: &CorpId, staff: &StaffId) -> Result<(), Pro
 
 /// Nobody of that staff id is bound, as far as the caller sees.
 pub fn not_bound() -> Problem {
-    Problem::new(Code::NotBound, "bind the staff member first").at("staff_id")
+    Problem::new(Code::NotBound, ("bind the staff member first", "请先绑定该员工")).at("staff_id")
 }

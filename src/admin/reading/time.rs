@@ -9,7 +9,13 @@ pub fn take_time(params: &mut Params, name: &str) -> Result<Option<DateTime<Utc>
     let Some(text) = params.take(name) else { return Ok(None) };
     match DateTime::parse_from_rfc3339(&text.replace(' ', "+")) {
         Ok(time) => Ok(Some(time.to_utc())),
-        Err(_) => Err(Problem::parameter(name, "must be a time with its offset, such as 2026-01-31T08:00:00+08:00")),
+        Err(_) => Err(Problem::parameter(
+            name,
+            (
+                "must be a time with its offset, such as 2026-01-31T08:00:00+08:00",
+                "须为带时区的时间，如 2026-01-31T08:00:00+08:00",
+            ),
+        )),
     }
 }
 

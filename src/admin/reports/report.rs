@@ -138,14 +138,14 @@ pub(super) const SHOW: Route = Route {
 pub(super) async fn show(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let report = REPORTS.iter().find(|(name, _)| *name == call.id).map(|(_, report)| *report).ok_or_else(|| {
         let names = REPORTS.map(|(name, _)| name).join(", ");
-        Problem::new(Code::ReportUnknown, format!("the reports are {names}"))
+        Problem::new(Code::ReportUnknown, (format!("the reports are {names}"), format!("现有报表：{names}")))
     })?;
     if call.own().is_some() && report == Report::MessageVolumes {
-        return Err(not_own("this counts everybody's messages"));
+        return Err(not_own(("this counts everybody's messages", "该报表统计所有人的消息")));
     }
     let wanted = Wanted::read(call, report, report::today(conn).await?)?;
     let Ok(_turn) = TURNS.try_acquire() else {
-        let detail = "two reports are being made already: ask again in a moment. 正在生成其他报表,请稍后再试。";
+        let detail = ("two reports are being made already: ask again in a moment", "正在生成其他报表，请稍后再试");
         return Err(Problem::new(Code::TooManyRequests, detail).with_header("retry-after", RETRY_AFTER_S.to_string()));
     };
     report::prepare(conn).await?;
@@ -169,7 +169,13 @@ impl Wanted {
         let until = until.unwrap_or(today);
         let since = since.unwrap_or_else(|| until.checked_sub_days(Days::new(DAYS_DEFAULT)).unwrap_or(until));
         if !(0..DAYS_MAX).contains(&until.signed_duration_since(since).num_days()) {
-            return Err(Problem::parameter("since", format!("must lie before `until`, by less than {DAYS_MAX} days")));
+            return Err(Problem::parameter(
+                "since",
+                (
+                    format!("must lie before `until`, by less than {DAYS_MAX} days"),
+                    format!("须早于 `until`，且相差不到 {DAYS_MAX} 天"),
+                ),
+            ));
         }
         let table = match params.take("format").as_deref() {
             None => call.request.accept.as_deref().is_some_and(prefers_csv),
@@ -177,7 +183,13 @@ impl Wanted {
         };
         let staff_id = params.take("staff_id");
         if report == Report::MessageVolumes && staff_id.is_some() {
-            return Err(Problem::parameter("staff_id", "is not a parameter here: messages by type are nobody's own"));
+            return Err(Problem::parameter(
+                "staff_id",
+                (
+                    "is not a parameter here: messages by type are nobody's own",
+                    "此处不支持该参数：按类型统计的消息不区分员工",
+                ),
+            ));
         }
         let paging = match table {
             true => Paging::take_up_to(&mut params, TABLE_ROWS_MAX, TABLE_ROWS_MAX)?,
@@ -203,7 +215,12 @@ impl Wanted {
 fn take_day(params: &mut Params, name: &str) -> Result<Option<NaiveDate>, Problem> {
     let Some(text) = params.take(name) else { return Ok(None) };
     let day = NaiveDate::parse_from_str(&text, "%Y-%m-%d").ok().filter(|_| text.len() == "2026-01-31".len());
-    day.map(Some).ok_or_else(|| Problem::parameter(name, "must be a day of Asia/Shanghai, such as 2026-01-31"))
+    day.map(Some).ok_or_else(|| {
+        Problem::parameter(
+            name,
+            ("must be a day of Asia/Shanghai, such as 2026-01-31", "须为日期（Asia/Shanghai），如 2026-01-31"),
+        )
+    })
 }
 
 /// Whether a caller's `Accept` names a table, and no other form before it.
@@ -217,7 +234,13 @@ fn prefers_csv(accept: &str) -> bool {
 fn too_long(error: sqlx::Error) -> Problem {
     let canceled = error.as_database_error().is_some_and(|it| it.code().as_deref() == Some(QUERY_CANCELED));
     if canceled {
-        Problem::parameter("since", "asks for more than can be counted in a minute: ask for fewer days")
+        Problem::parameter(
+            "since",
+            (
+                "asks for more than can be counted in a minute: ask for fewer days",
+                "统计范围过大，一分钟内无法完成，请减少天数",
+            ),
+        )
     } else {
         error.into()
     }

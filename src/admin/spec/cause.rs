@@ -2,6 +2,8 @@
 
 use super::problem::{Code, Problem};
 use crate::{
+    bilingual::Bilingual,
+    check::Invalid,
     vault::VaultError,
     wecom::{ApiError, Class},
 };
@@ -11,7 +13,10 @@ impl From<sqlx::Error> for Problem {
         let state = error.as_database_error().and_then(|it| it.code()).unwrap_or_default().into_owned();
         // A value that no column can hold (class 22: a year that PostgreSQL does not have) came from the caller.
         if state.starts_with("22") {
-            return Self::new(Code::InvalidParameter, "a given value is not one that the database can hold");
+            return Self::new(
+                Code::InvalidParameter,
+                ("a given value is not one that the database can hold", "数据库无法存储所给的值"),
+            );
         }
         // Connection trouble, a server that is going down or full, or two transactions that stood in each other's way.
         let passing = ["08", "40", "53", "57"].iter().any(|class| state.starts_with(class));
@@ -27,14 +32,23 @@ impl From<sqlx::Error> for Problem {
         if !passing && !unreachable {
             return Self::internal(error);
         }
-        let detail = "try again in a moment; /readyz says when it is back";
+        let detail = ("try again in a moment; /readyz says when it is back", "请稍后重试；/readyz 会显示何时恢复");
         Self::new(Code::DatabaseUnavailable, detail).because(error)
+    }
+}
+
+impl From<Invalid> for Problem {
+    fn from(Invalid { field, why }: Invalid) -> Self {
+        Self::field(field, why)
     }
 }
 
 impl From<VaultError> for Problem {
     fn from(error: VaultError) -> Self {
-        let detail = "give this process the master keys that it was sealed with; the log says which";
+        let detail = (
+            "give this process the master keys that it was sealed with; the log says which",
+            "请为本进程配置加密时所用的主密钥，日志中有其编号",
+        );
         Self::new(Code::SecretUnreadable, detail).because(error)
     }
 }
@@ -50,15 +64,18 @@ impl From<ApiError> for Problem {
     }
 }
 
-/// What WeCom said, in words if we know some: what it means and what to do, in English and Chinese, then the code, its
-/// words, the hint, and the address it saw us come from.
-fn explained(error: &ApiError) -> String {
-    let mut said = error.to_string();
+/// What WeCom said, in words if we know some: what it means and what to do, then the code, its words, the hint, and the
+/// address it saw us come from.
+fn explained(error: &ApiError) -> Bilingual {
+    let (mut en, mut zh) = (error.to_string(), error.to_string());
     if let Some(address) = &error.from_ip {
-        said.push_str(&format!(" (WeCom saw us come from {address})"));
+        en.push_str(&format!(" (WeCom saw us come from {address})"));
+        zh.push_str(&format!("（企业微信看到的来源 IP：{address}）"));
     }
     match error.meaning() {
-        Some(it) => format!("{}: {}. {}：{}。 [{said}]", it.en, it.remedy_en, it.zh, it.remedy_zh),
-        None => said,
+        Some(it) => {
+            (format!("{}: {}. [{en}]", it.en, it.remedy_en), format!("{}：{}。[{zh}]", it.zh, it.remedy_zh)).into()
+        }
+        None => (en, zh).into(),
     }
 }

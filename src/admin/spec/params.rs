@@ -22,10 +22,10 @@ impl Params {
         let mut params = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             if value.contains('\0') {
-                return Err(Problem::parameter(name, "must not hold a zero byte"));
+                return Err(Problem::parameter(name, ("must not hold a zero byte", "不得含零字节")));
             }
             if params.insert(name.to_string(), value.into_owned()).is_some() {
-                return Err(Problem::parameter(name, "is given twice"));
+                return Err(Problem::parameter(name, ("is given twice", "重复给出")));
             }
         }
         Ok(Self { given: params, described: None })
@@ -38,7 +38,7 @@ impl Params {
             let names = it.names();
             let given = params.given.get(it.name).filter(|value| !value.is_empty());
             if !names.is_empty() && given.is_some_and(|value| !names.contains(&value.as_str())) {
-                return Err(Problem::parameter(it.name, format!("must be one of {}", names.join(", "))));
+                return Err(Problem::one_of(it.name, &names));
             }
         }
         Ok(Self { described: Some(parameters.iter().map(|it| it.name).collect()), ..params })
@@ -58,7 +58,10 @@ impl Params {
         let left = self.described.unwrap_or_default();
         debug_assert!(left.is_empty(), "the query parameters {left:?} are described, and nobody takes them");
         match self.given.into_keys().next() {
-            Some(name) => Err(Problem::parameter(name, "is not a parameter here: look for a typing error")),
+            Some(name) => Err(Problem::parameter(
+                name,
+                ("is not a parameter here: look for a typing error", "此处不支持该参数，请检查拼写"),
+            )),
             None => Ok(()),
         }
     }

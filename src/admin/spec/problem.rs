@@ -10,7 +10,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::language::Language;
-use crate::admin::door::reply::{Body, Reply};
+use crate::{
+    admin::door::reply::{Body, InChinese, Reply},
+    bilingual::Bilingual,
+};
 
 /// What went wrong, by kind. Once published, a kind keeps its name and status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,7 +134,7 @@ pub enum Code {
 #[derive(Debug)]
 pub struct Problem {
     code: Code,
-    detail: String,
+    detail: Bilingual,
     field: Option<String>,
     header: Option<(&'static str, String)>,
     cause: Option<Box<dyn Error + Send + Sync>>,
@@ -153,7 +156,7 @@ pub struct Said {
     status: u16,
     /// The kind, for programs: it does not change.
     code: &'static str,
-    /// What to do about it.
+    /// What to do about it, in the language of `title`.
     detail: String,
     /// The id that our log knows the request by.
     request_id: Uuid,
@@ -339,30 +342,39 @@ impl Code {
 
 impl Problem {
     /// A problem, with a detail that says what to do about it.
-    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+    pub fn new(code: Code, detail: impl Into<Bilingual>) -> Self {
         Self { code, detail: detail.into(), field: None, header: None, cause: None, errors: None }
     }
 
     /// A field of the body is wrong; the detail says what it must be.
-    pub fn field(field: impl Into<String>, detail: impl Into<String>) -> Self {
+    pub fn field(field: impl Into<String>, detail: impl Into<Bilingual>) -> Self {
         Self::new(Code::InvalidField, detail).at(field)
     }
 
     /// A part of the path or query is wrong, likewise.
-    pub fn parameter(name: impl Into<String>, detail: impl Into<String>) -> Self {
+    pub fn parameter(name: impl Into<String>, detail: impl Into<Bilingual>) -> Self {
         Self::new(Code::InvalidParameter, detail).at(name)
     }
 
+    /// A part of the path or query is none of the names that it may be.
+    pub fn one_of(name: impl Into<String>, names: &[&str]) -> Self {
+        let names = names.join(", ");
+        Self::parameter(name, (format!("must be one of {names}"), format!("须为以下之一：{names}")))
+    }
+
     /// Too much is asked: why, and how long to wait.
-    pub fn too_many(wait: Duration, why: &str) -> Self {
+    pub fn too_many(wait: Duration, why: impl Into<Bilingual>) -> Self {
         let seconds = wait.as_secs().saturating_add(1);
-        let problem = Self::new(Code::TooManyRequests, format!("{why}: wait {seconds} s"));
+        let why = why.into();
+        let detail = (format!("{}: wait {seconds} s", why.en), format!("{}，请等待 {seconds} 秒", why.zh));
+        let problem = Self::new(Code::TooManyRequests, detail);
         problem.with_header("retry-after", seconds.to_string())
     }
 
     /// Our own fault: the caller learns nothing but that, the log learns the cause.
     pub fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        let detail = "the cause is in the program's log, under this request's id";
+        let detail =
+            ("the cause is in the program's log, under this request's id", "原因见程序日志，按本请求的编号查找");
         Self { cause: Some(cause.into()), ..Self::new(Code::Internal, detail) }
     }
 
@@ -423,13 +435,14 @@ impl Problem {
             title_zh,
             status,
             code,
-            detail: self.detail,
+            detail: self.detail.en.clone().into_owned(),
             request_id,
             field: self.field,
             errors: self.errors.map(|it| *it),
         };
-        let body = serde_json::to_value(said).unwrap_or_default();
-        Reply { status, body: Body::Problem(body), headers: Vec::from_iter(self.header) }
+        let said = serde_json::to_value(said).unwrap_or_default();
+        let chinese = InChinese { title: title_zh, detail: self.detail.zh.into_owned() };
+        Reply { status, body: Body::Problem { said, chinese }, headers: Vec::from_iter(self.header) }
     }
 }
 
@@ -437,7 +450,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.field {
             Some(field) => write!(f, "{field}: {}", self.detail),
-            None => f.write_str(&self.detail),
+            None => write!(f, "{}", self.detail),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
             call::{About, Answer, Asked, Call, Outcome, Refused},
         },
         reading::{
-            body, check, corp,
+            body, corp,
             cursor::{Page, Paging},
         },
         spec::{
@@ -21,6 +21,7 @@ use crate::{
             route::{OPERATOR, Route, VIEWER, ask_first, by_path, now},
         },
     },
+    check,
     ids::{CorpId, UserId},
     tables::{
         apply,
@@ -208,7 +209,8 @@ pub(in crate::admin) async fn verify(api: &Api, user: &UserId) -> Result<Known, 
         _ => None,
     };
     if let Some((en, zh)) = why {
-        let detail = format!("the member {en} (status {}). 该成员{zh}。", member.status);
+        let detail =
+            (format!("the member {en} (status {})", member.status), format!("该成员{zh}（状态 {}）", member.status));
         return Err(Problem::new(Code::MemberInactive, detail));
     }
     let avatar = member.avatar.filter(|it| it.len() <= AVATAR_CHARS_MAX && is_web(it));
@@ -241,7 +243,9 @@ pub(super) async fn remove(call: &Call<'_>, conn: &mut PgConnection) -> Outcome 
     let mut params = call.params()?;
     let (given, staff_id) = (params.take("corpid"), params.take("staff_id"));
     params.finish()?;
-    let staff_id = staff_id.ok_or_else(|| Problem::parameter("staff_id", "says whom to unbind, and is required"))?;
+    let staff_id = staff_id.ok_or_else(|| {
+        Problem::parameter("staff_id", ("says whom to unbind, and is required", "为必填项：要解除绑定的员工编号"))
+    })?;
     let about = About::thing(&staff_id);
     let answer = async {
         let corpid = corp::of_parameter(conn, given.as_deref()).await?;
@@ -249,9 +253,11 @@ pub(super) async fn remove(call: &Call<'_>, conn: &mut PgConnection) -> Outcome 
         apply::lock(conn, [&corpid], true).await?;
         match staff_wechat_bind::unbind(conn, &corpid, &staff_id).await? {
             Some(binding) => Answer::ok(binding),
-            None => {
-                Err(Problem::new(Code::NotBound, "list the bindings with status=bound to see who is").at("staff_id"))
-            }
+            None => Err(Problem::new(
+                Code::NotBound,
+                ("list the bindings with status=bound to see who is", "可用 status=bound 查询当前绑定"),
+            )
+            .at("staff_id")),
         }
     };
     about.answers(answer.await)
@@ -268,7 +274,10 @@ impl Wanted {
             check::visible("wechat_avatar", avatar, AVATAR_CHARS_MAX)?;
             // The console shows it: no other scheme may run there.
             if !is_web(avatar) {
-                return Err(Problem::field("wechat_avatar", "must begin with https:// or http://"));
+                return Err(Problem::field(
+                    "wechat_avatar",
+                    ("must begin with https:// or http://", "须以 https:// 或 http:// 开头"),
+                ));
             }
         }
         Ok(())
@@ -287,7 +296,11 @@ fn taken(error: sqlx::Error) -> Problem {
         Some("staff_wechat_bind_user_bound") => "wechat_userid",
         _ => return error.into(),
     };
-    Problem::new(Code::AlreadyBound, format!("the {field} has a binding: unbind that first")).at(field)
+    Problem::new(
+        Code::AlreadyBound,
+        (format!("the {field} has a binding: unbind that first"), format!("该 {field} 已有绑定，请先解除")),
+    )
+    .at(field)
 }
 
 #[cfg(test)]

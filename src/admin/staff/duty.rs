@@ -10,7 +10,7 @@ use crate::{
             call::{About, Answer, Call, Outcome},
         },
         reading::{
-            body, check, corp,
+            body, corp,
             cursor::{Page, Paging},
             own::{not_bound, sees},
         },
@@ -21,6 +21,7 @@ use crate::{
             route::{OPERATOR, Route, VIEWER, by_path, now},
         },
     },
+    check,
     ids::{CorpId, StaffId, UserId},
     tables::{apply, staff::staff_wechat_bind},
 };

@@ -18,7 +18,7 @@ use crate::{
             login_state as state,
             login_state::Login,
         },
-        reading::{body, check, corp},
+        reading::{body, corp},
         spec::{
             language::say,
             operation::{Content, Operation, RequestBody, Response, Tag},
@@ -27,6 +27,7 @@ use crate::{
             route::{Access, Entry, OPERATOR, Route, ask_first},
         },
     },
+    check,
     tables::{
         access::login_state::{self, Made},
         staff::staff_wechat_bind,
@@ -108,8 +109,10 @@ async fn make_link(call: &Call<'_>) -> Result<Asked, Refused> {
 async fn ask_way(call: &Call<'_>, wanted: Wanted) -> Result<Way, Problem> {
     check::id("staff_id", &wanted.staff_id)?;
     if call.admin.settings.public_url.is_empty() {
-        let detail = "set wecom.public_url to where staff members' browsers reach this program. \
-                      请先配置 wecom.public_url（员工浏览器可访问的地址）。";
+        let detail = (
+            "set wecom.public_url to where staff members' browsers reach this program",
+            "请先配置 wecom.public_url（员工浏览器可访问的地址）",
+        );
         return Err(Problem::new(Code::SettingMissing, detail));
     }
     let corpid = {
@@ -118,7 +121,10 @@ async fn ask_way(call: &Call<'_>, wanted: Wanted) -> Result<Way, Problem> {
     };
     let api = call.admin.wecom.corp(&corpid).await?;
     if api.agentid() == 0 {
-        let detail = "a login goes through an app: save its agentid with `POST config`. 请先保存应用的 AgentId。";
+        let detail = (
+            "a login goes through an app: save its agentid with `POST config`",
+            "登录须经由应用，请先用 `POST config` 保存其 AgentId",
+        );
         return Err(Problem::new(Code::SettingMissing, detail));
     }
     Ok(Way { staff_id: wanted.staff_id, api })

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use secrecy::SecretString;
 use sqlx::{PgConnection, PgPool};
 use wecomd::{
-    admin::apps::config::{NewConfig, save},
+    app_config::{NewConfig, save},
     sandbox::{Corp, Patience, Sender},
     vault::Vault,
 };

@@ -18,7 +18,7 @@ use tokio::{
     task::AbortHandle,
 };
 use wecomd::{
-    admin::apps::config::{NewConfig, save},
+    app_config::{NewConfig, save},
     vault::Vault,
 };
 

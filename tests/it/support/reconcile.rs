@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr, num::NonZeroU32, sync::Arc, time
 
 use chrono::TimeDelta;
 use wecomd::{
-    admin::apps::config::{NewConfig, save},
+    app_config::{NewConfig, save},
     ids::{ExternalUserId, UserId},
     inbox::{Inbox, Wake},
     sandbox::{AppKind, Corp, Platform, Size, World},

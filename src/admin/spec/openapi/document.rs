@@ -284,7 +284,7 @@ fn refused(status: u16, codes: &[Code], language: Language, problem: &Value) -> 
         _ => {}
     }
     let example = codes.first().map(|it| {
-        let reply = Problem::new(*it, it.title(language)).reply(Uuid::nil());
+        let reply = Problem::new(*it, (it.title(language), it.title(language))).reply(Uuid::nil());
         serde_json::from_slice(&reply.body.into_bytes()).unwrap_or(Value::Null)
     });
     json!({

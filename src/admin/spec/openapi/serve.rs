@@ -50,7 +50,8 @@ pub fn serve(
         _ => return None,
     };
     if !["GET", "HEAD"].contains(&method) {
-        let problem = Problem::new(Code::MethodNotAllowed, "this path takes GET").with_header("allow", "GET, HEAD");
+        let problem = Problem::new(Code::MethodNotAllowed, ("this path takes GET", "该路径仅支持 GET"))
+            .with_header("allow", "GET, HEAD");
         return Some(problem.reply(Uuid::now_v7()));
     }
     let [english, chinese] = [&*ENGLISH, &*CHINESE].map(|forms| forms.get(index));

@@ -1,7 +1,7 @@
 //! Whether rules for greetings can be meant: each refusal names its place.
 
 use crate::{
-    admin::{reading::check, spec::problem::Problem},
+    check::{self, Invalid},
     tasks::template::{Rules, TEXT_BYTES_MAX, unknown_name},
     wecom::welcome::Attachment,
 };
@@ -28,27 +28,39 @@ const PAGE_TITLE_BYTES_MAX: usize = 64;
 const ADDRESS_CHARS_MAX: usize = 2_048;
 
 /// Checks a greeting's words: their length, and that every name in braces is one that we know.
-pub(super) fn check_text(field: &str, text: &str) -> Result<(), Problem> {
+pub(super) fn check_text(field: &str, text: &str) -> Result<(), Invalid> {
     check::prose(field, text, TEXT_BYTES_MAX)?;
     match unknown_name(text) {
-        Some(name) => Err(Problem::field(field, format!("knows {{customer}} and {{staff}}, but not {{{name}}}"))),
+        Some(name) => Err(Invalid::new(
+            field,
+            (
+                format!("knows {{customer}} and {{staff}}, but not {{{name}}}"),
+                format!("可用 {{customer}} 与 {{staff}}，不认识 {{{name}}}"),
+            ),
+        )),
         None => Ok(()),
     }
 }
 
 /// Checks everything beside the app's own words.
-pub(super) fn check_rules(rules: &Rules) -> Result<(), Problem> {
+pub(super) fn check_rules(rules: &Rules) -> Result<(), Invalid> {
     check_attachments("welcome.attachments", &rules.attachments)?;
     if rules.states.len() > STATES_MAX {
-        return Err(Problem::field("welcome.states", format!("must have at most {STATES_MAX} entries")));
+        return Err(Invalid::new(
+            "welcome.states",
+            (format!("must have at most {STATES_MAX} entries"), format!("最多 {STATES_MAX} 项")),
+        ));
     }
     for (index, it) in rules.states.iter().enumerate() {
         let field = |name: &str| format!("welcome.states[{index}].{name}");
         if it.state.is_empty() || it.state.chars().count() > STATE_CHARS_MAX {
-            return Err(Problem::field(field("state"), format!("must have 1 to {STATE_CHARS_MAX} characters")));
+            return Err(Invalid::new(
+                field("state"),
+                (format!("must have 1 to {STATE_CHARS_MAX} characters"), format!("须为 1 至 {STATE_CHARS_MAX} 个字符")),
+            ));
         }
         if rules.states.iter().take(index).any(|other| other.state == it.state) {
-            return Err(Problem::field(field("state"), "stands twice"));
+            return Err(Invalid::new(field("state"), ("stands twice", "重复")));
         }
         if let Some(text) = &it.text {
             check_text(&field("text"), text)?;
@@ -61,9 +73,15 @@ pub(super) fn check_rules(rules: &Rules) -> Result<(), Problem> {
     }
 }
 
-fn check_attachments(field: &str, attachments: &[Attachment]) -> Result<(), Problem> {
+fn check_attachments(field: &str, attachments: &[Attachment]) -> Result<(), Invalid> {
     if attachments.len() > ATTACHMENTS_MAX {
-        return Err(Problem::field(field, format!("must have at most {ATTACHMENTS_MAX}, as WeCom has it")));
+        return Err(Invalid::new(
+            field,
+            (
+                format!("must have at most {ATTACHMENTS_MAX}, as WeCom has it"),
+                format!("最多 {ATTACHMENTS_MAX} 个（企业微信的限制）"),
+            ),
+        ));
     }
     for (index, attachment) in attachments.iter().enumerate() {
         let at = |name: &str| format!("{field}[{index}].{name}");
@@ -87,16 +105,16 @@ fn check_attachments(field: &str, attachments: &[Attachment]) -> Result<(), Prob
     Ok(())
 }
 
-fn check_url(field: &str, url: &str) -> Result<(), Problem> {
+fn check_url(field: &str, url: &str) -> Result<(), Invalid> {
     if !["https://", "http://"].iter().any(|scheme| url.starts_with(scheme)) {
-        return Err(Problem::field(field, "must begin with https:// or http://"));
+        return Err(Invalid::new(field, ("must begin with https:// or http://", "须以 https:// 或 http:// 开头")));
     }
     check::visible(field, url, ADDRESS_CHARS_MAX)
 }
 
-fn check_given(field: &str, value: &str) -> Result<(), Problem> {
+fn check_given(field: &str, value: &str) -> Result<(), Invalid> {
     if value.is_empty() {
-        return Err(Problem::field(field, "must not be empty"));
+        return Err(Invalid::new(field, ("must not be empty", "不得为空")));
     }
     check::visible(field, value, ADDRESS_CHARS_MAX)
 }
@@ -106,10 +124,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::admin::reading::body;
+    use crate::check::parsed;
 
     fn refused(rules: Value) -> String {
-        let read: Result<Rules, Problem> = body::parse(rules.to_string().as_bytes());
+        let read: Result<Rules, Invalid> = parsed(&rules.to_string());
         read.and_then(|rules| check_rules(&rules)).expect_err(&rules.to_string()).to_string()
     }
 

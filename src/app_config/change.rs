@@ -3,9 +3,11 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::input::{NewConfig, check_keys};
+use super::{
+    SaveError,
+    input::{NewConfig, check_keys},
+};
 use crate::{
-    admin::spec::problem::Problem,
     ids::CorpId,
     tables::apps::enterprise_wechat_config::{Row, sealed_at},
     vault::{Vault, VaultError},
@@ -23,7 +25,7 @@ pub(super) struct Change<'a> {
 
 impl Change<'_> {
     /// Writes what is given into the row; the rest stays.
-    pub(super) fn apply(&self, row: &mut Row, new: NewConfig) -> Result<(), Problem> {
+    pub(super) fn apply(&self, row: &mut Row, new: NewConfig) -> Result<(), SaveError> {
         self.rotate(row, new.token, new.encoding_aes_key)?;
         if let Some(secret) = new.secret {
             self.replace(row, &secret)?;
@@ -38,13 +40,13 @@ impl Change<'_> {
             row.welcome_message = text;
         }
         if let Some(rules) = new.welcome {
-            row.welcome = serde_json::to_value(rules).map_err(Problem::internal)?;
+            row.welcome = serde_json::to_value(rules)?;
         }
         if let Some(ids) = new.receive_ids {
             row.receive_ids = ids;
         }
         if let Some(rules) = new.auto_reply {
-            row.auto_reply = serde_json::to_value(rules).map_err(Problem::internal)?;
+            row.auto_reply = serde_json::to_value(rules)?;
         }
         if let Some(status) = new.status {
             row.status = status;
@@ -54,7 +56,7 @@ impl Change<'_> {
     }
 
     /// Puts a new secret in the place of the current one; an empty one takes it away.
-    fn replace(&self, row: &mut Row, secret: &SecretString) -> Result<(), Problem> {
+    fn replace(&self, row: &mut Row, secret: &SecretString) -> Result<(), SaveError> {
         let current = match &row.secret {
             Some(sealed) => self.open(row, "secret", sealed)?,
             None => SecretString::default(),
@@ -69,7 +71,7 @@ impl Change<'_> {
 
     /// Puts new callback keys in the place of the current ones, which stay valid for a while: WeCom switches over at
     /// a moment that nobody knows. Keys that are given again as they are change nothing.
-    fn rotate(&self, row: &mut Row, token: Option<SecretString>, key: Option<SecretString>) -> Result<(), Problem> {
+    fn rotate(&self, row: &mut Row, token: Option<SecretString>, key: Option<SecretString>) -> Result<(), SaveError> {
         if token.is_none() && key.is_none() {
             return Ok(());
         }
@@ -197,7 +199,7 @@ mod tests {
         let vault = Vault::random();
         let new = NewConfig { encoding_aes_key: secret("short"), ..Default::default() };
         let problem = change(&vault).apply(&mut row(&vault), new).expect_err("too short");
-        assert_eq!(problem.named(), Some("encoding_aes_key"));
+        assert!(matches!(problem, SaveError::Invalid(it) if it.field == "encoding_aes_key"));
     }
 
     #[test]
@@ -218,6 +220,6 @@ mod tests {
         let mut row = row(&Vault::random());
         let new = NewConfig { token: secret("tokenB"), ..Default::default() };
         let problem = change(&Vault::random()).apply(&mut row, new).expect_err("sealed by another");
-        assert_eq!(problem.code().as_str(), "secret_unreadable");
+        assert!(matches!(problem, SaveError::Vault(_)), "{problem}");
     }
 }

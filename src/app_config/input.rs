@@ -5,8 +5,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::welcome;
 use crate::{
-    admin::{reading::check, spec::problem::Problem},
     apps::{ReplyOn, ReplyRule},
+    check::{self, Invalid},
     crypto::{CallbackKeys, KeyError},
     ids::CorpId,
     tasks::template::{Rules, TEXT_BYTES_MAX},
@@ -113,7 +113,7 @@ pub struct NewConfig {
 
 impl NewConfig {
     /// Checks what is given, field by field. Whether a Token and EncodingAESKey fit is seen when both are known.
-    pub(super) fn check(&self) -> Result<(), Problem> {
+    pub(super) fn check(&self) -> Result<(), Invalid> {
         check_name(&self.name)?;
         if let Some(corpid) = &self.corpid {
             check_corpid("corpid", corpid)?;
@@ -138,14 +138,19 @@ impl NewConfig {
         }
         match self.status.as_deref() {
             None | Some(ENABLED | DISABLED) => Ok(()),
-            Some(_) => Err(Problem::field("status", format!("must be {ENABLED} or {DISABLED}"))),
+            Some(_) => Err(Invalid::new(
+                "status",
+                (format!("must be {ENABLED} or {DISABLED}"), format!("须为 {ENABLED} 或 {DISABLED}")),
+            )),
         }
     }
 
     /// What a new app cannot do without: all six, of which the corp and the callback keys are handed back.
-    pub(super) fn required(&self) -> Result<(CorpId, &SecretString, &SecretString), Problem> {
-        let missing =
-            |field: &str| Problem::field(field, format!("is required, because there is no app {:?} yet", self.name));
+    pub(super) fn required(&self) -> Result<(CorpId, &SecretString, &SecretString), Invalid> {
+        let missing = |field: &str| {
+            let en = format!("is required, because there is no app {:?} yet", self.name);
+            Invalid::new(field, (en, format!("为必填项：尚无名为 {:?} 的应用", self.name)))
+        };
         let corpid = self.corpid.as_deref().ok_or_else(|| missing("corpid"))?;
         self.agentid.as_ref().ok_or_else(|| missing("agentid"))?;
         self.secret.as_ref().ok_or_else(|| missing("secret"))?;
@@ -157,48 +162,58 @@ impl NewConfig {
 }
 
 /// Checks that callbacks can be opened with these.
-pub(super) fn check_keys(token: &SecretString, encoding_aes_key: &SecretString) -> Result<(), Problem> {
+pub(super) fn check_keys(token: &SecretString, encoding_aes_key: &SecretString) -> Result<(), Invalid> {
     match CallbackKeys::new(token.expose_secret(), encoding_aes_key.expose_secret()) {
         Ok(_) => Ok(()),
-        Err(error @ (KeyError::AesKeyLength(_) | KeyError::AesKeyCharacter)) => {
-            Err(Problem::field("encoding_aes_key", error.to_string()))
+        Err(error @ (KeyError::AesKeyLength(_) | KeyError::AesKeyCharacter)) => Err(Invalid::new(
+            "encoding_aes_key",
+            (error.to_string(), "须为 43 个字符（a-z、A-Z、0-9），请从企业微信后台完整复制"),
+        )),
+        Err(error) => {
+            Err(Invalid::new("token", (error.to_string(), "须为 1 至 32 个字母或数字，请从企业微信后台完整复制")))
         }
-        Err(error) => Err(Problem::field("token", error.to_string())),
     }
 }
 
-fn check_name(name: &str) -> Result<(), Problem> {
+fn check_name(name: &str) -> Result<(), Invalid> {
     let slug = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     if name.is_empty() || name.len() > NAME_CHARS_MAX || !slug || name.starts_with('-') {
-        let detail = format!(
+        let en = format!(
             "must have 1 to {NAME_CHARS_MAX} characters of a-z, 0-9 and '-', and not begin with '-': it stands in the \
              callback URL"
         );
-        return Err(Problem::field("name", detail));
+        let zh = format!("须为 1 至 {NAME_CHARS_MAX} 个字符（a-z、0-9、-），不得以 - 开头：它是回调地址的一部分");
+        return Err(Invalid::new("name", (en, zh)));
     }
     Ok(())
 }
 
-fn check_corpid(field: &str, corpid: &str) -> Result<(), Problem> {
+fn check_corpid(field: &str, corpid: &str) -> Result<(), Invalid> {
     if corpid.is_empty() {
-        return Err(Problem::field(field, "must not be empty: copy it from 我的企业 in WeCom's console"));
+        return Err(Invalid::new(
+            field,
+            ("must not be empty: copy it from 我的企业 in WeCom's console", "不得为空：请从企业微信后台“我的企业”复制"),
+        ));
     }
     check::visible(field, corpid, CORPID_CHARS_MAX)
 }
 
-fn check_receive_ids(ids: &[String]) -> Result<(), Problem> {
+fn check_receive_ids(ids: &[String]) -> Result<(), Invalid> {
     if ids.is_empty() || ids.len() > RECEIVE_IDS_MAX {
-        let detail = format!("must list 1 to {RECEIVE_IDS_MAX} ids; null stands for the corpid alone");
-        return Err(Problem::field("receive_ids", detail));
+        let en = format!("must list 1 to {RECEIVE_IDS_MAX} ids; null stands for the corpid alone");
+        return Err(Invalid::new("receive_ids", (en, format!("须列出 1 至 {RECEIVE_IDS_MAX} 个；null 表示仅 corpid"))));
     }
     ids.iter()
         .enumerate()
         .try_for_each(|(index, id)| check::visible(&format!("receive_ids[{index}]"), id, CORPID_CHARS_MAX))
 }
 
-fn check_rules(rules: &[ReplyRule]) -> Result<(), Problem> {
+fn check_rules(rules: &[ReplyRule]) -> Result<(), Invalid> {
     if rules.len() > RULES_MAX {
-        return Err(Problem::field("auto_reply", format!("must have at most {RULES_MAX} rules")));
+        return Err(Invalid::new(
+            "auto_reply",
+            (format!("must have at most {RULES_MAX} rules"), format!("最多 {RULES_MAX} 条规则")),
+        ));
     }
     for (index, rule) in rules.iter().enumerate() {
         let field = |name| format!("auto_reply[{index}].{name}");
@@ -207,7 +222,10 @@ fn check_rules(rules: &[ReplyRule]) -> Result<(), Problem> {
             (_, None) => {}
             (ReplyOn::Text, Some(words)) => check::prose(&field("contains"), words, CONTAINS_BYTES_MAX)?,
             (ReplyOn::EnterAgent, Some(_)) => {
-                return Err(Problem::field(field("contains"), "is for rules on text: opening an app says nothing"));
+                return Err(Invalid::new(
+                    field("contains"),
+                    ("is for rules on text: opening an app says nothing", "仅用于文本消息规则：进入应用事件没有文本"),
+                ));
             }
         }
     }
@@ -235,9 +253,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::admin::reading::body;
+    use crate::check::parsed;
 
-    fn app(mut change: Value) -> Result<NewConfig, Problem> {
+    fn app(mut change: Value) -> Result<NewConfig, Invalid> {
         let mut app = json!({
             "name": "shop",
             "corpid": "ww1",
@@ -249,7 +267,7 @@ mod tests {
         if let (Some(app), Some(change)) = (app.as_object_mut(), change.as_object_mut()) {
             app.append(change);
         }
-        let new: NewConfig = body::parse(app.to_string().as_bytes())?;
+        let new: NewConfig = parsed(&app.to_string())?;
         new.check()?;
         new.required()?;
         Ok(new)

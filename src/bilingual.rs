@@ -1,0 +1,25 @@
+//! What is said to a person in English and in Chinese. Whoever writes one writes both; which one is read is decided where
+//! it goes out.
+
+use std::{borrow::Cow, fmt};
+
+/// The same in English and in Chinese. Displays in English, as the log has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bilingual {
+    /// In English.
+    pub en: Cow<'static, str>,
+    /// In Simplified Chinese.
+    pub zh: Cow<'static, str>,
+}
+
+impl<E: Into<Cow<'static, str>>, Z: Into<Cow<'static, str>>> From<(E, Z)> for Bilingual {
+    fn from((en, zh): (E, Z)) -> Self {
+        Self { en: en.into(), zh: zh.into() }
+    }
+}
+
+impl fmt::Display for Bilingual {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.en)
+    }
+}
