@@ -25,8 +25,9 @@ fn every_source_that_the_documents_for_developers_name_exists() {
     let documents = for_developers();
     let named: Vec<_> = documents.iter().flat_map(|(path, text)| sources_named(path, text)).collect();
     assert!(named.len() > 100, "only {} are named", named.len());
-    let missing: Vec<_> = named.into_iter().filter(|(_, named)| !is_there(named)).collect();
-    assert!(missing.is_empty(), "documents name sources that are not there: {missing:#?}");
+    let missing = named.iter().filter(|(_, named)| !is_there(named));
+    let missing: Vec<_> = missing.map(|(document, named)| format!("{document}: there is no {named}")).collect();
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
 #[test]
