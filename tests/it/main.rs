@@ -76,6 +76,8 @@ mod unreached;
 
 mod tidy;
 
+mod documents;
+
 mod refresh;
 
 mod notify;
