@@ -74,6 +74,8 @@ pub mod report;
 
 pub mod reporting;
 
+pub mod dictionary;
+
 pub mod plans;
 
 pub mod partitions;
