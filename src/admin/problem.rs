@@ -239,7 +239,7 @@ impl Code {
     }
 
     /// The title in that language.
-    pub(super) fn title(self, language: Language) -> &'static str {
+    pub fn title(self, language: Language) -> &'static str {
         let (_, _, en, zh) = self.facts();
         match language {
             Language::English => en,

@@ -130,6 +130,8 @@ mod key;
 
 mod openapi;
 
+mod reference;
+
 mod secrets;
 
 mod repetition;
