@@ -23,7 +23,7 @@ comment on table access_log is
 comment on column access_log.id is 'Number of the line. | 行号。';
 comment on column access_log.at is 'When it was written. | 写入时间。';
 comment on column access_log.token_id is
-    'The API token (api_token.id) that was used; null for sessions, commands and strangers. | 所用的 API 令牌(api_token.id);登录会话、命令行和陌生人为空。';
+    'The API token (api_token.id) that was used, or with which the session began; null for members, commands and strangers. | 所用的或登录会话所用的 API 令牌(api_token.id);成员登录、命令行和陌生人为空。';
 comment on column access_log.who is
     'Name of the token, userid of the member who was logged in, or "command line". | 令牌的名称、登录成员的账号,或 "command line"。';
 comment on column access_log.role is

@@ -122,8 +122,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     get(
         "getcallbackip",
         Needs::Token,
-        "Test the connection, and learn where callbacks come from",
-        "测试连接,得知回调来自哪些地址",
+        "Test whether WeCom answers and takes the token",
+        "测试企业微信是否应答、令牌是否有效",
     ),
     get(
         "user/get",

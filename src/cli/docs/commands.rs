@@ -75,6 +75,8 @@ fn row(it: &Arg) -> [String; 4] {
 fn written(it: &Arg) -> String {
     let values: Vec<_> = it.get_value_names().into_iter().flatten().map(|it| format!("<{it}>")).collect();
     let values = values.join(" ");
+    let may_be_left_out = it.get_num_args().is_some_and(|it| it.min_values() == 0) && takes_value(it);
+    let values = if may_be_left_out { format!("[{values}]") } else { values };
     match it.get_long() {
         Some(long) if takes_value(it) => format!("--{long} {values}").trim_end().to_owned(),
         Some(long) => format!("--{long}"),
