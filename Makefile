@@ -9,7 +9,7 @@ endif
 # With it the checked SQL would be checked against that database, whatever is in it, and not against the cache.
 unexport DATABASE_URL
 
-.PHONY: help demo test fmt prepare bench
+.PHONY: help demo test fmt prepare docs bench
 
 help: ## lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,10 @@ fmt: ## formats the sources
 
 prepare: ## refreshes the query cache after a change of SQL; commit migrations/.sqlx
 	@scripts/prepare
+
+docs: ## regenerates docs/reference after a change of settings, routes, metrics, commands or tables; commit it
+	@$(CARGO) build --quiet --bin wecomd
+	@scripts/with-postgres sh -c 'DATABASE_URL=$$WECOMD_TEST_DATABASE_URL exec "$${CARGO_TARGET_DIR:-target}"/debug/wecomd docs docs/reference'
 
 bench: ## measures opening, accepting, recording and reporting
 	@scripts/with-postgres $(CARGO) bench

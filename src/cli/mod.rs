@@ -40,6 +40,8 @@ mod settings;
 
 mod retention;
 
+mod docs;
+
 use std::{process::ExitCode, time::Duration};
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -119,6 +121,8 @@ enum Command {
         #[arg(long)]
         chinese: bool,
     },
+    /// Write the reference: settings, routes, problems, metrics, commands, tables and WeCom's permissions, as Markdown
+    Docs(docs::Arguments),
     /// Drop what is older than the configuration says, or see what would go
     Retention(retention::Arguments),
     /// Print a completion script
@@ -183,6 +187,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<()> {
             say_as_it_is(&serde_json::to_string_pretty(&openapi::document(language))?);
             Ok(())
         }
+        Command::Docs(arguments) => docs::run(&config, arguments).await,
         Command::Retention(arguments) => retention::run(&config, arguments).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "wecomd", &mut std::io::stdout());

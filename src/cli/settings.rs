@@ -54,7 +54,7 @@ fn read_by(command: &str) -> &'static [&'static str] {
         // Its backups, if they are configured, go to the data folder.
         "demo" => &["config", "data_dir", "public_listen", "admin_listen"],
         "config" | "sync" | "backup" | "restore" | "key" => DATABASE_AND_KEY,
-        "migrate" | "token" | "console-user" | "audit" | "inbox" | "reporting" | "retention" => DATABASE,
+        "migrate" | "token" | "console-user" | "audit" | "inbox" | "reporting" | "docs" | "retention" => DATABASE,
         _ => &[],
     }
 }
@@ -72,7 +72,7 @@ pub(super) fn parse() -> (Command, anyhow::Result<Config>) {
 }
 
 /// The command line's description, in which each command shows only the settings that it reads.
-fn command() -> clap::Command {
+pub(super) fn command() -> clap::Command {
     let whole = Cli::command();
     let settings: Vec<_> = whole.get_arguments().filter(|it| ALL.contains(&it.get_id().as_str())).cloned().collect();
     whole.mut_subcommands(|command| {

@@ -51,7 +51,7 @@ pub(super) fn overlay(settings: &mut Table, env: &BTreeMap<String, String>) -> R
 const PREFIX: &str = "WECOMD_";
 
 /// Variables that are not settings: a secret, and what is needed before there are settings.
-const RESERVED: [&str; 3] = ["WECOMD_MASTER_KEY", "WECOMD_CONFIG", "WECOMD_PG_BIN"];
+pub(super) const RESERVED: [&str; 3] = ["WECOMD_MASTER_KEY", "WECOMD_CONFIG", "WECOMD_PG_BIN"];
 
 /// What begins like this is not for us: the first are our tests' own, and with the others Kubernetes announces
 /// a service which is named wecomd.
@@ -64,12 +64,23 @@ struct Variable {
     standard: Value,
 }
 
+/// The variable of a setting, by its path in the file.
+pub(super) fn variable(path: &str) -> String {
+    format!("{PREFIX}{}", path.replace('.', "__").to_uppercase())
+}
+
+/// The variables of all settings, by name.
+#[cfg(test)]
+pub(super) fn names() -> Vec<String> {
+    variables().into_keys().collect()
+}
+
 /// All names the environment may use. They come from the defaults, so that they cannot fall behind.
 fn variables() -> BTreeMap<String, Variable> {
     let mut known = BTreeMap::new();
     let mut add = |section: Option<String>, key: String, standard: Value| {
-        let path = section.as_ref().map_or_else(|| key.clone(), |section| format!("{section}__{key}"));
-        known.insert(format!("{PREFIX}{}", path.to_uppercase()), Variable { section, key, standard });
+        let path = section.as_ref().map_or_else(|| key.clone(), |section| format!("{section}.{key}"));
+        known.insert(variable(&path), Variable { section, key, standard });
     };
     for (name, value) in Table::try_from(Config::default()).unwrap_or_default() {
         match value {

@@ -1,16 +1,20 @@
 //! What the operator decides: `wecomd.toml`, overlaid by the environment.
 //!
-//! `wecomd.example.toml` explains each setting. A variable is a setting's name in capitals after `WECOMD_`, with two
-//! underscores for a section: `WECOMD_HTTP__BODY_BYTES_MAX`. An unknown key or variable is an error, because a typing
+//! `texts.rs` and `wecomd.example.toml` explain each setting. A variable is a setting's name in capitals after `WECOMD_`,
+//! with two underscores for a section: `WECOMD_HTTP__BODY_BYTES_MAX`. An unknown key or variable is an error, because a typing
 //! error must not silently mean the default. It refuses to know what the settings do beyond the range that makes sense.
 
 mod backup;
+
+mod described;
 
 mod environment;
 
 mod media;
 
 mod proxies;
+
+mod texts;
 
 mod retention;
 
@@ -21,6 +25,7 @@ mod handover;
 mod wecom;
 
 pub use backup::Backup;
+pub use described::{Setting, VARIABLES, ValueKind, Variable, settings};
 pub use environment::environment;
 pub use handover::Handover;
 pub use media::Media;

@@ -28,6 +28,8 @@ pub mod reports;
 
 pub mod upkeep;
 
+pub mod dictionary;
+
 pub mod plans;
 
 pub mod refusal;

@@ -1,10 +1,15 @@
 //! What the process says about itself: log lines on stderr, numbers for Prometheus.
 //!
 //! It is told a filter and a format and is set up once for the whole process; asking again changes nothing.
-//! It refuses to know what is logged or counted, except for the names of the numbers and what they mean.
+//! It refuses to know what is logged or counted, except for the names of the numbers and what they mean
+//! ([`METRICS`]).
 //! Labels are ours alone (event kinds, outcomes, route patterns): nothing a stranger chose becomes one.
 
+mod described;
+
 mod repeats;
+
+pub use described::{Kind, METRICS, Metric};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::{
@@ -82,14 +87,12 @@ pub fn metrics() -> PrometheusHandle {
             if metrics::set_global_recorder(recorder).is_err() {
                 tracing::warn!("another recorder was installed first: /metrics will stay empty");
             }
-            for (name, meaning) in COUNTERS {
-                metrics::describe_counter!(*name, *meaning);
-            }
-            for (name, meaning) in GAUGES {
-                metrics::describe_gauge!(*name, *meaning);
-            }
-            for (name, meaning) in HISTOGRAMS {
-                metrics::describe_histogram!(*name, metrics::Unit::Seconds, *meaning);
+            for it in METRICS {
+                match it.kind {
+                    Kind::Counter => metrics::describe_counter!(it.name, it.english),
+                    Kind::Gauge => metrics::describe_gauge!(it.name, it.english),
+                    Kind::Histogram => metrics::describe_histogram!(it.name, metrics::Unit::Seconds, it.english),
+                }
             }
             handle
         })
@@ -112,56 +115,6 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Upper bounds in seconds: fine below the 5 s that WeCom waits, coarse above.
 const BUCKETS_S: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
-
-/// What only grows.
-const COUNTERS: &[(&str, &str)] = &[
-    ("wecomd_callbacks_total", "Authentic callbacks, by outcome: stored, duplicate, dropped_day, not_stored"),
-    (
-        "wecomd_store_failures_total",
-        "Callbacks that could not be stored, by the database's SQLSTATE; - if it did not answer",
-    ),
-    ("wecomd_callback_previous_keys_total", "Callbacks that came under keys that were replaced, by app"),
-    ("wecomd_refused_total", "Callbacks that are not ours, by app and by the step that failed"),
-    ("wecomd_events_total", "Deliveries that left the inbox, by kind of event and outcome"),
-    ("wecomd_tasks_total", "Attempts at tasks, by kind and outcome: done, again, postponed, parked, released, lost"),
-    ("wecomd_handover_items_total", "Customers, orders and groups of handovers that came to an end, by which"),
-    ("wecomd_welcome_total", "Greetings that were due, by what became of them"),
-    ("wecomd_wecom_calls_total", "Calls of WeCom's API, by path and errcode"),
-    ("wecomd_wecom_pauses_total", "Pauses that WeCom asked for, by path and errcode"),
-];
-
-/// What is so many right now.
-const GAUGES: &[(&str, &str)] = &[
-    ("wecomd_pending", "Deliveries still to record, counted up to 100,000"),
-    ("wecomd_pending_age_seconds", "How long the oldest delivery that is due waits to be recorded"),
-    ("wecomd_recording_halted", "1 if no worker of this process could take a step for 5 s; /readyz says why"),
-    ("wecomd_partitions", "Partitions of a table, those without a time of their own included"),
-    ("wecomd_partitions_put_off", "Partitions that could not be made yet; their rows are in the default one"),
-    ("wecomd_parked", "Deliveries that a person must look at, counted up to 100,000"),
-    ("wecomd_tasks", "Tasks, by kind and state: due, waiting, running, parked"),
-    (
-        "wecomd_handover_stuck_items",
-        "Customers and groups that WeCom has not decided 26 hours after the time that it announced, or after it took them on",
-    ),
-    ("wecomd_backup_age_seconds", "How long ago the last backup that is whole was begun"),
-    (
-        "wecomd_backup_failed",
-        "1 if the last backup failed or lacks files, or if none is as young as it should be; else 0",
-    ),
-    ("wecomd_task_age_seconds", "How long the oldest due task of a kind has been due"),
-    ("wecomd_wecom_budget_left", "How many calls of a path could follow at once, as of the latest"),
-];
-
-/// How long things take.
-const HISTOGRAMS: &[(&str, &str)] = &[
-    ("wecomd_callback_seconds", "From a callback's head to its answer, stored in between"),
-    ("wecomd_commit_seconds", "One group commit of callbacks"),
-    ("wecomd_batch_seconds", "Recording one batch of deliveries"),
-    ("wecomd_task_seconds", "Carrying out one task, by kind"),
-    ("wecomd_welcome_seconds", "From a callback stored to its greeting answered by WeCom"),
-    ("wecomd_welcome_late_seconds", "By how much greetings missed their deadline"),
-    ("wecomd_wecom_call_seconds", "One call of WeCom's API, by path, waiting for its turn not counted"),
-];
 
 fn recorder() -> metrics_exporter_prometheus::PrometheusRecorder {
     let suffix = Matcher::Suffix("_seconds".to_owned());

@@ -46,6 +46,8 @@ pub mod login;
 
 pub mod network;
 
+pub mod permissions;
+
 mod filename;
 
 #[cfg(test)]

@@ -132,6 +132,8 @@ mod key;
 
 mod openapi;
 
+mod reference;
+
 mod secrets;
 
 mod repetition;

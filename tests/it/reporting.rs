@@ -334,7 +334,7 @@ async fn every_view_and_column_is_explained_in_chinese_and_in_english() {
     assert!(comments.len() > 70, "{comments:?}");
     for comment in comments {
         let (name, said) = comment.split_once('=').expect("a name");
-        let (chinese, english) = said.split_once(" / ").unwrap_or_default();
+        let (english, chinese) = said.split_once(" | ").unwrap_or_default();
         assert!(chinese.chars().any(|it| ('一'..='龥').contains(&it)), "{name} has no Chinese: {said}");
         assert!(english.is_ascii() && english.len() > 3, "{name} has no English: {said}");
     }

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 pub struct View {
     /// Its name, without the schema.
     pub name: String,
-    /// What it shows, in Chinese and English.
+    /// What it shows, in English and Chinese.
     pub comment: String,
     /// Its columns, in their order.
     pub columns: Vec<Column>,
@@ -20,7 +20,7 @@ pub struct Column {
     pub name: String,
     /// Its type, as SQL names it.
     pub kind: String,
-    /// What it holds, in Chinese and English.
+    /// What it holds, in English and Chinese.
     pub comment: String,
 }
 

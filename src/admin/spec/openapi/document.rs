@@ -100,6 +100,15 @@ pub(super) fn role(access: Access) -> &'static str {
     }
 }
 
+/// What a caller gets who sees their own customers and orders alone, as a word.
+fn own_only(scoped: Scoped) -> &'static str {
+    match scoped {
+        Scoped::Own => "own",
+        Scoped::Caller => "caller",
+        Scoped::Closed => "closed",
+    }
+}
+
 /// What may be wrong, by status.
 pub(super) fn problems(route: &Route) -> BTreeMap<u16, Vec<Code>> {
     let operation = &route.operation;
@@ -147,6 +156,7 @@ fn operation(route: &Route, language: Language, written: &mut Written) -> Value 
         "summary": it.summary.said(language),
         "description": described(route, it, language),
         "x-role": role(route.access),
+        "x-own-only": own_only(route.scoped),
         "parameters": parameters(route, it, language),
         "responses": responses(route, language, written),
     });

@@ -1,0 +1,349 @@
+//! What each setting means, in English and Chinese.
+//!
+//! A number has its range here as well; a test holds it against what is checked. It refuses to know types and defaults.
+
+use std::ops::RangeInclusive;
+
+/// A setting's texts, and its range if it is a number.
+#[derive(Debug)]
+pub(super) struct Text {
+    /// The path in the file.
+    pub(super) path: &'static str,
+    /// The least and the greatest number.
+    pub(super) range: Option<RangeInclusive<u64>>,
+    /// What it means, in English.
+    pub(super) english: &'static str,
+    /// The same in Chinese.
+    pub(super) chinese: &'static str,
+}
+
+/// The texts of every setting, in the order of `wecomd.example.toml`.
+pub(super) const TEXTS: &[Text] = &[
+    text(
+        "database_url",
+        "PostgreSQL 15 or newer: `postgres://user:password@host/database`. Empty: a private one in `data_dir`, started and stopped with wecomd.",
+        "PostgreSQL 15 或更新版本:`postgres://user:password@host/database`。为空则在 `data_dir` 中自带一个,随 wecomd 启停。",
+    ),
+    text(
+        "data_dir",
+        "The folder for what is kept outside PostgreSQL, and for the private PostgreSQL. Empty: `/var/lib/wecomd` for root, otherwise `$XDG_DATA_HOME/wecomd` or `~/.local/share/wecomd`.",
+        "存放 PostgreSQL 以外的数据以及私有 PostgreSQL 的文件夹。为空则 root 为 `/var/lib/wecomd`,否则为 `$XDG_DATA_HOME/wecomd` 或 `~/.local/share/wecomd`。",
+    ),
+    text(
+        "master_key_file",
+        "The file with the master keys that encrypt secrets in the database, mode 600: one key a line, `id:base64`; the highest id encrypts, all of them decrypt. Empty: the keys come from `WECOMD_MASTER_KEY` or from systemd's credential `master.key`.",
+        "主密钥文件,用于加密数据库中的密钥,权限 600:每行一个 `id:base64`;编号最大的用于加密,所有的都可解密。为空则取自 `WECOMD_MASTER_KEY` 或 systemd 的凭据 `master.key`。",
+    ),
+    text(
+        "public_listen",
+        "Where WeCom's callbacks arrive. Put a proxy with HTTPS in front of it.",
+        "企业微信的回调到达的地址。前面应有提供 HTTPS 的反向代理。",
+    ),
+    text(
+        "admin_listen",
+        "Where administrators, probes and Prometheus arrive. Keep it away from the internet.",
+        "管理接口、探针和 Prometheus 使用的地址。不要暴露到公网。",
+    ),
+    text(
+        "log",
+        "What to log: `error`, `warn`, `info`, `debug` or `trace`, for everything or for a part: `info,wecomd::worker=debug`.",
+        "日志级别:`error`、`warn`、`info`、`debug` 或 `trace`,可以整体设置,也可分模块:`info,wecomd::worker=debug`。",
+    ),
+    text(
+        "log_json",
+        "Whether a log line is a JSON object instead of text.",
+        "日志每行是否为一个 JSON 对象,而不是文本。",
+    ),
+    number(
+        "http.body_bytes_max",
+        1_024,
+        64 << 20,
+        "The longest request body, in bytes. WeCom's callbacks have a few kilobytes.",
+        "请求体的最大字节数。企业微信的回调只有几千字节。",
+    ),
+    number(
+        "http.connections_max",
+        1,
+        1_000_000,
+        "How many connections may be open at once; more have to wait.",
+        "同时打开的连接数,更多的要等待。",
+    ),
+    number(
+        "http.header_timeout_ms",
+        100,
+        60_000,
+        "How many milliseconds a request's head may take, and a connection may idle.",
+        "请求头的时限,也是空闲连接的时限,毫秒。",
+    ),
+    number(
+        "http.body_timeout_ms",
+        100,
+        60_000,
+        "How many milliseconds a request's body may take. WeCom itself gives up after 5 seconds.",
+        "请求体的时限,毫秒。企业微信自己在 5 秒后放弃。",
+    ),
+    text(
+        "http.trusted_proxies",
+        "The proxies whose `X-Forwarded-For` is believed, as addresses and networks: `[\"127.0.0.1\", \"10.0.0.0/8\"]`. Read from the right, the first address that is none of theirs is the caller's. Without any, all who come through a proxy have the proxy's address.",
+        "信任哪些代理的 `X-Forwarded-For`,写成地址或网段:`[\"127.0.0.1\", \"10.0.0.0/8\"]`。从右往左,第一个不属于它们的地址就是调用者的地址。不设置时,经代理而来的请求都显示代理的地址。",
+    ),
+    text(
+        "worker.enabled",
+        "Whether this process turns callbacks into records. `wecomd serve --no-worker` switches it off as well.",
+        "本进程是否记录回调。`wecomd serve --no-worker` 也可关闭。",
+    ),
+    number(
+        "worker.batch_max",
+        1,
+        5_000,
+        "How many callbacks are recorded in one transaction.",
+        "一个事务记录多少条回调。",
+    ),
+    number(
+        "worker.workers",
+        1,
+        64,
+        "How many batches are recorded at once. More than two only help a database with many cores.",
+        "同时记录几批。超过两批只对多核的数据库有用。",
+    ),
+    number(
+        "worker.attempts_max",
+        1,
+        100,
+        "How often a callback that cannot be recorded is tried before it is parked for a person.",
+        "无法记录的回调尝试多少次之后搁置,待人处理。",
+    ),
+    text(
+        "callback.enabled",
+        "Whether this process accepts callbacks. `wecomd serve --no-callback` switches it off as well.",
+        "本进程是否接收回调。`wecomd serve --no-callback` 也可关闭。",
+    ),
+    number(
+        "callback.key_overlap_hours",
+        0,
+        720,
+        "How many hours an old Token and EncodingAESKey stay valid after they were replaced.",
+        "Token 和 EncodingAESKey 更换后,旧的还能用多少小时。",
+    ),
+    number(
+        "database.pool_max",
+        2,
+        1_000,
+        "How many connections the admin API and the configuration share. Accepting, listening, each worker, each task that is carried out at once, reconciling (8) and looking after orders (1) have their own.",
+        "管理接口和配置共用的连接数。接收、监听、每个 worker、每个同时执行的任务、对账(8 个)和工单看护(1 个)另有各自的连接。",
+    ),
+    text(
+        "wecom.base_url",
+        "Where WeCom's API is: what stands before `/cgi-bin/`. Change it only for a stand-in, such as `wecomd sandbox --api`.",
+        "企业微信接口的地址,即 `/cgi-bin/` 之前的部分。只有使用替身(如 `wecomd sandbox --api`)时才改。",
+    ),
+    text(
+        "wecom.proxy",
+        "A proxy to go through to WeCom, such as `http://user:password@proxy:3128`. Empty: straight.",
+        "访问企业微信所经的代理,如 `http://user:password@proxy:3128`。为空则直连。",
+    ),
+    number(
+        "wecom.timeout_ms",
+        1_000,
+        60_000,
+        "How many milliseconds one call of WeCom may take.",
+        "一次企业微信调用的时限,毫秒。",
+    ),
+    number(
+        "wecom.corp_per_second",
+        1,
+        1_000,
+        "How many calls of one corp are made per second. Each process counts for itself.",
+        "每秒为一个企业调用多少次,每个进程各自计算。",
+    ),
+    number(
+        "wecom.path_per_second",
+        1,
+        1_000,
+        "How many calls of one endpoint are made per second, for each corp. Greetings have a budget of their own.",
+        "每个企业每秒调用同一接口多少次。欢迎语另有额度。",
+    ),
+    number("wecom.concurrency", 1, 1_000, "How many calls of one corp run at once.", "一个企业同时进行多少次调用。"),
+    text(
+        "wecom.public_url",
+        "Where staff members' browsers reach this program to log in with WeCom: `https://wecom.example.com`. Its host must be the app's trusted domain. Empty: nobody can log in with WeCom, and there are no login links.",
+        "员工浏览器用来以企业微信登录的网址:`https://wecom.example.com`。其域名必须是应用的可信域名。为空则不能用企业微信登录,也没有登录链接。",
+    ),
+    text(
+        "media.location",
+        "Where pictures, sounds, films and files of messages are kept: a folder's whole path, or `s3://bucket/prefix`. Empty: the folder `media` in `data_dir`. Processes that share a database need the same place.",
+        "消息中的图片、语音、视频和文件存放之处:文件夹的完整路径,或 `s3://bucket/prefix`。为空则为 `data_dir` 下的 `media`。共用数据库的进程须用同一处。",
+    ),
+    number(
+        "media.bytes_max",
+        1 << 10,
+        1 << 30,
+        "How many bytes a file may have to be fetched. While it is shown to somebody, it is in this process's memory.",
+        "超过多少字节的文件不下载。文件展示时占用本进程的内存。",
+    ),
+    text(
+        "tasks.enabled",
+        "Whether this process carries out what must be done with WeCom: greetings, notices, refreshes, downloads, handovers. `wecomd serve --no-tasks` switches it off as well.",
+        "本进程是否执行要到企业微信去办的任务:欢迎语、通知、读取、下载、交接。`wecomd serve --no-tasks` 也可关闭。",
+    ),
+    number("tasks.welcome", 1, 64, "How many greetings of new customers are sent at once.", "同时发送几条欢迎语。"),
+    number("tasks.notify_staff", 1, 64, "How many notices to staff are sent at once.", "同时发送几条员工通知。"),
+    number(
+        "tasks.refresh",
+        1,
+        64,
+        "How many customers and members are read again at once.",
+        "同时读取几位客户和成员。",
+    ),
+    number(
+        "tasks.fetch_media",
+        1,
+        64,
+        "How many pictures, sounds, films and files are downloaded at once.",
+        "同时下载几个图片、语音、视频和文件。",
+    ),
+    number("tasks.handover", 1, 64, "How many handovers are driven on at once.", "同时推进几个交接。"),
+    text(
+        "assignment.automatic",
+        "Whether a new work order is assigned by itself, to whoever is bound, active, on duty, and has the fewest open orders.",
+        "新工单是否自动派给已绑定、已激活、在岗且未完成工单最少的员工。",
+    ),
+    number(
+        "assignment.pick_up_minutes",
+        1,
+        10_080,
+        "After how many minutes whoever has an order and has not picked it up is told again.",
+        "多少分钟未接单则再次提醒。",
+    ),
+    number(
+        "assignment.escalate_minutes",
+        1,
+        10_080,
+        "After how many minutes such an order is escalated, and passed on if assignment is automatic.",
+        "多少分钟未接单则升级;自动派单时改派他人。",
+    ),
+    text(
+        "assignment.escalate_to",
+        "The `staff_id` of whoever is told of an escalated order. Empty: nobody.",
+        "工单升级时通知谁(`staff_id`)。为空则不通知。",
+    ),
+    text(
+        "assignment.order_url",
+        "The page that a notice about an order opens: `https://orders.example.com/{id}`, with `{id}` for its number. Empty: a notice is a text instead of a card.",
+        "工单通知打开的页面:`https://orders.example.com/{id}`,`{id}` 代表工单号。为空则以文本而不是卡片通知。",
+    ),
+    text(
+        "matching.order",
+        "How to find out whose customer a contact is, the more certain way first: `state` (a contact way that was made for the customer), `unionid` (another contact of the same person), `mobile` (a phone number in the remark and in a work order). `state` comes first if it is there.",
+        "用什么办法把联系人对应到业务客户,更可靠的在前:`state`(为该客户创建的联系二维码)、`unionid`(同一人的另一个联系)、`mobile`(备注和工单里的手机号)。有 `state` 时须排在最前。",
+    ),
+    number(
+        "matching.contact_way_days",
+        1,
+        365,
+        "For how many days a customer's contact way is given out; then it is deleted at WeCom.",
+        "客户的联系二维码多少天内有效,之后在企业微信删除。",
+    ),
+    text(
+        "handover.acceptance",
+        "Whether each successor must agree before a handover is submitted to WeCom.",
+        "提交交接前,是否必须每位接替员工都同意。",
+    ),
+    text(
+        "handover.page_url",
+        "The page that a successor's notice opens: `https://console.example.com/handovers/{id}`, with `{id}` for its number. Empty: a notice is a text instead of a card.",
+        "接替员工的通知所打开的页面:`https://console.example.com/handovers/{id}`,`{id}` 代表交接编号。为空则以文本而不是卡片通知。",
+    ),
+    number(
+        "handover.poll_first_seconds",
+        1,
+        3_600,
+        "After how many seconds WeCom is first asked what became of a transfer.",
+        "提交多少秒后首次查询转接结果。",
+    ),
+    number(
+        "handover.poll_max_seconds",
+        1,
+        86_400,
+        "Each pause between two questions is twice the one before, up to this many seconds; not less than `handover.poll_first_seconds`.",
+        "查询间隔每次加倍,最长为此秒数;不得小于 `handover.poll_first_seconds`。",
+    ),
+    text(
+        "sync.enabled",
+        "Whether this process reconciles with WeCom: runs that are due, and those that somebody asks for.",
+        "本进程是否对账:到期的,以及有人要求的。",
+    ),
+    number(
+        "sync.every_hours",
+        0,
+        720,
+        "Every how many hours members, customers and leavers are read from WeCom. 0: only when somebody asks.",
+        "每隔几小时从企业微信读取成员、客户和离职待分配。0 表示只在有人要求时。",
+    ),
+    number(
+        "sync.at_hour",
+        0,
+        23,
+        "The hour of the day, in Shanghai, from which these hours are counted.",
+        "从几点(上海时间)起算。",
+    ),
+    text("backup.enabled", "Whether this process makes backups when they are due.", "本进程是否按时备份。"),
+    text(
+        "backup.schedule",
+        "When backups are due, as in a crontab: minute, hour, day, month, weekday, in Shanghai's time.",
+        "何时备份,写法同 crontab:分、时、日、月、星期,上海时间。",
+    ),
+    text(
+        "backup.location",
+        "The folder that backups go to: a whole path, best on another disk. Empty: the folder `backups` in `data_dir`. Processes that share a database need the same place.",
+        "备份存放的文件夹:完整路径,最好在另一块磁盘上。为空则为 `data_dir` 下的 `backups`。共用数据库的进程须用同一处。",
+    ),
+    number(
+        "backup.keep",
+        1,
+        1_000,
+        "How many backups are kept; older ones are removed once there is a new one.",
+        "保留几份备份;有了新的一份,更早的就删除。",
+    ),
+    text(
+        "backup.media",
+        "Whether the files of the media store are in backups, if `media.location` is a folder. Otherwise a backup only lists them.",
+        "`media.location` 为文件夹时,备份是否包含其中的文件;否则备份只列出文件。",
+    ),
+    number(
+        "retention.plaintext_days",
+        0,
+        36_500,
+        "For how many days callbacks are kept as WeCom sent them; 7 or more. 0: for ever.",
+        "回调原文保留几天,至少 7。0 为永久。",
+    ),
+    number(
+        "retention.records_months",
+        0,
+        1_200,
+        "For how many whole months beside the current one records and their files are kept. 0: for ever.",
+        "记录及其文件除当月外保留几个整月。0 为永久。",
+    ),
+    number(
+        "retention.media_days",
+        0,
+        36_500,
+        "For how many days pictures, sounds, films and files are kept, if not as long as their records. 0: as long as those.",
+        "图片、语音、视频和文件保留几天,如果短于其记录。0 表示与记录相同。",
+    ),
+    number(
+        "retention.access_log_months",
+        0,
+        1_200,
+        "For how many whole months beside the current one the access log is kept; 6 or more. 0: for ever.",
+        "访问日志除当月外保留几个整月,至少 6。0 为永久。",
+    ),
+];
+
+const fn text(path: &'static str, english: &'static str, chinese: &'static str) -> Text {
+    Text { path, range: None, english, chinese }
+}
+
+const fn number(path: &'static str, least: u64, greatest: u64, english: &'static str, chinese: &'static str) -> Text {
+    Text { path, range: Some(least..=greatest), english, chinese }
+}

@@ -1,0 +1,249 @@
+//! Every number that the process tells Prometheus: its type, its labels, and what it means in both languages.
+//!
+//! The English text is also what `/metrics` says under `# HELP`. It refuses to know who counts.
+
+/// A number of the process.
+#[derive(Debug)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// What kind of number it is.
+    pub kind: Kind,
+    /// Its labels, in the order in which they are given.
+    pub labels: &'static [&'static str],
+    /// What it means, in English.
+    pub english: &'static str,
+    /// The same in Chinese.
+    pub chinese: &'static str,
+}
+
+/// What kind of number a metric is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It only grows.
+    Counter,
+    /// It is so much right now.
+    Gauge,
+    /// How long things take, in seconds.
+    Histogram,
+}
+
+impl Kind {
+    /// Its name, as Prometheus and the `metrics` macros have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// Every number, in the order in which a callback meets them.
+pub const METRICS: &[Metric] = &[
+    counter(
+        "wecomd_callbacks_total",
+        &["outcome"],
+        "Authentic callbacks, by outcome: stored, duplicate, dropped_day (of a day that retention dropped: answered, not kept), not_stored",
+        "真实的回调,按结果:stored 已存储、duplicate 重复、dropped_day 所属日期已按保留期限删除(照常应答,不保存)、not_stored 未能存储",
+    ),
+    counter(
+        "wecomd_store_failures_total",
+        &["sqlstate"],
+        "Callbacks that could not be stored, by the database's SQLSTATE; - if it did not answer",
+        "未能存储的回调,按数据库的 SQLSTATE;数据库没有应答时为 -",
+    ),
+    counter(
+        "wecomd_refused_total",
+        &["app", "step"],
+        "Callbacks that are not ours, by app and by the step that failed",
+        "不属于我们的回调,按应用和未通过的步骤",
+    ),
+    counter(
+        "wecomd_callback_previous_keys_total",
+        &["app"],
+        "Callbacks that came under keys that were replaced, by app",
+        "仍用已更换的密钥发来的回调,按应用",
+    ),
+    histogram(
+        "wecomd_callback_seconds",
+        &[],
+        "From a callback's head to its answer, stored in between",
+        "从回调的请求头到应答,其间已存储",
+    ),
+    histogram("wecomd_commit_seconds", &[], "One group commit of callbacks", "一次回调的成组提交"),
+    counter(
+        "wecomd_events_total",
+        &["kind", "outcome"],
+        "Deliveries that left the inbox, by kind of event and outcome: recorded, ignored, parked, postponed",
+        "离开收件箱的回调,按事件种类和结果:recorded 已记录、ignored 忽略、parked 搁置、postponed 推迟",
+    ),
+    counter(
+        "wecomd_events_erased_total",
+        &[],
+        "Deliveries that were emptied, because they were about somebody who is erased",
+        "因涉及已删除的人而清空的回调",
+    ),
+    histogram("wecomd_batch_seconds", &[], "Recording one batch of deliveries", "记录一批回调"),
+    gauge(
+        "wecomd_pending",
+        &[],
+        "Deliveries still to record, counted up to 100,000",
+        "等待记录的回调数,最多数到 100,000",
+    ),
+    gauge(
+        "wecomd_pending_age_seconds",
+        &[],
+        "How long the oldest delivery that is due waits to be recorded",
+        "最早到期的回调已等待记录多久",
+    ),
+    gauge(
+        "wecomd_parked",
+        &[],
+        "Deliveries that a person must look at, counted up to 100,000",
+        "需要人看的回调数,最多数到 100,000",
+    ),
+    gauge(
+        "wecomd_recording_halted",
+        &[],
+        "1 if no worker of this process could take a step for 5 s; /readyz says why",
+        "本进程的工作者连续 5 秒无法前进时为 1;原因见 /readyz",
+    ),
+    gauge(
+        "wecomd_partitions",
+        &["table"],
+        "Partitions of a table, those without a time of their own included",
+        "一张表的分区数,包括没有自身时间的分区",
+    ),
+    gauge(
+        "wecomd_partitions_put_off",
+        &["table"],
+        "Partitions that could not be made yet, because somebody holds the table; their rows are in the default one",
+        "因表被占用而暂时未能建立的分区数;其中的行在默认分区里",
+    ),
+    counter(
+        "wecomd_tasks_total",
+        &["kind", "outcome"],
+        "Attempts at tasks, by kind and outcome: done, again, postponed, parked, released, lost, unsaid",
+        "执行任务的次数,按种类和结果:done 完成、again 再来一次、postponed 推迟、parked 搁置、released 放回、lost 已被他人接手、unsaid 未能写下结果",
+    ),
+    gauge(
+        "wecomd_tasks",
+        &["kind", "state"],
+        "Tasks, by kind and state: due, waiting, running, parked",
+        "任务数,按种类和状态:due 到期、waiting 等待、running 执行中、parked 搁置",
+    ),
+    gauge(
+        "wecomd_task_age_seconds",
+        &["kind"],
+        "How long the oldest due task of a kind has been due",
+        "同类任务中最早到期的已到期多久",
+    ),
+    histogram("wecomd_task_seconds", &["kind"], "Carrying out one task, by kind", "执行一个任务,按种类"),
+    counter(
+        "wecomd_welcome_total",
+        &["outcome"],
+        "Greetings that were due, by what became of them: the outcomes of table welcome",
+        "应发的欢迎语,按结果,与表 welcome 的 outcome 相同",
+    ),
+    histogram(
+        "wecomd_welcome_seconds",
+        &[],
+        "From a callback stored to its greeting answered by WeCom",
+        "从回调存储到企业微信答复欢迎语",
+    ),
+    histogram("wecomd_welcome_late_seconds", &[], "By how much greetings missed their deadline", "欢迎语超过期限多久"),
+    counter(
+        "wecomd_handover_items_total",
+        &["outcome"],
+        "Customers, orders and groups of handovers that came to an end, by which",
+        "交接中已有结果的客户、工单和客户群,按结果",
+    ),
+    gauge(
+        "wecomd_handover_stuck_items",
+        &[],
+        "Customers and groups that WeCom has not decided 26 hours after the time that it announced, or after it took them on",
+        "企业微信在预告时间(没有预告则为受理)之后 26 小时仍未给出结果的客户和客户群",
+    ),
+    gauge(
+        "wecomd_backup_age_seconds",
+        &[],
+        "How long ago the last backup that is whole was begun",
+        "最近一份完整的备份是多久以前开始的",
+    ),
+    gauge(
+        "wecomd_backup_failed",
+        &[],
+        "1 if the last backup failed or lacks files, or if none is as young as it should be; else 0",
+        "最近一次备份失败、缺文件,或没有足够新的备份时为 1,否则为 0",
+    ),
+    gauge(
+        "wecomd_retention_failed",
+        &["kind"],
+        "1 if what is old could not be dropped, by kind: plaintext, records, media, access_log",
+        "过期数据未能删除时为 1,按种类:plaintext 回调原文、records 沟通记录、media 媒体文件、access_log 访问日志",
+    ),
+    counter(
+        "wecomd_admin_refused_total",
+        &["status"],
+        "Requests to the admin API by strangers that were refused, by HTTP status",
+        "陌生人对管理接口的请求中被拒绝的,按 HTTP 状态码",
+    ),
+    counter(
+        "wecomd_wecom_calls_total",
+        &["path", "errcode"],
+        "Calls of WeCom's API, by path and errcode; none if there was no answer",
+        "调用企业微信接口的次数,按路径和错误码;没有答复时为 none",
+    ),
+    histogram(
+        "wecomd_wecom_call_seconds",
+        &["path"],
+        "One call of WeCom's API, by path, waiting for its turn not counted",
+        "一次企业微信接口调用,按路径,不含排队",
+    ),
+    gauge(
+        "wecomd_wecom_budget_left",
+        &["path"],
+        "How many calls of a path could follow at once, as of the latest",
+        "最近一次调用之后,该路径还可以立即调用几次",
+    ),
+    counter(
+        "wecomd_wecom_pauses_total",
+        &["path", "errcode"],
+        "Pauses that WeCom asked for, by path and errcode",
+        "企业微信要求的暂停,按路径和错误码",
+    ),
+    counter(
+        "wecomd_wecom_unreadable_total",
+        &["list"],
+        "Rows of WeCom's answers that could not be used, by WeCom's name of the list",
+        "企业微信答复中无法使用的行数,按企业微信对该列表的命名",
+    ),
+];
+
+const fn counter(
+    name: &'static str,
+    labels: &'static [&'static str],
+    english: &'static str,
+    chinese: &'static str,
+) -> Metric {
+    Metric { name, kind: Kind::Counter, labels, english, chinese }
+}
+
+const fn gauge(
+    name: &'static str,
+    labels: &'static [&'static str],
+    english: &'static str,
+    chinese: &'static str,
+) -> Metric {
+    Metric { name, kind: Kind::Gauge, labels, english, chinese }
+}
+
+const fn histogram(
+    name: &'static str,
+    labels: &'static [&'static str],
+    english: &'static str,
+    chinese: &'static str,
+) -> Metric {
+    Metric { name, kind: Kind::Histogram, labels, english, chinese }
+}

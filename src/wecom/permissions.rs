@@ -1,0 +1,251 @@
+//! Every endpoint of WeCom that we call, and what an administrator must permit for it, in both languages.
+//!
+//! The reference is generated from here; a test finds an endpoint without a row, and a row without an endpoint. It
+//! refuses to know how an endpoint is called.
+
+/// An endpoint that we call.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// GET or POST.
+    pub method: &'static str,
+    /// What follows `/cgi-bin/`.
+    pub path: &'static str,
+    /// What must be permitted for it.
+    pub needs: Needs,
+    /// What we use it for, in English.
+    pub english: &'static str,
+    /// The same in Chinese.
+    pub chinese: &'static str,
+}
+
+/// What WeCom asks for before it answers. Whatever it is, the caller's address must be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// The corpid and an app's secret.
+    Secret,
+    /// A token of any app.
+    Token,
+    /// A token of an app that sees the members it asks for.
+    Members,
+    /// A token of the app that members log in to.
+    Login,
+    /// A token of the app that sends, and that sees whoever receives.
+    Message,
+    /// A token of an app that is listed for customer contact, about members who may have customers.
+    CustomerContact,
+}
+
+/// A permission, where it is given, and what WeCom answers without it.
+#[derive(Debug)]
+pub struct Permission {
+    /// Its name, in English.
+    pub english: &'static str,
+    /// Its name, in Chinese.
+    pub chinese: &'static str,
+    /// Where in WeCom's console it is given, in English.
+    pub console_english: &'static str,
+    /// Where in WeCom's console it is given, in Chinese.
+    pub console_chinese: &'static str,
+    /// The errcodes that most often mean that it is missing.
+    pub errcodes: &'static [i64],
+}
+
+impl Needs {
+    /// Every kind, from the least to the most that must be permitted.
+    pub const ALL: &[Self] =
+        &[Self::Secret, Self::Token, Self::Members, Self::Login, Self::Message, Self::CustomerContact];
+
+    /// The permission in words.
+    pub fn permission(self) -> &'static Permission {
+        match self {
+            Self::Secret => &SECRET,
+            Self::Token => &TOKEN,
+            Self::Members => &MEMBERS,
+            Self::Login => &LOGIN,
+            Self::Message => &MESSAGE,
+            Self::CustomerContact => &CUSTOMER_CONTACT,
+        }
+    }
+}
+
+const SECRET: Permission = Permission {
+    english: "Secret of the app",
+    chinese: "应用的 Secret",
+    console_english: "应用管理 → 自建 → the app: copy its Secret into the app here. 企业可信IP on the same page must hold the address from which wecomd (or `wecom.proxy`) reaches WeCom.",
+    console_chinese: "应用管理 → 自建 → 该应用:把 Secret 填入这里的应用。同一页的“企业可信IP”须包含 wecomd(或 `wecom.proxy`)访问企业微信时的出口地址。",
+    errcodes: &[40001, 40013, 60020],
+};
+
+const TOKEN: Permission = Permission {
+    english: "Any app",
+    chinese: "任一应用",
+    console_english: "Nothing beyond the Secret and the trusted address.",
+    console_chinese: "除 Secret 和可信 IP 外无需其他设置。",
+    errcodes: &[60020],
+};
+
+const MEMBERS: Permission = Permission {
+    english: "Visible scope of the app",
+    chinese: "应用可见范围",
+    console_english: "应用管理 → 自建 → the app → 可见范围: every department whose members serve customers. Members outside of it are unknown to the app.",
+    console_chinese: "应用管理 → 自建 → 该应用 → 可见范围:包含所有服务客户的部门。范围以外的成员,对应用来说如同不存在。",
+    errcodes: &[60011, 60111],
+};
+
+const LOGIN: Permission = Permission {
+    english: "Login with WeCom",
+    chinese: "企业微信登录",
+    console_english: "应用管理 → 自建 → the app → 企业微信授权登录: the host of `wecom.public_url` as the callback domain; and 网页授权及JS-SDK → 可信域名: the same host, for links that are opened within WeCom. Whoever logs in must be in 可见范围.",
+    console_chinese: "应用管理 → 自建 → 该应用 → 企业微信授权登录:把 `wecom.public_url` 的域名设为授权回调域;在企业微信内打开链接时,还要在“网页授权及JS-SDK”中设为可信域名。登录的成员须在可见范围内。",
+    errcodes: &[50001],
+};
+
+const MESSAGE: Permission = Permission {
+    english: "Messages of the app",
+    chinese: "应用消息",
+    console_english: "应用管理 → 自建 → the app: enter its AgentId here. Whoever receives a notice must be in 可见范围.",
+    console_chinese: "应用管理 → 自建 → 该应用:把 AgentId 填入这里的应用。接收通知的成员须在可见范围内。",
+    errcodes: &[301_002, 81013],
+};
+
+const CUSTOMER_CONTACT: Permission = Permission {
+    english: "Customer contact",
+    chinese: "客户联系",
+    console_english: "客户联系 → 客户 → API → 可调用接口的应用: tick the app. 客户联系 → 权限配置: the members who serve customers; they must also be in the app's 可见范围, activated, and verified by name. For `unionid`, bind a WeChat developer account under 客户联系 → API.",
+    console_chinese: "客户联系 → 客户 → API → 可调用接口的应用:勾选该应用。客户联系 → 权限配置:加入服务客户的成员;他们还须在应用可见范围内、已激活并完成实名认证。需要 `unionid` 时,在“客户联系 → API”绑定微信开发者账号。",
+    errcodes: &[48002, 60030, 84061, 84074],
+};
+
+/// Every endpoint that we call, in the order in which somebody sets wecomd up.
+pub const ENDPOINTS: &[Endpoint] = &[
+    get("gettoken", Needs::Secret, "Get the access token for all other calls", "获取其他调用所需的 access_token"),
+    get(
+        "getcallbackip",
+        Needs::Token,
+        "Test whether WeCom answers and takes the token",
+        "测试企业微信是否应答、令牌是否有效",
+    ),
+    get(
+        "user/get",
+        Needs::Members,
+        "Check a member who is bound, and read them again",
+        "核对要绑定的成员,重新读取成员",
+    ),
+    get("department/simplelist", Needs::Members, "Reconcile: which departments there are", "对账:有哪些部门"),
+    get("user/list", Needs::Members, "Reconcile: the members of a department", "对账:部门成员"),
+    get(
+        "auth/getuserinfo",
+        Needs::Login,
+        "Who logged in to the console, or by a binding link",
+        "谁登录了控制台,或使用了绑定链接",
+    ),
+    post("message/send", Needs::Message, "Notify staff of orders and handovers", "通知员工工单和交接"),
+    get(
+        "media/get",
+        Needs::Token,
+        "Download pictures, sounds, films and files of messages",
+        "下载消息中的图片、语音、视频和文件",
+    ),
+    get("externalcontact/get_follow_user_list", Needs::CustomerContact, "Who may have customers", "哪些成员可以有客户"),
+    post(
+        "externalcontact/batch/get_by_user",
+        Needs::CustomerContact,
+        "Reconcile: the customers of members",
+        "对账:成员的客户",
+    ),
+    get("externalcontact/get", Needs::CustomerContact, "Read a customer again after an event", "事件之后重新读取客户"),
+    post("externalcontact/get_corp_tag_list", Needs::CustomerContact, "The names of customers' tags", "客户标签的名称"),
+    post(
+        "externalcontact/remark",
+        Needs::CustomerContact,
+        "Write a remark on a customer; no part of wecomd does it at present",
+        "修改客户备注;目前未使用",
+    ),
+    post(
+        "externalcontact/send_welcome_msg",
+        Needs::CustomerContact,
+        "Greet a new customer; the member needs no welcome message of their own in the console",
+        "欢迎新客户;后台不应已为该成员设置欢迎语",
+    ),
+    post(
+        "externalcontact/add_contact_way",
+        Needs::CustomerContact,
+        "Make a customer's contact way",
+        "创建客户的联系二维码",
+    ),
+    post(
+        "externalcontact/get_contact_way",
+        Needs::CustomerContact,
+        "Find a contact way whose answer was lost",
+        "查找答复丢失的联系二维码",
+    ),
+    post(
+        "externalcontact/list_contact_way",
+        Needs::CustomerContact,
+        "Find a contact way whose answer was lost",
+        "查找答复丢失的联系二维码",
+    ),
+    post(
+        "externalcontact/del_contact_way",
+        Needs::CustomerContact,
+        "Delete a contact way whose time is over",
+        "删除到期的联系二维码",
+    ),
+    post(
+        "externalcontact/get_unassigned_list",
+        Needs::CustomerContact,
+        "The customers of members who left",
+        "离职成员的待分配客户",
+    ),
+    post(
+        "externalcontact/transfer_customer",
+        Needs::CustomerContact,
+        "Hand customers over between members who stay",
+        "在职继承:转接客户",
+    ),
+    post(
+        "externalcontact/transfer_result",
+        Needs::CustomerContact,
+        "What became of such a transfer",
+        "在职继承:查询结果",
+    ),
+    post(
+        "externalcontact/resigned/transfer_customer",
+        Needs::CustomerContact,
+        "Hand a leaver's customers over",
+        "离职继承:转接客户",
+    ),
+    post(
+        "externalcontact/resigned/transfer_result",
+        Needs::CustomerContact,
+        "What became of such a transfer",
+        "离职继承:查询结果",
+    ),
+    post("externalcontact/groupchat/list", Needs::CustomerContact, "The groups of a member", "成员的客户群"),
+    post(
+        "externalcontact/groupchat/get",
+        Needs::CustomerContact,
+        "The name and the owner of a group",
+        "客户群的名称和群主",
+    ),
+    post(
+        "externalcontact/groupchat/onjob_transfer",
+        Needs::CustomerContact,
+        "Hand groups over between members who stay",
+        "在职继承:转接客户群",
+    ),
+    post(
+        "externalcontact/groupchat/transfer",
+        Needs::CustomerContact,
+        "Hand a leaver's groups over",
+        "离职继承:转接客户群",
+    ),
+];
+
+const fn get(path: &'static str, needs: Needs, english: &'static str, chinese: &'static str) -> Endpoint {
+    Endpoint { method: "GET", path, needs, english, chinese }
+}
+
+const fn post(path: &'static str, needs: Needs, english: &'static str, chinese: &'static str) -> Endpoint {
+    Endpoint { method: "POST", path, needs, english, chinese }
+}
