@@ -70,7 +70,8 @@ pub fn deleted(source: &Source, name: &str, it: &CustomerDeleted, changes: &mut 
         false => (ContactStatus::DeletedByMember, "员工删除了客户"),
     };
     ended(source, &it.user, &it.customer, status, changes);
-    changes.record(source, turn(name, &it.user, &it.customer, content.to_owned()));
+    let record = turn(name, &it.user, &it.customer, content.to_owned());
+    changes.record(source, Record { by_transfer: it.by_transfer, ..record });
 }
 
 /// A customer deleted a member.

@@ -124,6 +124,8 @@ mod test_connection;
 
 mod reporting;
 
+mod transferred_out;
+
 mod backup;
 
 mod key;
@@ -143,6 +145,7 @@ mod privacy;
 mod retention;
 
 mod upgrade;
+
 mod userids;
 
 mod userid_upgrade;

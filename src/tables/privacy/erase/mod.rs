@@ -27,9 +27,6 @@ pub struct Whom {
     pub labels: Vec<String>,
 }
 
-/// A text that says nothing about anybody and that reports count by.
-const COUNTED_CONTENT: &str = "客户已转接给其他员工";
-
 /// Why an item of a handover ends.
 const ENDED: &str = "the customer was erased 客户信息已删除";
 
@@ -166,8 +163,7 @@ async fn empty_records(conn: &mut PgConnection, whom: &Whom) -> sqlx::Result<u64
         set external_userid = person.label,
             sender = case when sender = person.id then person.label else sender end,
             wechat_userid = coalesce(record.wechat_userid, person.owner),
-            content = case when contact_type = 'event' and content = $4 then content else '' end,
-            media_id = null
+            content = '', media_id = null
         from (
             select given.id, given.label, (
                 select wechat_userid from customer_wechat_contact contact
@@ -182,7 +178,6 @@ async fn empty_records(conn: &mut PgConnection, whom: &Whom) -> sqlx::Result<u64
         whom.corpid.as_str(),
         &whom.persons,
         &whom.labels,
-        COUNTED_CONTENT,
     )
     .execute(&mut *conn)
     .await?;
