@@ -21,6 +21,7 @@ use crate::{
     ids::{CorpId, DeliveryKey, ExternalUserId},
     inbox,
     media::StoreError,
+    privacy,
     tables::{
         apply,
         customers::matching,
@@ -245,7 +246,7 @@ pub(super) async fn remove(call: &mut Call<'_>, conn: &mut PgConnection) -> Resu
         persons: found.persons,
         corpid: found.corpid,
     };
-    let counts = erase::erase(conn, &whom, id).await?;
+    let counts = privacy::erase(conn, &whom, id).await?;
     erased_person::set(conn, &whom.corpid, &whom.persons, id, erased_at).await?;
     erasure::note(conn, id, &Value::Object(counts)).await?;
     if whom.persons.is_empty() {

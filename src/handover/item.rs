@@ -26,7 +26,7 @@ pub enum ItemState {
     Gone,
     /// It cannot be done; the reason says why.
     Failed,
-    /// The handover was called off before WeCom was asked.
+    /// The handover was called off before WeCom was asked, or the customer was erased.
     Cancelled,
 }
 
@@ -59,11 +59,13 @@ pub enum Fact {
     GivenUp,
     /// The handover was called off.
     CalledOff,
+    /// The customer was erased. WeCom may go on with what it has in hand; nobody asks about it any more.
+    CustomerErased,
 }
 
 use Fact::{
-    Accepted, Called, CalledOff, Chosen, CustomerRefused, Dropped, GivenUp, HandedOver, NoLongerTheirs, NotDone,
-    SuccessorFull, Unanswered,
+    Accepted, Called, CalledOff, Chosen, CustomerErased, CustomerRefused, Dropped, GivenUp, HandedOver, NoLongerTheirs,
+    NotDone, SuccessorFull, Unanswered,
 };
 
 impl ItemState {
@@ -101,7 +103,7 @@ impl ItemState {
 
 impl Fact {
     /// Every fact.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Chosen,
         Dropped,
         Called,
@@ -114,6 +116,7 @@ impl Fact {
         NoLongerTheirs,
         GivenUp,
         CalledOff,
+        CustomerErased,
     ];
 
     /// From which states it leads where. Anywhere else it changes nothing: an end stays, whatever is heard later.
@@ -131,6 +134,7 @@ impl Fact {
             NoLongerTheirs => (&[Open, Planned, Calling, Waiting, Overdue], Gone),
             GivenUp => (&[Open, Planned, Calling, Waiting, Overdue], Failed),
             CalledOff => (&[Open, Planned], Cancelled),
+            CustomerErased => (&[Open, Planned, Calling, Waiting, Overdue], Cancelled),
         }
     }
 
@@ -182,6 +186,7 @@ mod tests {
         xxxxx...... NoLongerTheirs → gone
         xxxxx...... GivenUp → failed
         xx......... CalledOff → cancelled
+        xxxxx...... CustomerErased → cancelled
         ");
     }
 

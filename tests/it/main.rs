@@ -142,6 +142,8 @@ mod logins;
 
 mod privacy;
 
+mod erased_in_handover;
+
 mod retention;
 
 mod upgrade;

@@ -35,7 +35,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("handover", &["changes", "ids", "tables", "wecom"]),
     ("sync", &["changes", "ids", "tables", "wecom"]),
     ("backup", &["embedded", "media", "tables", "vault"]),
-    ("privacy", &["ids", "inbox", "media", "tables"]),
+    ("privacy", &["handover", "ids", "inbox", "media", "tables"]),
     ("housekeeping", &["contact_way", "orders", "tables", "wecom"]),
     // For people.
     (
@@ -51,6 +51,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "inbox",
             "media",
             "orders",
+            "privacy",
             "sync",
             "tables",
             "tasks::template",
