@@ -146,6 +146,8 @@ mod erased_in_handover;
 
 mod retention;
 
+mod migrations;
+
 mod upgrade;
 
 mod userids;
