@@ -1,10 +1,11 @@
 //! Customers: met, edited, lost, handed over.
 
 use chrono::TimeDelta;
-use serde_json::json;
 
 use crate::{
-    changes::{Changes, ContactStatus, ContactType, Record, Source, Task, TaskKind, TransferFail},
+    changes::{
+        Changes, ContactStatus, ContactType, Payload, Record, Source, Task, TaskKind, TransferFail, WelcomePayload,
+    },
     event::{
         ArchiveConsented, CustomerAdded, CustomerDeleted, CustomerEdited, CustomerLost, FailReason, TransferFailed,
     },
@@ -40,14 +41,16 @@ pub fn added(source: &Source, name: &str, it: &CustomerAdded, changes: &mut Chan
     changes.record(source, turn(name, &it.user, &it.customer, content));
     refresh(source, &it.customer, changes);
     if let Some(code) = &it.welcome_code {
-        let payload = json!({
-            "external_userid": it.customer, "wechat_userid": it.user, "state": it.state,
-            // Which callback it was, so that its greeting can be timed.
-            "event_s": source.key.event_at.timestamp(), "hash": hex::encode(source.key.hash),
-        });
+        let payload = WelcomePayload {
+            event_s: source.key.event_at.timestamp(),
+            external_userid: it.customer.clone(),
+            hash: hex::encode(source.key.hash),
+            state: it.state.clone(),
+            wechat_userid: it.user.clone(),
+        };
         let task = Task {
             app_id: source.key.app_id,
-            payload: Some(payload.to_string()),
+            payload: Some(payload.to_text()),
             due_at: source.counts_from(),
             deadline: Some(source.counts_from() + WELCOME_CODE_LIFE),
             marks: 1,

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::ids::CorpId;
+use crate::{changes::WelcomePayload, ids::CorpId};
 
 /// Whose rows are wanted.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ pub async fn rows(conn: &mut PgConnection, whose: &Whose<'_>, limit: i64) -> sql
         (select 'task', to_jsonb(it) from task it
             where corpid = $1 and (
                 kind = 'refresh_contact' and subject = any($3)
-                or kind = 'welcome' and payload::jsonb->>'external_userid' = any($3)
+                or kind = 'welcome' and payload::jsonb->>$5::text = any($3)
                 or kind = 'fetch_media' and subject in (select media_id from own_media)
                 or kind = 'notify_staff' and split_part(subject, ':', 1) = 'work_order'
                     and split_part(subject, ':', 2) in (select id::text from own_order)
@@ -105,6 +105,7 @@ pub async fn rows(conn: &mut PgConnection, whose: &Whose<'_>, limit: i64) -> sql
         whose.customer,
         whose.persons,
         limit,
+        WelcomePayload::GREETED,
     )
     .fetch_all(conn)
     .await?;

@@ -10,8 +10,7 @@ pub mod columns;
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
 
-use crate::ids::CorpId;
-use crate::tables::customers::customer_match;
+use crate::{changes::WelcomePayload, ids::CorpId, tables::customers::customer_match};
 
 /// Whom to erase.
 #[derive(Debug)]
@@ -437,7 +436,7 @@ async fn delete_tasks(conn: &mut PgConnection, whom: &Whom, erasure: i64) -> sql
         delete from task
         where corpid = $1 and (
             kind = 'refresh_contact' and subject = any($2)
-            or kind = 'welcome' and payload::jsonb->>'external_userid' = any($2)
+            or kind = 'welcome' and payload::jsonb->>$5::text = any($2)
             or kind = 'fetch_media' and subject in (select media_id from erasure_media where erasure_id = $4)
             or kind = 'notify_staff' and split_part(subject, ':', 1) = 'work_order'
                 and split_part(subject, ':', 2) in (select id::text from work_order where customer_id = $3 and corpid = $1)
@@ -447,6 +446,7 @@ async fn delete_tasks(conn: &mut PgConnection, whom: &Whom, erasure: i64) -> sql
         &whom.persons,
         label,
         erasure,
+        WelcomePayload::GREETED,
     )
     .execute(conn)
     .await?;
