@@ -63,3 +63,5 @@ pub mod document;
 pub mod repair;
 
 pub mod ids;
+
+pub mod time_limit;

@@ -10,6 +10,7 @@ use std::{
 };
 
 use super::trouble::{is_of_all, is_refusal, said};
+use crate::time_limit::DatabaseFailure;
 
 /// How long a failure counts without asking the database again.
 const FAILURE_COUNTS_FOR: Duration = Duration::from_secs(10);
@@ -55,14 +56,14 @@ impl Standing {
     }
 
     /// These deliveries could not be stored, and nothing else was.
-    pub(super) fn not_stored<'a>(&self, error: &sqlx::Error, hashes: impl Iterator<Item = &'a [u8; 32]>) {
+    pub(super) fn not_stored<'a>(&self, error: &DatabaseFailure, hashes: impl Iterator<Item = &'a [u8; 32]>) {
         let mut commits = self.commits();
         let room = REFUSED_MIN.saturating_sub(commits.refused.len());
-        if is_refusal(error) {
+        if error.is(is_refusal) {
             let new: Vec<_> = hashes.filter(|it| !commits.refused.contains(*it)).take(room).copied().collect();
             commits.refused.extend(new);
         }
-        if !is_refusal(error) || is_of_all(error) || commits.refused.len() >= REFUSED_MIN {
+        if !error.is(is_refusal) || error.is(is_of_all) || commits.refused.len() >= REFUSED_MIN {
             commits.failure = Some(Failure { at: Instant::now(), said: said(error) });
         }
     }
@@ -85,8 +86,8 @@ mod tests {
     use super::*;
 
     /// A refusal that only its delivery may be the reason of.
-    fn refusal() -> sqlx::Error {
-        sqlx::Error::Encode("too long".into())
+    fn refusal() -> DatabaseFailure {
+        sqlx::Error::Encode("too long".into()).into()
     }
 
     #[test]
@@ -118,9 +119,11 @@ mod tests {
     #[test]
     fn trouble_of_the_database_is_a_failure_at_once_and_a_trial_ends_it_unless_another_came() {
         let standing = Standing::default();
-        standing.not_stored(&sqlx::Error::PoolTimedOut, [[1; 32]].iter());
+        let silent = DatabaseFailure::TimedOut { what: "storing a group", limit: Duration::from_secs(4) };
+        standing.not_stored(&silent, [[1; 32]].iter());
         let first = standing.failure().expect("a failure");
-        standing.not_stored(&sqlx::Error::PoolClosed, [[1; 32]].iter());
+        assert_eq!(first.said, "storing a group took longer than 4s");
+        standing.not_stored(&sqlx::Error::PoolClosed.into(), [[1; 32]].iter());
         standing.mended(&first);
         let second = standing.failure().expect("the newer one stands");
         standing.mended(&second);

@@ -16,12 +16,12 @@ use crate::support::source::{code_of, imports, line_of, places_of};
 const IMPORTS: &[(&str, &[&str])] = &[
     // The accepting half.
     ("server", &["apps", "crypto", "inbox", "document", "admin"]),
-    ("apps", &["crypto", "ids", "tables", "vault"]),
+    ("apps", &["crypto", "ids", "tables", "time_limit", "vault"]),
     ("crypto", &["ids", "document"]),
     // The hinge.
-    ("inbox", &["ids", "document", "tables::upkeep::partitions"]),
+    ("inbox", &["ids", "document", "tables::upkeep::partitions", "time_limit"]),
     // The recording half.
-    ("worker", &["inbox", "event", "handlers", "changes", "tables", "ids"]),
+    ("worker", &["inbox", "event", "handlers", "changes", "tables", "time_limit", "ids"]),
     ("event", &["ids", "document"]),
     ("handlers", &["event", "ids", "changes"]),
     ("changes", &["ids"]),
@@ -36,7 +36,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("sync", &["changes", "ids", "tables", "wecom"]),
     ("backup", &["embedded", "media", "tables", "vault"]),
     ("privacy", &["handover", "ids", "inbox", "media", "tables"]),
-    ("housekeeping", &["contact_way", "orders", "tables", "wecom"]),
+    ("housekeeping", &["contact_way", "orders", "tables", "time_limit", "wecom"]),
     // For people.
     (
         "admin",
@@ -93,6 +93,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("sandbox", &["crypto", "ids"]),
     ("document", &["repair"]),
     ("repair", &[]),
+    ("time_limit", &[]),
     ("ids", &[]),
 ];
 
