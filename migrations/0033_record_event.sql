@@ -33,12 +33,19 @@ where record.contact_type = 'event'
         select from found_transfer known
         where known.contact_time = record.contact_time and known.id = record.id and known.corpid = record.corpid
     );
-analyze found_transfer;
 
-update wechat_contact_record record
-set by_transfer = true
-from found_transfer found
-where record.contact_time = found.contact_time and record.id = found.id and record.corpid = found.corpid;
+-- One by one, by their keys: a join would be planned as another walk through every partition, now with the lock held.
+do $$
+declare
+    found record;
+begin
+    for found in select contact_time, id, corpid from found_transfer loop
+        update wechat_contact_record
+        set by_transfer = true
+        where contact_time = found.contact_time and id = found.id and corpid = found.corpid;
+    end loop;
+end
+$$;
 drop table found_transfer;
 
 -- A process of an older version may go on recording for a while, and knows no column. It writes these words for a transfer
