@@ -30,6 +30,7 @@ use super::operation::Operation;
 use crate::admin::route::Endpoint;
 
 /// An endpoint's description.
+#[expect(clippy::too_many_lines, reason = "one line for each endpoint")]
 pub(super) fn describe(endpoint: Endpoint) -> &'static Operation {
     match endpoint {
         Endpoint::ConfigList => &apps::LIST,
