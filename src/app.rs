@@ -63,8 +63,8 @@ const ADMIN_STATEMENT_LIMIT: &str = "15s";
 /// How long a request of the admin API waits for a connection.
 const POOL_LIMIT: Duration = Duration::from_secs(5);
 
-/// How many connections the acting half needs beside its tasks: one for each lane, one to look at the queue.
-const LANES_SPARE: u32 = 5;
+/// How many connections the acting half needs beside its tasks: one for each worker pool, one to look at the queue.
+const WORKER_POOLS_SPARE: u32 = 5;
 
 /// And for the keeper, and to look for runs of reconciling.
 const KEEPERS: u32 = 2;
@@ -169,7 +169,7 @@ impl App {
         let (backups_said, backup) = watch::channel(serde_json::Value::Null);
         let recording = Recording::default();
         let health =
-            Health::new(pool.clone(), metrics.clone(), inbox.standing(), recording.clone(), tasks_said, backup);
+            Health::new(pool.clone(), metrics.clone(), inbox.commit_status(), recording.clone(), tasks_said, backup);
         let admin_door = Arc::new(AdminDoor::new(admin_half.clone(), health, limits.clone(), proxies.clone()));
         let mut doors = vec![tokio::spawn(server::serve(inner, admin_door, limits.clone(), stopping.clone()))];
         if let Some(listener) = public {
@@ -390,7 +390,7 @@ fn tasks_settings(config: &Config) -> tasks::Settings {
 /// fixed there.
 pub fn acting_pool(config: &Config, options: &PgConnectOptions) -> PgPool {
     let options = plans::fixed(options.clone()).options([("statement_timeout", ADMIN_STATEMENT_LIMIT)]);
-    let connections = tasks_settings(config).total() + LANES_SPARE + sync::CONNECTIONS + KEEPERS;
+    let connections = tasks_settings(config).total() + WORKER_POOLS_SPARE + sync::CONNECTIONS + KEEPERS;
     PgPoolOptions::new().max_connections(connections).acquire_timeout(POOL_LIMIT).connect_lazy_with(options)
 }
 

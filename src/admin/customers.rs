@@ -111,7 +111,7 @@ pub(super) struct Page {
     /// The files of these records: in the archive under `file`, or to be fetched from `url`.
     media: Vec<File>,
     /// What WeCom sent that mentions them, as it was sent.
-    deliveries: Vec<inbox::Shown>,
+    deliveries: Vec<inbox::DeliveryView>,
     /// What to ask for next; null on the last page.
     next_cursor: Option<String>,
 }

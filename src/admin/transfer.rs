@@ -20,7 +20,7 @@ use crate::{
     handover::{
         item::Fact,
         plan::{Broken, Leaver, Refusal, Said},
-        turn::{By, settle, turn_all},
+        transition::{By, settle, transition_all},
     },
     ids::{CorpId, StaffId, UserId},
     tables::{
@@ -135,7 +135,7 @@ pub(super) async fn make(call: &mut Call<'_>, wanted: Wanted, conn: &mut PgConne
     handover::log(conn, id, None, "detected", by.actor, by.cause).await?;
     let items = handover::add_customers(conn, id, &customers).await?;
     handover::give(conn, &items, &vec![to.0.clone(); items.len()], &vec![wish.to.clone(); items.len()]).await?;
-    turn_all(conn, Fact::Chosen, &items, by).await?;
+    transition_all(conn, Fact::Chosen, &items, by).await?;
     handover::follow_plan(conn, id).await?;
     handover::submit(conn, id, call.who()).await?;
     let state = settle(conn, id, by).await?;

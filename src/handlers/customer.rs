@@ -38,7 +38,7 @@ pub fn added(source: &Source, name: &str, it: &CustomerAdded, changes: &mut Chan
     }
     let how = if it.half { "客户单方添加员工(待员工确认)" } else { "成为联系人" };
     let content = it.state.as_ref().map_or_else(|| how.to_owned(), |state| format!("{how},渠道 {state}"));
-    changes.record(source, turn(name, &it.user, &it.customer, content));
+    changes.record(source, relation_record(name, &it.user, &it.customer, content));
     refresh(source, &it.customer, changes);
     if let Some(code) = &it.welcome_code {
         let payload = WelcomePayload {
@@ -73,14 +73,14 @@ pub fn deleted(source: &Source, name: &str, it: &CustomerDeleted, changes: &mut 
         false => (ContactStatus::DeletedByMember, "员工删除了客户"),
     };
     ended(source, &it.user, &it.customer, status, changes);
-    let record = turn(name, &it.user, &it.customer, content.to_owned());
+    let record = relation_record(name, &it.user, &it.customer, content.to_owned());
     changes.record(source, Record { by_transfer: it.by_transfer, ..record });
 }
 
 /// A customer deleted a member.
 pub fn lost(source: &Source, name: &str, it: &CustomerLost, changes: &mut Changes) {
     ended(source, &it.user, &it.customer, ContactStatus::Lost, changes);
-    changes.record(source, turn(name, &it.user, &it.customer, "客户删除了员工".to_owned()));
+    changes.record(source, relation_record(name, &it.user, &it.customer, "客户删除了员工".to_owned()));
 }
 
 /// A transfer ended without success. The event names the member who should have taken over, not the one before, so
@@ -91,7 +91,7 @@ pub fn transfer_failed(source: &Source, name: &str, it: &TransferFailed, changes
         FailReason::LimitExceeded => "接替员工的客户数已达上限",
         FailReason::Other(other) => other,
     };
-    changes.record(source, turn(name, &it.user, &it.customer, format!("转接失败:{why}")));
+    changes.record(source, relation_record(name, &it.user, &it.customer, format!("转接失败:{why}")));
     changes.transfer_fails.insert(TransferFail {
         corpid: source.corpid.clone(),
         user: it.user.clone(),
@@ -103,7 +103,7 @@ pub fn transfer_failed(source: &Source, name: &str, it: &TransferFailed, changes
 
 /// A customer agreed that the conversation is archived.
 pub fn archive_consented(source: &Source, name: &str, it: &ArchiveConsented, changes: &mut Changes) {
-    changes.record(source, turn(name, &it.user, &it.customer, "客户同意会话存档".to_owned()));
+    changes.record(source, relation_record(name, &it.user, &it.customer, "客户同意会话存档".to_owned()));
 }
 
 fn ended(source: &Source, user: &UserId, customer: &ExternalUserId, status: ContactStatus, changes: &mut Changes) {
@@ -123,8 +123,8 @@ fn refresh(source: &Source, customer: &ExternalUserId, changes: &mut Changes) {
     changes.task(source, TaskKind::RefreshContact, customer.as_str(), task);
 }
 
-/// A turn in the relation, as a record.
-fn turn(name: &str, user: &UserId, customer: &ExternalUserId, content: String) -> Record {
+/// A record of what became of a relation.
+fn relation_record(name: &str, user: &UserId, customer: &ExternalUserId, content: String) -> Record {
     Record {
         customer: Some(customer.clone()),
         user: Some(user.clone()),

@@ -120,7 +120,7 @@ impl Fact {
     ];
 
     /// From which states it leads where. Anywhere else it changes nothing: an end stays, whatever is heard later.
-    fn turn(self) -> (&'static [ItemState], ItemState) {
+    fn transition(self) -> (&'static [ItemState], ItemState) {
         match self {
             Chosen => (&[Open, Planned], Planned),
             Dropped => (&[Planned], Open),
@@ -140,12 +140,12 @@ impl Fact {
 
     /// The states in which it means something.
     pub fn from(self) -> &'static [ItemState] {
-        self.turn().0
+        self.transition().0
     }
 
     /// Where it leads.
     pub fn to(self) -> ItemState {
-        self.turn().1
+        self.transition().1
     }
 }
 
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_pair_of_a_state_and_a_fact_is_a_turn_or_changes_nothing() {
+    fn every_pair_of_a_state_and_a_fact_is_a_transition_or_changes_nothing() {
         let rows = Fact::ALL.map(|fact| {
             let row: String =
                 ItemState::ALL.iter().map(|state| if state.after(fact).is_some() { 'x' } else { '.' }).collect();

@@ -12,7 +12,7 @@ use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Standing, Wake, event_time, is_crossing, is_refusal,
+    CommitStatus, Wake, event_time, is_crossing, is_refusal,
     trouble::{is_of_all, sqlstate},
     wake::CHANNEL,
 };
@@ -65,7 +65,7 @@ struct Waiting {
 #[derive(Clone)]
 pub struct Inbox {
     waiting: mpsc::Sender<Waiting>,
-    standing: Standing,
+    commit_status: CommitStatus,
 }
 
 impl Inbox {
@@ -74,14 +74,14 @@ impl Inbox {
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
         // Whatever the database's default is: an answer means that the disk has it.
         let options = options.options([("statement_timeout", STATEMENT_LIMIT), ("synchronous_commit", "on")]);
-        let standing = Standing::default();
-        let committer = Committer { options, wake, standing: standing.clone(), conn: None, notified: None };
-        (Self { waiting: sender, standing }, tokio::spawn(committer.run(receiver)))
+        let commit_status = CommitStatus::default();
+        let committer = Committer { options, wake, commit_status: commit_status.clone(), conn: None, notified: None };
+        (Self { waiting: sender, commit_status }, tokio::spawn(committer.run(receiver)))
     }
 
     /// How storing goes.
-    pub fn standing(&self) -> Standing {
-        self.standing.clone()
+    pub fn commit_status(&self) -> CommitStatus {
+        self.commit_status.clone()
     }
 
     /// Returns once the callback is committed: new, or a repeat of one that is.
@@ -112,7 +112,7 @@ const KEPT_DAYS: TimeDelta = TimeDelta::days(7);
 struct Committer {
     options: PgConnectOptions,
     wake: Wake,
-    standing: Standing,
+    commit_status: CommitStatus,
     conn: Option<PgConnection>,
     /// When other processes were last told.
     notified: Option<Instant>,
@@ -211,7 +211,7 @@ impl Committer {
     fn stored(&self, group: Vec<Waiting>, written: Written) {
         let Written { new, dropped } = written;
         let duplicates = (group.len() as u64).saturating_sub(new + dropped);
-        self.standing.stored();
+        self.commit_status.stored();
         metrics::counter!("wecomd_callbacks_total", "outcome" => "stored").increment(new);
         metrics::counter!("wecomd_callbacks_total", "outcome" => "duplicate").increment(duplicates);
         metrics::counter!("wecomd_callbacks_total", "outcome" => "dropped_day").increment(dropped);
@@ -224,7 +224,7 @@ impl Committer {
     fn not_stored(&self, group: Vec<Waiting>, error: &DatabaseFailure, others_stored: bool) {
         let total = group.len() as u64;
         if !others_stored || !error.is(is_refusal) {
-            self.standing.not_stored(error, group.iter().map(|it| &it.hash));
+            self.commit_status.not_stored(error, group.iter().map(|it| &it.hash));
         }
         metrics::counter!("wecomd_callbacks_total", "outcome" => "not_stored").increment(total);
         metrics::counter!("wecomd_store_failures_total", "sqlstate" => sqlstate(error)).increment(total);

@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use crate::{
     handover::{
         item::Fact,
-        turn::{By, WECOMD, turn},
+        transition::{By, WECOMD, transition},
     },
     tables::{
         handover::{self, Heard},
@@ -36,7 +36,7 @@ pub async fn erase(conn: &mut PgConnection, whom: &Whom, erasure: i64) -> sqlx::
 async fn end(conn: &mut PgConnection, items: &[NamelessItem]) -> sqlx::Result<()> {
     let ended = |it: &NamelessItem| Heard { item: it.item, reason: Some(ENDED.to_owned()), ..Heard::default() };
     let heard: Vec<_> = items.iter().map(ended).collect();
-    turn(conn, Fact::CustomerErased, &heard, By { actor: WECOMD, cause: ENDED }).await?;
+    transition(conn, Fact::CustomerErased, &heard, By { actor: WECOMD, cause: ENDED }).await?;
     let stirred: BTreeSet<i64> = items.iter().map(|it| it.handover).collect();
     handover::wake(conn, &stirred).await
 }

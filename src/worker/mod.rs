@@ -76,12 +76,12 @@ pub struct Worker {
     recording: Recording,
     /// How many deliveries to take one by one, after a batch failed.
     singly: usize,
-    place: Place,
+    position: QueuePosition,
 }
 
 /// Where in the queue a worker is.
 #[derive(Debug, Default)]
-struct Place {
+struct QueuePosition {
     /// When the last delivery it took was due.
     due_at: Option<DateTime<Utc>>,
     /// When it last began at the front.
@@ -98,7 +98,7 @@ impl Worker {
             months: KnownMonths::default(),
             recording: Recording::default(),
             singly: 0,
-            place: Place::default(),
+            position: QueuePosition::default(),
         }
     }
 
@@ -143,7 +143,7 @@ impl Worker {
     ///
     /// An error means that the database could not be worked with; nothing was settled and nothing is lost.
     pub async fn step(&mut self) -> Result<Step, DatabaseFailure> {
-        match self.place.since() {
+        match self.position.since() {
             // Nothing where it left off: perhaps at the front, before it may say that it is idle.
             Some(since) => match self.take(since).await? {
                 Step::Idle => self.take_from_front().await,
@@ -154,7 +154,7 @@ impl Worker {
     }
 
     async fn take_from_front(&mut self) -> Result<Step, DatabaseFailure> {
-        self.place.front = Some(Instant::now());
+        self.position.front = Some(Instant::now());
         self.take(DateTime::UNIX_EPOCH).await
     }
 
@@ -174,7 +174,7 @@ impl Worker {
             Ok(batch) => {
                 self.conn = Some(conn);
                 self.singly = self.singly.saturating_sub(batch.size);
-                self.place.due_at = batch.due_at.or(self.place.due_at);
+                self.position.due_at = batch.due_at.or(self.position.due_at);
                 batch.report(began.elapsed());
                 Ok(if batch.size == 0 { self.idle() } else { Step::Worked(batch.size) })
             }
@@ -234,7 +234,7 @@ impl Worker {
     }
 }
 
-impl Place {
+impl QueuePosition {
     /// Where to begin; `None` for the front.
     fn since(&self) -> Option<DateTime<Utc>> {
         let fresh = self.front.is_some_and(|at| at.elapsed() < FRONT_EVERY);

@@ -76,6 +76,8 @@ mod unreached;
 
 mod tidy;
 
+mod tidy_names;
+
 mod refresh;
 
 mod notify;

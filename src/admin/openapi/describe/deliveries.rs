@@ -46,7 +46,7 @@ pub(super) const LIST: Operation = Operation {
         LIMIT,
         CURSOR,
     ],
-    answers: &[Answer::json::<Page<inbox::Listed>>(200, "A page of deliveries.", "一页回调。")],
+    answers: &[Answer::json::<Page<inbox::DeliveryRow>>(200, "A page of deliveries.", "一页回调。")],
     ..Operation::NEW
 };
 
@@ -54,7 +54,7 @@ pub(super) const SHOW: Operation = Operation {
     tag: Tag::Deliveries,
     summary: say("Show a delivery with its plaintext", "查看回调及其明文"),
     path: Some(DELIVERY),
-    answers: &[Answer::json::<inbox::Shown>(200, "The delivery.", "回调。")],
+    answers: &[Answer::json::<inbox::DeliveryView>(200, "The delivery.", "回调。")],
     codes: &[Code::DeliveryUnknown],
     ..Operation::NEW
 };

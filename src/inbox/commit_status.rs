@@ -20,7 +20,7 @@ const REFUSED_MIN: usize = 3;
 
 /// How the last groups went. Cheap to clone; keeps nothing open.
 #[derive(Debug, Clone, Default)]
-pub struct Standing(Arc<Mutex<Commits>>);
+pub struct CommitStatus(Arc<Mutex<Commits>>);
 
 #[derive(Debug, Default)]
 struct Commits {
@@ -44,7 +44,7 @@ impl Failure {
     }
 }
 
-impl Standing {
+impl CommitStatus {
     /// The last failure, if nothing was stored since.
     pub fn failure(&self) -> Option<Failure> {
         self.commits().failure.clone()
@@ -92,41 +92,41 @@ mod tests {
 
     #[test]
     fn one_delivery_that_is_refused_again_and_again_says_nothing_about_others() {
-        let standing = Standing::default();
+        let commit_status = CommitStatus::default();
         for _ in 0..10 {
-            standing.not_stored(&refusal(), [[1; 32]].iter());
+            commit_status.not_stored(&refusal(), [[1; 32]].iter());
         }
-        assert_eq!(standing.failure(), None);
+        assert_eq!(commit_status.failure(), None);
     }
 
     #[test]
     fn several_deliveries_refused_with_nothing_stored_in_between_are_a_failure_until_one_is_stored() {
-        let standing = Standing::default();
+        let commit_status = CommitStatus::default();
         for byte in 1..=2 {
-            standing.not_stored(&refusal(), [[byte; 32]].iter());
+            commit_status.not_stored(&refusal(), [[byte; 32]].iter());
         }
-        standing.stored();
+        commit_status.stored();
         for byte in 3..=4 {
-            standing.not_stored(&refusal(), [[byte; 32]].iter());
+            commit_status.not_stored(&refusal(), [[byte; 32]].iter());
         }
-        assert_eq!(standing.failure(), None, "one was stored in between");
-        standing.not_stored(&refusal(), [[5; 32]].iter());
-        assert!(standing.failure().is_some_and(|it| it.said.contains("too long") && it.is_fresh()));
-        standing.stored();
-        assert_eq!(standing.failure(), None);
+        assert_eq!(commit_status.failure(), None, "one was stored in between");
+        commit_status.not_stored(&refusal(), [[5; 32]].iter());
+        assert!(commit_status.failure().is_some_and(|it| it.said.contains("too long") && it.is_fresh()));
+        commit_status.stored();
+        assert_eq!(commit_status.failure(), None);
     }
 
     #[test]
     fn trouble_of_the_database_is_a_failure_at_once_and_a_trial_ends_it_unless_another_came() {
-        let standing = Standing::default();
+        let commit_status = CommitStatus::default();
         let silent = DatabaseFailure::TimedOut { what: "storing a group", limit: Duration::from_secs(4) };
-        standing.not_stored(&silent, [[1; 32]].iter());
-        let first = standing.failure().expect("a failure");
+        commit_status.not_stored(&silent, [[1; 32]].iter());
+        let first = commit_status.failure().expect("a failure");
         assert_eq!(first.said, "storing a group took longer than 4s");
-        standing.not_stored(&sqlx::Error::PoolClosed.into(), [[1; 32]].iter());
-        standing.mended(&first);
-        let second = standing.failure().expect("the newer one stands");
-        standing.mended(&second);
-        assert_eq!(standing.failure(), None);
+        commit_status.not_stored(&sqlx::Error::PoolClosed.into(), [[1; 32]].iter());
+        commit_status.mended(&first);
+        let second = commit_status.failure().expect("the newer one stands");
+        commit_status.mended(&second);
+        assert_eq!(commit_status.failure(), None);
     }
 }
