@@ -1,7 +1,7 @@
 //! From a new customer's callback to the greeting's call, while a thousand other callbacks arrive each second.
 //!
 //! One daemon with everything switched on, PostgreSQL with full durability, and the pretend WeCom on the same machine.
-//! Among the others are old welcome codes, too late to be used: they pass through the same lane. Times are
+//! Among the others are old welcome codes, too late to be used: they pass through the same worker pool. Times are
 //! PostgreSQL's: when the callback was stored, when the attempt was committed (the call begins then), and when WeCom
 //! had answered.
 

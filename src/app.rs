@@ -63,8 +63,8 @@ const ADMIN_STATEMENT_LIMIT: &str = "15s";
 /// How long a request of the admin API waits for a connection.
 const POOL_LIMIT: Duration = Duration::from_secs(5);
 
-/// How many connections the acting half needs beside its tasks: one for each lane, one to look at the queue.
-const LANES_SPARE: u32 = 5;
+/// How many connections the acting half needs beside its tasks: one for each worker pool, one to look at the queue.
+const WORKER_POOLS_SPARE: u32 = 5;
 
 /// And for the keeper, and to look for runs of reconciling.
 const KEEPERS: u32 = 2;
@@ -156,75 +156,33 @@ impl App {
         let stop = Stop(stop);
         let wake = Wake::default();
         let (inbox, committer) = Inbox::start(options.clone(), wake.clone());
-        let settings = AdminSettings {
-            key_overlap: TimeDelta::hours(config.callback.key_overlap_hours.into()),
-            acceptance: config.handover.acceptance,
-            handover_url: config.handover.page_url.clone(),
-            public_url: config.wecom.public_url.trim_end_matches('/').to_owned(),
-        };
         // The way to WeCom reads its tokens there, too.
         let acting_pool = acting_pool(config, &options);
         let wecom = Wecom::new(&wecom_settings(config), acting_pool.clone(), vault.clone())?;
         let media = MediaStore::new(&config.media_location(), config.media.bytes_max).context("media.location")?;
-        let rules = assignment_rules(config);
-        let mut conn = pool.acquire().await?;
-        contact_flow_setting::save(&mut conn, &config.matching.order, &config.assignment.order_url).await?;
-        if let Err(error) = months::ensure(&mut conn).await {
-            tracing::warn!(error = %error, "the access log's next month could not be made yet");
-        }
-        drop(conn);
-        let sync = Sync { pool: acting_pool.clone(), wecom: wecom.clone() };
+        prepare_tables(config, &pool).await?;
         let backups = backups(config, database, &vault, &media);
-        let housekeeper = Housekeeper::new(acting_pool.clone(), wecom.clone(), rules.clone());
-        let admin_half = Arc::new(Admin {
-            pool: pool.clone(),
-            vault,
-            apps: apps.clone(),
-            wecom,
-            media,
-            settings,
-            guard: Guard::default(),
-            lookups: Lookups::default(),
-            rules,
-            contact_way_life: TimeDelta::days(config.matching.contact_way_days.into()),
-        });
+        let admin_half = Arc::new(admin_half(config, pool.clone(), vault, apps.clone(), wecom, media));
 
         let (limits, proxies) = (limits(config), Proxies::new(config.http.trusted_networks()?));
         let (said, tasks_said) = watch::channel(serde_json::Value::Null);
         let (backups_said, backup) = watch::channel(serde_json::Value::Null);
         let recording = Recording::default();
         let health =
-            Health::new(pool.clone(), metrics.clone(), inbox.standing(), recording.clone(), tasks_said, backup);
+            Health::new(pool.clone(), metrics.clone(), inbox.commit_status(), recording.clone(), tasks_said, backup);
         let admin_door = Arc::new(AdminDoor::new(admin_half.clone(), health, limits.clone(), proxies.clone()));
         let mut doors = vec![tokio::spawn(server::serve(inner, admin_door, limits.clone(), stopping.clone()))];
         if let Some(listener) = public {
             let door = Arc::new(CallbackDoor::new(apps.clone(), inbox, limits.clone(), proxies));
             doors.push(tokio::spawn(server::serve(listener, door, limits, stopping.clone())));
         }
+        let backup_schedule = backup_schedule(config)?;
         let mut workers = workers(config, &options, &wake, &recording, &stopping);
         workers.push(tokio::spawn(housekeeping::partitions::work(options.clone(), stopping.clone())));
-        if config.worker.enabled {
-            workers.push(tokio::spawn(housekeeper.run(stopping.clone())));
-            let eraser = Eraser::new(pool.clone(), admin_half.media.clone());
-            let keep = retention(config, pool.clone(), admin_half.media.clone());
-            workers.push(tokio::spawn(privacy::work(eraser, keep, stopping.clone())));
-        }
-        if config.sync.enabled {
-            workers.push(tokio::spawn(sync::work(sync, sync_settings(config), stopping.clone())));
-        }
-        let backup_schedule = backup_schedule(config)?;
         if let Some(schedule) = backup_schedule.clone() {
             workers.push(tokio::spawn(backup::work(backups, schedule, stopping.clone())));
         }
-        if config.tasks.enabled {
-            let context = tasks::Context {
-                pool: acting_pool.clone(),
-                wecom: admin_half.wecom.clone(),
-                media: admin_half.media.clone(),
-                handover: handover_settings(config),
-            };
-            workers.extend(tasks::start(&context, &tasks_settings(config), &options, &stopping));
-        }
+        workers.extend(acting(config, &options, &acting_pool, &admin_half, &stopping));
         let followers = vec![
             tokio::spawn(tasks::watch(acting_pool.clone(), said)),
             tokio::spawn(backup::watch(pool, backup_schedule, backups_said)),
@@ -287,6 +245,69 @@ fn limits(config: &Config) -> Limits {
         body_bytes_max: config.http.body_bytes_max,
         body_room: BodyRoom::default(),
     }
+}
+
+/// What the tables must hold before anything is asked of them: settings that statements read, the access log's next month.
+async fn prepare_tables(config: &Config, pool: &PgPool) -> anyhow::Result<()> {
+    let mut conn = pool.acquire().await?;
+    contact_flow_setting::save(&mut conn, &config.matching.order, &config.assignment.order_url).await?;
+    if let Err(error) = months::ensure(&mut conn).await {
+        tracing::warn!(error = %error, "the access log's next month could not be made yet");
+    }
+    Ok(())
+}
+
+fn admin_half(config: &Config, pool: PgPool, vault: Arc<Vault>, apps: Apps, wecom: Wecom, media: MediaStore) -> Admin {
+    let settings = AdminSettings {
+        key_overlap: TimeDelta::hours(config.callback.key_overlap_hours.into()),
+        acceptance: config.handover.acceptance,
+        handover_url: config.handover.page_url.clone(),
+        public_url: config.wecom.public_url.trim_end_matches('/').to_owned(),
+    };
+    Admin {
+        pool,
+        vault,
+        apps,
+        wecom,
+        media,
+        settings,
+        guard: Guard::default(),
+        lookups: Lookups::default(),
+        rules: assignment_rules(config),
+        contact_way_life: TimeDelta::days(config.matching.contact_way_days.into()),
+    }
+}
+
+/// Starts what acts by itself, as far as this process is to: housekeeping, erasing and dropping, reconciling, tasks.
+fn acting(
+    config: &Config,
+    options: &PgConnectOptions,
+    acting_pool: &PgPool,
+    admin: &Admin,
+    stopping: &watch::Receiver<bool>,
+) -> Vec<JoinHandle<()>> {
+    let mut started = Vec::new();
+    if config.worker.enabled {
+        let housekeeper = Housekeeper::new(acting_pool.clone(), admin.wecom.clone(), admin.rules.clone());
+        started.push(tokio::spawn(housekeeper.run(stopping.clone())));
+        let eraser = Eraser::new(admin.pool.clone(), admin.media.clone());
+        let keep = retention(config, admin.pool.clone(), admin.media.clone());
+        started.push(tokio::spawn(privacy::work(eraser, keep, stopping.clone())));
+    }
+    if config.sync.enabled {
+        let sync = Sync { pool: acting_pool.clone(), wecom: admin.wecom.clone() };
+        started.push(tokio::spawn(sync::work(sync, sync_settings(config), stopping.clone())));
+    }
+    if config.tasks.enabled {
+        let context = tasks::Context {
+            pool: acting_pool.clone(),
+            wecom: admin.wecom.clone(),
+            media: admin.media.clone(),
+            handover: handover_settings(config),
+        };
+        started.extend(tasks::start(&context, &tasks_settings(config), options, stopping));
+    }
+    started
 }
 
 fn assignment_rules(config: &Config) -> Rules {
@@ -369,7 +390,7 @@ fn tasks_settings(config: &Config) -> tasks::Settings {
 /// fixed there.
 pub fn acting_pool(config: &Config, options: &PgConnectOptions) -> PgPool {
     let options = plans::fixed(options.clone()).options([("statement_timeout", ADMIN_STATEMENT_LIMIT)]);
-    let connections = tasks_settings(config).total() + LANES_SPARE + sync::CONNECTIONS + KEEPERS;
+    let connections = tasks_settings(config).total() + WORKER_POOLS_SPARE + sync::CONNECTIONS + KEEPERS;
     PgPoolOptions::new().max_connections(connections).acquire_timeout(POOL_LIMIT).connect_lazy_with(options)
 }
 

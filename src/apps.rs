@@ -25,6 +25,7 @@ use crate::{
             enterprise_wechat_config::{self, CHANGED, Row},
         },
     },
+    time_limit::{DatabaseFailure, within},
     vault::Vault,
 };
 
@@ -174,14 +175,13 @@ impl Apps {
         }
     }
 
-    async fn listen(&self) -> sqlx::Result<()> {
+    async fn listen(&self) -> Result<(), DatabaseFailure> {
         let mut listener = PgListener::connect_with(&self.pool).await?;
         listener.listen(CHANGED).await?;
         loop {
-            let refreshed = tokio::time::timeout(REFRESH_LIMIT, self.refresh()).await;
-            refreshed.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
-            let written = tokio::time::timeout(REFRESH_LIMIT, self.write_previous()).await;
-            if let Err(error) = written.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+            within(REFRESH_LIMIT, "reading the apps' configuration", self.refresh()).await?;
+            let written = within(REFRESH_LIMIT, "counting uses of previous callback keys", self.write_previous()).await;
+            if let Err(error) = written {
                 tracing::warn!(error = %error, "how often previous callback keys are used cannot be written down yet");
             }
             if let Ok(told) = tokio::time::timeout(POLL_EVERY, listener.recv()).await {

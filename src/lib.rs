@@ -69,3 +69,5 @@ pub mod document;
 pub mod repair;
 
 pub mod ids;
+
+pub mod time_limit;

@@ -47,13 +47,13 @@ pub enum StoreError {
 pub struct MediaStore(Arc<Inner>);
 
 struct Inner {
-    place: Place,
+    kind: StoreKind,
     /// Opened when it is first needed: a process that fetches nothing needs no folder.
     opened: OnceCell<Arc<dyn ObjectStore>>,
     bytes_max: u64,
 }
 
-enum Place {
+enum StoreKind {
     Folder(PathBuf),
     Bucket(Arc<dyn ObjectStore>),
 }
@@ -102,16 +102,16 @@ impl Name {
 impl MediaStore {
     /// A store at a folder, or at `s3://bucket/prefix` with what the environment says about S3.
     pub fn new(location: &Path, bytes_max: u64) -> Result<Self, StoreError> {
-        let place = match location.to_str().and_then(|it| it.strip_prefix("s3://")) {
-            Some(bucket) => Place::Bucket(open_bucket(bucket)?),
-            None => Place::Folder(location.to_owned()),
+        let kind = match location.to_str().and_then(|it| it.strip_prefix("s3://")) {
+            Some(bucket) => StoreKind::Bucket(open_bucket(bucket)?),
+            None => StoreKind::Folder(location.to_owned()),
         };
-        Ok(Self(Arc::new(Inner { place, opened: OnceCell::new(), bytes_max })))
+        Ok(Self(Arc::new(Inner { kind, opened: OnceCell::new(), bytes_max })))
     }
 
     /// Whether it is a folder of this machine.
     pub fn is_folder(&self) -> bool {
-        matches!(self.0.place, Place::Folder(_))
+        matches!(self.0.kind, StoreKind::Folder(_))
     }
 
     /// How large a file may be.
@@ -197,9 +197,9 @@ impl MediaStore {
     }
 
     async fn store(&self) -> Result<Arc<dyn ObjectStore>, StoreError> {
-        let store = self.0.opened.get_or_try_init(async || match &self.0.place {
-            Place::Bucket(store) => Ok(store.clone()),
-            Place::Folder(folder) => open_folder(folder).await,
+        let store = self.0.opened.get_or_try_init(async || match &self.0.kind {
+            StoreKind::Bucket(store) => Ok(store.clone()),
+            StoreKind::Folder(folder) => open_folder(folder).await,
         });
         store.await.cloned()
     }

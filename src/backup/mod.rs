@@ -3,7 +3,7 @@
 //! `make` has pg_dump write the database as it is at one moment, adds the files of the media store, and puts both
 //! through `seal` into a file that appears under its name only when it is whole and on disk. `restore` reads such a
 //! file, into a scratch database to see whether it can be trusted, or into an empty one to live on. `work` makes
-//! backups when they are due, `standing` says how old the last one is. It refuses to know what the tables mean.
+//! backups when they are due, `status` says how old the last one is. It refuses to know what the tables mean.
 
 mod error;
 
@@ -21,7 +21,7 @@ mod restore;
 
 mod schedule;
 
-mod standing;
+mod status;
 
 mod work;
 
@@ -30,5 +30,5 @@ pub use error::BackupError;
 pub use make::{Backups, Made, Settings};
 pub use restore::{Restore, Restored};
 pub use schedule::Schedule;
-pub use standing::{said, watch};
+pub use status::{said, watch};
 pub use work::{run_due, run_due_now, work};

@@ -50,9 +50,9 @@ const SUM_BYTES: usize = 32;
 /// How much is read at once to compare the checksum.
 const READ_BYTES: usize = 1 << 20;
 
-/// Where a chunk stands. The key check is sealed like one, in a place where none can be.
+/// Where a chunk stands. The key check is sealed like one, in a position where none can be.
 #[derive(Debug, Clone, Copy)]
-enum Place {
+enum ChunkPosition {
     Check,
     Chunk(u64),
     Last(u64),
@@ -98,7 +98,7 @@ impl Writer {
             hash: Sha256::new(),
             bytes: 0,
         };
-        let check = writer.sealed(Place::Check, &[])?;
+        let check = writer.sealed(ChunkPosition::Check, &[])?;
         writer.put(&head).await?;
         writer.put(&check).await?;
         Ok(writer)
@@ -109,7 +109,7 @@ impl Writer {
         while !bytes.is_empty() {
             // A full chunk waits until there is more: which one is the last is only known then.
             if self.waiting.len() == CHUNK_BYTES {
-                let chunk = self.sealed(Place::Chunk(self.chunks), &self.waiting)?;
+                let chunk = self.sealed(ChunkPosition::Chunk(self.chunks), &self.waiting)?;
                 self.put(&chunk).await?;
                 self.waiting.clear();
                 self.chunks += 1;
@@ -123,7 +123,7 @@ impl Writer {
 
     /// Writes what waits and the checksum, and waits for the disk; returns the file's length and SHA-256.
     pub(super) async fn finish(mut self) -> Result<(u64, [u8; 32]), BackupError> {
-        let chunk = self.sealed(Place::Last(self.chunks), &self.waiting)?;
+        let chunk = self.sealed(ChunkPosition::Last(self.chunks), &self.waiting)?;
         self.put(&chunk).await?;
         let sum: [u8; SUM_BYTES] = self.hash.clone().finalize().into();
         self.put(&sum).await?;
@@ -132,8 +132,8 @@ impl Writer {
         Ok((self.bytes, self.hash.finalize().into()))
     }
 
-    fn sealed(&self, place: Place, plain: &[u8]) -> Result<Vec<u8>, BackupError> {
-        let sealed = self.cipher.encrypt(&nonce(place), Payload { msg: plain, aad: &self.head });
+    fn sealed(&self, position: ChunkPosition, plain: &[u8]) -> Result<Vec<u8>, BackupError> {
+        let sealed = self.cipher.encrypt(&nonce(position), Payload { msg: plain, aad: &self.head });
         sealed.map_err(|_| BackupError::Altered { path: self.path.clone(), what: "cannot be sealed".to_owned() })
     }
 
@@ -170,7 +170,7 @@ impl Reader {
         let id = u32::from_be_bytes(*id);
         let cipher = cipher(path, vault, id, salt)?;
         let other = |_| BackupError::OtherKey { path: path.to_owned(), id };
-        cipher.decrypt(&nonce(Place::Check), Payload { msg: check, aad: &named }).map_err(other)?;
+        cipher.decrypt(&nonce(ChunkPosition::Check), Payload { msg: check, aad: &named }).map_err(other)?;
         file.seek(std::io::SeekFrom::Start(HEAD_BYTES as u64)).await.map_err(at(path))?;
         let left = length - (HEAD_BYTES + SUM_BYTES) as u64;
         Ok(Self { path: path.to_owned(), file, cipher, head: named, chunks: 0, left })
@@ -188,13 +188,13 @@ impl Reader {
         }
         let full = (CHUNK_BYTES + TAG_BYTES) as u64;
         let number = self.chunks;
-        let place = if self.left > full { Place::Chunk(number) } else { Place::Last(number) };
+        let position = if self.left > full { ChunkPosition::Chunk(number) } else { ChunkPosition::Last(number) };
         let length = self.left.min(full);
         let mut sealed = vec![0; usize::try_from(length).unwrap_or(CHUNK_BYTES + TAG_BYTES)];
         self.file.read_exact(&mut sealed).await.map_err(at(&self.path))?;
         self.left -= length;
         self.chunks += 1;
-        let opened = self.cipher.decrypt(&nonce(place), Payload { msg: &sealed, aad: &self.head });
+        let opened = self.cipher.decrypt(&nonce(position), Payload { msg: &sealed, aad: &self.head });
         let what = || format!("chunk {number} does not open");
         opened.map(Some).map_err(|_| BackupError::Altered { path: self.path.clone(), what: what() })
     }
@@ -217,11 +217,11 @@ fn cipher(path: &Path, vault: &Vault, id: u32, salt: &[u8]) -> Result<Aes256Gcm,
 }
 
 /// The key seals this file alone, so that no two places share a nonce.
-fn nonce(place: Place) -> Nonce<aes_gcm::aead::consts::U12> {
-    let (number, kind) = match place {
-        Place::Chunk(number) => (number, 0),
-        Place::Last(number) => (number, 1),
-        Place::Check => (0, 2),
+fn nonce(position: ChunkPosition) -> Nonce<aes_gcm::aead::consts::U12> {
+    let (number, kind) = match position {
+        ChunkPosition::Chunk(number) => (number, 0),
+        ChunkPosition::Last(number) => (number, 1),
+        ChunkPosition::Check => (0, 2),
     };
     let mut nonce = [0; 12];
     let (front, back) = nonce.split_at_mut(8);

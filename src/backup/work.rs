@@ -18,7 +18,7 @@ const RETRY_AFTER: TimeDelta = TimeDelta::minutes(10);
 pub async fn work(backups: Backups, schedule: Schedule, mut stopping: watch::Receiver<bool>) {
     while !*stopping.borrow() {
         tokio::select! {
-            () = turn(&backups, &schedule) => {}
+            () = make_due_backup(&backups, &schedule) => {}
             _ = stopping.wait_for(|stop| *stop) => return,
         }
         tokio::select! {
@@ -53,7 +53,7 @@ pub async fn run_due_now(backups: &Backups, schedule: &Schedule) -> Result<Optio
     run_due(backups, schedule, backups.now().await?).await
 }
 
-async fn turn(backups: &Backups, schedule: &Schedule) {
+async fn make_due_backup(backups: &Backups, schedule: &Schedule) {
     match run_due_now(backups, schedule).await {
         Ok(Some(made)) => {
             tracing::info!(file = %made.file.display(), bytes = made.bytes, rows = made.rows, "a backup is made");

@@ -20,6 +20,8 @@ pub mod register;
 
 pub mod notice;
 
+pub mod payload;
+
 pub mod task;
 
 pub mod transfer;
@@ -29,6 +31,7 @@ pub mod tombstone;
 pub use contact::{Contact, ContactStatus};
 pub use member::{Member, Named, Rename};
 pub use notice::Notice;
+pub use payload::{FetchMediaPayload, Payload, WelcomePayload};
 pub use record::{ContactType, Record};
 pub use register::Register;
 pub use task::{Task, TaskKind};

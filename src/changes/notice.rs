@@ -1,9 +1,9 @@
 //! What a staff member is told in WeCom about a work order, as the payload of a `notify_staff` task.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::Task;
+use super::{Payload, Task};
 use crate::ids::UserId;
 
 /// How many characters of a title WeCom shows.
@@ -16,21 +16,28 @@ const DESC_CHARS_MAX: usize = 30;
 const VALUE_CHARS_MAX: usize = 26;
 
 /// A card for a staff member.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// Whom it is for.
-    pub wechat_userid: UserId,
-    /// What it is about.
-    pub title: String,
-    /// A line below.
+    /// A line below the title.
+    #[serde(default)]
     pub desc: String,
     /// Names and values.
+    #[serde(default)]
     pub lines: Vec<(String, String)>,
+    /// What it is about.
+    pub title: String,
     /// The page that it opens; empty if there is none.
     pub url: String,
+    /// Whom it is for.
+    pub wechat_userid: UserId,
 }
 
+impl Payload for Notice {}
+
 impl Notice {
+    /// The field that holds whom it is for, for statements that look for it.
+    pub const TOLD: &str = "wechat_userid";
+
     /// A notice, with as much of each text as WeCom shows.
     pub fn new(user: UserId, title: &str, desc: &str, url: String) -> Self {
         let (title, desc) = (shortened(title, TITLE_CHARS_MAX), shortened(desc, DESC_CHARS_MAX));
@@ -48,8 +55,7 @@ impl Notice {
 
     /// The task that sends it, as this app.
     pub fn task(&self, app_id: i32, due_at: DateTime<Utc>) -> Task {
-        let payload = serde_json::json!(self).to_string();
-        Task { app_id, payload: Some(payload), due_at, deadline: None, marks: 1 }
+        Task { app_id, payload: Some(self.to_text()), due_at, deadline: None, marks: 1 }
     }
 }
 

@@ -54,7 +54,9 @@ pub struct Record {
     pub contact_type: ContactType,
     /// WeCom's name of the event, for [`ContactType::Event`].
     pub event: Option<String>,
-    /// The words, or a summary in words.
+    /// A transfer took the customer away from the member. WeCom has one event name for this and for a deletion.
+    pub by_transfer: bool,
+    /// The words, or a summary in words. For people alone: nothing is counted by it.
     pub content: String,
     /// WeCom's id of the picture, sound or film; downloadable for three days.
     pub media_id: Option<String>,
@@ -75,6 +77,7 @@ impl Record {
             sender,
             contact_type,
             event: None,
+            by_transfer: false,
             content,
             media_id: None,
             arrived_at: None,

@@ -6,9 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
 
-use super::{Changes, Contact, Register, Task, TaskKind};
+use super::{Changes, Contact, Payload, Register, Task, TaskKind, WelcomePayload};
 use crate::ids::{CorpId, ExternalUserId};
 
 /// Somebody who was erased.
@@ -22,12 +21,6 @@ pub struct Tombstone {
 
 /// A person outside, and the corp that knows them.
 pub type Person = (CorpId, ExternalUserId);
-
-/// As much of a greeting's payload as tells whom it is for.
-#[derive(Deserialize)]
-struct Greeted {
-    external_userid: ExternalUserId,
-}
 
 impl Tombstone {
     /// Whether what is said of this time stays out.
@@ -110,7 +103,7 @@ fn after<T>(register: &mut Option<Register<T>>, at: DateTime<Utc>) {
 fn about(kind: TaskKind, subject: &str, task: &Task) -> Option<ExternalUserId> {
     match kind {
         TaskKind::RefreshContact => Some(ExternalUserId::from(subject)),
-        TaskKind::Welcome => Some(serde_json::from_str::<Greeted>(task.payload.as_deref()?).ok()?.external_userid),
+        TaskKind::Welcome => Some(WelcomePayload::read(task.payload.as_deref()).ok()?.external_userid),
         _ => None,
     }
 }
@@ -166,7 +159,8 @@ mod tests {
         let (corp, customer) = person();
         let task = Task { app_id: 1, payload: None, due_at: at(1), deadline: None, marks: 1 };
         changes.tasks.insert((corp.clone(), TaskKind::RefreshContact, customer.0.clone()), task.clone());
-        let greeting = Task { payload: Some(r#"{"external_userid":"wmX","state":null}"#.to_owned()), ..task.clone() };
+        let payload = r#"{"external_userid":"wmX","state":null,"wechat_userid":"ann"}"#.to_owned();
+        let greeting = Task { payload: Some(payload), ..task.clone() };
         changes.tasks.insert((corp.clone(), TaskKind::Welcome, "CODE".to_owned()), greeting);
         changes.tasks.insert((corp, TaskKind::RefreshMember, "ann".to_owned()), task);
         assert_eq!(changes.people(), [person()].into());

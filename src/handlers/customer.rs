@@ -1,10 +1,11 @@
 //! Customers: met, edited, lost, handed over.
 
 use chrono::TimeDelta;
-use serde_json::json;
 
 use crate::{
-    changes::{Changes, ContactStatus, ContactType, Record, Source, Task, TaskKind, TransferFail},
+    changes::{
+        Changes, ContactStatus, ContactType, Payload, Record, Source, Task, TaskKind, TransferFail, WelcomePayload,
+    },
     event::{
         ArchiveConsented, CustomerAdded, CustomerDeleted, CustomerEdited, CustomerLost, FailReason, TransferFailed,
     },
@@ -37,17 +38,19 @@ pub fn added(source: &Source, name: &str, it: &CustomerAdded, changes: &mut Chan
     }
     let how = if it.half { "客户单方添加员工(待员工确认)" } else { "成为联系人" };
     let content = it.state.as_ref().map_or_else(|| how.to_owned(), |state| format!("{how},渠道 {state}"));
-    changes.record(source, turn(name, &it.user, &it.customer, content));
+    changes.record(source, relation_record(name, &it.user, &it.customer, content));
     refresh(source, &it.customer, changes);
     if let Some(code) = &it.welcome_code {
-        let payload = json!({
-            "external_userid": it.customer, "wechat_userid": it.user, "state": it.state,
-            // Which callback it was, so that its greeting can be timed.
-            "event_s": source.key.event_at.timestamp(), "hash": hex::encode(source.key.hash),
-        });
+        let payload = WelcomePayload {
+            event_s: source.key.event_at.timestamp(),
+            external_userid: it.customer.clone(),
+            hash: hex::encode(source.key.hash),
+            state: it.state.clone(),
+            wechat_userid: it.user.clone(),
+        };
         let task = Task {
             app_id: source.key.app_id,
-            payload: Some(payload.to_string()),
+            payload: Some(payload.to_text()),
             due_at: source.counts_from(),
             deadline: Some(source.counts_from() + WELCOME_CODE_LIFE),
             marks: 1,
@@ -70,13 +73,14 @@ pub fn deleted(source: &Source, name: &str, it: &CustomerDeleted, changes: &mut 
         false => (ContactStatus::DeletedByMember, "员工删除了客户"),
     };
     ended(source, &it.user, &it.customer, status, changes);
-    changes.record(source, turn(name, &it.user, &it.customer, content.to_owned()));
+    let record = relation_record(name, &it.user, &it.customer, content.to_owned());
+    changes.record(source, Record { by_transfer: it.by_transfer, ..record });
 }
 
 /// A customer deleted a member.
 pub fn lost(source: &Source, name: &str, it: &CustomerLost, changes: &mut Changes) {
     ended(source, &it.user, &it.customer, ContactStatus::Lost, changes);
-    changes.record(source, turn(name, &it.user, &it.customer, "客户删除了员工".to_owned()));
+    changes.record(source, relation_record(name, &it.user, &it.customer, "客户删除了员工".to_owned()));
 }
 
 /// A transfer ended without success. The event names the member who should have taken over, not the one before, so
@@ -87,7 +91,7 @@ pub fn transfer_failed(source: &Source, name: &str, it: &TransferFailed, changes
         FailReason::LimitExceeded => "接替员工的客户数已达上限",
         FailReason::Other(other) => other,
     };
-    changes.record(source, turn(name, &it.user, &it.customer, format!("转接失败:{why}")));
+    changes.record(source, relation_record(name, &it.user, &it.customer, format!("转接失败:{why}")));
     changes.transfer_fails.insert(TransferFail {
         corpid: source.corpid.clone(),
         user: it.user.clone(),
@@ -99,7 +103,7 @@ pub fn transfer_failed(source: &Source, name: &str, it: &TransferFailed, changes
 
 /// A customer agreed that the conversation is archived.
 pub fn archive_consented(source: &Source, name: &str, it: &ArchiveConsented, changes: &mut Changes) {
-    changes.record(source, turn(name, &it.user, &it.customer, "客户同意会话存档".to_owned()));
+    changes.record(source, relation_record(name, &it.user, &it.customer, "客户同意会话存档".to_owned()));
 }
 
 fn ended(source: &Source, user: &UserId, customer: &ExternalUserId, status: ContactStatus, changes: &mut Changes) {
@@ -119,8 +123,8 @@ fn refresh(source: &Source, customer: &ExternalUserId, changes: &mut Changes) {
     changes.task(source, TaskKind::RefreshContact, customer.as_str(), task);
 }
 
-/// A turn in the relation, as a record.
-fn turn(name: &str, user: &UserId, customer: &ExternalUserId, content: String) -> Record {
+/// A record of what became of a relation.
+fn relation_record(name: &str, user: &UserId, customer: &ExternalUserId, content: String) -> Record {
     Record {
         customer: Some(customer.clone()),
         user: Some(user.clone()),

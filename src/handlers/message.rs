@@ -1,10 +1,9 @@
 //! Messages that reach an app: from members, and from customers where a channel lets them.
 
 use chrono::TimeDelta;
-use serde_json::json;
 
 use crate::{
-    changes::{Changes, ContactType, Record, Source, Task, TaskKind},
+    changes::{Changes, ContactType, FetchMediaPayload, Payload, Record, Source, Task, TaskKind},
     event::{Message, MessageBody},
     ids::{ExternalUserId, UserId},
 };
@@ -33,10 +32,10 @@ pub fn received(source: &Source, it: &Message, changes: &mut Changes) {
 
 /// WeCom keeps what a message holds for three days, so it is fetched while it is there.
 fn fetch(source: &Source, media_id: &str, changes: &mut Changes) {
-    let record = json!({ "contact_time": source.at(), "id": source.key.record_id() });
+    let payload = FetchMediaPayload { contact_time: source.at(), id: Some(source.key.record_id()) };
     let task = Task {
         app_id: source.key.app_id,
-        payload: Some(record.to_string()),
+        payload: Some(payload.to_text()),
         due_at: source.counts_from(),
         deadline: source.counts_from().checked_add_signed(MEDIA_LIFE),
         marks: 1,

@@ -8,8 +8,8 @@ use super::item::Fact;
 /// What a code means for an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Said {
-    /// It is an ordinary turn.
-    Turn(Fact),
+    /// The item is told this fact.
+    Told(Fact),
     /// Not now: it is tried again later.
     Later,
 }
@@ -18,13 +18,13 @@ pub(super) enum Said {
 pub(super) fn of_customer(code: i64) -> Said {
     match code {
         // 40129 and 40100: a transfer of theirs is under way, perhaps ours whose answer nobody saw.
-        0 | 40129 | 40100 => Said::Turn(Fact::Accepted),
-        40099 => Said::Turn(Fact::SuccessorFull),
+        0 | 40129 | 40100 => Said::Told(Fact::Accepted),
+        40099 => Said::Told(Fact::SuccessorFull),
         // Not their customer, or not any more.
-        40096 | 40131 | 84061 => Said::Turn(Fact::NoLongerTheirs),
+        40096 | 40131 | 84061 => Said::Told(Fact::NoLongerTheirs),
         // WeCom's directory has not noticed yet that they left; or the member is busy; or WeCom is.
         40097 | 45035 | 45033 | 45009 | -1 => Said::Later,
-        _ => Said::Turn(Fact::GivenUp),
+        _ => Said::Told(Fact::GivenUp),
     }
 }
 
@@ -32,12 +32,12 @@ pub(super) fn of_customer(code: i64) -> Said {
 pub(super) fn of_group(code: i64) -> Said {
     match code {
         // It is being inherited, or was: asking whose it is will tell.
-        0 | 90507 | 90508 | 90504 => Said::Turn(Fact::Accepted),
+        0 | 90507 | 90508 | 90504 => Said::Told(Fact::Accepted),
         // Dissolved, or no group of customers.
-        49008 | 90501 | 90509 | 86003 | 40050 => Said::Turn(Fact::NoLongerTheirs),
+        49008 | 90501 | 90509 | 86003 | 40050 => Said::Told(Fact::NoLongerTheirs),
         // 90500 and 90502: they left, or did not, which the next attempt knows.
         90500 | 90502 | 45035 | 45033 | 45009 | -1 => Said::Later,
-        _ => Said::Turn(Fact::GivenUp),
+        _ => Said::Told(Fact::GivenUp),
     }
 }
 
@@ -93,7 +93,7 @@ mod tests {
     fn no_code_leaves_an_item_that_was_asked_about_where_it_was() {
         for code in (-10..100_000).step_by(1) {
             for said in [of_customer(code), of_group(code)] {
-                if let Said::Turn(fact) = said {
+                if let Said::Told(fact) = said {
                     assert!(ItemState::Calling.after(fact).is_some(), "{code}: {fact:?}");
                 }
             }

@@ -12,7 +12,7 @@ use super::{
     item::{Fact, ItemState},
     schedule,
     state::HandoverState,
-    turn::{By, WECOM, WECOMD, settle, turn, turn_all},
+    transition::{By, WECOM, WECOMD, settle, transition, transition_all},
 };
 use crate::{
     changes::{Changes, ContactStatus, Task, TaskKind},
@@ -102,10 +102,10 @@ impl<'a> Driver<'a> {
             let states = [ItemState::Open, ItemState::Planned].map(|it| it.as_str().to_owned());
             let items = handover::in_states(conn, self.id, &states).await?;
             let actor = handover.cancelled_by.as_deref().unwrap_or(WECOMD);
-            turn_all(conn, Fact::CalledOff, &items, By { actor, cause: "交接已取消" }).await?;
+            transition_all(conn, Fact::CalledOff, &items, By { actor, cause: "交接已取消" }).await?;
         }
         let gone = handover::no_longer_theirs(conn, self.id).await?;
-        turn_all(conn, Fact::NoLongerTheirs, &gone, GONE).await?;
+        transition_all(conn, Fact::NoLongerTheirs, &gone, GONE).await?;
         self.fold_events(conn).await?;
         let came = handover::taken_over(conn, self.id).await?;
         let by = By { actor: WECOM, cause: "客户已添加接替员工(企业分配)" };
@@ -128,7 +128,7 @@ impl<'a> Driver<'a> {
             let Some(fact) = code::of_event(&fail.reason) else { continue };
             let reason = code::reason(fact).map(str::to_owned);
             let heard = Heard { item: fail.item, reason, ..Heard::default() };
-            turn(conn, fact, &[heard], By { actor: WECOM, cause: "transfer_fail" }).await?;
+            transition(conn, fact, &[heard], By { actor: WECOM, cause: "transfer_fail" }).await?;
         }
         Ok(())
     }
@@ -141,7 +141,7 @@ impl<'a> Driver<'a> {
         heard: &[Heard],
         by: By<'_>,
     ) -> sqlx::Result<()> {
-        let done = turn(conn, Fact::HandedOver, heard, by).await?;
+        let done = transition(conn, Fact::HandedOver, heard, by).await?;
         let moved = handover::moved(conn, &done).await?;
         let now = tables::now(conn).await?;
         let mut changes = Changes::default();
@@ -188,7 +188,7 @@ impl<'a> Driver<'a> {
             let conn = &mut *transaction;
             // Somebody else may have taken an order since the look.
             let gone = handover::no_longer_theirs(conn, self.id).await?;
-            turn_all(conn, Fact::NoLongerTheirs, &gone, GONE).await?;
+            transition_all(conn, Fact::NoLongerTheirs, &gone, GONE).await?;
             let items = handover::planned(conn, self.id, "order", &tried, ORDERS_MAX).await?;
             if items.is_empty() {
                 return Ok(transaction.commit().await?);
@@ -203,12 +203,12 @@ impl<'a> Driver<'a> {
                 let (Some(order), Some(staff)) = (order, staff) else {
                     let heard =
                         Heard { item: item.id, reason: Some("接替员工未绑定".to_owned()), ..Heard::default() };
-                    turn(conn, Fact::GivenUp, &[heard], By { actor: WECOMD, cause: "工单无法交接" }).await?;
+                    transition(conn, Fact::GivenUp, &[heard], By { actor: WECOMD, cause: "工单无法交接" }).await?;
                     continue;
                 };
                 let actor = handover.submitted_by.as_deref().unwrap_or(WECOMD);
                 work_order::assign(conn, &order, &staff, actor, Some("工作交接")).await?;
-                turn_all(conn, Fact::HandedOver, &[item.id], By { actor, cause: "工单已转给接替员工" }).await?;
+                transition_all(conn, Fact::HandedOver, &[item.id], By { actor, cause: "工单已转给接替员工" }).await?;
             }
             settle(conn, self.id, By { actor: WECOMD, cause: "工单交接" }).await?;
             transaction.commit().await?;

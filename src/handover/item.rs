@@ -26,7 +26,7 @@ pub enum ItemState {
     Gone,
     /// It cannot be done; the reason says why.
     Failed,
-    /// The handover was called off before WeCom was asked.
+    /// The handover was called off before WeCom was asked, or the customer was erased.
     Cancelled,
 }
 
@@ -59,11 +59,13 @@ pub enum Fact {
     GivenUp,
     /// The handover was called off.
     CalledOff,
+    /// The customer was erased. WeCom may go on with what it has in hand; nobody asks about it any more.
+    CustomerErased,
 }
 
 use Fact::{
-    Accepted, Called, CalledOff, Chosen, CustomerRefused, Dropped, GivenUp, HandedOver, NoLongerTheirs, NotDone,
-    SuccessorFull, Unanswered,
+    Accepted, Called, CalledOff, Chosen, CustomerErased, CustomerRefused, Dropped, GivenUp, HandedOver, NoLongerTheirs,
+    NotDone, SuccessorFull, Unanswered,
 };
 
 impl ItemState {
@@ -101,7 +103,7 @@ impl ItemState {
 
 impl Fact {
     /// Every fact.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Chosen,
         Dropped,
         Called,
@@ -114,10 +116,11 @@ impl Fact {
         NoLongerTheirs,
         GivenUp,
         CalledOff,
+        CustomerErased,
     ];
 
     /// From which states it leads where. Anywhere else it changes nothing: an end stays, whatever is heard later.
-    fn turn(self) -> (&'static [ItemState], ItemState) {
+    fn transition(self) -> (&'static [ItemState], ItemState) {
         match self {
             Chosen => (&[Open, Planned], Planned),
             Dropped => (&[Planned], Open),
@@ -131,17 +134,18 @@ impl Fact {
             NoLongerTheirs => (&[Open, Planned, Calling, Waiting, Overdue], Gone),
             GivenUp => (&[Open, Planned, Calling, Waiting, Overdue], Failed),
             CalledOff => (&[Open, Planned], Cancelled),
+            CustomerErased => (&[Open, Planned, Calling, Waiting, Overdue], Cancelled),
         }
     }
 
     /// The states in which it means something.
     pub fn from(self) -> &'static [ItemState] {
-        self.turn().0
+        self.transition().0
     }
 
     /// Where it leads.
     pub fn to(self) -> ItemState {
-        self.turn().1
+        self.transition().1
     }
 }
 
@@ -163,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_pair_of_a_state_and_a_fact_is_a_turn_or_changes_nothing() {
+    fn every_pair_of_a_state_and_a_fact_is_a_transition_or_changes_nothing() {
         let rows = Fact::ALL.map(|fact| {
             let row: String =
                 ItemState::ALL.iter().map(|state| if state.after(fact).is_some() { 'x' } else { '.' }).collect();
@@ -182,6 +186,7 @@ mod tests {
         xxxxx...... NoLongerTheirs → gone
         xxxxx...... GivenUp → failed
         xx......... CalledOff → cancelled
+        xxxxx...... CustomerErased → cancelled
         ");
     }
 

@@ -3,7 +3,7 @@
 //! What each state means and what may follow stands in `item` and `state`, what WeCom's codes mean in `code`, all of it
 //! pure. What WeCom does not decide in time is overdue: asked about once a day, until it does, or a person does.
 //!
-//! `turn` is the only way to another state. `drive` does the next thing that is due for one handover; a task of
+//! `transition` is the only way to another state. `drive` does the next thing that is due for one handover; a task of
 //! that kind and number runs it, so nobody else drives the same handover meanwhile. It may be killed anywhere: a call is
 //! committed before it is made, and one whose answer nobody saw is asked about before anything is sent again.
 
@@ -23,7 +23,7 @@ pub mod state;
 
 mod submit;
 
-pub mod turn;
+pub mod transition;
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ use super::{
     drive::{Driver, Trouble, by_pair, flow},
     item::{Fact, ItemState},
     schedule::{OVERDUE_AFTER, is_overdue, overdue_pause},
-    turn::{By, WECOM, WECOMD, settle, turn, turn_all},
+    transition::{By, WECOM, WECOMD, settle, transition, transition_all},
 };
 use crate::{
     ids::UserId,
@@ -178,10 +178,10 @@ impl Driver<'_> {
             match fact {
                 Fact::HandedOver => self.hand_over(conn, handover, &heard, by).await?,
                 Fact::Accepted => {
-                    turn(conn, fact, &heard, by).await?;
+                    transition(conn, fact, &heard, by).await?;
                     handover::expect(conn, &heard).await?;
                 }
-                _ => drop(turn(conn, fact, &heard, by).await?),
+                _ => drop(transition(conn, fact, &heard, by).await?),
             }
         }
         overdue(conn, &late, by.cause).await?;
@@ -225,7 +225,7 @@ impl Driver<'_> {
         let conn = &mut *transaction;
         let by = By { actor: if asked == Asked::Waiting { WECOM } else { WECOMD }, cause: "groupchat/get" };
         for (fact, items) in facts {
-            turn_all(conn, fact, &items, by).await?;
+            transition_all(conn, fact, &items, by).await?;
         }
         settle(conn, self.id, by).await?;
         transaction.commit().await?;
@@ -256,7 +256,7 @@ enum Asked {
 
 /// These are overdue from now on. Those that were already keep what WeCom said last.
 async fn overdue(conn: &mut PgConnection, late: &[Heard], cause: &str) -> sqlx::Result<()> {
-    turn(conn, Fact::Unanswered, late, By { actor: WECOMD, cause }).await?;
+    transition(conn, Fact::Unanswered, late, By { actor: WECOMD, cause }).await?;
     handover::note(conn, late).await
 }
 

@@ -25,7 +25,7 @@ use HandoverState::{Cancelled, Detected, Done, Notified, Planned, Submitted, Wai
 
 /// What a handover's state follows from. Of each item, only the last round counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct HandoverProgress {
     /// How many items nobody has been chosen for.
     pub open: i64,
     /// How many have a successor.
@@ -44,7 +44,7 @@ pub struct Standing {
     pub cancelled: bool,
 }
 
-impl Standing {
+impl HandoverProgress {
     /// Counts an item.
     pub fn count(&mut self, state: ItemState, items: i64) {
         match state {
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_handover_goes_its_way_step_by_step() {
-        let mut now = Standing::default();
+        let mut now = HandoverProgress::default();
         assert_eq!(now.state(), Detected);
         now.count(ItemState::Open, 2);
         assert_eq!(now.state(), Detected);
@@ -123,27 +123,28 @@ mod tests {
 
     #[test]
     fn what_wecom_has_in_hand_is_waited_for_even_if_the_rest_is_called_off() {
-        let now = Standing { waiting: 1, ended: 3, submitted: true, cancelled: true, ..Standing::default() };
+        let now =
+            HandoverProgress { waiting: 1, ended: 3, submitted: true, cancelled: true, ..HandoverProgress::default() };
         assert_eq!(now.state(), Waiting);
-        assert_eq!(Standing { waiting: 0, ..now }.state(), Cancelled);
+        assert_eq!(HandoverProgress { waiting: 0, ..now }.state(), Cancelled);
     }
 
     #[test]
     fn what_is_overdue_keeps_a_handover_from_being_done() {
-        let mut now = Standing { ended: 3, submitted: true, ..Standing::default() };
+        let mut now = HandoverProgress { ended: 3, submitted: true, ..HandoverProgress::default() };
         now.count(ItemState::Overdue, 1);
         assert_eq!(now.state(), Waiting);
-        assert_eq!(Standing { cancelled: true, ..now }.state(), Waiting, "a person may still give it up");
+        assert_eq!(HandoverProgress { cancelled: true, ..now }.state(), Waiting, "a person may still give it up");
     }
 
     #[test]
     fn somebody_without_customers_is_done_once_that_is_said() {
-        assert_eq!(Standing { submitted: true, ..Standing::default() }.state(), Done);
+        assert_eq!(HandoverProgress { submitted: true, ..HandoverProgress::default() }.state(), Done);
     }
 
     #[test]
     fn what_nobody_was_chosen_for_keeps_it_from_being_done() {
-        let now = Standing { open: 1, ended: 9, submitted: true, ..Standing::default() };
+        let now = HandoverProgress { open: 1, ended: 9, submitted: true, ..HandoverProgress::default() };
         assert_eq!(now.state(), Detected);
     }
 }

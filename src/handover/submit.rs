@@ -9,7 +9,7 @@ use super::{
     code::{self, Said},
     drive::{Driver, Trouble, flow},
     item::Fact,
-    turn::{By, WECOM, WECOMD, settle, turn, turn_all},
+    transition::{By, WECOM, WECOMD, settle, transition, transition_all},
 };
 use crate::{
     ids::ExternalUserId,
@@ -127,7 +127,7 @@ impl Driver<'_> {
         };
         let call = handover::begin_call(conn, &new).await?;
         let by = By { actor: handover.submitted_by.as_deref().unwrap_or(WECOMD), cause: "提交企业微信" };
-        turn_all(conn, Fact::Called, &ids, by).await?;
+        transition_all(conn, Fact::Called, &ids, by).await?;
         handover::poll_afresh(conn, self.id).await?;
         settle(conn, self.id, by).await?;
         transaction.commit().await?;
@@ -151,7 +151,7 @@ impl Driver<'_> {
         for item in &chunk.items {
             let Some(code) = said.get(&item.subject).copied().or(otherwise) else { continue };
             let fact = match meaning(code) {
-                Said::Turn(fact) => fact,
+                Said::Told(fact) => fact,
                 Said::Later if item.attempts + 1 >= ATTEMPTS_MAX => Fact::GivenUp,
                 Said::Later => {
                     left = true;
@@ -170,7 +170,7 @@ impl Driver<'_> {
         }
         let by = By { actor: WECOM, cause: "提交结果" };
         for (fact, heard) in heard {
-            turn(conn, fact, &heard, by).await?;
+            transition(conn, fact, &heard, by).await?;
         }
         if chunk.kind == CUSTOMER {
             self.let_go(conn, handover, &gone).await?;
@@ -201,7 +201,7 @@ impl Driver<'_> {
         };
         let heard: Vec<_> = chunk.items.iter().map(hear).collect();
         let by = By { actor: WECOM, cause: "企业微信拒绝了请求" };
-        turn(conn, fact, &heard, by).await?;
+        transition(conn, fact, &heard, by).await?;
         handover::answer(conn, chunk.call, outcome, error.errcode).await?;
         settle(conn, self.id, by).await?;
         transaction.commit().await?;

@@ -7,7 +7,10 @@ use std::{collections::BTreeSet, time::Duration};
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::watch;
 
-use crate::tables::upkeep::partition_upkeep::{self, Calendar, INBOX, RECORDS, Reach, Upkeep};
+use crate::{
+    tables::upkeep::partition_upkeep::{self, Calendar, INBOX, RECORDS, Reach, Upkeep},
+    time_limit::{DatabaseFailure, within},
+};
 
 /// How often to look.
 const EVERY: Duration = Duration::from_secs(60);
@@ -49,9 +52,9 @@ pub async fn work(options: PgConnectOptions, mut stopping: watch::Receiver<bool>
 }
 
 /// `put_off` are the partitions that are known to be put off: each is logged once.
-async fn look(options: &PgConnectOptions, reach: Reach, put_off: &mut BTreeSet<String>) -> sqlx::Result<()> {
+async fn look(options: &PgConnectOptions, reach: Reach, put_off: &mut BTreeSet<String>) -> Result<(), DatabaseFailure> {
     let connect = PgConnection::connect_with(options);
-    let mut conn = tokio::time::timeout(CONNECT_LIMIT, connect).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+    let mut conn = within(CONNECT_LIMIT, "connecting to the database", connect).await?;
     let mut still = BTreeSet::new();
     for calendar in [&INBOX, &RECORDS] {
         let Some(upkeep) = partition_upkeep::look(&mut conn, calendar, reach).await? else { continue };
@@ -59,7 +62,7 @@ async fn look(options: &PgConnectOptions, reach: Reach, put_off: &mut BTreeSet<S
         still.extend(upkeep.put_off);
     }
     *put_off = still;
-    conn.close().await
+    Ok(conn.close().await?)
 }
 
 fn report(calendar: &Calendar, upkeep: &Upkeep, known: &BTreeSet<String>) {

@@ -12,10 +12,11 @@ use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Standing, Wake, event_time, is_crossing, is_refusal,
+    CommitStatus, Wake, event_time, is_crossing, is_refusal,
     trouble::{is_of_all, sqlstate},
     wake::CHANNEL,
 };
+use crate::time_limit::{DatabaseFailure, within};
 
 /// How many callbacks may wait for the committer. Beyond that a caller waits to be let in, inside its own limit.
 const WAITING_MAX: usize = 4_096;
@@ -64,7 +65,7 @@ struct Waiting {
 #[derive(Clone)]
 pub struct Inbox {
     waiting: mpsc::Sender<Waiting>,
-    standing: Standing,
+    commit_status: CommitStatus,
 }
 
 impl Inbox {
@@ -73,14 +74,14 @@ impl Inbox {
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
         // Whatever the database's default is: an answer means that the disk has it.
         let options = options.options([("statement_timeout", STATEMENT_LIMIT), ("synchronous_commit", "on")]);
-        let standing = Standing::default();
-        let committer = Committer { options, wake, standing: standing.clone(), conn: None, notified: None };
-        (Self { waiting: sender, standing }, tokio::spawn(committer.run(receiver)))
+        let commit_status = CommitStatus::default();
+        let committer = Committer { options, wake, commit_status: commit_status.clone(), conn: None, notified: None };
+        (Self { waiting: sender, commit_status }, tokio::spawn(committer.run(receiver)))
     }
 
     /// How storing goes.
-    pub fn standing(&self) -> Standing {
-        self.standing.clone()
+    pub fn commit_status(&self) -> CommitStatus {
+        self.commit_status.clone()
     }
 
     /// Returns once the callback is committed: new, or a repeat of one that is.
@@ -111,7 +112,7 @@ const KEPT_DAYS: TimeDelta = TimeDelta::days(7);
 struct Committer {
     options: PgConnectOptions,
     wake: Wake,
-    standing: Standing,
+    commit_status: CommitStatus,
     conn: Option<PgConnection>,
     /// When other processes were last told.
     notified: Option<Instant>,
@@ -169,7 +170,7 @@ impl Committer {
         match written {
             Ok(written) => self.stored(group, written),
             // Nothing is gained by trying each, if it cannot be their own fault.
-            Err(error) if group.len() > 1 && is_refusal(&error) && !is_of_all(&error) => {
+            Err(error) if group.len() > 1 && error.is(is_refusal) && !error.is(is_of_all) => {
                 tracing::warn!(
                     error = %error, sqlstate = sqlstate(&error), size = group.len(),
                     "a group was refused; storing one by one"
@@ -189,7 +190,7 @@ impl Committer {
                     any_stored = true;
                     self.stored(vec![one], written);
                 }
-                Err(error) if is_refusal(&error) => {
+                Err(error) if error.is(is_refusal) => {
                     refused.push(one);
                     reason.get_or_insert(error);
                 }
@@ -210,7 +211,7 @@ impl Committer {
     fn stored(&self, group: Vec<Waiting>, written: Written) {
         let Written { new, dropped } = written;
         let duplicates = (group.len() as u64).saturating_sub(new + dropped);
-        self.standing.stored();
+        self.commit_status.stored();
         metrics::counter!("wecomd_callbacks_total", "outcome" => "stored").increment(new);
         metrics::counter!("wecomd_callbacks_total", "outcome" => "duplicate").increment(duplicates);
         metrics::counter!("wecomd_callbacks_total", "outcome" => "dropped_day").increment(dropped);
@@ -220,10 +221,10 @@ impl Committer {
 
     /// One line and one count for all of them, however many they are. `others_stored` says that the database takes
     /// others, so that it is these deliveries' own fault.
-    fn not_stored(&self, group: Vec<Waiting>, error: &sqlx::Error, others_stored: bool) {
+    fn not_stored(&self, group: Vec<Waiting>, error: &DatabaseFailure, others_stored: bool) {
         let total = group.len() as u64;
-        if !others_stored || !is_refusal(error) {
-            self.standing.not_stored(error, group.iter().map(|it| &it.hash));
+        if !others_stored || !error.is(is_refusal) {
+            self.commit_status.not_stored(error, group.iter().map(|it| &it.hash));
         }
         metrics::counter!("wecomd_callbacks_total", "outcome" => "not_stored").increment(total);
         metrics::counter!("wecomd_store_failures_total", "sqlstate" => sqlstate(error)).increment(total);
@@ -234,25 +235,27 @@ impl Committer {
         answer(group, Err(NotStored::Database));
     }
 
-    /// How many of the group are new, and how many are of a day that was dropped. A connection that was lost while idle is replaced once, silently: writing a
-    /// group twice stores it once.
-    async fn write(&mut self, group: &[Waiting]) -> sqlx::Result<Written> {
+    /// How many of the group are new, and how many are of a day that was dropped. A connection that was lost while idle is
+    /// replaced once, silently: writing a group twice stores it once.
+    async fn write(&mut self, group: &[Waiting]) -> Result<Written, DatabaseFailure> {
         let had_connection = self.conn.is_some();
         match self.try_write(group).await {
-            Err(sqlx::Error::Io(_)) if had_connection => self.try_write(group).await,
-            Err(error) if is_crossing(&error) => self.try_write(group).await,
+            Err(DatabaseFailure::Sqlx(sqlx::Error::Io(_))) if had_connection => self.try_write(group).await,
+            Err(error) if error.is(is_crossing) => self.try_write(group).await,
             result => result,
         }
     }
 
-    async fn try_write(&mut self, group: &[Waiting]) -> sqlx::Result<Written> {
+    async fn try_write(&mut self, group: &[Waiting]) -> Result<Written, DatabaseFailure> {
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
-            None => within_limit(PgConnection::connect_with(&self.options)).await?,
+            None => {
+                within(COMMIT_LIMIT, "connecting to the database", PgConnection::connect_with(&self.options)).await?
+            }
         };
-        let result = within_limit(write_group(&mut conn, group)).await;
+        let result = within(COMMIT_LIMIT, "storing a group", write_group(&mut conn, group)).await;
         // After anything but a clear refusal the connection's state is unknown, and so is what it still does.
-        if result.as_ref().err().is_none_or(is_refusal) {
+        if result.as_ref().err().is_none_or(|error| error.is(is_refusal)) {
             self.conn = Some(conn);
         }
         result
@@ -261,7 +264,8 @@ impl Committer {
     async fn tell_others(&mut self) {
         self.notified = Some(Instant::now());
         let Some(conn) = &mut self.conn else { return };
-        let told = within_limit(sqlx::query!("select pg_notify($1, '')", CHANNEL).execute(conn)).await;
+        let telling = sqlx::query!("select pg_notify($1, '')", CHANNEL).execute(conn);
+        let told = within(COMMIT_LIMIT, "telling the other processes", telling).await;
         if told.is_err() {
             // A hint that is lost costs one poll; the next group finds out what ails the connection.
             self.conn = None;
@@ -296,10 +300,6 @@ fn group_len(arrived: &[Waiting]) -> usize {
         bytes <= GROUP_BYTES_MAX
     });
     fitting.count().max(1)
-}
-
-async fn within_limit<T>(work: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
-    tokio::time::timeout(COMMIT_LIMIT, work).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
 /// Stores a group. Only if something old was not new is it asked why: a repeat, or a day that was dropped.

@@ -63,7 +63,7 @@ pub struct Filter {
 /// A delivery in a list.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "Delivery")]
-pub struct Listed {
+pub struct DeliveryRow {
     /// `app-seconds-hash`.
     pub id: String,
     /// The app's name.
@@ -90,10 +90,10 @@ pub struct Listed {
 /// A delivery with what WeCom said.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "DeliveryWithPlaintext")]
-pub struct Shown {
+pub struct DeliveryView {
     /// The list's fields.
     #[serde(flatten)]
-    pub listed: Listed,
+    pub listed: DeliveryRow,
     /// The plaintext, as text; bytes that are not UTF-8 are replaced.
     pub plaintext: String,
 }
@@ -113,7 +113,7 @@ struct Row {
 }
 
 /// Up to `limit` deliveries, latest event first.
-pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Listed>> {
+pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<DeliveryRow>> {
     let mut keys = Vec::new();
     if let Some(State::Pending | State::Parked | State::Ignored) = filter.state {
         keys = page(conn, filter, None, limit).await?;
@@ -185,7 +185,7 @@ async fn page(
 }
 
 /// What a list shows of these deliveries, latest event first.
-async fn details(conn: &mut PgConnection, keys: &[DeliveryKey]) -> sqlx::Result<Vec<Listed>> {
+async fn details(conn: &mut PgConnection, keys: &[DeliveryKey]) -> sqlx::Result<Vec<DeliveryRow>> {
     let (times, apps, hashes) = columns(keys.iter());
     let mut query: QueryBuilder<Postgres> = QueryBuilder::new(DETAILS);
     query.push(" from unnest(").push_bind(times.clone()).push("::timestamptz[], ").push_bind(apps);
@@ -199,13 +199,13 @@ async fn details(conn: &mut PgConnection, keys: &[DeliveryKey]) -> sqlx::Result<
 }
 
 /// One delivery with its plaintext.
-pub async fn show(conn: &mut PgConnection, wanted: &DeliveryKey) -> sqlx::Result<Option<Shown>> {
+pub async fn show(conn: &mut PgConnection, wanted: &DeliveryKey) -> sqlx::Result<Option<DeliveryView>> {
     let Some(listed) = details(conn, std::slice::from_ref(wanted)).await?.pop() else { return Ok(None) };
     let mut query: QueryBuilder<Postgres> = QueryBuilder::new("select plaintext from inbox where event_at = ");
     query.push_bind(wanted.event_at).push(" and hash = ").push_bind(wanted.hash.to_vec());
     query.push(" and app_id = ").push_bind(wanted.app_id);
     let plaintext: Vec<u8> = query.build_query_scalar().persistent(false).fetch_one(conn).await?;
-    Ok(Some(Shown { listed, plaintext: String::from_utf8_lossy(&plaintext).into_owned() }))
+    Ok(Some(DeliveryView { listed, plaintext: String::from_utf8_lossy(&plaintext).into_owned() }))
 }
 
 /// How many of these are in the inbox; for whoever must know that nothing answered was lost.
@@ -307,7 +307,7 @@ const STANDING: &str = "join enterprise_wechat_config config on config.id = app_
     left join parked using (event_at, app_id, hash) \
     left join ignored using (event_at, app_id, hash)";
 
-fn listed(row: Row) -> sqlx::Result<Listed> {
+fn listed(row: Row) -> sqlx::Result<DeliveryRow> {
     let state = match (&row.due_at, &row.parked_reason, &row.ignored_name) {
         (Some(_), ..) => State::Pending,
         (_, Some(_), _) => State::Parked,
@@ -316,7 +316,7 @@ fn listed(row: Row) -> sqlx::Result<Listed> {
         _ if row.plaintext_bytes == 0 => State::Erased,
         _ => State::Recorded,
     };
-    Ok(Listed {
+    Ok(DeliveryRow {
         id: key(row.event_at, row.app_id, &row.hash)?.to_string(),
         app: row.app,
         event_at: row.event_at,

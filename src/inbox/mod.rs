@@ -5,7 +5,7 @@
 
 mod accept;
 
-mod standing;
+mod commit_status;
 
 mod event_time;
 
@@ -27,13 +27,13 @@ pub use accept::{Inbox, NotStored, try_storing};
 pub use claim::{
     Claimed, DEPTH_MAX, Ticket, claim, claim_again, database_standing, depth, ignore, overdue_s, park, postpone, replay,
 };
+pub use commit_status::{CommitStatus, Failure};
 pub use erase::{Looked, count_strays, drop_strays, empty, forget_ignored, mentions, note_dropped, unqueue, unsettled};
 pub use event_time::event_time;
 pub use list::{
-    Filter, Listed, NotAState, Shown, State, count, count_stored, latest_of, list, received_at, recorded_plaintexts,
-    show,
+    DeliveryRow, DeliveryView, Filter, NotAState, State, count, count_stored, latest_of, list, received_at,
+    recorded_plaintexts, show,
 };
 pub use recording::Recording;
-pub use standing::{Failure, Standing};
 pub use trouble::{is_crossing, is_refusal, is_too_slow};
 pub use wake::Wake;

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::trouble::said;
+use crate::time_limit::DatabaseFailure;
 
 /// A worker that fails for longer than this stands still; before, the database was perhaps restarted.
 const HALT_AFTER: Duration = Duration::from_secs(5);
@@ -27,7 +28,7 @@ impl Recording {
     }
 
     /// A worker could not take a step.
-    pub fn failed(&self, error: &sqlx::Error) {
+    pub fn failed(&self, error: &DatabaseFailure) {
         let mut halt = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let since = halt.as_ref().map_or_else(Instant::now, |it| it.since);
         *halt = Some(Halt { since, said: said(error) });
@@ -52,11 +53,11 @@ mod tests {
     fn workers_that_fail_for_a_while_stand_still_until_one_takes_a_step() {
         let recording = Recording::default();
         assert_eq!(recording.halted_for(Duration::ZERO), None);
-        recording.failed(&sqlx::Error::PoolClosed);
-        recording.failed(&sqlx::Error::PoolTimedOut);
+        recording.failed(&sqlx::Error::PoolClosed.into());
+        recording.failed(&DatabaseFailure::TimedOut { what: "recording a batch", limit: Duration::from_secs(60) });
         assert_eq!(recording.halted(), None, "it has only begun");
         let said = recording.halted_for(Duration::ZERO).expect("a reason");
-        assert_eq!(said, sqlx::Error::PoolTimedOut.to_string(), "the latest reason counts");
+        assert_eq!(said, "recording a batch took longer than 60s", "the latest reason counts");
         recording.goes_on();
         assert_eq!(recording.halted_for(Duration::ZERO), None);
     }

@@ -1,5 +1,7 @@
 //! Whose fault an error is: the delivery's, or the database's own.
 
+use crate::time_limit::DatabaseFailure;
+
 /// Whether the database understood and refused: trying the rest without this delivery can help.
 ///
 /// Everything else is the database's own trouble and counts against no delivery: connections (class 08), a database
@@ -32,17 +34,25 @@ pub(super) fn is_of_all(error: &sqlx::Error) -> bool {
 }
 
 /// The SQLSTATE, or a dash if the database did not answer.
-pub(super) fn sqlstate(error: &sqlx::Error) -> String {
-    let code = error.as_database_error().and_then(|it| it.code());
+pub(super) fn sqlstate(error: &DatabaseFailure) -> String {
+    let code = answered(error).and_then(|it| it.code());
     code.map_or_else(|| "-".to_owned(), |it| it.into_owned())
+}
+
+/// What the database itself answered, if it did.
+fn answered(error: &DatabaseFailure) -> Option<&dyn sqlx::error::DatabaseError> {
+    match error {
+        DatabaseFailure::Sqlx(error) => error.as_database_error(),
+        DatabaseFailure::TimedOut { .. } => None,
+    }
 }
 
 /// How much of a message is repeated to whoever asks.
 const SAID_CHARS_MAX: usize = 200;
 
 /// What the database said, in short: SQLSTATE and message. Details, which may hold a row, are left out.
-pub(super) fn said(error: &sqlx::Error) -> String {
-    match error.as_database_error() {
+pub(super) fn said(error: &DatabaseFailure) -> String {
+    match answered(error) {
         Some(it) => format!("{}: {}", sqlstate(error), it.message()).chars().take(SAID_CHARS_MAX).collect(),
         None => error.to_string().chars().take(SAID_CHARS_MAX).collect(),
     }

@@ -1,7 +1,9 @@
 //! What is not to be kept: people who asked to be erased, and what is older than it needs to be.
 //!
-//! Erasing begins with a request to the admin API, which clears the tables; `erasure` does the rest, step by step.
+//! Erasing begins with a request to the admin API: `customer` clears the tables, `erasure` does the rest, step by step.
 //! `retention` drops what is old, by kind. It refuses to know why somebody is erased, and what the rows mean.
+
+mod customer;
 
 mod erasure;
 
@@ -9,6 +11,7 @@ mod retention;
 
 mod work;
 
+pub use customer::erase;
 pub use erasure::{Eraser, Step};
 pub use retention::{Age, Kind, Outcome, Retention, RetentionError, Settings};
 pub use work::work;

@@ -9,7 +9,7 @@ use sqlx::{PgConnection, PgPool};
 use tokio::sync::watch;
 
 use super::lately::Lately;
-use crate::inbox::{self, Failure, Recording, Standing};
+use crate::inbox::{self, CommitStatus, Failure, Recording};
 
 /// How long the database may take to answer a probe.
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
@@ -25,7 +25,7 @@ const SKEW_MAX: TimeDelta = TimeDelta::seconds(5);
 pub struct Health {
     pool: PgPool,
     metrics: PrometheusHandle,
-    standing: Standing,
+    commit_status: CommitStatus,
     recording: Recording,
     tasks: watch::Receiver<Value>,
     backup: watch::Receiver<Value>,
@@ -57,13 +57,13 @@ impl Health {
     pub fn new(
         pool: PgPool,
         metrics: PrometheusHandle,
-        standing: Standing,
+        commit_status: CommitStatus,
         recording: Recording,
         tasks: watch::Receiver<Value>,
         backup: watch::Receiver<Value>,
     ) -> Self {
         let looked = Arc::new(Lately::new(LOOKED_FOR));
-        Self { pool, metrics, standing, recording, tasks, backup, looked }
+        Self { pool, metrics, commit_status, recording, tasks, backup, looked }
     }
 
     /// Whether callbacks can be stored, as far as the database and the last of them tell. Status 200 or 503.
@@ -81,7 +81,7 @@ impl Health {
 
     /// What keeps callbacks from being stored: a failure of the last seconds as it is, an older one if the trial failed.
     fn failure(&self, found: &Found) -> Option<String> {
-        let failure = self.standing.failure()?;
+        let failure = self.commit_status.failure()?;
         if failure.is_fresh() { Some(failure.said) } else { found.failure.clone() }
     }
 
@@ -125,7 +125,7 @@ impl Health {
         let mut conn = self.pool.acquire().await?;
         let (now, writes) = inbox::database_standing(&mut conn).await?;
         let skew = Utc::now() - now;
-        let failure = match self.standing.failure().filter(|_| writes) {
+        let failure = match self.commit_status.failure().filter(|_| writes) {
             Some(failure) => self.still(failure, &mut conn).await,
             None => None,
         };
@@ -142,7 +142,7 @@ impl Health {
         }
         match inbox::try_storing(conn).await {
             Ok(()) => {
-                self.standing.mended(&failure);
+                self.commit_status.mended(&failure);
                 None
             }
             Err(error) => Some(error.as_database_error().map_or(failure.said, |it| it.message().to_owned())),

@@ -44,26 +44,26 @@ pub async fn begin_due(conn: &mut PgConnection, schedule: Schedule, now: DateTim
 mod tests {
     use super::*;
 
-    fn turn(every_hours: u32, at_hour: u32, now: &str) -> Option<String> {
+    fn last_turn_before(every_hours: u32, at_hour: u32, now: &str) -> Option<String> {
         let now: DateTime<Utc> = now.parse().expect("a time");
         last_turn(Schedule { every_hours, at_hour }, now).map(|it| it.to_rfc3339())
     }
 
     #[test]
     fn a_daily_turn_comes_at_its_hour_in_shanghai() {
-        assert_eq!(turn(24, 3, "2026-05-29T18:59:59Z").as_deref(), Some("2026-05-28T19:00:00+00:00"));
-        assert_eq!(turn(24, 3, "2026-05-29T19:00:00Z").as_deref(), Some("2026-05-29T19:00:00+00:00"));
+        assert_eq!(last_turn_before(24, 3, "2026-05-29T18:59:59Z").as_deref(), Some("2026-05-28T19:00:00+00:00"));
+        assert_eq!(last_turn_before(24, 3, "2026-05-29T19:00:00Z").as_deref(), Some("2026-05-29T19:00:00+00:00"));
     }
 
     #[test]
     fn turns_within_a_day_are_counted_from_the_hour() {
-        assert_eq!(turn(6, 3, "2026-05-29T06:30:00Z").as_deref(), Some("2026-05-29T01:00:00+00:00"));
-        assert_eq!(turn(6, 3, "2026-05-29T07:00:00Z").as_deref(), Some("2026-05-29T07:00:00+00:00"));
+        assert_eq!(last_turn_before(6, 3, "2026-05-29T06:30:00Z").as_deref(), Some("2026-05-29T01:00:00+00:00"));
+        assert_eq!(last_turn_before(6, 3, "2026-05-29T07:00:00Z").as_deref(), Some("2026-05-29T07:00:00+00:00"));
     }
 
     #[test]
     fn no_schedule_has_no_turn() {
-        assert_eq!(turn(0, 3, "2026-05-29T06:30:00Z"), None);
-        assert_eq!(turn(24, 24, "2026-05-29T06:30:00Z"), None);
+        assert_eq!(last_turn_before(0, 3, "2026-05-29T06:30:00Z"), None);
+        assert_eq!(last_turn_before(24, 24, "2026-05-29T06:30:00Z"), None);
     }
 }

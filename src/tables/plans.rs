@@ -3,7 +3,7 @@
 //! They are look-ups by key into tables that grow without end. A connection plans each of them once, perhaps while the
 //! tables are empty, and PostgreSQL thinks of another plan only after somebody has analysed them. So no plan may be one
 //! that is good for small tables alone: scans, hashes and merges are ruled out here, and the statements leave one index
-//! to each look-up. `tests/it/plans.rs` measures that they do. To leave one index means:
+//! to each look-up. `tests/it/plans/` measures that they do. To leave one index means:
 //!
 //! - A look-up names by `=` the columns of its index and no others. What only narrows its rows further is compared by
 //!   `is not distinct from`, which no index serves: the corp (it leads the keys, and nearly all rows are of one corp),

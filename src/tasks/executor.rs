@@ -1,4 +1,4 @@
-//! One lane of executors: take what is due, carry it out, say how it went.
+//! One worker pool of executors: take what is due, carry it out, say how it went.
 
 use std::{
     collections::HashMap,
@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{
-    Bells, Context, Failure, Lane, Went,
+    Bells, Context, Failure, Went, WorkerPool,
     fairness::{Reach, Troubles},
 };
 use crate::{
@@ -32,7 +32,7 @@ const RUN_LIMIT: Duration = Duration::from_secs(15 * 60);
 /// How long a stop waits for what is in hand; then it is given back.
 const STOP_LIMIT: Duration = Duration::from_secs(12);
 
-/// After trouble with the database, a lane waits this long before it asks again.
+/// After trouble with the database, a worker pool waits this long before it asks again.
 const DATABASE_RETRY: Duration = Duration::from_millis(500);
 
 /// How often writing down how a task went is tried. After that its lease runs out, and it is done again.
@@ -41,7 +41,7 @@ const SETTLE_TRIES: u32 = 4;
 /// How many characters of a reason are kept.
 const REASON_CHARS_MAX: usize = 500;
 
-/// A lane takes at most this share of a lease until it extends it.
+/// A worker pool takes at most this share of a lease until it extends it.
 const EXTENSIONS_PER_LEASE: u32 = 3;
 
 /// What one step did.
@@ -53,10 +53,10 @@ pub enum Step {
     Worked,
 }
 
-/// The executors of one lane of one process.
+/// The executors of one worker pool of one process.
 pub struct Executor {
     context: Context,
-    lane: Lane,
+    worker_pool: WorkerPool,
     running: JoinSet<Reach>,
     in_hand: HashMap<tokio::task::Id, Held>,
     troubles: Troubles,
@@ -69,29 +69,29 @@ struct Held {
 }
 
 impl Executor {
-    /// A lane with nothing in hand.
-    pub fn new(context: Context, lane: Lane) -> Self {
-        let troubles = Troubles::new(lane.concurrency, lane.rest_longest);
-        Self { context, lane, running: JoinSet::new(), in_hand: HashMap::new(), troubles }
+    /// A worker pool with nothing in hand.
+    pub fn new(context: Context, worker_pool: WorkerPool) -> Self {
+        let troubles = Troubles::new(worker_pool.concurrency, worker_pool.rest_longest);
+        Self { context, worker_pool, running: JoinSet::new(), in_hand: HashMap::new(), troubles }
     }
 
     /// Works until told to stop, then finishes what it has in hand or gives it back.
     pub async fn run(mut self, bells: Bells, mut stop: watch::Receiver<bool>) {
-        let mut heartbeat = interval(self.lane.lease / EXTENSIONS_PER_LEASE);
+        let mut heartbeat = interval(self.worker_pool.lease / EXTENSIONS_PER_LEASE);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !*stop.borrow() {
             let pause = match self.take().await {
-                Ok(()) => self.lane.poll,
+                Ok(()) => self.worker_pool.poll,
                 Err(error) => {
-                    tracing::warn!(kinds = ?self.lane.kinds, error = %error, "no task can be taken until the database answers");
+                    tracing::warn!(kinds = ?self.worker_pool.kinds, error = %error, "no task can be taken until the database answers");
                     DATABASE_RETRY
                 }
             };
-            let room = self.in_hand.len() < self.lane.concurrency;
+            let room = self.in_hand.len() < self.worker_pool.concurrency;
             tokio::select! {
                 Some(ended) = self.running.join_next_with_id() => self.ended(ended).await,
                 _ = heartbeat.tick(), if !self.in_hand.is_empty() => self.extend().await,
-                () = bells.sleep(&self.lane.kinds, pause), if room => {}
+                () = bells.sleep(&self.worker_pool.kinds, pause), if room => {}
                 _ = stop.changed() => {}
             }
         }
@@ -108,16 +108,16 @@ impl Executor {
         Ok(Step::Worked)
     }
 
-    /// Fills the lane, most pressing kind first, with no corp's tasks alone.
+    /// Fills the worker pool, most pressing kind first, with no corp's tasks alone.
     async fn take(&mut self) -> sqlx::Result<()> {
-        for kind in self.lane.kinds.clone() {
+        for kind in self.worker_pool.kinds.clone() {
             let in_hand = self.in_hand.values().map(|it| (&it.task.corpid, it.task.kind));
             let room = self.troubles.room(kind, in_hand, Instant::now());
             if room.limit == 0 {
                 return Ok(());
             }
             let mut conn = self.context.pool.acquire().await?;
-            let taken = task::claim(&mut conn, kind, &room, self.lane.lease).await?;
+            let taken = task::claim(&mut conn, kind, &room, self.worker_pool.lease).await?;
             drop(conn);
             for task in taken {
                 let (context, own) = (self.context.clone(), task.clone());
@@ -152,7 +152,7 @@ impl Executor {
         let leases: Vec<_> = self.in_hand.values().map(|it| it.task.lease).collect();
         let extended = async {
             let mut conn = self.context.pool.acquire().await?;
-            task::extend(&mut conn, &ids, &leases, self.lane.lease).await
+            task::extend(&mut conn, &ids, &leases, self.worker_pool.lease).await
         };
         match extended.await {
             Ok(ours) => {

@@ -1,4 +1,5 @@
-//! How many tasks of one corp a lane takes, so that a corp whose calls fail or take long leaves room for the others.
+//! How many tasks of one corp a worker pool takes, so that a corp whose calls fail or take long leaves room for the
+//! others.
 //!
 //! A corp that WeCom does not answer gets few places, and none for a while that grows: its tasks stay in the queue
 //! instead of waiting in hand. One call that gets through gives it all places back. Pure: it is told the time.
@@ -16,13 +17,14 @@ use crate::{
     wecom::ApiError,
 };
 
-/// Of this many places of a lane one is kept for corps that have none; a lane of two or three keeps one as well.
+/// Of this many places of a worker pool one is kept for corps that have none in hand. A pool of two or three places keeps
+/// one as well.
 const RESERVE_SHARE: usize = 4;
 
-/// Of this many places of a lane one may try a corp that is in trouble; at least one.
+/// Of this many places of a worker pool one may try a corp that is in trouble; at least one.
 const PROBE_SHARE: usize = 8;
 
-/// All corps in trouble together have this share of a lane at most; at least one place.
+/// All corps in trouble together have this share of a worker pool at most; at least one place.
 const TROUBLED_SHARE: usize = 2;
 
 /// So many calls in a row that WeCom answered, but could not serve, are trouble; one without an answer is at once.
@@ -50,7 +52,7 @@ pub(super) enum Reach {
 /// The corps in trouble, by kind of task.
 #[derive(Debug)]
 pub(super) struct Troubles {
-    /// How many tasks the lane has in hand at most.
+    /// How many tasks the worker pool has in hand at most.
     concurrency: usize,
     /// The longest rest that we choose ourselves.
     rest_longest: Duration,
@@ -177,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn corps_that_are_served_share_the_whole_lane() {
+    fn corps_that_are_served_share_the_whole_worker_pool() {
         let mut troubles = Troubles::new(4, LONGEST);
         let now = Instant::now();
         assert_eq!(rooms(&troubles, &[], now), (4, vec![]));
@@ -201,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn nine_corps_in_trouble_leave_half_of_the_lane_and_are_tried_one_after_the_other() {
+    fn nine_corps_in_trouble_leave_half_of_the_worker_pool_and_are_tried_one_after_the_other() {
         let mut troubles = Troubles::new(4, LONGEST);
         let began = Instant::now();
         for number in 1..=9 {

@@ -4,10 +4,10 @@
 //! first part that is missing. The last part is never kept alone, so WeCom always says once more how long the whole is.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::Deserialize;
 
 use super::{Context, Failure};
 use crate::{
+    changes::{FetchMediaPayload, Payload},
     media::{Name, StoreError},
     tables::{
         self,
@@ -19,12 +19,6 @@ use crate::{
 
 /// How far our clock may be behind before we give up what WeCom may still have.
 const CLOCK_SLACK: TimeDelta = TimeDelta::minutes(5);
-
-/// Which record names it.
-#[derive(Debug, Deserialize)]
-struct Payload {
-    contact_time: DateTime<Utc>,
-}
 
 /// Why there are no bytes.
 enum Unfetched {
@@ -65,7 +59,7 @@ pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> 
 }
 
 async fn fetch(context: &Context, task: &Taken, now: DateTime<Utc>) -> Result<Fetched, Unfetched> {
-    let payload: Payload = serde_json::from_str(task.payload.as_deref().unwrap_or_default())
+    let payload = FetchMediaPayload::read(task.payload.as_deref())
         .map_err(|error| Failure::park(format!("the task cannot be read: {error}")))?;
     let (media_id, store) = (task.subject.as_str(), &context.media);
     let name = Name::new(&task.corpid, payload.contact_time, media_id);

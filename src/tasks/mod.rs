@@ -24,7 +24,7 @@ mod find_leavers;
 
 mod handover;
 
-mod standing;
+mod queue_status;
 
 mod welcome;
 
@@ -44,7 +44,7 @@ use crate::{
 
 pub use executor::{Executor, Step};
 pub use failure::Failure;
-pub use standing::{BACKLOG_MAX, watch};
+pub use queue_status::{BACKLOG_MAX, watch};
 pub use wake::Bells;
 
 /// What every task works with. Cheap to clone.
@@ -86,7 +86,7 @@ enum Went {
 
 /// Kinds that wait for each other, and for no other kind.
 #[derive(Debug, Clone)]
-pub struct Lane {
+pub struct WorkerPool {
     /// Its kinds, most pressing first.
     pub kinds: Vec<TaskKind>,
     /// How many of them are carried out at once.
@@ -134,8 +134,8 @@ impl Settings {
     }
 }
 
-impl Lane {
-    /// A lane of one kind, with the times that fit it.
+impl WorkerPool {
+    /// A worker pool of one kind, with the times that fit it.
     pub fn of(kind: TaskKind, concurrency: u32) -> Self {
         Self::new(&[kind], concurrency)
     }
@@ -157,9 +157,9 @@ pub fn start(
     stopping: &Receiver<bool>,
 ) -> Vec<JoinHandle<()>> {
     let bells = Bells::new();
-    let lanes = lanes(settings).into_iter().filter(|lane| !lane.kinds.is_empty());
-    let mut started: Vec<_> = lanes
-        .map(|lane| tokio::spawn(Executor::new(context.clone(), lane).run(bells.clone(), stopping.clone())))
+    let pools = worker_pools(settings).into_iter().filter(|pool| !pool.kinds.is_empty());
+    let mut started: Vec<_> = pools
+        .map(|pool| tokio::spawn(Executor::new(context.clone(), pool).run(bells.clone(), stopping.clone())))
         .collect();
     if !started.is_empty() {
         started.push(tokio::spawn(bells.listen(options.clone(), stopping.clone())));
@@ -168,13 +168,13 @@ pub fn start(
 }
 
 /// Greetings never queue behind anything else.
-fn lanes(settings: &Settings) -> [Lane; 5] {
+fn worker_pools(settings: &Settings) -> [WorkerPool; 5] {
     [
-        Lane::new(&[TaskKind::Welcome], settings.welcome),
-        Lane::new(&[TaskKind::NotifyStaff], settings.notify_staff),
-        Lane::new(&[TaskKind::FindLeavers, TaskKind::RefreshMember, TaskKind::RefreshContact], settings.refresh),
-        Lane::new(&[TaskKind::FetchMedia], settings.fetch_media),
-        Lane::new(&[TaskKind::Handover], settings.handover),
+        WorkerPool::new(&[TaskKind::Welcome], settings.welcome),
+        WorkerPool::new(&[TaskKind::NotifyStaff], settings.notify_staff),
+        WorkerPool::new(&[TaskKind::FindLeavers, TaskKind::RefreshMember, TaskKind::RefreshContact], settings.refresh),
+        WorkerPool::new(&[TaskKind::FetchMedia], settings.fetch_media),
+        WorkerPool::new(&[TaskKind::Handover], settings.handover),
     ]
 }
 

@@ -5,10 +5,9 @@
 
 use std::iter::once;
 
-use serde::Deserialize;
-
 use super::{Context, Failure};
 use crate::{
+    changes::{Notice, Payload},
     ids::UserId,
     tables::{staff::member_alias, task::Taken},
     wecom::{
@@ -23,20 +22,8 @@ const NOBODY_REACHED: i64 = 81013;
 /// How many lines a card shows.
 const LINES_MAX: usize = 6;
 
-/// What is to be said, and to whom.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-struct Notice {
-    wechat_userid: UserId,
-    title: String,
-    #[serde(default)]
-    desc: String,
-    #[serde(default)]
-    lines: Vec<(String, String)>,
-    url: String,
-}
-
 pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> {
-    let notice: Notice = serde_json::from_str(task.payload.as_deref().unwrap_or_default())
+    let notice = Notice::read(task.payload.as_deref())
         .map_err(|error| Failure::park(format!("the notice cannot be read: {error}")))?;
     let api = context.wecom.app(task.app_id).await?;
     let named = notice.wechat_userid.clone();
@@ -47,8 +34,8 @@ pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> 
     let user = current.remove(&(task.corpid.clone(), named.clone())).unwrap_or(named);
     // WeCom refuses a card that opens nothing.
     let sent = match notice.url.is_empty() {
-        true => api.send_text(&user, &notice.text()).await,
-        false => api.send_card(&user, &notice.card()).await,
+        true => api.send_text(&user, &text(notice)).await,
+        false => api.send_card(&user, &card(notice)).await,
     };
     match sent {
         Ok(sent) => match sent.to(&user) {
@@ -73,18 +60,16 @@ fn unlicensed(user: &UserId) -> Failure {
     ))
 }
 
-impl Notice {
-    fn card(self) -> Card {
-        let lines = self.lines.into_iter().take(LINES_MAX).collect();
-        Card { title: self.title, desc: self.desc, lines, url: self.url }
-    }
+fn card(notice: Notice) -> Card {
+    let lines = notice.lines.into_iter().take(LINES_MAX).collect();
+    Card { title: notice.title, desc: notice.desc, lines, url: notice.url }
+}
 
-    /// The same as a text, for a notice that has no page behind it.
-    fn text(self) -> String {
-        let lines = self.lines.into_iter().map(|(name, value)| format!("{name}:{value}"));
-        let parts = [self.title, self.desc].into_iter().filter(|it| !it.is_empty()).chain(lines);
-        parts.collect::<Vec<_>>().join("\n")
-    }
+/// The same as a text, for a notice that has no page behind it.
+fn text(notice: Notice) -> String {
+    let lines = notice.lines.into_iter().map(|(name, value)| format!("{name}:{value}"));
+    let parts = [notice.title, notice.desc].into_iter().filter(|it| !it.is_empty()).chain(lines);
+    parts.collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -98,8 +83,8 @@ mod tests {
             serde_json::json!({ "wechat_userid": "ann", "title": "新工单", "lines": lines, "url": "https://e" });
         let notice: Notice = serde_json::from_value(payload).expect("a notice");
         assert_eq!((notice.wechat_userid.as_str(), notice.desc.as_str()), ("ann", ""));
-        assert!(notice.clone().text().starts_with("新工单\nn0:v0\nn1:v1"));
-        let card = notice.card();
+        assert!(text(notice.clone()).starts_with("新工单\nn0:v0\nn1:v1"));
+        let card = card(notice);
         assert_eq!(card.lines.len(), LINES_MAX);
         assert_eq!(card.lines.first(), Some(&("n0".to_owned(), "v0".to_owned())));
     }

@@ -27,7 +27,7 @@ impl Bells {
 
     /// Returns at a ring for any of these, or after `longest`.
     pub(super) async fn sleep(&self, kinds: &[TaskKind], longest: Duration) {
-        // Only the first kind of a lane is ever urgent; a lane of several looks often enough for the others.
+        // Only the first kind of a worker pool is ever urgent. A pool of several looks often enough for the others.
         let bell = self.0.iter().find(|(kind, _)| kinds.first() == Some(kind));
         match bell {
             Some((_, bell)) => drop(tokio::time::timeout(longest, bell.notified()).await),

@@ -9,7 +9,6 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta};
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use sqlx::{Acquire, PgConnection};
 
@@ -18,7 +17,7 @@ use super::{
     template::{Greeting, Names, Rules, greeting},
 };
 use crate::{
-    ids::{ExternalUserId, UserId},
+    changes::{Payload, WelcomePayload},
     inbox,
     tables::{
         SharedClock,
@@ -40,35 +39,22 @@ const RETRY_LONGEST: Duration = Duration::from_secs(2);
 /// from the event, and if not, it says whether another app was in time.
 const LATE_TRY: TimeDelta = TimeDelta::seconds(60);
 
-/// What recording knew when it asked for the greeting.
-#[derive(Debug, Deserialize)]
-struct Wish {
-    external_userid: ExternalUserId,
-    wechat_userid: UserId,
-    state: Option<String>,
-    /// The callback, by the event's own second and its plaintext's hash.
-    #[serde(default)]
-    event_s: i64,
-    #[serde(default)]
-    hash: String,
-}
-
 pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> {
-    let wish: Wish = serde_json::from_str(task.payload.as_deref().unwrap_or_default())
+    let payload = WelcomePayload::read(task.payload.as_deref())
         .map_err(|error| Failure::park(format!("its payload cannot be read: {error}")))?;
     let mut conn = context.pool.acquire().await?;
     let mut transaction = conn.begin().await?;
     if !task::hold(&mut transaction, task).await? {
         return Ok(());
     }
-    let ledger = open(&mut transaction, task, &wish).await?;
+    let ledger = open(&mut transaction, task, &payload).await?;
     let clock = SharedClock::read(&mut transaction).await?;
     transaction.commit().await?;
     if ledger.outcome.is_some() {
         // Everything was written down but that the task is done.
         return Ok(());
     }
-    let (text, attachments) = match choose(&mut conn, task, &wish, &clock).await? {
+    let (text, attachments) = match choose(&mut conn, task, &payload, &clock).await? {
         Greeting::Send { text, attachments } => (text, attachments),
         Greeting::Quiet => return ended(&mut conn, task, &ledger, End { outcome: "quiet", ..End::default() }).await,
         Greeting::NoTemplate => {
@@ -110,31 +96,36 @@ async fn ask(context: &Context, task: &Taken, text: &str, attachments: &[Attachm
 }
 
 /// Opens the greeting's row, under the names that its people go by now.
-async fn open(conn: &mut PgConnection, task: &Taken, wish: &Wish) -> sqlx::Result<Ledger> {
-    let event_at = DateTime::from_timestamp(wish.event_s, 0).unwrap_or(task.due_at);
-    let hash = hex::decode(&wish.hash).unwrap_or_default();
+async fn open(conn: &mut PgConnection, task: &Taken, payload: &WelcomePayload) -> sqlx::Result<Ledger> {
+    let event_at = DateTime::from_timestamp(payload.event_s, 0).unwrap_or(task.due_at);
+    let hash = hex::decode(&payload.hash).unwrap_or_default();
     let received_at = inbox::received_at(conn, event_at, &hash).await?;
     let due = Due {
         corpid: &task.corpid,
         code_hash: Sha256::digest(task.subject.as_bytes()).into(),
-        customer: &wish.external_userid,
-        user: &wish.wechat_userid,
+        customer: &payload.external_userid,
+        user: &payload.wechat_userid,
         app_id: task.app_id,
-        state: wish.state.as_deref(),
+        state: payload.state.as_deref(),
         received_at: received_at.unwrap_or(task.due_at),
     };
     welcome::open(conn, &due).await
 }
 
-async fn choose(conn: &mut PgConnection, task: &Taken, wish: &Wish, clock: &SharedClock) -> Result<Greeting, Failure> {
+async fn choose(
+    conn: &mut PgConnection,
+    task: &Taken,
+    payload: &WelcomePayload,
+    clock: &SharedClock,
+) -> Result<Greeting, Failure> {
     let apps = enterprise_wechat_config::all(conn).await?;
     let Some(app) = apps.into_iter().find(|it| it.id == task.app_id) else { return Ok(Greeting::NoTemplate) };
     let rules: Rules = serde_json::from_value(app.welcome)
         .map_err(|error| Failure::park(format!("the app's rules for greetings cannot be read: {error}")))?;
-    let user = member_alias::current(conn, &task.corpid, &wish.wechat_userid).await?;
-    let (customer, staff) = welcome::names(conn, &task.corpid, &wish.external_userid, &user).await?;
+    let user = member_alias::current(conn, &task.corpid, &payload.wechat_userid).await?;
+    let (customer, staff) = welcome::names(conn, &task.corpid, &payload.external_userid, &user).await?;
     let names = Names { customer, staff };
-    Ok(greeting(app.welcome_message.as_deref(), &rules, wish.state.as_deref(), clock.now(), &names))
+    Ok(greeting(app.welcome_message.as_deref(), &rules, payload.state.as_deref(), clock.now(), &names))
 }
 
 fn sent(task: &Taken, ledger: &Ledger, clock: &SharedClock) -> End {

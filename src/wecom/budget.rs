@@ -1,8 +1,8 @@
 //! Budgets: how often a corp may call an endpoint, so that WeCom never has to say that it is too often.
 //!
-//! A call waits for its turn, within limits; who would wait too long is told when to come back. What WeCom says
+//! A call waits for its permit, within limits; who would wait too long is told when to come back. What WeCom says
 //! nevertheless (45009, 45033) pauses that endpoint for that corp alone and halves its budget for a while. Greeting a
-//! customer and making tokens have lanes of their own: nothing else delays them. It counts this process's calls only,
+//! customer and making tokens have budgets of their own: nothing else delays them. It counts this process's calls only,
 //! which the distance to the platform's limits allows for.
 
 use std::{
@@ -23,7 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{ApiError, Class, group_chat, token, transfer, welcome};
 use crate::ids::CorpId;
 
-/// How long a call waits for its turn, at most. Then its caller has better things to do.
+/// How long a call waits for its permit, at most. Then its caller has better things to do.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// When to come back after such a wait.
@@ -99,8 +99,8 @@ struct Trouble {
     halved_until: Option<Instant>,
 }
 
-/// The turn of one call. It ends when it is dropped.
-pub(super) struct Turn {
+/// The permit of one call. It ends when it is dropped.
+pub(super) struct CallPermit {
     corpid: CorpId,
     name: &'static str,
     path: Arc<Path>,
@@ -115,13 +115,13 @@ impl Budget {
         Self { limits, corps: Mutex::default(), paths: Mutex::default() }
     }
 
-    /// Waits for the turn of a call.
-    pub(super) async fn turn(&self, corpid: &CorpId, name: &'static str) -> Result<Turn, ApiError> {
+    /// Waits until the budget allows a call.
+    pub(super) async fn acquire(&self, corpid: &CorpId, name: &'static str) -> Result<CallPermit, ApiError> {
         let path = self.path(corpid, name);
         let corp = path.shared.then(|| self.corp(corpid));
         let entered = tokio::time::timeout(WAIT_MAX, path.enter(name, corp.as_deref())).await;
         let permits = entered.unwrap_or_else(|_| Err(later(name, "its budget is used up", COME_BACK)))?;
-        Ok(Turn { corpid: corpid.clone(), name, path, began: Instant::now(), _permits: permits })
+        Ok(CallPermit { corpid: corpid.clone(), name, path, began: Instant::now(), _permits: permits })
     }
 
     /// Not even a new token is accepted at this endpoint: whatever the reason, making one more at once is no remedy.
@@ -214,7 +214,7 @@ impl Path {
     }
 }
 
-impl Turn {
+impl CallPermit {
     /// Takes note of how the call went: how long it took, what came back, and whether WeCom wants to be left alone.
     pub(super) fn ended<A>(self, outcome: Result<A, ApiError>) -> Result<A, ApiError> {
         let path = self.name;
@@ -263,12 +263,12 @@ mod tests {
         Budget::new(limits)
     }
 
-    /// The turn, if nobody has to wait for it.
-    async fn at_once(budget: &Budget, corp: &str, path: &'static str) -> Option<Result<Turn, ApiError>> {
+    /// The permit, if nobody has to wait for it.
+    async fn at_once(budget: &Budget, corp: &str, path: &'static str) -> Option<Result<CallPermit, ApiError>> {
         let corpid = CorpId::from(corp);
-        let mut turn = pin!(budget.turn(&corpid, path));
-        poll_fn(|context| match turn.as_mut().poll(context) {
-            Poll::Ready(turn) => Poll::Ready(Some(turn)),
+        let mut permit = pin!(budget.acquire(&corpid, path));
+        poll_fn(|context| match permit.as_mut().poll(context) {
+            Poll::Ready(permit) => Poll::Ready(Some(permit)),
             Poll::Pending => Poll::Ready(None),
         })
         .await
@@ -283,7 +283,7 @@ mod tests {
         let budget = budget(50, 10, 20);
         let mut running = Vec::new();
         for _ in 0..CUSTOMER_CONCURRENCY {
-            running.push(at_once(&budget, "ww1", CUSTOMERS).await.expect("at once").expect("a turn"));
+            running.push(at_once(&budget, "ww1", CUSTOMERS).await.expect("at once").expect("a permit"));
         }
         assert!(at_once(&budget, "ww1", CUSTOMERS).await.is_none(), "the fifth waits");
         assert!(at_once(&budget, "ww1", "user/get").await.is_some(), "another endpoint does not");
@@ -294,7 +294,7 @@ mod tests {
     #[tokio::test]
     async fn customers_are_handed_over_by_one_call_after_the_other() {
         let budget = budget(50, 10, 20);
-        let running = at_once(&budget, "ww1", transfer::RESIGNED).await.expect("at once").expect("a turn");
+        let running = at_once(&budget, "ww1", transfer::RESIGNED).await.expect("at once").expect("a permit");
         assert!(at_once(&budget, "ww1", transfer::RESIGNED).await.is_none(), "the second waits");
         drop(running);
         assert!(at_once(&budget, "ww1", transfer::RESIGNED).await.is_some());
@@ -303,8 +303,8 @@ mod tests {
     #[tokio::test]
     async fn a_complaint_pauses_one_endpoint_of_one_corp_and_halves_it_afterwards() {
         let budget = budget(50, 10, 20);
-        let turn = at_once(&budget, "ww1", CUSTOMERS).await.expect("at once").expect("a turn");
-        assert!(turn.ended(complaint(CUSTOMERS, 45033)).is_err());
+        let permit = at_once(&budget, "ww1", CUSTOMERS).await.expect("at once").expect("a permit");
+        assert!(permit.ended(complaint(CUSTOMERS, 45033)).is_err());
         let error = at_once(&budget, "ww1", CUSTOMERS).await.expect("at once").err().expect("it rests");
         assert_eq!(error.class, Class::Transient);
         assert!(error.retry_after.is_some_and(|it| it <= Duration::from_secs(5)), "{error:?}");
@@ -313,7 +313,7 @@ mod tests {
 
         let path = budget.path(&CorpId::from("ww1"), CUSTOMERS);
         path.trouble.lock().expect("whole").paused_until = None;
-        let _held = at_once(&budget, "ww1", CUSTOMERS).await.expect("at once").expect("a turn");
+        let _held = at_once(&budget, "ww1", CUSTOMERS).await.expect("at once").expect("a permit");
         assert_eq!(path.permits.available_permits(), CUSTOMER_CONCURRENCY - 2, "each call counts twice");
         assert!(at_once(&budget, "ww1", CUSTOMERS).await.is_none(), "and they follow at half the rate");
     }
@@ -321,7 +321,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_delays_a_greeting() {
         let budget = budget(1, 1, 1);
-        let _held = at_once(&budget, "ww1", "user/get").await.expect("at once").expect("a turn");
+        let _held = at_once(&budget, "ww1", "user/get").await.expect("at once").expect("a permit");
         assert!(at_once(&budget, "ww1", "user/list").await.is_none(), "the corp's budget is used up");
         // Not many more: tokio makes a test that never waits yield.
         for _ in 0..10 {

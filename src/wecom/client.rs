@@ -19,7 +19,7 @@ use serde::{
 use sqlx::PgPool;
 
 use super::{
-    budget::{Budget, Limits, Turn},
+    budget::{Budget, CallPermit, Limits},
     error::{ApiError, Class},
     lenient::{Answer, Errcode},
     token::{Token, Tokens},
@@ -295,24 +295,24 @@ impl Api {
     ) -> Result<A, ApiError> {
         let tokens = self.tokens();
         let token = tokens.current(self).await?;
-        let turn = self.turn(path).await?;
-        let outcome = turn.ended(call(&token).await);
+        let permit = self.call_permit(path).await?;
+        let outcome = permit.ended(call(&token).await);
         if !outcome.as_ref().is_err_and(|error| error.class == Class::Token) {
             return outcome;
         }
         tokens.rejected(self, &token).await;
         let token = tokens.current(self).await?;
-        let turn = self.turn(path).await?;
-        let outcome = turn.ended(call(&token).await);
+        let permit = self.call_permit(path).await?;
+        let outcome = permit.ended(call(&token).await);
         if outcome.as_ref().is_err_and(|error| error.class == Class::Token) {
             self.wecom.0.budget.mistrust(self.corpid(), path);
         }
         outcome
     }
 
-    /// Waits until it is this path's turn to call.
-    async fn turn(&self, path: &'static str) -> Result<Turn, ApiError> {
-        self.wecom.0.budget.turn(self.corpid(), path).await
+    /// Waits until this path's budget allows a call.
+    async fn call_permit(&self, path: &'static str) -> Result<CallPermit, ApiError> {
+        self.wecom.0.budget.acquire(self.corpid(), path).await
     }
 
     pub(super) fn credentials(&self) -> &Credentials {
@@ -338,8 +338,8 @@ impl Api {
         query: &[(&str, &str)],
     ) -> Result<A, ApiError> {
         let request = self.wecom.0.http.request(Method::GET, self.url(path)?).query(query);
-        let turn = self.turn(path).await?;
-        turn.ended(self.ask(path, request).await)
+        let permit = self.call_permit(path).await?;
+        permit.ended(self.ask(path, request).await)
     }
 
     /// Asks for JSON. WeCom's clock is told by answers that are WeCom's; whatever else answers has one, too.

@@ -42,7 +42,7 @@ pub struct Made {
 
 /// A contact way as it stands.
 #[derive(Debug, Clone, Deserialize, Serialize)]
-pub struct Shown {
+pub struct ContactWayDetails {
     /// Its id.
     pub config_id: String,
     /// The URL of the picture.
@@ -70,7 +70,7 @@ pub struct Page {
 /// `externalcontact/get_contact_way`.
 #[derive(Debug, Deserialize)]
 pub(super) struct ContactWayAnswer {
-    contact_way: Shown,
+    contact_way: ContactWayDetails,
 }
 
 /// `externalcontact/list_contact_way`.
@@ -108,11 +108,11 @@ impl Api {
     }
 
     /// A contact way as it stands. Safe to repeat.
-    pub async fn contact_way(&self, config_id: &str) -> Result<Shown, ApiError> {
+    pub async fn contact_way(&self, config_id: &str) -> Result<ContactWayDetails, ApiError> {
         let body = json!({ "config_id": config_id });
         let answer: ContactWayAnswer = self.post("externalcontact/get_contact_way", &body).await?;
         // Which one we asked about is known, whatever the answer says.
-        Ok(Shown { config_id: config_id.to_owned(), ..answer.contact_way })
+        Ok(ContactWayDetails { config_id: config_id.to_owned(), ..answer.contact_way })
     }
 
     /// A page of the contact ways made in that time; an empty `cursor` begins. Safe to repeat.

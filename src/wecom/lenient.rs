@@ -317,7 +317,7 @@ mod tests {
     #[test]
     fn an_answer_that_says_nothing_is_no_success() {
         #[derive(Debug, Deserialize)]
-        struct Listed {
+        struct Addresses {
             ip_list: Vec<String>,
         }
         let parse = |body: &str| Answer::parse(body.as_bytes()).expect("an object");
@@ -330,12 +330,12 @@ mod tests {
         ] {
             assert_eq!(parse(body).errcode(), errcode, "{body}");
         }
-        assert!(!parse(r#"{"message":"bad gateway"}"#).has_some_of::<Listed>());
-        assert!(!parse(r#"{"ip_list":null}"#).has_some_of::<Listed>());
+        assert!(!parse(r#"{"message":"bad gateway"}"#).has_some_of::<Addresses>());
+        assert!(!parse(r#"{"ip_list":null}"#).has_some_of::<Addresses>());
         assert!(!parse(r#"{"ip_list":[]}"#).has_some_of::<serde::de::IgnoredAny>());
         let answer = parse(r#"{"ip_list":["10.0.0.1",7]}"#);
-        assert!(answer.has_some_of::<Listed>());
-        assert_eq!(answer.read::<Listed>().expect("read").ip_list, ["10.0.0.1", "7"]);
+        assert!(answer.has_some_of::<Addresses>());
+        assert_eq!(answer.read::<Addresses>().expect("read").ip_list, ["10.0.0.1", "7"]);
         assert!(Answer::parse(b"<html>").is_err() && Answer::parse(b"[]").is_err());
     }
 }

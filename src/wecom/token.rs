@@ -62,12 +62,12 @@ const REFUSED_LONGEST: Duration = Duration::from_secs(60);
 type Key = [u8; 32];
 
 /// Held by whoever looks for a secret's token in this process, with the latest failure.
-type Lane = tokio::sync::Mutex<Option<(Instant, ApiError)>>;
+type KeyQueue = tokio::sync::Mutex<Option<(Instant, ApiError)>>;
 
 /// The tokens in use.
 pub(super) struct Tokens {
     cache: Cache<Key, Token>,
-    lanes: Cache<Key, Arc<Lane>>,
+    queues: Cache<Key, Arc<KeyQueue>>,
     places: Semaphore,
     /// For those whose token WeCom did not make when it was last asked: they do not keep the others waiting.
     slow_places: Semaphore,
@@ -84,7 +84,7 @@ pub(super) struct Token {
 
 /// How good a token must be.
 #[derive(Clone, Copy, PartialEq)]
-enum Wanted {
+enum TokenQuality {
     /// It can be used.
     Usable,
     /// It need not be replaced soon.
@@ -134,7 +134,7 @@ impl Tokens {
         let places = usize::try_from(pool.options().get_max_connections() / POOL_SHARE).unwrap_or(1);
         Self {
             cache: Cache::builder().max_capacity(TOKENS_MAX).expire_after(ByUse).build(),
-            lanes: Cache::builder().max_capacity(TOKENS_MAX).build(),
+            queues: Cache::builder().max_capacity(TOKENS_MAX).build(),
             places: Semaphore::new(places.div_ceil(2).max(1)),
             slow_places: Semaphore::new((places / 2).max(1)),
         }
@@ -157,8 +157,8 @@ impl Tokens {
     /// WeCom does not accept this one: it goes here and in its row, unless somebody has replaced it already.
     pub(super) async fn rejected(&self, api: &Api, token: &Token) {
         let key = key(api);
-        let lane = self.lane(key).await;
-        let _held = lane.lock().await;
+        let queue = self.queue(key).await;
+        let _held = queue.lock().await;
         if self.cache.get(&key).await.is_none_or(|it| it.generation != token.generation) {
             return;
         }
@@ -174,8 +174,8 @@ impl Tokens {
 
     async fn look(&self, api: &Api, key: Key) -> Result<Token, ApiError> {
         let asked_at = Instant::now();
-        let lane = self.lane(key).await;
-        let mut failed = lane.lock().await;
+        let queue = self.queue(key).await;
+        let mut failed = queue.lock().await;
         if let Some(token) = self.cache.get(&key).await {
             return Ok(token);
         }
@@ -185,7 +185,7 @@ impl Tokens {
             return Err(error.clone());
         }
         let places = if failed.is_some() { &self.slow_places } else { &self.places };
-        match self.load(api, key, Wanted::Usable, places).await {
+        match self.load(api, key, TokenQuality::Usable, places).await {
             Ok(token) => {
                 *failed = None;
                 self.cache.insert(key, token.clone()).await;
@@ -200,10 +200,10 @@ impl Tokens {
 
     async fn look_ahead(&self, api: &Api) {
         let key = key(api);
-        let lane = self.lane(key).await;
-        let _held = lane.lock().await;
-        match self.load(api, key, Wanted::Fresh, &self.slow_places).await {
-            // Whoever holds the lane has read the row last, so this is never older than what it replaces.
+        let queue = self.queue(key).await;
+        let _held = queue.lock().await;
+        match self.load(api, key, TokenQuality::Fresh, &self.slow_places).await {
+            // Whoever holds the queue has read the row last, so this is never older than what it replaces.
             Ok(token) => self.cache.insert(key, token).await,
             Err(error) => {
                 tracing::warn!(corpid = %api.corpid(), error = %error, "the next access token is not there yet")
@@ -211,22 +211,22 @@ impl Tokens {
         }
     }
 
-    async fn lane(&self, key: Key) -> Arc<Lane> {
-        self.lanes.get_with(key, async { Arc::default() }).await
+    async fn queue(&self, key: Key) -> Arc<KeyQueue> {
+        self.queues.get_with(key, async { Arc::default() }).await
     }
 
     /// The token out of its row, or a new one from WeCom, made while the row is held.
-    async fn load(&self, api: &Api, key: Key, wanted: Wanted, places: &Semaphore) -> Result<Token, ApiError> {
+    async fn load(&self, api: &Api, key: Key, quality: TokenQuality, places: &Semaphore) -> Result<Token, ApiError> {
         let _place = places.acquire().await.map_err(|_| unavailable(&"the program is stopping"))?;
         let mut conn = api.pool().acquire().await.map_err(|error| unavailable(&error))?;
         let row_key = row_key(api, &key);
         let row = wecom_token::find(&mut conn, row_key).await.map_err(|error| unavailable(&error))?;
-        if let Some(settled) = row.and_then(|row| settle(api, &key, &row, wanted)) {
+        if let Some(settled) = row.and_then(|row| settle(api, &key, &row, quality)) {
             return settled;
         }
         let mut transaction = conn.begin().await.map_err(|error| unavailable(&error))?;
         let row = wecom_token::lock(&mut transaction, row_key).await.map_err(|error| unavailable(&error))?;
-        if let Some(settled) = settle(api, &key, &row, wanted) {
+        if let Some(settled) = settle(api, &key, &row, quality) {
             return settled;
         }
         let outcome = make(api).await;
@@ -250,10 +250,10 @@ impl Tokens {
 }
 
 /// What the row says without asking WeCom: a token that is good enough, or that nobody may ask for one now.
-fn settle(api: &Api, key: &Key, row: &Row, wanted: Wanted) -> Option<Result<Token, ApiError>> {
-    let enough = match wanted {
-        Wanted::Usable => !row.rejected && usable(row.left_s, row.age_s) > Duration::ZERO,
-        Wanted::Fresh => !row.rejected && remaining(row.left_s, row.age_s, AHEAD) > Duration::ZERO,
+fn settle(api: &Api, key: &Key, row: &Row, quality: TokenQuality) -> Option<Result<Token, ApiError>> {
+    let enough = match quality {
+        TokenQuality::Usable => !row.rejected && usable(row.left_s, row.age_s) > Duration::ZERO,
+        TokenQuality::Fresh => !row.rejected && remaining(row.left_s, row.age_s, AHEAD) > Duration::ZERO,
     };
     if enough && let Some(value) = open(api, key, row) {
         return Some(Ok(token(value, row.generation, row.left_s, row.age_s)));

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use crate::{
     inbox::{self, Recording, Wake},
     tables::{plans, records::wechat_contact_record::KnownMonths},
+    time_limit::{DatabaseFailure, within},
 };
 
 pub use backoff::backoff;
@@ -38,6 +39,9 @@ const BATCH_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long connecting may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// What it is that may take no longer than [`CONNECT_LIMIT`].
+const CONNECTING: &str = "connecting to the database";
 
 /// A worker begins this long before where it left off: what was due earlier may have been committed later.
 const LOOK_BACK: TimeDelta = TimeDelta::minutes(1);
@@ -72,12 +76,12 @@ pub struct Worker {
     recording: Recording,
     /// How many deliveries to take one by one, after a batch failed.
     singly: usize,
-    place: Place,
+    position: QueuePosition,
 }
 
 /// Where in the queue a worker is.
 #[derive(Debug, Default)]
-struct Place {
+struct QueuePosition {
     /// When the last delivery it took was due.
     due_at: Option<DateTime<Utc>>,
     /// When it last began at the front.
@@ -94,7 +98,7 @@ impl Worker {
             months: KnownMonths::default(),
             recording: Recording::default(),
             singly: 0,
-            place: Place::default(),
+            position: QueuePosition::default(),
         }
     }
 
@@ -138,8 +142,8 @@ impl Worker {
     /// Takes one batch, or one delivery of a batch that failed, all the way.
     ///
     /// An error means that the database could not be worked with; nothing was settled and nothing is lost.
-    pub async fn step(&mut self) -> sqlx::Result<Step> {
-        match self.place.since() {
+    pub async fn step(&mut self) -> Result<Step, DatabaseFailure> {
+        match self.position.since() {
             // Nothing where it left off: perhaps at the front, before it may say that it is idle.
             Some(since) => match self.take(since).await? {
                 Step::Idle => self.take_from_front().await,
@@ -149,28 +153,28 @@ impl Worker {
         }
     }
 
-    async fn take_from_front(&mut self) -> sqlx::Result<Step> {
-        self.place.front = Some(Instant::now());
+    async fn take_from_front(&mut self) -> Result<Step, DatabaseFailure> {
+        self.position.front = Some(Instant::now());
         self.take(DateTime::UNIX_EPOCH).await
     }
 
-    async fn take(&mut self, since: DateTime<Utc>) -> sqlx::Result<Step> {
+    async fn take(&mut self, since: DateTime<Utc>) -> Result<Step, DatabaseFailure> {
         let limit = if self.singly > 0 { 1 } else { i64::from(self.settings.batch_max) };
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
-            None => within(CONNECT_LIMIT, PgConnection::connect_with(&self.options)).await?,
+            None => within(CONNECT_LIMIT, CONNECTING, PgConnection::connect_with(&self.options)).await?,
         };
         let began = Instant::now();
         let recording = batch::record(&mut conn, since, limit, &mut self.months);
         let Ok(outcome) = tokio::time::timeout(BATCH_LIMIT, recording).await else {
             self.months.forget();
-            return Err(sqlx::Error::PoolTimedOut);
+            return Err(DatabaseFailure::TimedOut { what: "recording a batch", limit: BATCH_LIMIT });
         };
         match outcome {
             Ok(batch) => {
                 self.conn = Some(conn);
                 self.singly = self.singly.saturating_sub(batch.size);
-                self.place.due_at = batch.due_at.or(self.place.due_at);
+                self.position.due_at = batch.due_at.or(self.position.due_at);
                 batch.report(began.elapsed());
                 Ok(if batch.size == 0 { self.idle() } else { Step::Worked(batch.size) })
             }
@@ -182,7 +186,7 @@ impl Worker {
     }
 
     /// A batch was undone: is it the delivery, or the database?
-    async fn undone(&mut self, conn: PgConnection, failed: batch::Failed) -> sqlx::Result<Step> {
+    async fn undone(&mut self, conn: PgConnection, failed: batch::Failed) -> Result<Step, DatabaseFailure> {
         let batch::Failed { claimed, error } = failed;
         if inbox::is_crossing(&error) {
             self.conn = Some(conn);
@@ -192,7 +196,7 @@ impl Worker {
         let too_slow = inbox::is_too_slow(&error) && !claimed.is_empty();
         if !inbox::is_refusal(&error) && !too_slow {
             // The connection goes, and with it whatever it still held.
-            return Err(error);
+            return Err(error.into());
         }
         self.conn = Some(conn);
         self.after_refusal(claimed, error).await
@@ -205,14 +209,18 @@ impl Worker {
 
     /// The database refused a batch: its deliveries are taken singly. It refused a single one: that one waits. It
     /// refused the claim itself: there is nothing to take, and trying again at once would only fill the log.
-    async fn after_refusal(&mut self, claimed: Vec<batch::Undone>, error: sqlx::Error) -> sqlx::Result<Step> {
+    async fn after_refusal(
+        &mut self,
+        claimed: Vec<batch::Undone>,
+        error: sqlx::Error,
+    ) -> Result<Step, DatabaseFailure> {
         match claimed.as_slice() {
             [] => {
                 self.conn = None;
-                Err(error)
+                Err(error.into())
             }
             [single] => {
-                let Some(conn) = &mut self.conn else { return Err(error) };
+                let Some(conn) = &mut self.conn else { return Err(error.into()) };
                 batch::set_aside(conn, single, &self.settings, &error).await?;
                 self.singly = self.singly.saturating_sub(1);
                 Ok(Step::Worked(1))
@@ -226,14 +234,10 @@ impl Worker {
     }
 }
 
-impl Place {
+impl QueuePosition {
     /// Where to begin; `None` for the front.
     fn since(&self) -> Option<DateTime<Utc>> {
         let fresh = self.front.is_some_and(|at| at.elapsed() < FRONT_EVERY);
         self.due_at.filter(|_| fresh).map(|at| at - LOOK_BACK)
     }
-}
-
-async fn within<T>(limit: Duration, work: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
-    tokio::time::timeout(limit, work).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }

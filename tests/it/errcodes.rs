@@ -14,7 +14,7 @@ use wecomd::{
     ids::{ExternalUserId, UserId},
     sandbox::{AppKind, DropAt, Fault, Size},
     sync::{Over, Run, Step},
-    tasks::{Context, Executor, Lane},
+    tasks::{Context, Executor, WorkerPool},
     wecom::Class,
 };
 
@@ -165,7 +165,7 @@ async fn attempt(acting: &Acting, path: &str, code: i64) -> (bool, i64, String) 
     // Each with a memory of its own, because some codes end in a pause.
     let (wecom, pool) = another_wecom(db, &admin.vault, &acting.platform).await;
     let context = Context { wecom, ..context(&acting.app) };
-    let mut executor = Executor::new(context, Lane::of(TaskKind::RefreshMember, 1));
+    let mut executor = Executor::new(context, WorkerPool::of(TaskKind::RefreshMember, 1));
     assert_eq!(executor.step().await.expect("the database answers"), wecomd::tasks::Step::Worked);
     pool.close().await;
     let parked = db.count("select count(*) from task where parked_at is not null").await == 1;

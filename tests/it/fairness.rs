@@ -30,8 +30,8 @@ const TIMEOUT_MS: u64 = 500;
 /// Tasks of each stuck corp, all due before those of the tenth.
 const BACKLOG: usize = 200;
 
-/// A lane as wide as they are by default.
-const LANES: Settings = Settings { welcome: 8, notify_staff: 2, refresh: 4, fetch_media: 2, handover: 2 };
+/// Worker pools as large as they are by default.
+const WORKER_POOLS: Settings = Settings { welcome: 8, notify_staff: 2, refresh: 4, fetch_media: 2, handover: 2 };
 
 /// A tenth corp that is served, and nine that are not.
 struct Ten {
@@ -74,7 +74,7 @@ impl Ten {
     /// Lets executors at the queue.
     fn work(&mut self) {
         let options = self.acting.app.db.options();
-        self.executors = tasks::start(&context(&self.acting.app), &LANES, &options, &self.stop.subscribe());
+        self.executors = tasks::start(&context(&self.acting.app), &WORKER_POOLS, &options, &self.stop.subscribe());
     }
 
     async fn finish(self) {

@@ -62,3 +62,29 @@ async fn an_outage_and_strangers_cost_a_line_for_each_cause_and_the_count_is_not
     drop(wecomd);
     db.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_time_out_is_logged_with_what_took_too_long_and_blames_no_pool() {
+    let (db, company) = (TestDb::new().await, Company::new());
+    company.save(&db.pool).await;
+    let link = Link::to(&db).await;
+    let mut wecomd = Daemon::start(&company.key, &[("DATABASE_URL", link.url.expose_secret())], &[]).await;
+    let app = company.corp.app(AppKind::App).expect("an app");
+    let keys = app.keys().expect("valid keys");
+    let plaintext = contact(1_700_000_000, "add_external_contact", "ann", "wmAlice", &[]);
+    let sealed = seal_random(&keys, &app.receive_id, "1700000000", "1", plaintext.as_bytes());
+    let target = format!("/callback/{}?{}", app.name, sealed.query());
+    let body = sealed.push_xml(company.corp.corpid.as_str(), &app.agentid);
+
+    // The first group finds a connection that falls silent, or none.
+    link.silence();
+    assert!(request(wecomd.public, "POST", &target, &[], body.as_bytes()).await.is_none(), "it is not stored");
+    link.mend();
+    wecomd.terminate();
+    wecomd.ended().await;
+    let log = wecomd.log();
+    let line = log.lines().find(|it| it.contains("callbacks could not be stored")).expect("a line");
+    let waited = ["storing a group took longer than 4s", "connecting to the database took longer than 4s"];
+    assert!(waited.iter().any(|it| line.contains(it)), "{line}");
+    db.close().await;
+}

@@ -77,6 +77,7 @@ mod unreached;
 mod tidy;
 
 mod documents;
+mod tidy_names;
 
 mod refresh;
 
@@ -126,6 +127,8 @@ mod test_connection;
 
 mod reporting;
 
+mod transferred_out;
+
 mod backup;
 
 mod key;
@@ -144,9 +147,14 @@ mod logins;
 
 mod privacy;
 
+mod erased_in_handover;
+
 mod retention;
 
+mod migrations;
+
 mod upgrade;
+
 mod userids;
 
 mod userid_upgrade;

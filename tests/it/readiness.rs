@@ -133,7 +133,7 @@ async fn one_refused_callback_costs_its_neighbours_nothing_and_readyz_stays_200(
         for (number, accepted) in accepting.into_iter().enumerate() {
             assert_eq!(accepted.await.expect("no panic").is_err(), number == 7, "{number}");
         }
-        let standing = inbox.standing();
+        let standing = inbox.commit_status();
         drop(inbox);
         committer.await.expect("the committer ends");
         standing

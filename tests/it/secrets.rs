@@ -1,17 +1,19 @@
 //! No secret is ever written down in the clear: not in the database, not in a log that tells everything, not in an answer.
 
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
+use serde_json::{Value, json};
 use wecomd::{
     app_config::NewConfig,
     config::Config,
     crypto::CallbackKeys,
-    sandbox::{AppKind, Corp, Push},
+    sandbox::{App, AppKind, Corp, Push, Sender},
     tables::{access::api_token, apps::sealed},
     vault::{ApiToken, Vault},
 };
 
-use crate::support::{Company, Daemon, TestDb, folder::Folder, plaintext::contact, wait::until, wecom::platform};
+use crate::support::{
+    Company, Daemon, TestDb, folder::Folder, http::Answer, plaintext::contact, wait::until, wecom::platform,
+};
 
 const BASE: &str = "/api/enterprise-wechat";
 
@@ -78,6 +80,63 @@ async fn sealed_secrets(db: &TestDb, vault: &Vault) -> Vec<Secret> {
     values.into_iter().filter_map(opened).collect()
 }
 
+/// An administrator of a running daemon, and all that it answered them.
+struct Asking<'a> {
+    wecomd: &'a Daemon,
+    bearer: String,
+    answers: String,
+}
+
+impl Asking<'_> {
+    async fn ask(&mut self, method: &str, path: &str, body: Value) -> Answer {
+        let answer = self.wecomd.ask(&self.bearer, method, &format!("{BASE}{path}"), &body.to_string()).await;
+        self.answers.push_str(&answer.text());
+        answer
+    }
+
+    /// Secrets come in, well and badly formed, and WeCom is asked with them. What its owner is shown once comes back.
+    async fn secrets_come_and_go(&mut self, app: &App) -> [Secret; 2] {
+        assert_eq!(self.ask("POST", "/config", json!({ "name": app.name, "secret": app.secret })).await.status, 200);
+        for wrong in [
+            json!({ "name": app.name, "secret": [app.secret] }),
+            json!({ "name": app.name, "token": format!("{}-{}", app.token, app.token) }),
+            json!({ "name": app.name, "encoding_aes_key": format!("{}=", app.encoding_aes_key) }),
+        ] {
+            assert!(matches!(self.ask("POST", "/config", wrong).await.status, 400 | 422));
+        }
+        assert_eq!(self.ask("POST", "/test-connection", json!({ "name": app.name })).await.status, 200);
+        let made = self.ask("POST", "/api-tokens", json!({ "name": "crm", "role": "viewer" })).await.json();
+        let made = made["token"].as_str().expect("a token").to_owned();
+        let link = self.ask("POST", "/staff-bind/login", json!({ "staff_id": "E-1" })).await.json();
+        let link = link["scan_url"].as_str().expect("a link").to_owned();
+        let state = link.split("state=").nth(1).expect("a state").split(['&', '#']).next().expect("it ends").to_owned();
+        assert_eq!(self.ask("POST", "/sync", json!({})).await.status, 202);
+        [Secret::new("another token", made), Secret::new("a login's state", state)]
+    }
+
+    /// Callbacks come under the keys that are about to be replaced, and after that; with a code for a greeting.
+    async fn keys_are_replaced(&mut self, db: &TestDb, app: &App, sender: &Sender, member: &str) {
+        let push = |at: i64, customer: &str| {
+            let code = format!("CODE-{customer}");
+            let more = [("WelcomeCode", code.as_str())];
+            Push::genuine(AppKind::App, contact(at, "add_external_contact", member, customer, &more))
+        };
+        assert!(sender.deliver(&push(1_700_000_000, "wmAlice")).await.answered_200);
+        let next = Corp::from_seed(2).app(AppKind::App).expect("an app").clone();
+        let change = json!({ "name": app.name, "token": next.token, "encoding_aes_key": next.encoding_aes_key });
+        assert_eq!(self.ask("POST", "/config", change).await.status, 200);
+        for (place, customer) in ["wmBob", "wmCarol", "wmDave"].into_iter().enumerate() {
+            let at = 1_700_000_001 + i64::try_from(place).expect("small");
+            assert!(sender.deliver(&push(at, customer)).await.answered_200, "the old keys open for a while");
+        }
+        let three = "select count(*) from callback_key_use where deliveries = 3";
+        until("deliveries under the old keys are counted", async || db.count(three).await == 1).await;
+        let shown = self.ask("GET", "/config", json!(null)).await.json();
+        let shown = shown["items"].as_array().expect("apps").iter().find(|it| it["name"] == app.name.as_str()).cloned();
+        assert_eq!(shown.expect("the app")["previous_keys_deliveries"], 3);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_secret_is_in_the_database_or_in_a_log_that_tells_everything() {
     let (db, company, platform) = (TestDb::new().await, Company::new(), platform().await);
@@ -97,58 +156,18 @@ async fn no_secret_is_in_the_database_or_in_a_log_that_tells_everything() {
     let mut conn = db.pool.acquire().await.expect("connects");
     api_token::create(&mut conn, "me", "admin", &token.hash, &token.prefix).await.expect("a token");
     drop(conn);
-    let bearer = format!("Bearer {}", token.secret.expose_secret());
     let mut secrets = vec![
         Secret::new("the admin token", token.secret.expose_secret()),
         Secret::new("the master key", company.key.trim_start_matches("1:")),
         Secret::new("the database's password", DATABASE_PASSWORD),
     ];
-    let mut answers = String::new();
-    let mut ask = async |method: &str, path: &str, body: serde_json::Value| {
-        let answer = wecomd.ask(&bearer, method, &format!("{BASE}{path}"), &body.to_string()).await;
-        answers.push_str(&answer.text());
-        answer
-    };
-
-    // Secrets come in, well and badly formed, and WeCom is asked with them.
+    let bearer = format!("Bearer {}", token.secret.expose_secret());
+    let mut asking = Asking { wecomd: &wecomd, bearer, answers: String::new() };
     let app = company.corp.app(AppKind::App).expect("an app");
-    assert_eq!(ask("POST", "/config", json!({ "name": app.name, "secret": app.secret })).await.status, 200);
-    for wrong in [
-        json!({ "name": app.name, "secret": [app.secret] }),
-        json!({ "name": app.name, "token": format!("{}-{}", app.token, app.token) }),
-        json!({ "name": app.name, "encoding_aes_key": format!("{}=", app.encoding_aes_key) }),
-    ] {
-        assert!(matches!(ask("POST", "/config", wrong).await.status, 400 | 422));
-    }
-    assert_eq!(ask("POST", "/test-connection", json!({ "name": app.name })).await.status, 200);
-    let made = ask("POST", "/api-tokens", json!({ "name": "crm", "role": "viewer" })).await.json();
-    let made = made["token"].as_str().expect("a token").to_owned();
-    let link = ask("POST", "/staff-bind/login", json!({ "staff_id": "E-1" })).await.json();
-    let link = link["scan_url"].as_str().expect("a link").to_owned();
-    let state = link.split("state=").nth(1).expect("a state").split(['&', '#']).next().expect("it ends").to_owned();
-    assert_eq!(ask("POST", "/sync", json!({})).await.status, 202);
-
-    // Callbacks under the keys that are about to be replaced, and after that; with a code for a greeting.
-    let sender = company.sender(wecomd.public);
+    let shown_once = asking.secrets_come_and_go(app).await;
     let member = platform.with(|world| world.members().next().expect("a member").userid.0.clone());
-    let push = |at: i64, customer: &str| {
-        let code = format!("CODE-{customer}");
-        let more = [("WelcomeCode", code.as_str())];
-        Push::genuine(AppKind::App, contact(at, "add_external_contact", &member, customer, &more))
-    };
-    assert!(sender.deliver(&push(1_700_000_000, "wmAlice")).await.answered_200);
-    let next = Corp::from_seed(2).app(AppKind::App).expect("an app").clone();
-    let change = json!({ "name": app.name, "token": next.token, "encoding_aes_key": next.encoding_aes_key });
-    assert_eq!(ask("POST", "/config", change).await.status, 200);
-    for (place, customer) in ["wmBob", "wmCarol", "wmDave"].into_iter().enumerate() {
-        let at = 1_700_000_001 + i64::try_from(place).expect("small");
-        assert!(sender.deliver(&push(at, customer)).await.answered_200, "the old keys open for a while");
-    }
-    let three = "select count(*) from callback_key_use where deliveries = 3";
-    until("deliveries under the old keys are counted", async || db.count(three).await == 1).await;
-    let shown = ask("GET", "/config", json!(null)).await.json();
-    let shown = shown["items"].as_array().expect("apps").iter().find(|it| it["name"] == app.name.as_str()).cloned();
-    assert_eq!(shown.expect("the app")["previous_keys_deliveries"], 3);
+    asking.keys_are_replaced(&db, app, &company.sender(wecomd.public), &member).await;
+    let answers = asking.answers;
 
     let wrong = ApiToken::new();
     let stranger = format!("Bearer {}", wrong.secret.expose_secret());
@@ -165,19 +184,15 @@ async fn no_secret_is_in_the_database_or_in_a_log_that_tells_everything() {
     secrets.extend(sealed_secrets(&db, &company.vault).await);
     assert!(secrets.iter().any(|it| it.name.contains("previous_token")), "the old keys are there");
     assert!(secrets.iter().any(|it| it.name.contains("wecom_token")), "an access token is there");
-    // What its owner is shown once, by the answers that are for it.
+    // What its owner is shown once may stand in the answers that are for it.
     assert_silent(&secrets, "an answer", &answers);
-    secrets.push(Secret::new("another token", made));
-    secrets.push(Secret::new("a login's state", state));
+    secrets.extend(shown_once);
 
     wecomd.terminate();
     assert!(wecomd.ended().await.success());
     let log = wecomd.log();
-    assert!(
-        log.contains("TRACE") && log.contains("pooling idle connection"),
-        "it tells everything: {} bytes",
-        log.len()
-    );
+    let all = log.contains("TRACE") && log.contains("pooling idle connection");
+    assert!(all, "it tells everything: {} bytes", log.len());
     assert_silent(&secrets, "the log", &log);
     let tables = dump(&db).await;
     assert!(tables.len() > 30, "{}", tables.len());

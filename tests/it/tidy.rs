@@ -4,6 +4,7 @@
 //! against a made-up source that breaks it: a checker that cannot fail checks nothing.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -16,12 +17,12 @@ use crate::support::source::{code_of, imports, line_of, places_of};
 const IMPORTS: &[(&str, &[&str])] = &[
     // The accepting half.
     ("server", &["apps", "crypto", "inbox", "document", "admin"]),
-    ("apps", &["crypto", "ids", "tables", "vault"]),
-    ("crypto", &["ids", "document"]),
+    ("apps", &["crypto", "ids", "tables", "time_limit", "vault"]),
+    ("crypto", &["document"]),
     // The hinge.
-    ("inbox", &["ids", "document", "tables::upkeep::partitions"]),
+    ("inbox", &["ids", "document", "tables::upkeep::partitions", "time_limit"]),
     // The recording half.
-    ("worker", &["inbox", "event", "handlers", "changes", "tables", "ids"]),
+    ("worker", &["inbox", "event", "handlers", "changes", "tables", "time_limit", "ids"]),
     ("event", &["ids", "document"]),
     ("handlers", &["event", "ids", "changes"]),
     ("changes", &["ids"]),
@@ -35,8 +36,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("handover", &["changes", "ids", "tables", "wecom"]),
     ("sync", &["changes", "ids", "tables", "wecom"]),
     ("backup", &["embedded", "media", "tables", "vault"]),
-    ("privacy", &["ids", "inbox", "media", "tables"]),
-    ("housekeeping", &["contact_way", "orders", "tables", "wecom"]),
+    ("privacy", &["handover", "ids", "inbox", "media", "tables"]),
+    ("housekeeping", &["contact_way", "orders", "tables", "time_limit", "wecom"]),
     // For people.
     (
         "admin",
@@ -46,7 +47,6 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "bilingual",
             "changes",
             "check",
-            "config",
             "crypto",
             "contact_way",
             "handover",
@@ -54,6 +54,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "inbox",
             "media",
             "orders",
+            "privacy",
             "sync",
             "tables",
             "tasks::template",
@@ -98,6 +99,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("app_config", &["apps", "check", "crypto", "ids", "tables", "tasks::template", "vault", "wecom::welcome"]),
     ("check", &["bilingual"]),
     ("bilingual", &[]),
+    ("time_limit", &[]),
     ("ids", &[]),
 ];
 
@@ -135,6 +137,21 @@ fn every_module_has_a_rule_and_every_rule_a_module() {
     let mut ruled: Vec<_> = IMPORTS.iter().map(|(module, _)| (*module).to_owned()).collect();
     ruled.sort();
     assert_eq!(modules, ruled);
+}
+
+#[test]
+fn every_allowance_is_used() {
+    let unused = unused_allowances(&sources(&["src"]));
+    assert!(unused.is_empty(), "{}", unused.join("\n"));
+}
+
+#[test]
+fn an_allowance_that_no_source_uses_is_reported() {
+    let files = [("src/handlers/a.rs".to_owned(), "use crate::{event::Event, changes};".to_owned())];
+    let unused = unused_allowances(&files);
+    assert!(unused.contains(&"handlers may import ids, but does not".to_owned()), "{unused:#?}");
+    assert!(!unused.iter().any(|it| it.starts_with("handlers may import event")), "{unused:#?}");
+    assert!(unused.contains(&"src/wecom/ may hold `reqwest`, but does not".to_owned()), "{unused:#?}");
 }
 
 #[test]
@@ -249,11 +266,38 @@ fn forbidden_imports(path: &str, source: &str) -> Vec<String> {
     let allowed = IMPORTS.iter().find(|(name, _)| *name == module).map_or(&[][..], |(_, allowed)| allowed);
     let may = |import: &str| {
         let own = import.split("::").next() == Some(&module);
-        own || allowed.iter().any(|it| import.strip_prefix(it).is_some_and(|rest| it.is_empty() || is_end(rest)))
+        own || allowed.iter().any(|it| covers(it, import))
     };
     let only = if allowed.is_empty() { "nothing of ours".to_owned() } else { format!("only {}", allowed.join(", ")) };
     let forbidden = imports(&code_of(source), depth).into_iter().filter(|(_, import)| !may(import));
     forbidden.map(|(line, import)| format!("{path}:{line}: {module} imports {import}, but may import {only}")).collect()
+}
+
+/// Whether an allowance is for this import.
+fn covers(allowed: &str, import: &str) -> bool {
+    import.strip_prefix(allowed).is_some_and(|rest| allowed.is_empty() || is_end(rest))
+}
+
+/// What [`IMPORTS`] and [`WORDS`] allow and no source makes use of.
+fn unused_allowances(files: &[(String, String)]) -> Vec<String> {
+    let codes: Vec<_> = files.iter().map(|(path, source)| (path.as_str(), code_of(source))).collect();
+    let mut unused = Vec::new();
+    for (name, allowed) in IMPORTS.iter().filter(|(_, allowed)| *allowed != ANYTHING) {
+        let own = codes.iter().filter_map(|(path, code)| {
+            let (module, depth) = module(path)?;
+            (module == *name).then(|| imports(code, depth))
+        });
+        let imported: BTreeSet<_> = own.flatten().map(|(_, import)| import).collect();
+        let idle = allowed.iter().filter(|it| !imported.iter().any(|import| covers(it, import)));
+        unused.extend(idle.map(|it| format!("{name} may import {it}, but does not")));
+    }
+    for (word, places, _) in WORDS {
+        let holds = |place: &str| {
+            codes.iter().any(|(path, code)| path.starts_with(place) && places_of(code, word).next().is_some())
+        };
+        unused.extend(places.iter().filter(|it| !holds(it)).map(|it| format!("{it} may hold `{word}`, but does not")));
+    }
+    unused
 }
 
 /// Whether a path's first segment ends here.

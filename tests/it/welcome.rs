@@ -11,7 +11,7 @@ use wecomd::{
     changes::TaskKind,
     ids::{ExternalUserId, UserId},
     sandbox::{AppKind, Corp, DropAt, Fault, Platform, Push, Size, World},
-    tasks::{Executor, Lane, Step},
+    tasks::{Executor, Step, WorkerPool},
     vault::Vault,
 };
 
@@ -48,7 +48,7 @@ impl Shop {
     /// Tries every greeting once, whenever it is due.
     async fn greet(&self) {
         self.app.db.execute("update task set due_at = now() where kind = 'welcome'").await;
-        let mut executor = Executor::new(context(&self.app), Lane::of(TaskKind::Welcome, 3));
+        let mut executor = Executor::new(context(&self.app), WorkerPool::of(TaskKind::Welcome, 3));
         while executor.step().await.expect("the database answers") != Step::Idle {}
     }
 

@@ -32,6 +32,7 @@ use crate::{
     ids::{CorpId, DeliveryKey, ExternalUserId},
     inbox,
     media::StoreError,
+    privacy,
     tables::{
         apply,
         customers::matching,
@@ -121,7 +122,7 @@ pub(super) struct Page {
     /// The files of these records: in the archive under `file`, or to be fetched from `url`.
     media: Vec<File>,
     /// What WeCom sent that mentions them, as it was sent.
-    deliveries: Vec<inbox::Shown>,
+    deliveries: Vec<inbox::DeliveryView>,
     /// What to ask for next; null on the last page.
     next_cursor: Option<String>,
 }
@@ -330,7 +331,7 @@ pub(super) async fn remove(call: &Call<'_>, conn: &mut PgConnection) -> Outcome 
         persons: found.persons,
         corpid: found.corpid,
     };
-    let counts = erase::erase(conn, &whom, id).await?;
+    let counts = privacy::erase(conn, &whom, id).await?;
     erased_person::set(conn, &whom.corpid, &whom.persons, id, erased_at).await?;
     erasure::note(conn, id, &Value::Object(counts)).await?;
     if whom.persons.is_empty() {

@@ -59,7 +59,7 @@ pub(super) const LIST: Route = Route {
             LIMIT,
             CURSOR,
         ],
-        answers: &[Response::json::<Page<inbox::Listed>>(200, "A page of deliveries.", "一页回调。")],
+        answers: &[Response::json::<Page<inbox::DeliveryRow>>(200, "A page of deliveries.", "一页回调。")],
         ..Operation::new(Tag::Deliveries, "List deliveries", "列出回调")
     },
 };
@@ -87,7 +87,7 @@ pub(super) const SHOW: Route = Route {
     run: by_path!(show),
     operation: Operation {
         path: Some(DELIVERY),
-        answers: &[Response::json::<inbox::Shown>(200, "The delivery.", "回调。")],
+        answers: &[Response::json::<inbox::DeliveryView>(200, "The delivery.", "回调。")],
         codes: &[Code::DeliveryUnknown],
         ..Operation::new(Tag::Deliveries, "Show a delivery with its plaintext", "查看回调及其明文")
     },

@@ -24,7 +24,7 @@ use crate::{
     check,
     handover::{
         item::{Fact, ItemState},
-        turn::{By, settle, turn, turn_all},
+        transition::{By, settle, transition, transition_all},
     },
     tables::{
         self, apply,
@@ -198,7 +198,7 @@ pub(super) async fn accept(call: &Call<'_>, conn: &mut PgConnection) -> Result<A
     if !wanted.accepted {
         let items = handover::planned_for(conn, handover.id, &user).await?;
         let by = By { actor: who, cause: "接替员工不同意接收" };
-        turn_all(conn, Fact::Dropped, &items, by).await?;
+        transition_all(conn, Fact::Dropped, &items, by).await?;
         handover::take_back(conn, &items).await?;
         settle(conn, handover.id, by).await?;
     }
@@ -344,7 +344,7 @@ pub(super) async fn close(call: &Call<'_>, conn: &mut PgConnection) -> Result<An
     let heard = |item: &i64| Heard { item: *item, reason: Some(wanted.reason.clone()), ..Heard::default() };
     let heard: Vec<_> = items.iter().map(heard).collect();
     let by = By { actor: call.who(), cause: &wanted.reason };
-    let closed = turn(conn, Fact::GivenUp, &heard, by).await?;
+    let closed = transition(conn, Fact::GivenUp, &heard, by).await?;
     settle(conn, handover.id, by).await?;
     let (closed, unchanged) = (closed.len(), items.len().saturating_sub(closed.len()));
     Answer::ok(Closed { closed, unchanged, handover: standing(call, conn, handover.id).await? })
@@ -361,7 +361,7 @@ pub(super) async fn call_off(
     let states = [ItemState::Open, ItemState::Planned].map(|it| it.as_str().to_owned());
     let items = handover::in_states(conn, handover.id, &states).await?;
     let by = By { actor: who, cause };
-    turn_all(conn, Fact::CalledOff, &items, by).await?;
+    transition_all(conn, Fact::CalledOff, &items, by).await?;
     settle(conn, handover.id, by).await?;
     // What WeCom has in hand is still to be asked about.
     Ok(handover::wake_now(conn, &handover.corpid, handover.id).await?)

@@ -30,7 +30,7 @@ use crate::{
     handover::{
         item::{Fact, ItemState},
         plan::{self, Broken, Candidate, Item, Kind, Leaver, Load, Plan, Rule, Said, Tally},
-        turn::{By, WECOMD, settle, turn_all},
+        transition::{By, WECOMD, settle, transition_all},
     },
     ids::UserId,
     tables::{
@@ -307,7 +307,7 @@ async fn gather(conn: &mut PgConnection, handover: &Handover, wanted: &Wanted, w
         let subjects = wanted.wish.again.subjects();
         // What is overdue ends here: of two rounds the later one counts.
         let overdue = handover::overdue(conn, handover.id, &wanted.wish.kinds(), subjects).await?;
-        turn_all(conn, Fact::GivenUp, &overdue, By { actor: who, cause: "超时未有结果,重新安排" }).await?;
+        transition_all(conn, Fact::GivenUp, &overdue, By { actor: who, cause: "超时未有结果,重新安排" }).await?;
         handover::reopen(conn, handover.id, &states, &wanted.wish.kinds(), subjects).await?;
     }
     if handover.cause != "transfer" {
@@ -316,7 +316,7 @@ async fn gather(conn: &mut PgConnection, handover: &Handover, wanted: &Wanted, w
         handover::collect_groups(conn, handover.id, &wanted.groups).await?;
     }
     let gone = handover::no_longer_theirs(conn, handover.id).await?;
-    turn_all(conn, Fact::NoLongerTheirs, &gone, By { actor: WECOMD, cause: "已不属于原员工" }).await?;
+    transition_all(conn, Fact::NoLongerTheirs, &gone, By { actor: WECOMD, cause: "已不属于原员工" }).await?;
     settle(conn, handover.id, By { actor: who, cause: "修改计划" }).await?;
     Ok(())
 }
@@ -392,9 +392,9 @@ async fn save(
     let users: Vec<_> = plan.given.iter().map(|it| it.user.0.clone()).collect();
     let staff: Vec<_> = plan.given.iter().map(|it| it.staff_id.clone()).collect();
     handover::give(conn, &items, &users, &staff).await?;
-    turn_all(conn, Fact::Chosen, &items, by).await?;
+    transition_all(conn, Fact::Chosen, &items, by).await?;
     let dropped: Vec<_> = plan.left.iter().map(|it| it.item).filter(|it| planned.contains(it)).collect();
-    turn_all(conn, Fact::Dropped, &dropped, by).await?;
+    transition_all(conn, Fact::Dropped, &dropped, by).await?;
     handover::take_back(conn, &dropped).await?;
     handover::follow_plan(conn, id).await?;
     handover::replanned(conn, id, message).await?;

@@ -27,7 +27,7 @@ use crate::{
     handover::{
         item::ItemState,
         plan::Kind,
-        turn::{By, settle},
+        transition::{By, settle},
     },
     ids::{StaffId, UserId},
     tables::{

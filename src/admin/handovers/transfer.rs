@@ -32,7 +32,7 @@ use crate::{
     handover::{
         item::{Fact, ItemState},
         plan::{Broken, Leaver, Refusal, Said},
-        turn::{By, settle, turn_all},
+        transition::{By, settle, transition_all},
     },
     ids::{CorpId, StaffId, UserId},
     tables::{
@@ -176,7 +176,7 @@ async fn make(call: &Call<'_>, wanted: Wanted, conn: &mut PgConnection) -> Resul
     handover::log(conn, id, None, "detected", by.actor, by.cause).await?;
     let items = handover::add_customers(conn, id, &customers).await?;
     handover::give(conn, &items, &vec![to.0.clone(); items.len()], &vec![wish.to.clone(); items.len()]).await?;
-    turn_all(conn, Fact::Chosen, &items, by).await?;
+    transition_all(conn, Fact::Chosen, &items, by).await?;
     handover::follow_plan(conn, id).await?;
     handover::submit(conn, id, call.who()).await?;
     let state = settle(conn, id, by).await?;

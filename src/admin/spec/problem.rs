@@ -249,6 +249,7 @@ impl Code {
     }
 
     /// Status, name, and the titles in English and Chinese.
+    #[expect(clippy::too_many_lines, reason = "one line for each problem")]
     fn facts(self) -> (u16, &'static str, &'static str, &'static str) {
         match self {
             Self::InvalidJson => (400, "invalid_json", "The body is not JSON", "请求体不是有效的 JSON"),

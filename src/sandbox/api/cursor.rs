@@ -8,10 +8,10 @@ use super::refusal::{BAD_CURSOR, Refusal};
 const LIFE_S: i64 = 4 * 3600;
 
 /// Two numbers that say where to go on.
-pub(super) type Place = (u32, u32);
+pub(super) type PagePosition = (u32, u32);
 
 /// Where to begin: at the front without a cursor, otherwise where it points. `asked` is what must not change.
-pub(super) fn begin(cursor: Option<&str>, asked: impl Hash, now: i64) -> Result<Place, Refusal> {
+pub(super) fn begin(cursor: Option<&str>, asked: impl Hash, now: i64) -> Result<PagePosition, Refusal> {
     let Some(cursor) = cursor else { return Ok((0, 0)) };
     let bad = || Refusal::of(BAD_CURSOR);
     let mut bytes = [0; 24];
@@ -28,7 +28,7 @@ pub(super) fn begin(cursor: Option<&str>, asked: impl Hash, now: i64) -> Result<
 }
 
 /// A cursor that goes on at `place`.
-pub(super) fn at(place: Place, asked: impl Hash, now: i64) -> String {
+pub(super) fn at(place: PagePosition, asked: impl Hash, now: i64) -> String {
     let place = u64::from(place.0) << 32 | u64::from(place.1);
     let mut bytes = Vec::with_capacity(24);
     bytes.extend(now.to_be_bytes());

@@ -2,7 +2,7 @@
 
 use super::Ended;
 use super::cast::{self, opaque};
-use super::story::{FollowUp, Standing, Story, Tie};
+use super::story::{FollowUp, Story, Tie, TieStatus};
 use super::wire::contact_event;
 use crate::sandbox::push::{AppKind, Push};
 
@@ -44,7 +44,7 @@ pub(super) fn add(story: &mut Story, at: i64) -> Option<Push> {
         story.customers.push(newcomer);
     }
     let tie = story.ties.len();
-    story.ties.push(Tie { staff, customer, since: at, standing: Standing::Contact });
+    story.ties.push(Tie { staff, customer, since: at, status: TieStatus::Contact });
     let half = story.chance.happens(HALF_SHARE);
     if half && story.chance.happens(CONFIRMED_SHARE) {
         story.later(at, CONFIRM_WITHIN, FollowUp::Confirm(tie));
@@ -80,7 +80,7 @@ pub(super) fn remove(story: &mut Story, at: i64) -> Option<Push> {
     let change = story.chance.pick(&["del_external_contact", "del_follow_user", "del_follow_user"]);
     let by = if change == "del_follow_user" { Ended::ByCustomer } else { Ended::ByMember };
     let push = changed(story, tie, at, change)?;
-    story.ties.get_mut(tie)?.standing = Standing::Ended(by);
+    story.ties.get_mut(tie)?.status = TieStatus::Ended(by);
     Some(push)
 }
 
@@ -88,7 +88,7 @@ pub(super) fn remove(story: &mut Story, at: i64) -> Option<Push> {
 pub(super) fn return_to(story: &mut Story, at: i64) -> Option<Push> {
     let tie = story.some_tie(false)?;
     let returning = story.ties.get_mut(tie)?;
-    (returning.standing, returning.since) = (Standing::Contact, at);
+    (returning.status, returning.since) = (TieStatus::Contact, at);
     added(story, tie, at, "add_external_contact", true)
 }
 
@@ -100,7 +100,7 @@ pub(super) fn consent(story: &mut Story, at: i64) -> Option<Push> {
 
 fn still_contact(story: &Story, tie: usize) -> Option<()> {
     let tie = story.ties.get(tie)?;
-    (tie.standing == Standing::Contact && story.works(tie.staff)).then_some(())
+    (tie.status == TieStatus::Contact && story.works(tie.staff)).then_some(())
 }
 
 fn added(story: &mut Story, tie: usize, at: i64, change: &str, welcome: bool) -> Option<Push> {

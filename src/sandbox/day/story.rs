@@ -66,12 +66,12 @@ pub(super) struct Tie {
     pub(super) staff: usize,
     pub(super) customer: usize,
     pub(super) since: i64,
-    pub(super) standing: Standing,
+    pub(super) status: TieStatus,
 }
 
 /// How a tie stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum TieStatus {
     Contact,
     /// One of them deleted the other.
     Ended(Ended),
@@ -206,7 +206,7 @@ impl Story {
         (0..DRAWS).find_map(|_| {
             let drawn = self.chance.below(self.ties.len());
             let tie = self.ties.get(drawn)?;
-            ((tie.standing == Standing::Contact) == contact && self.works(tie.staff)).then_some(drawn)
+            ((tie.status == TieStatus::Contact) == contact && self.works(tie.staff)).then_some(drawn)
         })
     }
 
@@ -218,9 +218,9 @@ impl Story {
     /// Who met whom so far.
     fn contacts(&self, staff: &[Staff]) -> Vec<Contact> {
         let contact = |tie: &Tie| {
-            let ended = match tie.standing {
-                Standing::Contact => None,
-                Standing::Ended(by) => Some(by),
+            let ended = match tie.status {
+                TieStatus::Contact => None,
+                TieStatus::Ended(by) => Some(by),
             };
             Some(Contact {
                 userid: staff.get(tie.staff)?.id.clone(),

@@ -19,53 +19,34 @@ pub async fn upsert(conn: &mut PgConnection, contacts: &BTreeMap<ContactKey, Con
     if contacts.is_empty() {
         return Ok(());
     }
-    let corps: Vec<_> = contacts.keys().map(|(corp, ..)| corp.0.clone()).collect();
-    let customers: Vec<_> = contacts.keys().map(|(_, customer, _)| customer.0.clone()).collect();
-    let users: Vec<_> = contacts.keys().map(|(.., user)| user.0.clone()).collect();
-    let rows = || contacts.values();
-    let status: Vec<_> = rows().map(|it| status_of(it).value.as_str().to_owned()).collect();
-    let status_at: Vec<_> = rows().map(|it| status_of(it).at).collect();
-    let state: Vec<_> = rows().map(|it| it.state.as_ref().map(|it| it.value.clone())).collect();
-    let state_at: Vec<_> = rows().map(|it| it.state.as_ref().map(|it| it.at)).collect();
-    let customer_id: Vec<_> = rows().map(|it| it.customer_id.as_ref().map(|it| it.value.0.clone())).collect();
-    let customer_id_at: Vec<_> = rows().map(|it| it.customer_id.as_ref().map(|it| it.at)).collect();
-    let first: Vec<_> = rows().map(|it| it.first_contact_time).collect();
-    let last: Vec<_> = rows().map(|it| it.last_contact_time).collect();
-    let cards: Vec<_> = rows().map(|it| it.card.as_ref().map(|it| serde_json::json!(it.value))).collect();
-    let card_at: Vec<_> = rows().map(|it| it.card.as_ref().map(|it| it.at)).collect();
-    let heard_arrived: Vec<_> = rows().map(|it| it.heard_arrived_at).collect();
-    let met_arrived: Vec<_> = rows().map(|it| it.met_arrived_at).collect();
+    let columns = Columns::of(contacts);
     sqlx::query!(
         r#"
         insert into customer_wechat_contact as own (
-            corpid, external_userid, wechat_userid, staff_id, status, status_at, state, state_at,
-            state_customer_id, state_customer_id_at, first_contact_time, last_contact_time, card, card_at,
-            heard_arrived_at, met_arrived_at
+            corpid, external_userid, wechat_userid, staff_id, status, status_at, state, state_at, state_customer_id,
+            state_customer_id_at, first_contact_time, last_contact_time, card, card_at, heard_arrived_at, met_arrived_at
         )
         select
             said.corpid, said.external_userid, said.wechat_userid,
             (
                 select staff_id from staff_wechat_bind bind
                 where bind.corpid = said.corpid and bind.wechat_userid = said.wechat_userid
-                order by bound_at desc, staff_id desc
-                limit 1
+                order by bound_at desc, staff_id desc limit 1
             ),
             status, status_at, state, state_at, state_customer_id, state_customer_id_at, first_contact_time,
             greatest(last_contact_time, (
-                select last_message_at from customer_activity active
-                where active.corpid = said.corpid and active.external_userid = said.external_userid
-                    -- The epoch says that they wrote, and not when.
-                    and last_message_at > to_timestamp(0)
+                -- The epoch says that they wrote, and not when.
+                select last_message_at from customer_activity active where active.corpid = said.corpid
+                    and active.external_userid = said.external_userid and last_message_at > to_timestamp(0)
             )),
             card, card_at, heard_arrived_at, met_arrived_at
         from unnest(
-            $1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::timestamptz[],
-            $8::text[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::jsonb[],
-            $13::timestamptz[], $14::timestamptz[], $15::timestamptz[]
+            $1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::timestamptz[], $8::text[],
+            $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::jsonb[], $13::timestamptz[], $14::timestamptz[],
+            $15::timestamptz[]
         ) said (
-            corpid, external_userid, wechat_userid, status, status_at, state, state_at,
-            state_customer_id, state_customer_id_at, first_contact_time, last_contact_time, card, card_at,
-            heard_arrived_at, met_arrived_at
+            corpid, external_userid, wechat_userid, status, status_at, state, state_at, state_customer_id,
+            state_customer_id_at, first_contact_time, last_contact_time, card, card_at, heard_arrived_at, met_arrived_at
         )
         on conflict on constraint customer_wechat_contact_key do update set
             status = case when (excluded.status_at, excluded.status) > (own.status_at, own.status)
@@ -74,10 +55,8 @@ pub async fn upsert(conn: &mut PgConnection, contacts: &BTreeMap<ContactKey, Con
             state = case when own.state_at is null or (excluded.state_at, excluded.state) > (own.state_at, own.state)
                 then excluded.state else own.state end,
             state_at = greatest(excluded.state_at, own.state_at),
-            state_customer_id = case
-                when own.state_customer_id_at is null
-                    or (excluded.state_customer_id_at, excluded.state_customer_id)
-                        > (own.state_customer_id_at, own.state_customer_id)
+            state_customer_id = case when own.state_customer_id_at is null
+                or (excluded.state_customer_id_at, excluded.state_customer_id) > (own.state_customer_id_at, own.state_customer_id)
                 then excluded.state_customer_id else own.state_customer_id end,
             state_customer_id_at = greatest(excluded.state_customer_id_at, own.state_customer_id_at),
             first_contact_time = least(excluded.first_contact_time, own.first_contact_time),
@@ -88,25 +67,67 @@ pub async fn upsert(conn: &mut PgConnection, contacts: &BTreeMap<ContactKey, Con
             heard_arrived_at = least(excluded.heard_arrived_at, own.heard_arrived_at),
             met_arrived_at = least(excluded.met_arrived_at, own.met_arrived_at)
         "#,
-        &corps,
-        &customers,
-        &users,
-        &status,
-        &status_at,
-        &state as _,
-        &state_at as _,
-        &customer_id as _,
-        &customer_id_at as _,
-        &first as _,
-        &last as _,
-        &cards as _,
-        &card_at as _,
-        &heard_arrived as _,
-        &met_arrived as _,
+        &columns.corps,
+        &columns.customers,
+        &columns.users,
+        &columns.status,
+        &columns.status_at,
+        &columns.state as _,
+        &columns.state_at as _,
+        &columns.customer_id as _,
+        &columns.customer_id_at as _,
+        &columns.first as _,
+        &columns.last as _,
+        &columns.cards as _,
+        &columns.card_at as _,
+        &columns.heard_arrived as _,
+        &columns.met_arrived as _,
     )
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// The batch's contacts, column by column.
+struct Columns {
+    corps: Vec<String>,
+    customers: Vec<String>,
+    users: Vec<String>,
+    status: Vec<String>,
+    status_at: Vec<DateTime<Utc>>,
+    state: Vec<Option<String>>,
+    state_at: Vec<Option<DateTime<Utc>>>,
+    customer_id: Vec<Option<String>>,
+    customer_id_at: Vec<Option<DateTime<Utc>>>,
+    first: Vec<Option<DateTime<Utc>>>,
+    last: Vec<Option<DateTime<Utc>>>,
+    cards: Vec<Option<serde_json::Value>>,
+    card_at: Vec<Option<DateTime<Utc>>>,
+    heard_arrived: Vec<Option<DateTime<Utc>>>,
+    met_arrived: Vec<Option<DateTime<Utc>>>,
+}
+
+impl Columns {
+    fn of(contacts: &BTreeMap<ContactKey, Contact>) -> Self {
+        let rows = || contacts.values();
+        Self {
+            corps: contacts.keys().map(|(corp, ..)| corp.0.clone()).collect(),
+            customers: contacts.keys().map(|(_, customer, _)| customer.0.clone()).collect(),
+            users: contacts.keys().map(|(.., user)| user.0.clone()).collect(),
+            status: rows().map(|it| status_of(it).value.as_str().to_owned()).collect(),
+            status_at: rows().map(|it| status_of(it).at).collect(),
+            state: rows().map(|it| it.state.as_ref().map(|it| it.value.clone())).collect(),
+            state_at: rows().map(|it| it.state.as_ref().map(|it| it.at)).collect(),
+            customer_id: rows().map(|it| it.customer_id.as_ref().map(|it| it.value.0.clone())).collect(),
+            customer_id_at: rows().map(|it| it.customer_id.as_ref().map(|it| it.at)).collect(),
+            first: rows().map(|it| it.first_contact_time).collect(),
+            last: rows().map(|it| it.last_contact_time).collect(),
+            cards: rows().map(|it| it.card.as_ref().map(|it| serde_json::json!(it.value))).collect(),
+            card_at: rows().map(|it| it.card.as_ref().map(|it| it.at)).collect(),
+            heard_arrived: rows().map(|it| it.heard_arrived_at).collect(),
+            met_arrived: rows().map(|it| it.met_arrived_at).collect(),
+        }
+    }
 }
 
 /// Takes a member's contacts out of the table, to be folded in again under another userid.

@@ -5,6 +5,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::Handover;
+use crate::changes::Notice;
 
 /// How many days back records and reads are counted.
 pub const RECENT_DAYS: i32 = 30;
@@ -243,7 +244,7 @@ pub async fn pending(conn: &mut PgConnection, of: &Handover, limit: i64) -> sqlx
         select id, kind, subject, due_at, parked_at, reason, count(*) over () as "count!"
         from task
         where corpid = $1 and (
-            (kind = 'notify_staff' and userid_key(payload::jsonb->>'wechat_userid') = $2)
+            (kind = 'notify_staff' and userid_key(payload::jsonb->>$5::text) = $2)
             or (kind = 'refresh_member' and userid_key(subject) = $2)
             or (kind = 'handover' and subject = $3)
         )
@@ -254,6 +255,7 @@ pub async fn pending(conn: &mut PgConnection, of: &Handover, limit: i64) -> sqlx
         of.wechat_userid.key(),
         of.id.to_string(),
         limit,
+        Notice::TOLD,
     )
     .fetch_all(conn)
     .await?;

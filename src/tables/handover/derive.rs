@@ -65,6 +65,11 @@ pub async fn derive(conn: &mut PgConnection, corps: &[String], users: &[String])
     if !untouched.is_empty() {
         follow_contacts(conn, &untouched).await?;
     }
+    planned_of(conn, corps, users).await
+}
+
+/// The handovers of these members that somebody has planned, or ordered.
+async fn planned_of(conn: &mut PgConnection, corps: &[String], users: &[String]) -> sqlx::Result<Vec<i64>> {
     sqlx::query_scalar!(
         r#"
         select id from handover

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::ids::CorpId;
+use crate::{changes::WelcomePayload, ids::CorpId};
 
 /// Whose rows are wanted.
 #[derive(Debug)]
@@ -35,7 +35,8 @@ pub struct RecordRow {
 
 /// Up to `limit` rows of each table but the records, by the table's name.
 pub async fn rows(conn: &mut PgConnection, whose: &Whose<'_>, limit: i64) -> sqlx::Result<Map<String, Value>> {
-    let found = sqlx::query!(
+    let found = sqlx::query_as!(
+        TableRow,
         r#"
         with own_order as materialized (
             select * from work_order where corpid = $1 and customer_id = $2 order by id limit $4
@@ -50,54 +51,39 @@ pub async fn rows(conn: &mut PgConnection, whose: &Whose<'_>, limit: i64) -> sql
         )
         (select 'customer_wechat_contact' as "table!", to_jsonb(it) as "row!" from customer_wechat_contact it
             where corpid = $1 and external_userid = any($3) limit $4)
-        union all
-        (select 'customer_activity', to_jsonb(it) from customer_activity it
+        union all (select 'customer_activity', to_jsonb(it) from customer_activity it
             where corpid = $1 and external_userid = any($3) limit $4)
-        union all
-        (select 'customer_match', to_jsonb(it) from customer_match it
+        union all (select 'customer_match', to_jsonb(it) from customer_match it
             where corpid = $1 and (external_userid = any($3) or customer_id = $2 or $2 = any(candidates)) limit $4)
-        union all
-        (select 'work_order', to_jsonb(it) from own_order it)
-        union all
-        (select 'work_order_change', to_jsonb(it) from work_order_change it
+        union all (select 'work_order', to_jsonb(it) from own_order it)
+        union all (select 'work_order_change', to_jsonb(it) from work_order_change it
             where work_order_id in (select id from own_order) limit $4)
-        union all
-        (select 'contact_way', to_jsonb(it) from own_way it)
-        union all
-        (select 'contact_way_scan', to_jsonb(it) from contact_way_scan it
+        union all (select 'contact_way', to_jsonb(it) from own_way it)
+        union all (select 'contact_way_scan', to_jsonb(it) from contact_way_scan it
             where corpid = $1 and (external_userid = any($3) or state in (select state from own_way)) limit $4)
-        union all
-        (select 'welcome', to_jsonb(it) from welcome it where corpid = $1 and external_userid = any($3) limit $4)
-        union all
-        (select 'handover_item', to_jsonb(it) from handover_item it join handover on handover.id = handover_id
+        union all (select 'welcome', to_jsonb(it) from welcome it where corpid = $1 and external_userid = any($3) limit $4)
+        union all (select 'handover_item', to_jsonb(it) from handover_item it join handover on handover.id = handover_id
             where corpid = $1 and kind = 'customer' and subject = any($3) limit $4)
-        union all
-        (select 'handover_log', to_jsonb(it) from handover_log it join handover on handover.id = handover_id
+        union all (select 'handover_log', to_jsonb(it) from handover_log it join handover on handover.id = handover_id
             where corpid = $1 and kind = 'customer' and subject = any($3) limit $4)
-        union all
-        (select 'transfer_fail', to_jsonb(it) from transfer_fail it
+        union all (select 'transfer_fail', to_jsonb(it) from transfer_fail it
             where corpid = $1 and external_userid = any($3) limit $4)
-        union all
-        (select 'sync_drift', to_jsonb(it) from sync_drift it join sync_run on sync_run.id = run_id
+        union all (select 'sync_drift', to_jsonb(it) from sync_drift it join sync_run on sync_run.id = run_id
             where corpid = $1 and external_userid = any($3) limit $4)
-        union all
-        (select 'task', to_jsonb(it) from task it
+        union all (select 'task', to_jsonb(it) from task it
             where corpid = $1 and (
                 kind = 'refresh_contact' and subject = any($3)
-                or kind = 'welcome' and payload::jsonb->>'external_userid' = any($3)
+                or kind = 'welcome' and payload::jsonb->>$5::text = any($3)
                 or kind = 'fetch_media' and subject in (select media_id from own_media)
                 or kind = 'notify_staff' and split_part(subject, ':', 1) = 'work_order'
                     and split_part(subject, ':', 2) in (select id::text from own_order)
             ) limit $4)
-        union all
-        (select 'media', to_jsonb(it) - 'location' from media it
+        union all (select 'media', to_jsonb(it) - 'location' from media it
             where corpid = $1 and media_id in (select media_id from own_media) limit $4)
-        union all
-        (select 'idempotency_key', to_jsonb(it) - 'hash' from idempotency_key it
+        union all (select 'idempotency_key', to_jsonb(it) - 'hash' from idempotency_key it
             where exists (select from unnest($3::text[] || $2::text) id where position(to_json(id)::text in answer::text) > 0)
             limit $4)
-        union all
-        (select 'access_log', to_jsonb(it) - 'previous' - 'hash' from access_log it
+        union all (select 'access_log', to_jsonb(it) - 'previous' - 'hash' from access_log it
             where customer <> '' and customer = any($3::text[] || $2::text)
                 or subject <> '' and subject = any($3::text[] || $2::text) limit $4)
         "#,
@@ -105,16 +91,27 @@ pub async fn rows(conn: &mut PgConnection, whose: &Whose<'_>, limit: i64) -> sql
         whose.customer,
         whose.persons,
         limit,
+        WelcomePayload::GREETED,
     )
     .fetch_all(conn)
     .await?;
+    Ok(by_table(found))
+}
+
+/// A row, and which table it stands in.
+struct TableRow {
+    table: String,
+    row: Value,
+}
+
+fn by_table(found: Vec<TableRow>) -> Map<String, Value> {
     let mut tables = Map::new();
     for it in found {
         if let Value::Array(rows) = tables.entry(it.table).or_insert_with(|| Value::Array(Vec::new())) {
             rows.push(it.row);
         }
     }
-    Ok(tables)
+    tables
 }
 
 /// Up to `limit` records after that place, oldest first.

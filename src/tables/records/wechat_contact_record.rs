@@ -71,6 +71,7 @@ pub async fn insert(
     let senders: Vec<_> = rows().map(|it| it.sender.clone()).collect();
     let types: Vec<_> = rows().map(|it| it.contact_type.as_str().to_owned()).collect();
     let events: Vec<_> = rows().map(|it| it.event.clone()).collect();
+    let transfers: Vec<_> = rows().map(|it| it.by_transfer).collect();
     let contents: Vec<_> = rows().map(|it| it.content.clone()).collect();
     let media: Vec<_> = rows().map(|it| it.media_id.clone()).collect();
     let arrived: Vec<_> = rows().map(|it| it.arrived_at).collect();
@@ -80,17 +81,17 @@ pub async fn insert(
         r#"
         insert into wechat_contact_record as own (
             contact_time, id, corpid, external_userid, wechat_userid, sender, contact_type, event, content, media_id,
-            arrived_at, repaired, source
+            arrived_at, repaired, by_transfer, source
         )
         select *, 'app' from unnest(
             $1::timestamptz[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-            $9::text[], $10::text[], $11::timestamptz[], $12::boolean[]
+            $9::text[], $10::text[], $11::timestamptz[], $12::boolean[], $13::boolean[]
         )
         on conflict on constraint wechat_contact_record_key do update set
             external_userid = excluded.external_userid, wechat_userid = excluded.wechat_userid,
             sender = excluded.sender, contact_type = excluded.contact_type, event = excluded.event,
             content = excluded.content, media_id = excluded.media_id, repaired = excluded.repaired,
-            arrived_at = least(own.arrived_at, excluded.arrived_at)
+            by_transfer = excluded.by_transfer, arrived_at = least(own.arrived_at, excluded.arrived_at)
         where (excluded.repaired and not own.repaired)
             or coalesce(excluded.arrived_at < own.arrived_at, own.arrived_at is null and excluded.arrived_at is not null)
         "#,
@@ -106,6 +107,7 @@ pub async fn insert(
         &media as _,
         &arrived as _,
         &repaired,
+        &transfers,
     )
     .execute(conn)
     .await?;

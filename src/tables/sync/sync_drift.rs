@@ -192,6 +192,11 @@ pub async fn join_moves(conn: &mut PgConnection, run: i64, corpid: &CorpId) -> s
     )
     .execute(&mut *conn)
     .await?;
+    drop_halves(conn, run).await
+}
+
+/// Takes out the two lines that one about another owner stands for.
+async fn drop_halves(conn: &mut PgConnection, run: i64) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
         delete from sync_drift

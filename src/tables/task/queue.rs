@@ -90,16 +90,15 @@ pub async fn claim(conn: &mut PgConnection, kind: TaskKind, room: &Room, lease: 
     let corps: Vec<_> = room.corps.iter().map(|it| it.corpid.0.clone()).collect();
     let helds: Vec<_> = room.corps.iter().map(|it| it.held).collect();
     let rooms: Vec<_> = room.corps.iter().map(|it| it.room).collect();
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        ClaimedTask,
         r#"
         with recursive corp as (
             (select corpid from task where kind = $1 and parked_at is null order by corpid limit 1)
             union all
             select (
-                select task.corpid from task
-                where kind = $1 and parked_at is null and task.corpid > corp.corpid
-                order by task.corpid
-                limit 1
+                select task.corpid from task where kind = $1 and parked_at is null and task.corpid > corp.corpid
+                order by task.corpid limit 1
             )
             from corp where corp.corpid is not null
         ), share as (
@@ -112,9 +111,7 @@ pub async fn claim(conn: &mut PgConnection, kind: TaskKind, room: &Room, lease: 
                 select id, deadline, due_at from task
                 where kind = $1 and corpid = share.corpid and parked_at is null and deadline > now()
                     and due_at <= now() and (leased_until is null or leased_until <= now())
-                order by deadline, due_at, id
-                limit share.room
-                for update skip locked
+                order by deadline, due_at, id limit share.room for update skip locked
             ) due
         ), late as (
             select share.corpid, share.held, due.* from share cross join lateral (
@@ -122,8 +119,7 @@ pub async fn claim(conn: &mut PgConnection, kind: TaskKind, room: &Room, lease: 
                 where kind = $1 and corpid = share.corpid and parked_at is null and deadline <= now()
                     and due_at <= now() and (leased_until is null or leased_until <= now())
                 order by deadline, due_at, id
-                limit case when (select count(*) from in_time) < $2 then share.room else 0 end
-                for update skip locked
+                limit case when (select count(*) from in_time) < $2 then share.room else 0 end for update skip locked
             ) due
         ), timeless as (
             select share.corpid, share.held, due.* from share cross join lateral (
@@ -131,13 +127,11 @@ pub async fn claim(conn: &mut PgConnection, kind: TaskKind, room: &Room, lease: 
                 where kind = $1 and corpid = share.corpid and parked_at is null and deadline is null
                     and due_at <= now() and (leased_until is null or leased_until <= now())
                 order by deadline, due_at, id
-                limit case when (select count(*) from in_time) < $2 then share.room else 0 end
-                for update skip locked
+                limit case when (select count(*) from in_time) < $2 then share.room else 0 end for update skip locked
             ) due
         ), due as (
             select *, true as in_time from in_time
-            union all select *, false from late
-            union all select *, false from timeless
+            union all select *, false from late union all select *, false from timeless
         ), turn as (
             select *, held + row_number() over (partition by corpid order by in_time desc, deadline, due_at, id) as round
             from due
@@ -148,10 +142,8 @@ pub async fn claim(conn: &mut PgConnection, kind: TaskKind, room: &Room, lease: 
             where rank <= $2 and (round = 1 or rank <= $2 - case
                 when (select count(distinct corpid) from enterprise_wechat_config) > 1 then $3::bigint else 0 end)
         )
-        update task
-        set lease = gen_random_uuid(), leased_until = now() + $4, attempts = attempts + 1
-        from picked
-        where task.id = picked.id
+        update task set lease = gen_random_uuid(), leased_until = now() + $4, attempts = attempts + 1
+        from picked where task.id = picked.id
         returning
             task.id, corpid as "corpid: CorpId", subject, app_id, payload, due_at, deadline, attempts, version, attempted_at,
             lease as "lease!", in_time as "in_time!"
@@ -166,30 +158,43 @@ pub async fn claim(conn: &mut PgConnection, kind: TaskKind, room: &Room, lease: 
     )
     .fetch_all(conn)
     .await?;
-    let mut taken: Vec<_> = rows
-        .into_iter()
-        .map(|row| {
-            let order = (!row.in_time, row.deadline.is_none(), row.deadline, row.due_at, row.id);
-            let task = Taken {
-                id: row.id,
-                corpid: row.corpid,
-                kind,
-                subject: row.subject,
-                app_id: row.app_id,
-                payload: row.payload,
-                due_at: row.due_at,
-                deadline: row.deadline,
-                attempts: row.attempts,
-                version: row.version,
-                attempted_at: row.attempted_at,
-                lease: row.lease,
-            };
-            (order, task)
-        })
-        .collect();
-    // An update returns its rows in no order.
-    taken.sort_by_key(|(order, _)| *order);
-    Ok(taken.into_iter().map(|(_, task)| task).collect())
+    Ok(in_order(rows, kind))
+}
+
+/// A row that was claimed.
+struct ClaimedTask {
+    id: i64,
+    corpid: CorpId,
+    subject: String,
+    app_id: i32,
+    payload: Option<String>,
+    due_at: DateTime<Utc>,
+    deadline: Option<DateTime<Utc>>,
+    attempts: i32,
+    version: i64,
+    attempted_at: Option<DateTime<Utc>>,
+    lease: Uuid,
+    in_time: bool,
+}
+
+/// The claimed tasks, most pressing first: an update returns its rows in no order.
+fn in_order(mut rows: Vec<ClaimedTask>, kind: TaskKind) -> Vec<Taken> {
+    rows.sort_by_key(|row| (!row.in_time, row.deadline.is_none(), row.deadline, row.due_at, row.id));
+    let task = |row: ClaimedTask| Taken {
+        id: row.id,
+        corpid: row.corpid,
+        kind,
+        subject: row.subject,
+        app_id: row.app_id,
+        payload: row.payload,
+        due_at: row.due_at,
+        deadline: row.deadline,
+        attempts: row.attempts,
+        version: row.version,
+        attempted_at: row.attempted_at,
+        lease: row.lease,
+    };
+    rows.into_iter().map(task).collect()
 }
 
 /// Extends these leases, and returns those that are still held.

@@ -7,7 +7,7 @@ use wecomd::{
     ids::{ExternalUserId, UserId},
     sandbox::{AppKind, Corp, Platform, Size, Visible, World},
     tables::task,
-    tasks::{Context, Executor, Lane, Step},
+    tasks::{Context, Executor, Step, WorkerPool},
 };
 
 use super::{TestApp, folder::Folder};
@@ -80,7 +80,7 @@ impl Acting {
     /// Tries each task of a kind once, whenever it is due.
     pub(crate) async fn act(&self, kind: TaskKind) {
         self.app.db.execute("update task set due_at = now() where parked_at is null").await;
-        let mut executor = Executor::new(context(&self.app), Lane::of(kind, 1));
+        let mut executor = Executor::new(context(&self.app), WorkerPool::of(kind, 1));
         while executor.step().await.expect("the database answers") != Step::Idle {}
     }
 

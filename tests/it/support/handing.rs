@@ -6,7 +6,7 @@ use wecomd::{
     handover::{
         Driver, Next, Trouble,
         item::Fact,
-        turn::{By, settle, turn_all},
+        transition::{By, settle, transition_all},
     },
     ids::{ExternalUserId, UserId},
     tables::{apply, handover, records::wechat_contact_record::KnownMonths},
@@ -67,7 +67,7 @@ impl Acting {
         let chosen = sqlx::query(chosen).bind(successor).bind(&open);
         chosen.execute(&mut *transaction).await.expect("writes");
         let by = By { actor: "chief", cause: "计划" };
-        turn_all(&mut transaction, Fact::Chosen, &open, by).await.expect("turns");
+        transition_all(&mut transaction, Fact::Chosen, &open, by).await.expect("turns");
         settle(&mut transaction, handover, by).await.expect("settles");
         transaction.commit().await.expect("commits");
     }

@@ -92,16 +92,7 @@ async fn a_card_and_a_page_of_cards_differ_in_their_tags() {
       "next_cursor": ""
     }
     "#);
-    let mut cursor = json!("");
-    let row = loop {
-        let body = json!({ "userid_list": [member], "cursor": cursor });
-        let page = service.post("externalcontact/batch/get_by_user", body).await.json();
-        let rows = page["external_contact_list"].as_array().expect("a list").clone();
-        if let Some(row) = rows.into_iter().find(|row| row["external_contact"]["external_userid"] == json!(customer)) {
-            break row;
-        }
-        cursor = page["next_cursor"].clone();
-    };
+    let row = card_in_pages(&service, &member, &customer).await;
     assert_eq!(row["external_contact"], card["external_contact"]);
     assert_snapshot!(pretty(&row["follow_info"]), @r#"
     {
@@ -120,6 +111,20 @@ async fn a_card_and_a_page_of_cards_differ_in_their_tags() {
       "userid": "linyang"
     }
     "#);
+}
+
+/// A customer's card, as the pages of their member's cards have it.
+async fn card_in_pages(service: &Service, member: &UserId, customer: &ExternalUserId) -> Value {
+    let mut cursor = json!("");
+    loop {
+        let body = json!({ "userid_list": [member], "cursor": cursor });
+        let page = service.post("externalcontact/batch/get_by_user", body).await.json();
+        let rows = page["external_contact_list"].as_array().expect("a list").clone();
+        if let Some(row) = rows.into_iter().find(|row| row["external_contact"]["external_userid"] == json!(customer)) {
+            return row;
+        }
+        cursor = page["next_cursor"].clone();
+    }
 }
 
 #[tokio::test]

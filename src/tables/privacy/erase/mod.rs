@@ -1,18 +1,16 @@
 //! Erasing somebody from every table, in one transaction: rows that are about them alone go, rows that count for staff
 //! or for the business stay and lose name, ids and words.
 //!
-//! Whoever calls holds the corp's lock alone. The order of the tables is that of `apply`. [`columns`] says of each one
-//! that can hold a customer's id what becomes of it; a test holds that list against the catalogue.
+//! Whoever calls holds the corp's lock alone, and calls the steps of [`Erasing`] in their order, which is that of `apply`.
+//! What becomes of an item of a handover is not decided here: here it only loses the customer's id. [`columns`] says of
+//! each column that can hold a customer's id what becomes of it; a test holds that list against the catalogue.
 
 pub mod columns;
-
-use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
 
-use crate::ids::CorpId;
-use crate::tables::{customers::customer_match, handover};
+use crate::{changes::WelcomePayload, ids::CorpId, tables::customers::customer_match};
 
 /// Whom to erase.
 #[derive(Debug)]
@@ -27,11 +25,24 @@ pub struct Whom {
     pub labels: Vec<String>,
 }
 
-/// A text that says nothing about anybody and that reports count by.
-const COUNTED_CONTENT: &str = "客户已转接给其他员工";
+/// An item of a handover that was about somebody who is erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NamelessItem {
+    /// The item.
+    pub item: i64,
+    /// Its handover.
+    pub handover: i64,
+}
 
-/// Why an item of a handover ends.
-const ENDED: &str = "the customer was erased 客户信息已删除";
+/// An erasure under way, in the caller's transaction.
+#[derive(Debug)]
+pub struct Erasing<'a> {
+    whom: &'a Whom,
+    erasure: i64,
+    /// The records that were written by hand about the customer: answers that are kept for repeated requests name them.
+    records: Vec<String>,
+    counts: Map<String, Value>,
+}
 
 /// Who is meant by a customer's id: the people matched to it, and those who were decided to be.
 pub async fn people_of(conn: &mut PgConnection, corpid: &CorpId, customer: &str) -> sqlx::Result<Vec<String>> {
@@ -83,35 +94,53 @@ pub async fn is_known(conn: &mut PgConnection, corpid: &CorpId, customer: &str) 
     .await
 }
 
-/// Erases them, and says how many rows of each table that concerned. The bytes that have to go are noted under the
-/// erasure's number.
-pub async fn erase(conn: &mut PgConnection, whom: &Whom, erasure: i64) -> sqlx::Result<Map<String, Value>> {
-    let mut counts = Map::new();
-    let mut count = |table: &str, rows: u64| {
+impl<'a> Erasing<'a> {
+    /// Begins one. The bytes that have to go are noted under the erasure's number.
+    pub async fn begin(conn: &mut PgConnection, whom: &'a Whom, erasure: i64) -> sqlx::Result<Self> {
+        let records = record_ids(conn, whom).await?;
+        note_bytes(conn, whom, erasure).await?;
+        Ok(Self { whom, erasure, records, counts: Map::new() })
+    }
+
+    /// Erases them from the contacts and from what passed between them and the staff.
+    pub async fn contacts(&mut self, conn: &mut PgConnection) -> sqlx::Result<()> {
+        let whom = self.whom;
+        self.count("customer_activity", delete_activity(conn, whom).await?);
+        self.count("wechat_contact_record", empty_records(conn, whom).await?);
+        self.count("customer_wechat_contact", delete_contacts(conn, whom).await?);
+        Ok(())
+    }
+
+    /// Takes their ids out of handovers. The items that lost one are returned, in whatever state they are.
+    pub async fn handovers(&mut self, conn: &mut PgConnection) -> sqlx::Result<Vec<NamelessItem>> {
+        let (log, items) = forget_handed_over(conn, self.whom).await?;
+        self.count("handover_log", log);
+        self.count("handover_item", items.len() as u64);
+        Ok(items)
+    }
+
+    /// Erases them from the other tables, and says how many rows of each table the whole erasure concerned.
+    pub async fn rest(mut self, conn: &mut PgConnection) -> sqlx::Result<Map<String, Value>> {
+        let (whom, erasure) = (self.whom, self.erasure);
+        self.count("transfer_fail", delete_transfer_fails(conn, whom).await?);
+        self.count("contact_way_scan", delete_scans(conn, whom).await?);
+        self.count("contact_way", empty_contact_ways(conn, whom).await?);
+        self.count("customer_match", delete_matches(conn, whom).await?);
+        self.count("work_order", empty_orders(conn, whom).await?);
+        self.count("welcome", empty_greetings(conn, whom).await?);
+        self.count("sync_drift", empty_drift(conn, whom).await?);
+        self.count("idempotency_key", empty_answers(conn, whom, &self.records).await?);
+        // Whoever carries one out keeps nothing once its row is gone; so the rows that it would write go after it.
+        self.count("task", delete_tasks(conn, whom, erasure).await?);
+        self.count("media", delete_media(conn, erasure).await?);
+        Ok(self.counts)
+    }
+
+    fn count(&mut self, table: &str, rows: u64) {
         if rows > 0 {
-            counts.insert(table.to_owned(), rows.into());
+            self.counts.insert(table.to_owned(), rows.into());
         }
-    };
-    let records = record_ids(conn, whom).await?;
-    note_bytes(conn, whom, erasure).await?;
-    count("customer_activity", delete_activity(conn, whom).await?);
-    count("wechat_contact_record", empty_records(conn, whom).await?);
-    count("customer_wechat_contact", delete_contacts(conn, whom).await?);
-    let (log, items) = forget_handed_over(conn, whom).await?;
-    count("handover_log", log);
-    count("handover_item", items);
-    count("transfer_fail", delete_transfer_fails(conn, whom).await?);
-    count("contact_way_scan", delete_scans(conn, whom).await?);
-    count("contact_way", empty_contact_ways(conn, whom).await?);
-    count("customer_match", delete_matches(conn, whom).await?);
-    count("work_order", empty_orders(conn, whom).await?);
-    count("welcome", empty_greetings(conn, whom).await?);
-    count("sync_drift", empty_drift(conn, whom).await?);
-    count("idempotency_key", empty_answers(conn, whom, &records).await?);
-    // Whoever carries one out keeps nothing once its row is gone; so the rows that it would write go after it.
-    count("task", delete_tasks(conn, whom, erasure).await?);
-    count("media", delete_media(conn, erasure).await?);
-    Ok(counts)
+    }
 }
 
 fn customer(whom: &Whom) -> (Option<&str>, Option<&str>) {
@@ -166,8 +195,7 @@ async fn empty_records(conn: &mut PgConnection, whom: &Whom) -> sqlx::Result<u64
         set external_userid = person.label,
             sender = case when sender = person.id then person.label else sender end,
             wechat_userid = coalesce(record.wechat_userid, person.owner),
-            content = case when contact_type = 'event' and content = $4 then content else '' end,
-            media_id = null
+            content = '', media_id = null
         from (
             select given.id, given.label, (
                 select wechat_userid from customer_wechat_contact contact
@@ -182,7 +210,6 @@ async fn empty_records(conn: &mut PgConnection, whom: &Whom) -> sqlx::Result<u64
         whom.corpid.as_str(),
         &whom.persons,
         &whom.labels,
-        COUNTED_CONTENT,
     )
     .execute(&mut *conn)
     .await?;
@@ -209,8 +236,8 @@ async fn delete_contacts(conn: &mut PgConnection, whom: &Whom) -> sqlx::Result<u
     Ok(gone.rows_affected())
 }
 
-/// What is still to be handed over is not; what was stays, as somebody's.
-async fn forget_handed_over(conn: &mut PgConnection, whom: &Whom) -> sqlx::Result<(u64, u64)> {
+/// Items of theirs and the lines about these stay, as somebody's.
+async fn forget_handed_over(conn: &mut PgConnection, whom: &Whom) -> sqlx::Result<(u64, Vec<NamelessItem>)> {
     let log = sqlx::query!(
         r#"
         update handover_log log set subject = person.label
@@ -224,40 +251,28 @@ async fn forget_handed_over(conn: &mut PgConnection, whom: &Whom) -> sqlx::Resul
     )
     .execute(&mut *conn)
     .await?;
-    let items = sqlx::query!(
+    let items = sqlx::query_as!(
+        NamelessItem,
         r#"
         with named as (
-            select item.id, item.state as from_state, person.label,
-                item.state in ('open', 'planned', 'calling', 'waiting', 'overdue') as standing
+            select item.id, person.label
             from unnest($2::text[], $3::text[]) person (id, label)
             join handover_item item on item.kind = 'customer' and item.subject = person.id
             join handover on handover.id = item.handover_id and handover.corpid = $1
-        ),
-        logged as (
-            insert into handover_log (handover_id, item_id, kind, subject, from_state, to_state, actor, cause)
-            select handover_id, item.id, item.kind, named.label, from_state, 'cancelled', 'wecomd', $4
-            from named join handover_item item using (id)
-            where standing
-            order by item.id
         )
         update handover_item item
-        set subject = named.label, state = case when standing then 'cancelled' else state end,
-            reason = case when standing then $4 else reason end,
-            finished_at = case when standing then clock_timestamp() else finished_at end
+        set subject = named.label
         from named
         where item.id = named.id
-        returning item.handover_id
+        returning item.id as item, item.handover_id as handover
         "#,
         whom.corpid.as_str(),
         &whom.persons,
         &whom.labels,
-        ENDED,
     )
     .fetch_all(&mut *conn)
     .await?;
-    let stirred: BTreeSet<i64> = items.iter().map(|it| it.handover_id).collect();
-    handover::wake(conn, &stirred).await?;
-    Ok((log.rows_affected(), items.len() as u64))
+    Ok((log.rows_affected(), items))
 }
 
 async fn delete_transfer_fails(conn: &mut PgConnection, whom: &Whom) -> sqlx::Result<u64> {
@@ -421,7 +436,7 @@ async fn delete_tasks(conn: &mut PgConnection, whom: &Whom, erasure: i64) -> sql
         delete from task
         where corpid = $1 and (
             kind = 'refresh_contact' and subject = any($2)
-            or kind = 'welcome' and payload::jsonb->>'external_userid' = any($2)
+            or kind = 'welcome' and payload::jsonb->>$5::text = any($2)
             or kind = 'fetch_media' and subject in (select media_id from erasure_media where erasure_id = $4)
             or kind = 'notify_staff' and split_part(subject, ':', 1) = 'work_order'
                 and split_part(subject, ':', 2) in (select id::text from work_order where customer_id = $3 and corpid = $1)
@@ -431,6 +446,7 @@ async fn delete_tasks(conn: &mut PgConnection, whom: &Whom, erasure: i64) -> sql
         &whom.persons,
         label,
         erasure,
+        WelcomePayload::GREETED,
     )
     .execute(conn)
     .await?;

@@ -70,258 +70,140 @@ pub async fn today(conn: &mut PgConnection) -> sqlx::Result<NaiveDate> {
     sqlx::query_scalar!(r#"select (now() at time zone 'Asia/Shanghai')::date as "today!""#).fetch_one(conn).await
 }
 
-/// How many customers each staff member was in contact with, by day.
-pub async fn contacts_by_staff_day(
-    conn: &mut PgConnection,
-    filter: &Filter,
-    limit: i64,
-) -> sqlx::Result<Vec<ContactsByStaffDay>> {
-    let (day, first, second) = filter.after();
-    let (own_corp, own_staff) = Own::parts(filter.own.as_ref());
-    sqlx::query_as!(
-        ContactsByStaffDay,
-        r#"
-        select
-            day as "day!", corpid as "corpid!", wechat_userid as "wechat_userid?", staff_id as "staff_id?",
-            customers as "customers!", records as "records!", messages as "messages!", events as "events!",
-            first_at as "first_at!", last_at as "last_at!"
-        from reporting.contacts_by_staff_day
-        where day between $1 and $2
-            and ($3::text is null or staff_id = $3)
-            and ($8::text is null or (corpid = $8 and staff_id = $9))
-            and ($4::date is null or (day, corpid, coalesce(wechat_userid, '')) > ($4, $5::text, $6::text))
-        order by day, corpid, coalesce(wechat_userid, '')
-        limit $7
-        "#,
-        filter.first_day(),
-        filter.until,
-        filter.staff_id,
-        day,
-        first,
-        second,
-        limit,
-        own_corp,
-        own_staff,
-    )
-    .fetch_all(conn)
-    .await
+/// What all reports have in common: a range of days, a place to go on from, and, for those by staff member, whose rows. The
+/// parts are joined when the program is compiled, and checked as every statement is.
+macro_rules! report {
+    ($(#[$doc:meta])* $name:ident: $row:ty, $columns:tt, from $view:tt, by staff, ordered by $first:tt, $second:tt) => {
+        $(#[$doc])*
+        pub async fn $name(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<$row>> {
+            let (day, first, second) = filter.after();
+            let (own_corp, own_staff) = Own::parts(filter.own.as_ref());
+            sqlx::query_as!(
+                $row,
+                "select " + $columns + " from " + $view + " where day between $1 and $2
+                    and ($3::date is null or (day, " + $first + ", " + $second + ") > ($3, $4::text, $5::text))
+                    and ($7::text is null or staff_id = $7)
+                    and ($8::text is null or (corpid = $8 and staff_id = $9))
+                order by day, " + $first + ", " + $second + " limit $6",
+                filter.first_day(),
+                filter.until,
+                day,
+                first,
+                second,
+                limit,
+                filter.staff_id,
+                own_corp,
+                own_staff,
+            )
+            .fetch_all(conn)
+            .await
+        }
+    };
+    ($(#[$doc:meta])* $name:ident: $row:ty, $columns:tt, from $view:tt, ordered by $first:tt, $second:tt) => {
+        $(#[$doc])*
+        pub async fn $name(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<$row>> {
+            let (day, first, second) = filter.after();
+            sqlx::query_as!(
+                $row,
+                "select " + $columns + " from " + $view + " where day between $1 and $2
+                    and ($3::date is null or (day, " + $first + ", " + $second + ") > ($3, $4::text, $5::text))
+                order by day, " + $first + ", " + $second + " limit $6",
+                filter.first_day(),
+                filter.until,
+                day,
+                first,
+                second,
+                limit,
+            )
+            .fetch_all(conn)
+            .await
+        }
+    };
 }
 
-/// From a customer's first message of a day to the first answer.
-pub async fn first_response_time(
-    conn: &mut PgConnection,
-    filter: &Filter,
-    limit: i64,
-) -> sqlx::Result<Vec<FirstResponseTime>> {
-    let (day, first, second) = filter.after();
-    let (own_corp, own_staff) = Own::parts(filter.own.as_ref());
-    sqlx::query_as!(
-        FirstResponseTime,
-        r#"
-        select
-            day as "day!", corpid as "corpid!", wechat_userid as "wechat_userid?", staff_id as "staff_id?",
-            conversations as "conversations!", answered as "answered!", median_s as "median_s?", p90_s as "p90_s?",
-            longest_s as "longest_s?"
-        from reporting.first_response_time
-        where day between $1 and $2
-            and ($3::text is null or staff_id = $3)
-            and ($8::text is null or (corpid = $8 and staff_id = $9))
-            and ($4::date is null or (day, corpid, coalesce(wechat_userid, '')) > ($4, $5::text, $6::text))
-        order by day, corpid, coalesce(wechat_userid, '')
-        limit $7
-        "#,
-        filter.first_day(),
-        filter.until,
-        filter.staff_id,
-        day,
-        first,
-        second,
-        limit,
-        own_corp,
-        own_staff,
-    )
-    .fetch_all(conn)
-    .await
+report! {
+    /// How many customers each staff member was in contact with, by day.
+    contacts_by_staff_day: ContactsByStaffDay,
+    r#"
+        day as "day!", corpid as "corpid!", wechat_userid as "wechat_userid?", staff_id as "staff_id?",
+        customers as "customers!", records as "records!", messages as "messages!", events as "events!",
+        first_at as "first_at!", last_at as "last_at!"
+    "#,
+    from "reporting.contacts_by_staff_day", by staff,
+    ordered by "corpid", "coalesce(wechat_userid, '')"
 }
 
-/// Customers won and lost, by staff member and day.
-pub async fn additions_and_losses(
-    conn: &mut PgConnection,
-    filter: &Filter,
-    limit: i64,
-) -> sqlx::Result<Vec<AdditionsAndLosses>> {
-    let (day, first, second) = filter.after();
-    let (own_corp, own_staff) = Own::parts(filter.own.as_ref());
-    sqlx::query_as!(
-        AdditionsAndLosses,
-        r#"
-        select
-            day as "day!", corpid as "corpid!", wechat_userid as "wechat_userid!", staff_id as "staff_id?",
-            added as "added!", half_added as "half_added!", deleted_by_member as "deleted_by_member!", lost as "lost!",
-            transferred_out as "transferred_out!", gone as "gone!", net as "net!"
-        from reporting.additions_and_losses
-        where day between $1 and $2
-            and ($3::text is null or staff_id = $3)
-            and ($8::text is null or (corpid = $8 and staff_id = $9))
-            and ($4::date is null or (day, corpid, wechat_userid) > ($4, $5::text, $6::text))
-        order by day, corpid, wechat_userid
-        limit $7
-        "#,
-        filter.first_day(),
-        filter.until,
-        filter.staff_id,
-        day,
-        first,
-        second,
-        limit,
-        own_corp,
-        own_staff,
-    )
-    .fetch_all(conn)
-    .await
+report! {
+    /// From a customer's first message of a day to the first answer.
+    first_response_time: FirstResponseTime,
+    r#"
+        day as "day!", corpid as "corpid!", wechat_userid as "wechat_userid?", staff_id as "staff_id?",
+        conversations as "conversations!", answered as "answered!", median_s as "median_s?", p90_s as "p90_s?",
+        longest_s as "longest_s?"
+    "#,
+    from "reporting.first_response_time", by staff,
+    ordered by "corpid", "coalesce(wechat_userid, '')"
 }
 
-/// How far the work orders made on a day have come by now; a stage that was skipped counts as passed.
-pub async fn work_order_funnel(
-    conn: &mut PgConnection,
-    filter: &Filter,
-    limit: i64,
-) -> sqlx::Result<Vec<WorkOrderFunnel>> {
-    let (day, first, second) = filter.after();
-    let (own_corp, own_staff) = Own::parts(filter.own.as_ref());
-    sqlx::query_as!(
-        WorkOrderFunnel,
-        r#"
-        select
-            day as "day!", corpid as "corpid!", staff_id as "staff_id?", created as "created!",
-            assigned as "assigned!", contacted as "contacted!", quoted as "quoted!", confirmed as "confirmed!",
-            done as "done!", cancelled as "cancelled!", open as "open!", to_contact_median_s as "to_contact_median_s?"
-        from reporting.work_order_funnel
-        where day between $1 and $2
-            and ($3::text is null or staff_id = $3)
-            and ($8::text is null or (corpid = $8 and staff_id = $9))
-            and ($4::date is null or (day, corpid, coalesce(staff_id, '')) > ($4, $5::text, $6::text))
-        order by day, corpid, coalesce(staff_id, '')
-        limit $7
-        "#,
-        filter.first_day(),
-        filter.until,
-        filter.staff_id,
-        day,
-        first,
-        second,
-        limit,
-        own_corp,
-        own_staff,
-    )
-    .fetch_all(conn)
-    .await
+report! {
+    /// Customers won and lost, by staff member and day.
+    additions_and_losses: AdditionsAndLosses,
+    r#"
+        day as "day!", corpid as "corpid!", wechat_userid as "wechat_userid!", staff_id as "staff_id?",
+        added as "added!", half_added as "half_added!", deleted_by_member as "deleted_by_member!", lost as "lost!",
+        transferred_out as "transferred_out!", gone as "gone!", net as "net!"
+    "#,
+    from "reporting.additions_and_losses", by staff,
+    ordered by "corpid", "wechat_userid"
 }
 
-/// What became of each handover, by what was handed over; of each item the last round counts.
-pub async fn handover_outcomes(
-    conn: &mut PgConnection,
-    filter: &Filter,
-    limit: i64,
-) -> sqlx::Result<Vec<HandoverOutcomes>> {
-    let (day, first, second) = filter.after();
-    let (own_corp, own_staff) = Own::parts(filter.own.as_ref());
-    sqlx::query_as!(
-        HandoverOutcomes,
-        r#"
-        select
-            day as "day!", corpid as "corpid!", handover_id as "handover_id!", wechat_userid as "wechat_userid!",
-            staff_id as "staff_id?", cause as "cause!", state as "state!", kind as "kind?", items as "items!",
-            done as "done!", refused as "refused!", full_up as "full_up!", gone as "gone!", failed as "failed!",
-            cancelled as "cancelled!", under_way as "under_way!", left_at as "left_at?",
-            submitted_at as "submitted_at?", finished_at as "finished_at?", overdue as "overdue!"
-        from reporting.handover_outcomes
-        where day between $1 and $2
-            and ($3::text is null or staff_id = $3)
-            and ($8::text is null or (corpid = $8 and staff_id = $9))
-            and ($4::date is null or (day, lpad(handover_id::text, 19, '0'), coalesce(kind, '')) > ($4, $5::text, $6::text))
-        order by day, lpad(handover_id::text, 19, '0'), coalesce(kind, '')
-        limit $7
-        "#,
-        filter.first_day(),
-        filter.until,
-        filter.staff_id,
-        day,
-        first,
-        second,
-        limit,
-        own_corp,
-        own_staff,
-    )
-    .fetch_all(conn)
-    .await
+report! {
+    /// How far the work orders made on a day have come by now; a stage that was skipped counts as passed.
+    work_order_funnel: WorkOrderFunnel,
+    r#"
+        day as "day!", corpid as "corpid!", staff_id as "staff_id?", created as "created!",
+        assigned as "assigned!", contacted as "contacted!", quoted as "quoted!", confirmed as "confirmed!",
+        done as "done!", cancelled as "cancelled!", open as "open!", to_contact_median_s as "to_contact_median_s?"
+    "#,
+    from "reporting.work_order_funnel", by staff,
+    ordered by "corpid", "coalesce(staff_id, '')"
 }
 
-/// Messages by type and day.
-pub async fn message_volumes(
-    conn: &mut PgConnection,
-    filter: &Filter,
-    limit: i64,
-) -> sqlx::Result<Vec<MessageVolumes>> {
-    let (day, first, second) = filter.after();
-    sqlx::query_as!(
-        MessageVolumes,
-        r#"
-        select
-            day as "day!", corpid as "corpid!", contact_type as "contact_type!", messages as "messages!",
-            from_customers as "from_customers!", from_members as "from_members!", by_hand as "by_hand!",
-            customers as "customers!"
-        from reporting.message_volumes
-        where day between $1 and $2
-            and ($3::date is null or (day, corpid, contact_type) > ($3, $4::text, $5::text))
-        order by day, corpid, contact_type
-        limit $6
-        "#,
-        filter.first_day(),
-        filter.until,
-        day,
-        first,
-        second,
-        limit,
-    )
-    .fetch_all(conn)
-    .await
+report! {
+    /// What became of each handover, by what was handed over; of each item the last round counts.
+    handover_outcomes: HandoverOutcomes,
+    r#"
+        day as "day!", corpid as "corpid!", handover_id as "handover_id!", wechat_userid as "wechat_userid!",
+        staff_id as "staff_id?", cause as "cause!", state as "state!", kind as "kind?", items as "items!",
+        done as "done!", refused as "refused!", full_up as "full_up!", gone as "gone!", failed as "failed!",
+        cancelled as "cancelled!", under_way as "under_way!", left_at as "left_at?",
+        submitted_at as "submitted_at?", finished_at as "finished_at?", overdue as "overdue!"
+    "#,
+    from "reporting.handover_outcomes", by staff,
+    ordered by "lpad(handover_id::text, 19, '0')", "coalesce(kind, '')"
 }
 
-/// Contacts not matched to a customer of the business, a row for each customer and member.
-pub async fn unmatched_customers(
-    conn: &mut PgConnection,
-    filter: &Filter,
-    limit: i64,
-) -> sqlx::Result<Vec<UnmatchedCustomers>> {
-    let (day, first, second) = filter.after();
-    let (own_corp, own_staff) = Own::parts(filter.own.as_ref());
-    sqlx::query_as!(
-        UnmatchedCustomers,
-        r#"
-        select
-            day as "day!", corpid as "corpid!", external_userid as "external_userid!", nickname as "nickname?",
-            wechat_userid as "wechat_userid!", staff_id as "staff_id?", status as "status!", state as "state?",
-            add_way as "add_way?", known_since as "known_since!", last_contact_time as "last_contact_time?",
-            candidates as "candidates!", time_is_arrival as "time_is_arrival!"
-        from reporting.unmatched_customers
-        where day between $1 and $2
-            and ($3::text is null or staff_id = $3)
-            and ($8::text is null or (corpid = $8 and staff_id = $9))
-            and ($4::date is null or (day, corpid, external_userid || ' ' || wechat_userid) > ($4, $5::text, $6::text))
-        order by day, corpid, external_userid || ' ' || wechat_userid
-        limit $7
-        "#,
-        filter.first_day(),
-        filter.until,
-        filter.staff_id,
-        day,
-        first,
-        second,
-        limit,
-        own_corp,
-        own_staff,
-    )
-    .fetch_all(conn)
-    .await
+report! {
+    /// Messages by type and day.
+    message_volumes: MessageVolumes,
+    r#"
+        day as "day!", corpid as "corpid!", contact_type as "contact_type!", messages as "messages!",
+        from_customers as "from_customers!", from_members as "from_members!", by_hand as "by_hand!",
+        customers as "customers!"
+    "#,
+    from "reporting.message_volumes",
+    ordered by "corpid", "contact_type"
+}
+
+report! {
+    /// Contacts not matched to a customer of the business, a row for each customer and member.
+    unmatched_customers: UnmatchedCustomers,
+    r#"
+        day as "day!", corpid as "corpid!", external_userid as "external_userid!", nickname as "nickname?",
+        wechat_userid as "wechat_userid!", staff_id as "staff_id?", status as "status!", state as "state?",
+        add_way as "add_way?", known_since as "known_since!", last_contact_time as "last_contact_time?",
+        candidates as "candidates!", time_is_arrival as "time_is_arrival!"
+    "#,
+    from "reporting.unmatched_customers", by staff,
+    ordered by "corpid", "external_userid || ' ' || wechat_userid"
 }

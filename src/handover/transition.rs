@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 use super::{
     item::{Fact, ItemState},
-    state::{HandoverState, Standing},
+    state::{HandoverProgress, HandoverState},
 };
 use crate::tables::handover::{self, Heard};
 
@@ -26,7 +26,7 @@ pub const WECOMD: &str = "wecomd";
 pub const WECOM: &str = "WeCom";
 
 /// Tells these items a fact. Returns those that it meant something for; the others stay as they are.
-pub async fn turn(conn: &mut PgConnection, fact: Fact, heard: &[Heard], by: By<'_>) -> sqlx::Result<Vec<i64>> {
+pub async fn transition(conn: &mut PgConnection, fact: Fact, heard: &[Heard], by: By<'_>) -> sqlx::Result<Vec<i64>> {
     if heard.is_empty() {
         return Ok(Vec::new());
     }
@@ -40,26 +40,26 @@ pub async fn turn(conn: &mut PgConnection, fact: Fact, heard: &[Heard], by: By<'
 }
 
 /// The same for items of which nothing more is heard.
-pub async fn turn_all(conn: &mut PgConnection, fact: Fact, items: &[i64], by: By<'_>) -> sqlx::Result<Vec<i64>> {
+pub async fn transition_all(conn: &mut PgConnection, fact: Fact, items: &[i64], by: By<'_>) -> sqlx::Result<Vec<i64>> {
     let heard: Vec<_> = items.iter().map(|&item| Heard { item, ..Heard::default() }).collect();
-    turn(conn, fact, &heard, by).await
+    transition(conn, fact, &heard, by).await
 }
 
 /// Writes the handover's own state as it follows from its items, if it is another one now.
 pub async fn settle(conn: &mut PgConnection, handover: i64, by: By<'_>) -> sqlx::Result<Option<HandoverState>> {
     let Some(written) = handover::standing(conn, handover).await? else { return Ok(None) };
-    let mut standing = Standing {
+    let mut progress = HandoverProgress {
         notified: written.notified,
         submitted: written.submitted,
         cancelled: written.cancelled,
-        ..Standing::default()
+        ..HandoverProgress::default()
     };
     for counted in handover::counts(conn, None, handover).await? {
         // The column holds nothing else: a constraint sees to that.
         let state = counted.state.parse().unwrap_or(ItemState::Open);
-        standing.count(state, counted.items);
+        progress.count(state, counted.items);
     }
-    let state = standing.state();
+    let state = progress.state();
     if state.as_str() != written.state {
         handover::set_state(conn, handover, state.as_str()).await?;
         handover::log(conn, handover, Some(&written.state), state.as_str(), by.actor, by.cause).await?;

@@ -68,7 +68,7 @@ impl Site {
         let db = &acting.app.db;
         let refused = db.refusal("create extension pg_stat_statements; select count(*) from pg_stat_statements").await;
         assert_eq!(refused, None, "{EXTENSION}");
-        db.execute(include_str!("plans/quiet.sql")).await;
+        db.execute(include_str!("quiet.sql")).await;
         let measured = || db.options().options([("pg_stat_statements.track", "top")]);
         let worker = Worker::new(measured(), Settings { batch_max: 500, attempts_max: 1 });
         let pool = one(plans::fixed(measured())).await;
@@ -78,7 +78,7 @@ impl Site {
     }
 
     async fn fill(&self, from: u32, to: u32) {
-        let sql = include_str!("plans/fill.sql")
+        let sql = include_str!("fill.sql")
             .replace("{corp}", self.acting.app.corp.corpid.as_str())
             .replace("{from}", &from.to_string())
             .replace("{to}", &to.to_string())

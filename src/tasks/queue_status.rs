@@ -1,7 +1,7 @@
 //! How the queue stands, told to whoever watches over us: numbers for Prometheus, a few words for `/readyz`.
 //!
 //! A long queue stops nobody. Recording goes on, because refreshes of one customer are one task however many callbacks
-//! ask for it; what is urgent has lanes of its own. So a backlog is said, and that is all.
+//! ask for it; what is urgent has worker pools of its own. So a backlog is said, and that is all.
 
 use std::time::Duration;
 

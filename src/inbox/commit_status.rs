@@ -10,6 +10,7 @@ use std::{
 };
 
 use super::trouble::{is_of_all, is_refusal, said};
+use crate::time_limit::DatabaseFailure;
 
 /// How long a failure counts without asking the database again.
 const FAILURE_COUNTS_FOR: Duration = Duration::from_secs(10);
@@ -19,7 +20,7 @@ const REFUSED_MIN: usize = 3;
 
 /// How the last groups went. Cheap to clone; keeps nothing open.
 #[derive(Debug, Clone, Default)]
-pub struct Standing(Arc<Mutex<Commits>>);
+pub struct CommitStatus(Arc<Mutex<Commits>>);
 
 #[derive(Debug, Default)]
 struct Commits {
@@ -43,7 +44,7 @@ impl Failure {
     }
 }
 
-impl Standing {
+impl CommitStatus {
     /// The last failure, if nothing was stored since.
     pub fn failure(&self) -> Option<Failure> {
         self.commits().failure.clone()
@@ -55,14 +56,14 @@ impl Standing {
     }
 
     /// These deliveries could not be stored, and nothing else was.
-    pub(super) fn not_stored<'a>(&self, error: &sqlx::Error, hashes: impl Iterator<Item = &'a [u8; 32]>) {
+    pub(super) fn not_stored<'a>(&self, error: &DatabaseFailure, hashes: impl Iterator<Item = &'a [u8; 32]>) {
         let mut commits = self.commits();
         let room = REFUSED_MIN.saturating_sub(commits.refused.len());
-        if is_refusal(error) {
+        if error.is(is_refusal) {
             let new: Vec<_> = hashes.filter(|it| !commits.refused.contains(*it)).take(room).copied().collect();
             commits.refused.extend(new);
         }
-        if !is_refusal(error) || is_of_all(error) || commits.refused.len() >= REFUSED_MIN {
+        if !error.is(is_refusal) || error.is(is_of_all) || commits.refused.len() >= REFUSED_MIN {
             commits.failure = Some(Failure { at: Instant::now(), said: said(error) });
         }
     }
@@ -85,45 +86,47 @@ mod tests {
     use super::*;
 
     /// A refusal that only its delivery may be the reason of.
-    fn refusal() -> sqlx::Error {
-        sqlx::Error::Encode("too long".into())
+    fn refusal() -> DatabaseFailure {
+        sqlx::Error::Encode("too long".into()).into()
     }
 
     #[test]
     fn one_delivery_that_is_refused_again_and_again_says_nothing_about_others() {
-        let standing = Standing::default();
+        let commit_status = CommitStatus::default();
         for _ in 0..10 {
-            standing.not_stored(&refusal(), [[1; 32]].iter());
+            commit_status.not_stored(&refusal(), [[1; 32]].iter());
         }
-        assert_eq!(standing.failure(), None);
+        assert_eq!(commit_status.failure(), None);
     }
 
     #[test]
     fn several_deliveries_refused_with_nothing_stored_in_between_are_a_failure_until_one_is_stored() {
-        let standing = Standing::default();
+        let commit_status = CommitStatus::default();
         for byte in 1..=2 {
-            standing.not_stored(&refusal(), [[byte; 32]].iter());
+            commit_status.not_stored(&refusal(), [[byte; 32]].iter());
         }
-        standing.stored();
+        commit_status.stored();
         for byte in 3..=4 {
-            standing.not_stored(&refusal(), [[byte; 32]].iter());
+            commit_status.not_stored(&refusal(), [[byte; 32]].iter());
         }
-        assert_eq!(standing.failure(), None, "one was stored in between");
-        standing.not_stored(&refusal(), [[5; 32]].iter());
-        assert!(standing.failure().is_some_and(|it| it.said.contains("too long") && it.is_fresh()));
-        standing.stored();
-        assert_eq!(standing.failure(), None);
+        assert_eq!(commit_status.failure(), None, "one was stored in between");
+        commit_status.not_stored(&refusal(), [[5; 32]].iter());
+        assert!(commit_status.failure().is_some_and(|it| it.said.contains("too long") && it.is_fresh()));
+        commit_status.stored();
+        assert_eq!(commit_status.failure(), None);
     }
 
     #[test]
     fn trouble_of_the_database_is_a_failure_at_once_and_a_trial_ends_it_unless_another_came() {
-        let standing = Standing::default();
-        standing.not_stored(&sqlx::Error::PoolTimedOut, [[1; 32]].iter());
-        let first = standing.failure().expect("a failure");
-        standing.not_stored(&sqlx::Error::PoolClosed, [[1; 32]].iter());
-        standing.mended(&first);
-        let second = standing.failure().expect("the newer one stands");
-        standing.mended(&second);
-        assert_eq!(standing.failure(), None);
+        let commit_status = CommitStatus::default();
+        let silent = DatabaseFailure::TimedOut { what: "storing a group", limit: Duration::from_secs(4) };
+        commit_status.not_stored(&silent, [[1; 32]].iter());
+        let first = commit_status.failure().expect("a failure");
+        assert_eq!(first.said, "storing a group took longer than 4s");
+        commit_status.not_stored(&sqlx::Error::PoolClosed.into(), [[1; 32]].iter());
+        commit_status.mended(&first);
+        let second = commit_status.failure().expect("the newer one stands");
+        commit_status.mended(&second);
+        assert_eq!(commit_status.failure(), None);
     }
 }
