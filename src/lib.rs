@@ -62,4 +62,6 @@ pub mod document;
 
 pub mod repair;
 
+pub mod states;
+
 pub mod ids;

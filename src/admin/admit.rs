@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     Admin, Reply, Request,
-    auth::{Caller, NotARole, Role},
+    auth::Caller,
     browser::{self, Cookie},
     guard::{Memory, Refused, Share},
     line::{About, Line},
@@ -162,8 +162,7 @@ async fn by_token(conn: &mut PgConnection, hash: &[u8; 32]) -> Result<Option<Cal
     if live.unused_lately {
         api_token::used(conn, live.id).await?;
     }
-    let role = role(&live.role)?;
-    Ok(Some(Caller { token_id: Some(live.id), session_id: None, name: live.name, role, own: live.own }))
+    Ok(Some(Caller { token_id: Some(live.id), session_id: None, name: live.name, role: live.role, own: live.own }))
 }
 
 async fn by_session(conn: &mut PgConnection, hash: &[u8; 32]) -> Result<Option<Caller>, Problem> {
@@ -171,12 +170,13 @@ async fn by_session(conn: &mut PgConnection, hash: &[u8; 32]) -> Result<Option<C
     if live.unused_lately {
         console_session::used(conn, live.id).await?;
     }
-    let role = role(&live.role)?;
-    Ok(Some(Caller { token_id: live.token_id, session_id: Some(live.id), name: live.name, role, own: live.own }))
-}
-
-fn role(name: &str) -> Result<Role, Problem> {
-    name.parse().map_err(|error: NotARole| Problem::internal(error))
+    Ok(Some(Caller {
+        token_id: live.token_id,
+        session_id: Some(live.id),
+        name: live.name,
+        role: live.role,
+        own: live.own,
+    }))
 }
 
 /// What a request shows, if it can be a token or a session at all. A token counts before a cookie.

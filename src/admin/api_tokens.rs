@@ -120,7 +120,7 @@ pub(super) async fn add(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<
         return Err(Problem::field(field, why));
     }
     let token = ApiToken::new();
-    let id = api_token::create(conn, &wanted.name, wanted.role.as_str(), &token.hash, &token.prefix).await?;
+    let id = api_token::create(conn, &wanted.name, wanted.role, &token.hash, &token.prefix).await?;
     if let Some(days) = wanted.expires_days {
         api_token::expire_in(conn, id, i32::try_from(days).map_err(Problem::internal)?).await?;
     }

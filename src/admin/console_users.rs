@@ -48,7 +48,7 @@ pub(super) async fn put(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<
     }
     // Whatever is said of them later, in whichever spelling, finds them.
     let user = apply::know(conn, &corpid, &user, false).await?;
-    console_user::put(conn, &corpid, &user, wanted.role.as_str(), wanted.own_only, call.who()).await?;
+    console_user::put(conn, &corpid, &user, wanted.role, wanted.own_only, call.who()).await?;
     let listed = console_user::find(conn, &corpid, &user).await?;
     Answer::ok(listed.ok_or_else(|| Problem::internal("somebody who was just allowed is not there"))?)
 }

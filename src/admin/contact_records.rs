@@ -52,12 +52,9 @@ pub(super) struct Wanted {
     content: String,
 }
 
-/// The types a record can have.
-pub(super) const TYPES: [&str; 8] = ["text", "image", "voice", "video", "location", "link", "file", "event"];
-
 pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let mut params = call.params()?;
-    let contact_type = params.take("type");
+    let contact_type = params.take_word("type")?;
     let (from, to) = (take_time(&mut params, "from")?, take_time(&mut params, "to")?);
     let paging = Paging::take(&mut params)?;
     params.finish()?;

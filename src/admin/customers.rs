@@ -21,6 +21,7 @@ use crate::{
     ids::{CorpId, DeliveryKey, ExternalUserId},
     inbox,
     media::StoreError,
+    states::{ErasureName, ErasureState},
     tables::{
         apply,
         customers::matching,
@@ -96,7 +97,7 @@ pub(super) struct Page {
     /// The corp.
     corpid: String,
     /// customer or person: by which id they were named.
-    named_by: &'static str,
+    named_by: ErasureName,
     /// The business's id; null if they were named by WeCom's.
     customer_id: Option<String>,
     /// Under which ids WeCom knows them.
@@ -256,7 +257,7 @@ pub(super) async fn remove(call: &mut Call<'_>, conn: &mut PgConnection) -> Resu
     call.customer = String::new();
     let erasure = erasure::list(conn, Some(id), None, 1).await?.pop();
     let erasure = erasure.ok_or_else(|| Problem::internal("an erasure that was begun is gone"))?;
-    let status = if erasure.state == "done" { 200 } else { 202 };
+    let status = if erasure.state == ErasureState::Done { 200 } else { 202 };
     Answer::new(status, Erased { erasure, people: whom.persons.len(), customers_left: left, kept: KEPT })
 }
 
@@ -305,8 +306,8 @@ async fn people(id: &str, corpid: CorpId, conn: &mut PgConnection) -> Result<Fou
 }
 
 impl Found {
-    fn named_by(&self) -> &'static str {
-        if self.customer.is_some() { "customer" } else { "person" }
+    fn named_by(&self) -> ErasureName {
+        if self.customer.is_some() { ErasureName::Customer } else { ErasureName::Person }
     }
 }
 

@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     ids::DeliveryKey,
-    inbox::{self, Filter, State},
+    inbox::{self, Filter},
+    states::DeliveryState,
 };
 
 /// A delivery that was queued again.
@@ -19,13 +20,12 @@ pub(super) struct DeliveryQueued {
     /// The delivery.
     id: String,
     /// How it stands.
-    state: State,
+    state: DeliveryState,
 }
 
 pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let mut params = call.params()?;
-    let state = params.take("state").map(|text| text.parse()).transpose();
-    let state = state.map_err(|error: inbox::NotAState| Problem::parameter("state", error.to_string()))?;
+    let state = params.take_word("state")?;
     let app = params.take("app");
     let paging = Paging::take(&mut params)?;
     params.finish()?;
@@ -48,7 +48,7 @@ pub(super) async fn replay(call: &mut Call<'_>, conn: &mut PgConnection) -> Resu
     if !inbox::replay(conn, &key).await? {
         return Err(unknown());
     }
-    Answer::new(202, DeliveryQueued { id: key.to_string(), state: State::Pending })
+    Answer::new(202, DeliveryQueued { id: key.to_string(), state: DeliveryState::Pending })
 }
 
 fn wanted(call: &Call<'_>) -> Result<DeliveryKey, Problem> {

@@ -15,9 +15,10 @@ use super::{
 use crate::{
     changes::{Notice, TaskKind},
     handover::{
-        item::{Fact, ItemState},
+        item::Fact,
         turn::{By, settle, turn, turn_all},
     },
+    states::{HandoverState, ItemState},
     tables::{
         self, apply,
         apps::enterprise_wechat_config,
@@ -159,7 +160,7 @@ pub(super) async fn submit(call: &mut Call<'_>, conn: &mut PgConnection) -> Resu
     let wanted: Submission = parse_or_default(call)?;
     let handover = begin(call, conn).await?;
     standing_still(&handover)?;
-    let open = handover::in_states(conn, handover.id, &[ItemState::Open.as_str().to_owned()]).await?.len();
+    let open = handover::in_states(conn, handover.id, &[ItemState::Open]).await?.len();
     if open > 0 && !wanted.partly {
         let detail = format!(
             "{open} items have no successor: plan or close them, or say \"partly\": true. 还有 {open} 项未分配接替员工。"
@@ -183,7 +184,7 @@ pub(super) async fn cancel(call: &mut Call<'_>, conn: &mut PgConnection) -> Resu
     note("reason", wanted.reason.as_deref())?;
     let handover = begin(call, conn).await?;
     if handover.cancelled_at.is_none() {
-        if handover.state == "done" {
+        if handover.state == HandoverState::Done {
             return Err(Problem::new(Code::HandoverState, "it is done: nothing is left to call off. 交接已完成。"));
         }
         call_off(conn, &handover, call.who(), wanted.reason.as_deref().unwrap_or("取消交接")).await?;
@@ -226,8 +227,7 @@ pub(super) async fn call_off(
     cause: &str,
 ) -> Result<(), Problem> {
     handover::call_off(conn, handover.id, who).await?;
-    let states = [ItemState::Open, ItemState::Planned].map(|it| it.as_str().to_owned());
-    let items = handover::in_states(conn, handover.id, &states).await?;
+    let items = handover::in_states(conn, handover.id, &[ItemState::Open, ItemState::Planned]).await?;
     let by = By { actor: who, cause };
     turn_all(conn, Fact::CalledOff, &items, by).await?;
     settle(conn, handover.id, by).await?;

@@ -75,7 +75,7 @@ pub(super) struct Checklist {
 pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let mut params = call.params()?;
     let (state, staff_id, wechat_userid) =
-        (params.take("state"), params.take("staff_id"), params.take("wechat_userid"));
+        (params.take_word("state")?, params.take("staff_id"), params.take("wechat_userid"));
     let paging = Paging::take(&mut params)?;
     params.finish()?;
     let (before, own) = (paging.after(|key| key.parse().ok())?, call.own().cloned());
@@ -107,7 +107,8 @@ pub(super) async fn show(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
 
 pub(super) async fn items(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let mut params = call.params()?;
-    let (kind, state, successor) = (params.take("kind"), params.take("state"), params.take("successor"));
+    let (kind, state) = (params.take_word("kind")?, params.take_word("state")?);
+    let successor = params.take("successor");
     let paging = Paging::take(&mut params)?;
     params.finish()?;
     let filter = ItemFilter { kind, state, successor, own: call.own().cloned() };
@@ -193,10 +194,10 @@ const CSV_HEAD: [&str; 12] = [
 fn cells(item: Item) -> [String; 12] {
     let time = |at: Option<chrono::DateTime<chrono::Utc>>| at.map(|it| it.to_rfc3339()).unwrap_or_default();
     [
-        item.kind,
+        item.kind.to_string(),
         item.subject,
         item.round.to_string(),
-        item.state,
+        item.state.to_string(),
         item.successor_staff_id.unwrap_or_default(),
         item.successor_userid.unwrap_or_default(),
         item.attempts.to_string(),

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     media::StoreError,
+    states::MediaProgress,
     tables::records::media::{self, Fetched, Standing},
 };
 
@@ -91,7 +92,7 @@ pub(super) fn show(found: Found) -> Result<Answer, Problem> {
 #[schemars(rename = "MediaLink")]
 pub(super) struct Link {
     /// `fetched`, `waiting`, `gone`, `too_large` or `failed`; `unknown` if it was never to be fetched.
-    state: String,
+    state: MediaProgress,
     /// Where it is handed out.
     url: String,
 }
@@ -102,7 +103,7 @@ pub(super) fn url(media_id: &str) -> String {
 }
 
 /// How the media of a list's records stand, by corp and media id.
-pub(super) struct Links(BTreeMap<(String, String), String>);
+pub(super) struct Links(BTreeMap<(String, String), MediaProgress>);
 
 impl Links {
     /// Looks up each of these.
@@ -114,7 +115,7 @@ impl Links {
     /// The link for one of them.
     pub(super) fn link(&self, corpid: &str, media_id: &str) -> Link {
         let state = self.0.get(&(corpid.to_owned(), media_id.to_owned()));
-        Link { state: state.map_or_else(|| "unknown".to_owned(), String::clone), url: url(media_id) }
+        Link { state: state.copied().unwrap_or(MediaProgress::Unknown), url: url(media_id) }
     }
 }
 

@@ -14,12 +14,9 @@ use super::{
     staff_bind::corp,
 };
 use crate::{
-    handover::{
-        item::ItemState,
-        plan::Kind,
-        turn::{By, settle},
-    },
+    handover::turn::{By, settle},
     ids::{StaffId, UserId},
+    states::{HandoverCause, HandoverState, ItemKind, ItemState, ResignationState},
     tables::{
         apply,
         handover::{self, NewHandover},
@@ -30,9 +27,6 @@ use crate::{
         },
     },
 };
-
-/// Every state of a resignation.
-pub(super) const STATES: [&str; 5] = ["requested", "approved", "refused", "cancelled", "left"];
 
 /// A resignation to enter.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
@@ -101,7 +95,7 @@ pub(super) async fn add(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<
 
 pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let mut params = call.params()?;
-    let (state, staff_id) = (params.take("state"), params.take("staff_id"));
+    let (state, staff_id) = (params.take_word("state")?, params.take("staff_id"));
     let paging = Paging::take(&mut params)?;
     params.finish()?;
     let filter = Filter { state, staff_id, before: paging.after(|key| key.parse().ok())? };
@@ -116,37 +110,37 @@ pub(super) async fn show(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
 
 pub(super) async fn approve(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let (it, decision) = begin(call, conn).await?;
-    if it.state == "approved" {
+    if it.state == ResignationState::Approved {
         return Answer::ok(it);
     }
-    only(&it, &["requested"])?;
-    resignation::decide(conn, it.id, "approved", call.who(), decision.note.as_deref()).await?;
+    only(&it, &[ResignationState::Requested])?;
+    resignation::decide(conn, it.id, ResignationState::Approved, call.who(), decision.note.as_deref()).await?;
     hand_over(conn, &it, call.who()).await?;
     Answer::ok(find(conn, it.id).await?)
 }
 
 pub(super) async fn refuse(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let (it, decision) = begin(call, conn).await?;
-    if it.state == "refused" {
+    if it.state == ResignationState::Refused {
         return Answer::ok(it);
     }
-    only(&it, &["requested"])?;
-    resignation::decide(conn, it.id, "refused", call.who(), decision.note.as_deref()).await?;
+    only(&it, &[ResignationState::Requested])?;
+    resignation::decide(conn, it.id, ResignationState::Refused, call.who(), decision.note.as_deref()).await?;
     Answer::ok(find(conn, it.id).await?)
 }
 
 pub(super) async fn cancel(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let (it, decision) = begin(call, conn).await?;
-    if it.state == "cancelled" {
+    if it.state == ResignationState::Cancelled {
         return Answer::ok(it);
     }
-    only(&it, &["requested", "approved"])?;
-    resignation::decide(conn, it.id, "cancelled", call.who(), decision.note.as_deref()).await?;
+    only(&it, &[ResignationState::Requested, ResignationState::Approved])?;
+    resignation::decide(conn, it.id, ResignationState::Cancelled, call.who(), decision.note.as_deref()).await?;
     let began = handover::open_of(conn, &it.corpid, &it.wechat_userid).await?;
     if let Some((id, _)) = began
         && let Some(handover) = handover::lock(conn, id).await?
         // One that was under way before has reasons of its own.
-        && handover.cause == "resignation"
+        && handover.cause == HandoverCause::Resignation
         && handover.resignation_id == Some(it.id)
         && handover.cancelled_at.is_none()
     {
@@ -164,22 +158,21 @@ async fn hand_over(conn: &mut PgConnection, it: &Resignation, who: &str) -> Resu
                 corpid: &it.corpid,
                 user: &it.wechat_userid,
                 staff_id: &it.staff_id,
-                cause: "resignation",
+                cause: HandoverCause::Resignation,
                 resignation_id: Some(it.id),
                 ordered_by: who,
                 message: None,
             };
             let id = handover::create(conn, &new).await?;
-            handover::log(conn, id, None, "detected", by.actor, by.cause).await?;
+            handover::log(conn, id, None, HandoverState::Detected, by.actor, by.cause).await?;
             id
         }
-        Some((id, state)) if state == "cancelled" => {
+        Some((id, HandoverState::Cancelled)) => {
             handover::lock(conn, id).await?;
             handover::revive(conn, id, it.id, who).await?;
-            let states = [ItemState::Cancelled.as_str().to_owned()];
             // Contacts come by themselves, as far as they still stand.
-            let kinds = [Kind::Order, Kind::Group].map(|it| it.as_str().to_owned());
-            handover::reopen(conn, id, &states, &kinds, None).await?;
+            let kinds = [ItemKind::Order, ItemKind::Group];
+            handover::reopen(conn, id, &[ItemState::Cancelled], &kinds, None).await?;
             id
         }
         Some((id, _)) => return Ok(handover::link(conn, id, it.id).await?),
@@ -203,8 +196,8 @@ async fn begin(call: &Call<'_>, conn: &mut PgConnection) -> Result<(Resignation,
     Ok((find(conn, id).await?, decision))
 }
 
-fn only(it: &Resignation, states: &[&str]) -> Result<(), Problem> {
-    if states.contains(&it.state.as_str()) {
+fn only(it: &Resignation, states: &[ResignationState]) -> Result<(), Problem> {
+    if states.contains(&it.state) {
         return Ok(());
     }
     let detail = format!("it is {}. 当前状态不允许该操作。", it.state);

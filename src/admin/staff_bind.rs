@@ -83,12 +83,11 @@ pub(super) struct Bound {
 
 pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let mut params = call.params()?;
-    let (corpid, status) = (params.take("corpid"), params.take("status"));
+    let (corpid, status) = (params.take("corpid"), params.take_word("status")?);
     let paging = Paging::take(&mut params)?;
     params.finish()?;
     let after = paging.after(|key| key.parse().ok())?.unwrap_or(0);
-    let rows =
-        staff_wechat_bind::list(conn, call.own(), corpid.as_deref(), status.as_deref(), after, paging.fetch()).await?;
+    let rows = staff_wechat_bind::list(conn, call.own(), corpid.as_deref(), status, after, paging.fetch()).await?;
     Answer::ok(paging.page(rows, |row| row.id.to_string()))
 }
 

@@ -15,11 +15,9 @@ use super::{
 };
 use crate::{
     ids::CorpId,
+    states::SyncState,
     sync,
-    tables::sync::{
-        sync_drift::{self, Kind},
-        sync_run,
-    },
+    tables::sync::{sync_drift, sync_run},
 };
 
 /// Whose run is wanted.
@@ -40,7 +38,7 @@ pub(super) struct Asked {
     /// The corp.
     corpid: CorpId,
     /// running
-    state: &'static str,
+    state: SyncState,
     /// What became of the wish: whether a new run began, or one was under way.
     asked: &'static str,
 }
@@ -69,7 +67,7 @@ pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
 
 pub(super) async fn show(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let mut params = call.params()?;
-    let kind = params.take("kind").map(|name| Kind::named(&name).ok_or_else(not_a_kind)).transpose()?;
+    let kind = params.take_word("kind")?;
     let paging = Paging::take(&mut params)?;
     params.finish()?;
     let run = find(call, conn).await?;
@@ -77,6 +75,7 @@ pub(super) async fn show(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
     let rows = sync_drift::list(conn, run.id, kind, after, paging.fetch()).await?;
     let drift = paging.page(rows, |row| row.id.to_string());
     let drift_counts = sync_drift::counts(conn, run.id).await?;
+    let drift_counts = drift_counts.into_iter().map(|(kind, count)| (kind.to_string(), count)).collect();
     Answer::ok(Report { run, drift_counts, drift })
 }
 
@@ -90,7 +89,7 @@ pub(super) async fn start(call: &mut Call<'_>, conn: &mut PgConnection) -> Resul
     let asked = sync::ask(conn, &corpid).await?;
     call.subject = format!("{corpid} run {}", asked.run());
     let (id, asked) = (asked.run(), asked.as_str());
-    Answer::new(202, Asked { id, corpid, state: "running", asked })
+    Answer::new(202, Asked { id, corpid, state: SyncState::Running, asked })
 }
 
 pub(super) async fn cancel(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
@@ -104,9 +103,4 @@ async fn find(call: &Call<'_>, conn: &mut PgConnection) -> Result<sync_run::Show
     let id = call.id.parse().map_err(|_| Problem::parameter("id", "must be a number, as the list of runs shows it"))?;
     let run = sync_run::list(conn, Some(id), None, None, 1).await?.pop();
     run.ok_or_else(|| Problem::new(Code::SyncUnknown, "it never was, or it is kept no longer").at("id"))
-}
-
-fn not_a_kind() -> Problem {
-    let names = Kind::ALL.map(Kind::as_str).join(", ");
-    Problem::parameter("kind", format!("must be one of {names}"))
 }

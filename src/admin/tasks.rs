@@ -8,10 +8,7 @@ use super::{
     page::Paging,
     problem::{Code, Problem},
 };
-use crate::{
-    changes::task::NotATaskKind,
-    tables::task::{self, Filter, NotAState},
-};
+use crate::tables::task::{self, Filter};
 
 /// A task that was turned.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -24,10 +21,7 @@ pub(super) struct TaskTurned {
 
 pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let mut params = call.params()?;
-    let kind = params.take("kind").map(|text| text.parse()).transpose();
-    let kind = kind.map_err(|error: NotATaskKind| Problem::parameter("kind", error.to_string()))?;
-    let state = params.take("state").map(|text| text.parse()).transpose();
-    let state = state.map_err(|error: NotAState| Problem::parameter("state", error.to_string()))?;
+    let (kind, state) = (params.take_word("kind")?, params.take_word("state")?);
     let subject = params.take("subject");
     let paging = Paging::take(&mut params)?;
     params.finish()?;

@@ -23,6 +23,7 @@ use crate::{
         turn::{By, settle, turn_all},
     },
     ids::{CorpId, StaffId, UserId},
+    states::{HandoverCause, HandoverState},
     tables::{
         apply,
         handover::{self, NewHandover, TransferFilter, Transferable},
@@ -62,7 +63,7 @@ pub(super) struct Begun {
     /// The number of the handover that was made of it.
     id: i64,
     /// How far that is.
-    state: Option<&'static str>,
+    state: Option<HandoverState>,
     /// How many customers are in it.
     customers: usize,
     /// Which are not, and why.
@@ -126,13 +127,13 @@ pub(super) async fn make(call: &mut Call<'_>, wanted: Wanted, conn: &mut PgConne
         corpid: &corpid,
         user: &from,
         staff_id: &wish.from,
-        cause: "transfer",
+        cause: HandoverCause::Transfer,
         resignation_id: None,
         ordered_by: call.who(),
         message: wish.message.as_deref(),
     };
     let id = handover::create(conn, &new).await?;
-    handover::log(conn, id, None, "detected", by.actor, by.cause).await?;
+    handover::log(conn, id, None, HandoverState::Detected, by.actor, by.cause).await?;
     let items = handover::add_customers(conn, id, &customers).await?;
     handover::give(conn, &items, &vec![to.0.clone(); items.len()], &vec![wish.to.clone(); items.len()]).await?;
     turn_all(conn, Fact::Chosen, &items, by).await?;
@@ -140,7 +141,6 @@ pub(super) async fn make(call: &mut Call<'_>, wanted: Wanted, conn: &mut PgConne
     handover::submit(conn, id, call.who()).await?;
     let state = settle(conn, id, by).await?;
     handover::wake_now(conn, &corpid, id).await?;
-    let state = state.map(|it| it.as_str());
     let Verdicts { verified, warnings, .. } = verdicts;
     Answer::new(202, Begun { id, state, customers: items.len(), refused, verified, warnings })
 }
@@ -148,7 +148,7 @@ pub(super) async fn make(call: &mut Call<'_>, wanted: Wanted, conn: &mut PgConne
 pub(super) async fn history(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let mut params = call.params()?;
     let (from, to) = (params.take("from"), params.take("to"));
-    let (customer, state) = (params.take("customer"), params.take("state"));
+    let (customer, state) = (params.take("customer"), params.take_word("state")?);
     let (since, until) = (take_time(&mut params, "since")?, take_time(&mut params, "until")?);
     let paging = Paging::take(&mut params)?;
     params.finish()?;

@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{
     ids::{CustomerId, StaffId},
-    orders::{assignment, order_state::OrderState},
+    orders::assignment,
+    states::{NotAWord, OrderState},
     tables::{
         apply,
         customers::matching,
@@ -81,7 +82,7 @@ pub(super) struct Story {
     #[serde(flatten)]
     order: Order,
     /// The states that may follow.
-    next_states: Vec<&'static str>,
+    next_states: Vec<OrderState>,
     /// What became of it, earliest first.
     changes: Vec<Change>,
 }
@@ -120,7 +121,8 @@ pub(super) async fn add(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<
 
 pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let mut params = call.params()?;
-    let (state, staff_id, customer_id) = (params.take("state"), params.take("staff_id"), params.take("customer_id"));
+    let state = params.take_word("state")?;
+    let (staff_id, customer_id) = (params.take("staff_id"), params.take("customer_id"));
     let paging = Paging::take(&mut params)?;
     params.finish()?;
     call.subject = customer_id.as_ref().or(staff_id.as_ref()).cloned().unwrap_or_default();
@@ -168,7 +170,7 @@ async fn turn(call: &Call<'_>, conn: &mut PgConnection, order: Order, edit: &Edi
     if let Some(staff_id) = &edit.staff_id {
         check::id("staff_id", staff_id)?;
         let staff = StaffId(staff_id.clone());
-        if now(&order)?.is_final() {
+        if order.state.is_final() {
             return Err(cannot(&order, "be given to anybody"));
         }
         if staff_wechat_bind::user_of(conn, &order.corpid, &staff).await?.is_none() {
@@ -177,21 +179,19 @@ async fn turn(call: &Call<'_>, conn: &mut PgConnection, order: Order, edit: &Edi
         work_order::assign(conn, &order, &staff, who, note.take()).await?;
         order = find(conn, order.id).await?;
         // Naming the state that this leads to is no second wish.
-        state = state.filter(|it| *it != order.state);
+        state = state.filter(|it| *it != order.state.as_str());
     }
     let Some(state) = state else {
         if let Some(note) = note {
-            work_order::turn(conn, &order, &order.state, who, Some(note)).await?;
+            work_order::turn(conn, &order, order.state, who, Some(note)).await?;
         }
         return Ok(());
     };
-    let wanted: OrderState = state
-        .parse()
-        .map_err(|error: crate::orders::order_state::NotAState| Problem::field("state", error.to_string()))?;
-    if !now(&order)?.may_become(wanted) {
+    let wanted: OrderState = state.parse().map_err(|error: NotAWord| Problem::field("state", error.to_string()))?;
+    if !order.state.may_become(wanted) {
         return Err(cannot(&order, &format!("become {state}")));
     }
-    Ok(work_order::turn(conn, &order, wanted.as_str(), who, note).await?)
+    Ok(work_order::turn(conn, &order, wanted, who, note).await?)
 }
 
 impl Wanted {
@@ -215,7 +215,7 @@ impl Wanted {
 
 async fn story(conn: &mut PgConnection, order: Order) -> Result<Story, Problem> {
     let changes = work_order::changes(conn, order.id, fetch(LIMIT_MAX)).await?;
-    let next_states = now(&order)?.next().iter().map(|it| it.as_str()).collect();
+    let next_states = order.state.next().to_vec();
     Ok(Story { order, next_states, changes })
 }
 
@@ -239,10 +239,6 @@ fn number(id: &str) -> Result<i64, Problem> {
 
 pub(super) fn unknown() -> Problem {
     Problem::new(Code::WorkOrderUnknown, "list them with `GET work-orders` to see which there are")
-}
-
-fn now(order: &Order) -> Result<OrderState, Problem> {
-    order.state.parse().map_err(Problem::internal)
 }
 
 fn cannot(order: &Order, what: &str) -> Problem {

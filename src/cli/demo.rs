@@ -214,7 +214,7 @@ async fn prepare(admin: &Admin, corp: &Corp, day: &Day) -> anyhow::Result<Secret
         transaction.commit().await?;
     }
     let token = ApiToken::new();
-    api_token::create(&mut conn, "demo", Role::Admin.as_str(), &token.hash, &token.prefix).await?;
+    api_token::create(&mut conn, "demo", Role::Admin, &token.hash, &token.prefix).await?;
     Ok(token.secret)
 }
 

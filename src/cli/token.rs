@@ -70,7 +70,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
                 let token = ApiToken::new();
                 let mut transaction = conn.begin().await?;
                 let hash = &token.hash;
-                let id = api_token::create(&mut transaction, &name, role.as_str(), hash, &token.prefix).await?;
+                let id = api_token::create(&mut transaction, &name, role, hash, &token.prefix).await?;
                 if let Some(days) = expires {
                     api_token::expire_in(&mut transaction, id, i32::try_from(days)?).await?;
                 }

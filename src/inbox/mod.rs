@@ -29,10 +29,7 @@ pub use claim::{
 };
 pub use erase::{Looked, count_strays, drop_strays, empty, forget_ignored, mentions, note_dropped, unqueue, unsettled};
 pub use event_time::event_time;
-pub use list::{
-    Filter, Listed, NotAState, Shown, State, count, count_stored, latest_of, list, received_at, recorded_plaintexts,
-    show,
-};
+pub use list::{Filter, Listed, Shown, count, count_stored, latest_of, list, received_at, recorded_plaintexts, show};
 pub use recording::Recording;
 pub use standing::{Failure, Standing};
 pub use trouble::{is_crossing, is_refusal, is_too_slow};

@@ -10,5 +10,5 @@ mod retention;
 mod work;
 
 pub use erasure::{Eraser, Step};
-pub use retention::{Age, Kind, Outcome, Retention, RetentionError, Settings};
+pub use retention::{Age, Outcome, Retention, RetentionError, Settings};
 pub use work::work;

@@ -10,6 +10,7 @@ use super::{
     Halt, Run, permission,
     reading::{self, Tags},
 };
+use crate::states::{DriftKind, ShardState, SyncPhase};
 use crate::{
     changes::Changes,
     ids::{ExternalUserId, UserId},
@@ -17,8 +18,8 @@ use crate::{
         customers::customer_wechat_contact,
         staff::member,
         sync::{
-            sync_drift::{Drift, Kind},
-            sync_run::{self, Counts, Phase, Standing},
+            sync_drift::Drift,
+            sync_run::{self, Counts, Standing},
             sync_shard::{self, Shard},
         },
     },
@@ -76,7 +77,7 @@ pub(super) async fn staff(run: &mut Run, standing: &Standing) -> Result<(), Halt
         let found: Vec<_> = unseen
             .into_iter()
             .map(|it| Drift {
-                kind: Kind::MemberGoneThere,
+                kind: DriftKind::MemberGoneThere,
                 customer: None,
                 user: Some(it.user),
                 held: it.name,
@@ -85,7 +86,7 @@ pub(super) async fn staff(run: &mut Run, standing: &Standing) -> Result<(), Halt
             .collect();
         run.write(&mut transaction, changes, &found).await?;
     }
-    sync_run::go_on(&mut transaction, run.lease.run, Phase::Customers, 0, "").await?;
+    sync_run::go_on(&mut transaction, run.lease.run, SyncPhase::Customers, 0, "").await?;
     Ok(transaction.commit().await?)
 }
 
@@ -98,12 +99,12 @@ pub(super) async fn customers(run: &mut Run, standing: &Standing) -> Result<(), 
     };
     let Some(shard) = shard else {
         let mut transaction = run.begin(&Counts::default()).await?;
-        sync_run::go_on(&mut transaction, run.lease.run, Phase::Unassigned, 0, "").await?;
+        sync_run::go_on(&mut transaction, run.lease.run, SyncPhase::Unassigned, 0, "").await?;
         return Ok(transaction.commit().await?);
     };
-    match shard.walked {
-        true => judge(run, &shard).await,
-        false => read(run, standing, &shard).await,
+    match shard.state {
+        ShardState::Walked => judge(run, &shard).await,
+        ShardState::Waiting | ShardState::Done | ShardState::Refused => read(run, standing, &shard).await,
     }
 }
 
@@ -172,7 +173,7 @@ async fn refused(run: &mut Run, shard: &Shard, error: ApiError, now: DateTime<Ut
         }
         [user] => {
             let found = Drift {
-                kind: Kind::MemberRefused,
+                kind: DriftKind::MemberRefused,
                 customer: None,
                 user: Some(user.clone()),
                 held: None,

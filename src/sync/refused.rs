@@ -6,13 +6,14 @@
 use sqlx::{Acquire, PgConnection};
 
 use super::{Run, Step, run::pause};
+use crate::states::DriftKind;
 use crate::{
     changes::Changes,
     ids::{ExternalUserId, UserId},
     tables::{
         apply, refusal,
         sync::{
-            sync_drift::{self, Drift, Kind},
+            sync_drift::{self, Drift},
             sync_run::{self, Lease, Standing},
         },
     },
@@ -47,7 +48,7 @@ impl Run {
         }
         sync_run::count_unreadable(conn, self.lease.run, i64::try_from(rows.len()).unwrap_or(i64::MAX)).await?;
         let line = |it: &Unreadable| Drift {
-            kind: Kind::Unreadable,
+            kind: DriftKind::Unreadable,
             customer: it.customer.clone(),
             user: it.user.clone(),
             held: None,

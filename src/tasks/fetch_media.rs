@@ -9,9 +9,10 @@ use serde::Deserialize;
 use super::{Context, Failure};
 use crate::{
     media::{Name, StoreError},
+    states::MediaState,
     tables::{
         self,
-        records::media::{self, Ending, Fetched},
+        records::media::{self, Fetched},
         task::Taken,
     },
     wecom::media::{GONE, PART_BYTES, Part},
@@ -29,7 +30,7 @@ struct Payload {
 /// Why there are no bytes.
 enum Unfetched {
     /// There will be none.
-    Ended(Ending, String),
+    Ended(MediaState, String),
     /// Not now, or a person must look at it.
     Failed(Failure),
 }
@@ -53,7 +54,7 @@ pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> 
             return Ok(transaction.commit().await?);
         }
         Err(Unfetched::Ended(ending, reason)) => (ending, reason),
-        Err(Unfetched::Failed(Failure::Park { why })) => (Ending::Failed, format!("{why:#}")),
+        Err(Unfetched::Failed(Failure::Park { why })) => (MediaState::Failed, format!("{why:#}")),
         Err(Unfetched::Failed(failure)) => return Err(failure),
     };
     let mut transaction = context.pool.begin().await?;
@@ -88,7 +89,7 @@ async fn fetch(context: &Context, task: &Taken, now: DateTime<Utc>) -> Result<Fe
         if part.total > store.bytes_max() {
             store.discard(&name).await;
             let reason = format!("it has {} bytes, and media.bytes_max allows {}", part.total, store.bytes_max());
-            return Err(Unfetched::Ended(Ending::TooLarge, reason));
+            return Err(Unfetched::Ended(MediaState::TooLarge, reason));
         }
         let length = part.bytes.len() as u64;
         match offset.saturating_add(length) {
@@ -116,7 +117,7 @@ async fn keep(context: &Context, name: &Name, parts: u64, last: Part) -> Result<
 }
 
 fn gone(why: &str) -> Unfetched {
-    Unfetched::Ended(Ending::Gone, format!("gone at WeCom 企业微信已不再保存: {why}"))
+    Unfetched::Ended(MediaState::Gone, format!("gone at WeCom 企业微信已不再保存: {why}"))
 }
 
 fn odd(what: String) -> Unfetched {

@@ -57,8 +57,9 @@ fn words(standing: &[Standing]) -> Value {
 }
 
 fn gauges(standing: &[Standing]) {
-    for kind in TaskKind::ALL.iter().map(|it| it.as_str()) {
+    for kind in TaskKind::ALL {
         let found = standing.iter().find(|it| it.kind == kind);
+        let kind = kind.as_str();
         let count = |state: &'static str, of: fn(&Standing) -> i64| {
             #[expect(clippy::cast_precision_loss, reason = "a gauge")]
             metrics::gauge!("wecomd_tasks", "kind" => kind, "state" => state).set(found.map_or(0, of) as f64);
@@ -77,8 +78,7 @@ mod tests {
 
     #[test]
     fn a_long_queue_is_said_to_be_behind() {
-        let of =
-            |due| Standing { kind: "refresh_contact".to_owned(), due, waiting: 7, running: 1, parked: 2, age_s: 0.5 };
+        let of = |due| Standing { kind: TaskKind::RefreshContact, due, waiting: 7, running: 1, parked: 2, age_s: 0.5 };
         let said = words(&[of(BACKLOG_MAX), of(1)]);
         assert_eq!(said, json!({ "due": BACKLOG_MAX + 1, "running": 2, "parked": 4, "behind": true }));
         assert_eq!(words(&[of(BACKLOG_MAX)])["behind"], json!(false));

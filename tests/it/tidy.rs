@@ -16,26 +16,26 @@ use crate::support::source::{code_of, imports, line_of, places_of};
 const IMPORTS: &[(&str, &[&str])] = &[
     // The accepting half.
     ("server", &["apps", "crypto", "inbox", "document", "admin"]),
-    ("apps", &["crypto", "ids", "tables", "vault"]),
+    ("apps", &["crypto", "ids", "states", "tables", "vault"]),
     ("crypto", &["ids", "document"]),
     // The hinge.
-    ("inbox", &["ids", "document", "tables::upkeep::partitions"]),
+    ("inbox", &["ids", "states", "document", "tables::upkeep::partitions"]),
     // The recording half.
     ("worker", &["inbox", "event", "handlers", "changes", "tables", "ids"]),
     ("event", &["ids", "document"]),
     ("handlers", &["event", "ids", "changes"]),
-    ("changes", &["ids"]),
-    ("tables", &["changes", "ids"]),
+    ("changes", &["ids", "states"]),
+    ("tables", &["changes", "ids", "states"]),
     // The other direction.
-    ("tasks", &["changes", "handover", "ids", "inbox", "media", "tables", "wecom", "worker::backoff"]),
-    ("wecom", &["ids", "repair", "tables", "vault"]),
+    ("tasks", &["changes", "handover", "ids", "inbox", "media", "states", "tables", "wecom", "worker::backoff"]),
+    ("wecom", &["ids", "repair", "states", "tables", "vault"]),
     ("media", &["ids"]),
-    ("orders", &["ids", "tables"]),
+    ("orders", &["ids", "states", "tables"]),
     ("contact_way", &["ids", "tables", "wecom"]),
-    ("handover", &["changes", "ids", "tables", "wecom"]),
-    ("sync", &["changes", "ids", "tables", "wecom"]),
-    ("backup", &["embedded", "media", "tables", "vault"]),
-    ("privacy", &["ids", "inbox", "media", "tables"]),
+    ("handover", &["changes", "ids", "states", "tables", "wecom"]),
+    ("sync", &["changes", "ids", "states", "tables", "wecom"]),
+    ("backup", &["embedded", "media", "states", "tables", "vault"]),
+    ("privacy", &["ids", "inbox", "media", "states", "tables"]),
     ("housekeeping", &["contact_way", "orders", "tables", "wecom"]),
     // For people.
     (
@@ -51,6 +51,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "inbox",
             "media",
             "orders",
+            "states",
             "sync",
             "tables",
             "tasks::template",
@@ -84,7 +85,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("cli", ANYTHING),
-    ("config", &["backup::Schedule", "embedded", "telemetry"]),
+    ("config", &["backup::Schedule", "embedded", "states", "telemetry"]),
     ("vault", &[]),
     ("telemetry", &[]),
     ("embedded", &[]),
@@ -92,6 +93,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("sandbox", &["crypto", "ids"]),
     ("document", &["repair"]),
     ("repair", &[]),
+    ("states", &[]),
     ("ids", &[]),
 ];
 

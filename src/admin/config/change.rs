@@ -24,6 +24,7 @@ pub(super) struct Change<'a> {
 impl Change<'_> {
     /// Writes what is given into the row; the rest stays.
     pub(super) fn apply(&self, row: &mut Row, new: NewConfig) -> Result<(), Problem> {
+        let status = new.status()?;
         self.rotate(row, new.token, new.encoding_aes_key)?;
         if let Some(secret) = new.secret {
             self.replace(row, &secret)?;
@@ -46,7 +47,7 @@ impl Change<'_> {
         if let Some(rules) = new.auto_reply {
             row.auto_reply = serde_json::to_value(rules).map_err(Problem::internal)?;
         }
-        if let Some(status) = new.status {
+        if let Some(status) = status {
             row.status = status;
         }
         row.updated_at = self.now;
@@ -107,6 +108,7 @@ fn same(one: &SecretString, other: &SecretString) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::states::AppStatus;
 
     const KEYS: [&str; 2] =
         ["jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C", "kWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"];
@@ -134,7 +136,7 @@ mod tests {
             welcome_message: Some("hello".to_owned()),
             welcome: serde_json::json!({}),
             auto_reply: serde_json::json!([]),
-            status: "enabled".to_owned(),
+            status: AppStatus::Enabled,
             secret_rotated_at: None,
             keys_rotated_at: DateTime::UNIX_EPOCH,
             created_at: DateTime::UNIX_EPOCH,

@@ -9,14 +9,9 @@ use crate::{
     apps::{ReplyOn, ReplyRule},
     crypto::{CallbackKeys, KeyError},
     ids::CorpId,
+    states::{AppStatus, NotAWord},
     tasks::template::{Rules, TEXT_BYTES_MAX},
 };
-
-/// The status of an app whose door is open.
-pub(super) const ENABLED: &str = "enabled";
-
-/// The status of an app whose door is closed.
-pub(super) const DISABLED: &str = "disabled";
 
 /// How long a name may be: it is a part of a URL.
 const NAME_CHARS_MAX: usize = 64;
@@ -136,10 +131,13 @@ impl NewConfig {
         if let Some(rules) = &self.auto_reply {
             check_rules(rules)?;
         }
-        match self.status.as_deref() {
-            None | Some(ENABLED | DISABLED) => Ok(()),
-            Some(_) => Err(Problem::field("status", format!("must be {ENABLED} or {DISABLED}"))),
-        }
+        self.status().map(drop)
+    }
+
+    /// The status that is given, as one of the words.
+    pub(super) fn status(&self) -> Result<Option<AppStatus>, Problem> {
+        let status = self.status.as_deref().map(str::parse).transpose();
+        status.map_err(|error: NotAWord| Problem::field("status", error.to_string()))
     }
 
     /// What a new app cannot do without: all six, of which the corp and the callback keys are handed back.

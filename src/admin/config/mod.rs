@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     apps::ReplyRule,
+    states::AppStatus,
     tables::{
         self,
         apps::enterprise_wechat_config::{self, Row},
@@ -58,7 +59,7 @@ pub struct Shown {
     #[schemars(with = "Vec<ReplyRule>")]
     pub auto_reply: serde_json::Value,
     /// enabled or disabled.
-    pub status: String,
+    pub status: AppStatus,
     /// The app's secret.
     pub secret: SecretShown,
     /// The callback's Token.
@@ -135,7 +136,7 @@ async fn save_if(
 
 /// Opens (`enabled`) or closes an app's door.
 pub async fn set_status(conn: &mut PgConnection, name: &str, enabled: bool) -> Result<(), Problem> {
-    let status = if enabled { input::ENABLED } else { input::DISABLED };
+    let status = if enabled { AppStatus::Enabled } else { AppStatus::Disabled };
     if !enterprise_wechat_config::set_status(conn, name, status).await? {
         return Err(Problem::new(Code::ConfigUnknown, "list the apps to see their names").at("name"));
     }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use crate::ids::{CorpId, UserId};
+use crate::states::Role;
 
 /// Somebody who may log in.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -18,7 +19,7 @@ pub struct Listed {
     /// What the directory calls them, if it was read.
     pub name: Option<String>,
     /// viewer, operator or admin.
-    pub role: String,
+    pub role: Role,
     /// Whether they see nothing but their own customers and orders.
     pub own_only: bool,
     /// Who allowed it.
@@ -32,7 +33,7 @@ pub async fn put(
     conn: &mut PgConnection,
     corpid: &CorpId,
     user: &UserId,
-    role: &str,
+    role: Role,
     own_only: bool,
     by: &str,
 ) -> sqlx::Result<()> {
@@ -44,7 +45,7 @@ pub async fn put(
         "#,
         corpid.as_str(),
         user.as_str(),
-        role,
+        role.as_str(),
         own_only,
         by,
     )
@@ -87,7 +88,7 @@ async fn listed(
         Listed,
         r#"
         select allowed.corpid as "corpid: CorpId", allowed.wechat_userid as "wechat_userid: UserId", member.name as "name?",
-            role, own_only, added_by, added_at
+            role as "role: Role", own_only, added_by, added_at
         from console_user allowed
         left join member on member.corpid = allowed.corpid and member.wechat_userid = allowed.wechat_userid
         where ($1::text is null or allowed.corpid = $1) and ($2::text is null or allowed.wechat_userid = $2)

@@ -14,6 +14,7 @@ use crate::tables::{
 use crate::{
     changes::Record,
     ids::{CorpId, CustomerId, UserId},
+    states::{ContactType, RecordSource},
 };
 
 /// Which months are known to have a partition. The current one and the next are made ahead by housekeeping; here are
@@ -208,8 +209,9 @@ pub async fn write(conn: &mut PgConnection, record: &ByHand<'_>) -> sqlx::Result
         )
         values ($1, $2, $3, $4, $5, $6, 'text', $7, 'manual')
         returning
-            id, corpid, contact_time, arrived_at is not null as "time_is_arrival!", contact_type, event, content, sender,
-            wechat_userid, external_userid, media_id, source, repaired
+            id, corpid, contact_time, arrived_at is not null as "time_is_arrival!",
+            contact_type as "contact_type: ContactType", event, content, sender, wechat_userid, external_userid, media_id,
+            source as "source: RecordSource", repaired
         "#,
         record.contact_time,
         record.id,
@@ -232,7 +234,7 @@ pub struct Filter {
     /// The business's id of the customer, or WeCom's.
     pub customer: String,
     /// Only of this contact type.
-    pub contact_type: Option<String>,
+    pub contact_type: Option<ContactType>,
     /// Not before.
     pub from: Option<DateTime<Utc>>,
     /// Before.
@@ -256,7 +258,7 @@ pub struct Shown {
     /// Whether contact_time is when it arrived.
     pub time_is_arrival: bool,
     /// text, image, voice, video, location, link, file or event.
-    pub contact_type: String,
+    pub contact_type: ContactType,
     /// WeCom's name of the event, if it is one.
     pub event: Option<String>,
     /// The words, or a summary in words.
@@ -270,7 +272,7 @@ pub struct Shown {
     /// WeCom's id of the picture, sound or film.
     pub media_id: Option<String>,
     /// Where we learnt of it.
-    pub source: String,
+    pub source: RecordSource,
     /// Whether what WeCom sent was not well formed, and was read as it was meant.
     pub repaired: bool,
 }
@@ -309,8 +311,8 @@ pub async fn of_customer(conn: &mut PgConnection, filter: &Filter, limit: i64) -
     query.push_bind(filter.customer.clone());
     query.push(", (select max(customer_id) from customer_wechat_contact contact where external_userid = ");
     query.push_bind(filter.customer.clone()).push(" and contact.corpid = corp.corpid))) record where true");
-    if let Some(contact_type) = &filter.contact_type {
-        query.push(" and contact_type = ").push_bind(contact_type.clone());
+    if let Some(contact_type) = filter.contact_type {
+        query.push(" and contact_type = ").push_bind(contact_type);
     }
     // What has no time of its own is stored under the epoch, and counts by its arrival. The second condition is what the
     // partitions and indexes know.

@@ -4,43 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use crate::changes::TaskKind;
-
-/// How a task stands. Never stored: derived from its lease and from whether it is parked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// It waits for an executor, or for its time.
-    Due,
-    /// An executor has it in hand.
-    Running,
-    /// Set aside for a person.
-    Parked,
-}
-
-impl State {
-    /// Its name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Due => "due",
-            Self::Running => "running",
-            Self::Parked => "parked",
-        }
-    }
-}
-
-impl std::str::FromStr for State {
-    type Err = NotAState;
-
-    fn from_str(text: &str) -> Result<Self, NotAState> {
-        [Self::Due, Self::Running, Self::Parked].into_iter().find(|it| it.as_str() == text).ok_or(NotAState)
-    }
-}
-
-/// The text names no state.
-#[derive(Debug, thiserror::Error)]
-#[error("a task is due, running or parked")]
-pub struct NotAState;
+use crate::states::{TaskKind, TaskState};
 
 /// Which tasks to list.
 #[derive(Debug, Clone, Default)]
@@ -48,7 +12,7 @@ pub struct Filter {
     /// Only those of this kind.
     pub kind: Option<TaskKind>,
     /// Only those in this state.
-    pub state: Option<State>,
+    pub state: Option<TaskState>,
     /// Only those about this.
     pub subject: Option<String>,
     /// Only those older than the one with this number.
@@ -64,11 +28,11 @@ pub struct Listed {
     /// Whose it is.
     pub corpid: String,
     /// What is to be done.
-    pub kind: String,
+    pub kind: TaskKind,
     /// To whom or what; of a welcome the SHA-256 of its code, because the code is a key to somebody's chat.
     pub subject: String,
     /// due, running or parked.
-    pub state: String,
+    pub state: TaskState,
     /// Which goes first: smaller is sooner.
     pub priority: i16,
     /// Not before.
@@ -90,8 +54,8 @@ pub struct Listed {
 /// How many tasks of a kind stand how.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Standing {
-    /// The kind, as its name.
-    pub kind: String,
+    /// The kind.
+    pub kind: TaskKind,
     /// Not in hand, and their time has come.
     pub due: i64,
     /// Not in hand, and their time is still to come.
@@ -110,9 +74,9 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
         Listed,
         r#"
         select
-            id, corpid, kind,
+            id, corpid, kind as "kind: TaskKind",
             case when kind = 'welcome' then encode(sha256(convert_to(subject, 'UTF8')), 'hex') else subject end as "subject!",
-            state as "state!", priority, due_at, deadline, attempts, attempted_at, parked_at, reason, created_at
+            state as "state!: TaskState", priority, due_at, deadline, attempts, attempted_at, parked_at, reason, created_at
         from (
             select *, case
                 when parked_at is not null then 'parked' when leased_until > now() then 'running' else 'due' end as state
@@ -124,7 +88,7 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
         limit $5
         "#,
         filter.kind.map(TaskKind::as_str),
-        filter.state.map(State::as_str),
+        filter.state.map(TaskState::as_str),
         filter.subject.as_deref(),
         filter.before,
         limit,
@@ -140,14 +104,14 @@ pub async fn replay(conn: &mut PgConnection, id: i64) -> sqlx::Result<bool> {
         r#"
         update task set parked_at = null, reason = null, attempts = 0, due_at = now(), version = version + 1
         where id = $1
-        returning kind
+        returning kind as "kind: TaskKind"
         "#,
         id,
     )
     .fetch_optional(&mut *conn)
     .await?;
     let Some(kind) = kind else { return Ok(false) };
-    super::ring(conn, kind.parse().into_iter()).await?;
+    super::ring(conn, std::iter::once(kind)).await?;
     Ok(true)
 }
 
@@ -163,7 +127,7 @@ pub async fn standing(conn: &mut PgConnection) -> sqlx::Result<Vec<Standing>> {
         Standing,
         r#"
         select
-            kind,
+            kind as "kind: TaskKind",
             count(*) filter (where not parked and not running and due_at <= now()) as "due!",
             count(*) filter (where not parked and not running and due_at > now()) as "waiting!",
             count(*) filter (where not parked and running) as "running!",

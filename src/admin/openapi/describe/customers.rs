@@ -10,6 +10,7 @@ use crate::{
         page::Page,
         problem::Code,
     },
+    states::ContactType,
     tables::{customers::customer_match, records::wechat_contact_record},
 };
 
@@ -67,7 +68,7 @@ pub(super) const RECORDS: Operation = Operation {
     about: say("Latest first.", "按时间倒序。"),
     path: Some(CUSTOMER),
     query: &[
-        query("type", Value::OneOf(|| contact_records::TYPES.to_vec()), "Only of this type.", "记录类型。"),
+        query("type", Value::OneOf(|| ContactType::WORDS.to_vec()), "Only of this type.", "记录类型。"),
         query("from", Value::Time, "From then on.", "起始时间（含）。"),
         query("to", Value::Time, "Before then.", "截止时间（不含）。"),
         LIMIT,

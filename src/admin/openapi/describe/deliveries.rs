@@ -12,12 +12,9 @@ use crate::{
         problem::Code,
         sync, tasks,
     },
-    changes::TaskKind,
     inbox,
-    tables::{
-        sync::{sync_drift::Kind, sync_run},
-        task,
-    },
+    states::{DeliveryState, DriftKind, TaskKind, TaskState},
+    tables::{sync::sync_run, task},
 };
 
 const DELIVERY: Parameter = path(
@@ -36,12 +33,7 @@ pub(super) const LIST: Operation = Operation {
     summary: say("List deliveries", "列出回调"),
     about: say("What WeCom sent, latest event first.", "企业微信推送的回调，按事件时间倒序。"),
     query: &[
-        query(
-            "state",
-            Value::OneOf(|| vec!["pending", "parked", "ignored", "recorded", "erased"]),
-            "Only those that stand so.",
-            "处理状态。",
-        ),
+        query("state", Value::OneOf(|| DeliveryState::WORDS.to_vec()), "Only those that stand so.", "处理状态。"),
         query("app", Value::Text("app"), "Only those of the app with this name.", "应用名称。"),
         LIMIT,
         CURSOR,
@@ -74,13 +66,8 @@ pub(super) const TASKS: Operation = Operation {
     summary: say("List tasks", "列出任务"),
     about: say("What must still be done with WeCom, latest first.", "尚待与企业微信交互的任务，按时间倒序。"),
     query: &[
-        query(
-            "kind",
-            Value::OneOf(|| TaskKind::ALL.iter().map(|it| it.as_str()).collect()),
-            "Only of this kind.",
-            "任务类型。",
-        ),
-        query("state", Value::OneOf(|| vec!["due", "running", "parked"]), "Only those that stand so.", "任务状态。"),
+        query("kind", Value::OneOf(|| TaskKind::WORDS.to_vec()), "Only of this kind.", "任务类型。"),
+        query("state", Value::OneOf(|| TaskState::WORDS.to_vec()), "Only those that stand so.", "任务状态。"),
         query("subject", Value::Text("wmEXAMPLE"), "Only about this.", "任务对象。"),
         LIMIT,
         CURSOR,
@@ -121,7 +108,7 @@ pub(super) const SHOW_RUN: Operation = Operation {
     summary: say("Show a run and what it found", "查看对账结果"),
     path: Some(RUN),
     query: &[
-        query("kind", Value::OneOf(|| Kind::ALL.map(Kind::as_str).to_vec()), "Only of this kind.", "差异类型。"),
+        query("kind", Value::OneOf(|| DriftKind::WORDS.to_vec()), "Only of this kind.", "差异类型。"),
         LIMIT,
         CURSOR,
     ],

@@ -11,30 +11,21 @@ use crate::{
         problem::Code,
         transfer,
     },
-    handover::{item::ItemState, plan::Kind, state::HandoverState},
+    states::{HandoverState, ItemKind, ItemState},
     tables::handover::{Item, Listed, Transfer, Turned},
 };
 
 pub(super) const ID: Parameter = path("id", Value::Number, "The handover's number.", "交接编号。");
 
-const ITEM_STATE: Parameter = query(
-    "state",
-    Value::OneOf(|| ItemState::ALL.map(ItemState::as_str).to_vec()),
-    "Only those in this state.",
-    "交接项状态。",
-);
+const ITEM_STATE: Parameter =
+    query("state", Value::OneOf(|| ItemState::WORDS.to_vec()), "Only those in this state.", "交接项状态。");
 
 pub(super) const LIST: Operation = Operation {
     tag: Tag::Handovers,
     summary: say("List handovers", "列出交接"),
     about: say("Latest first.", "按时间倒序。"),
     query: &[
-        query(
-            "state",
-            Value::OneOf(|| HandoverState::ALL.map(HandoverState::as_str).to_vec()),
-            "Only those in this state.",
-            "交接状态。",
-        ),
+        query("state", Value::OneOf(|| HandoverState::WORDS.to_vec()), "Only those in this state.", "交接状态。"),
         query("staff_id", Value::Text("E-001"), "Only of this staff member.", "原员工编号。"),
         query("wechat_userid", Value::Text("zhangsan"), "Only of this member.", "原成员 userid。"),
         LIMIT,
@@ -59,12 +50,7 @@ pub(super) const ITEMS: Operation = Operation {
     summary: say("List a handover's items", "列出交接项"),
     path: Some(ID),
     query: &[
-        query(
-            "kind",
-            Value::OneOf(|| Kind::ALL.map(Kind::as_str).to_vec()),
-            "Only customers, orders or groups.",
-            "交接项类型。",
-        ),
+        query("kind", Value::OneOf(|| ItemKind::WORDS.to_vec()), "Only customers, orders or groups.", "交接项类型。"),
         ITEM_STATE,
         query("successor", Value::Text("E-002"), "Only those that this staff member shall have.", "接替员工编号。"),
         LIMIT,

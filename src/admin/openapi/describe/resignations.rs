@@ -10,6 +10,7 @@ use crate::{
         problem::Code,
         resignations,
     },
+    states::ResignationState,
     tables::staff::resignation::Resignation,
 };
 
@@ -32,7 +33,7 @@ pub(super) const LIST: Operation = Operation {
     summary: say("List resignations", "列出离职申请"),
     about: say("Latest first.", "按时间倒序。"),
     query: &[
-        query("state", Value::OneOf(|| resignations::STATES.to_vec()), "Only those in this state.", "申请状态。"),
+        query("state", Value::OneOf(|| ResignationState::WORDS.to_vec()), "Only those in this state.", "申请状态。"),
         query("staff_id", Value::Text("E-001"), "Only of this staff member.", "员工编号。"),
         LIMIT,
         CURSOR,

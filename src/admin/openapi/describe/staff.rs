@@ -10,6 +10,7 @@ use crate::{
         problem::Code,
         staff_bind, staff_duty, staff_login,
     },
+    states::BindingStatus,
     tables::staff::staff_wechat_bind::{Binding, Duty},
 };
 
@@ -22,7 +23,7 @@ pub(super) const LIST: Operation = Operation {
     about: say("Which staff member of the business is which WeCom user.", "业务员工与企业微信成员的对应关系。"),
     query: &[
         CORPID,
-        query("status", Value::OneOf(|| vec!["bound", "unbound"]), "Only those that stand so.", "绑定状态。"),
+        query("status", Value::OneOf(|| BindingStatus::WORDS.to_vec()), "Only those that stand so.", "绑定状态。"),
         LIMIT,
         CURSOR,
     ],

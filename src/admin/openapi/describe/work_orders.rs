@@ -10,7 +10,7 @@ use crate::{
         problem::Code,
         work_orders,
     },
-    orders::order_state::OrderState,
+    states::OrderState,
     tables::orders::work_order::Order,
 };
 
@@ -21,12 +21,7 @@ pub(super) const LIST: Operation = Operation {
     summary: say("List work orders", "列出工单"),
     about: say("Latest first.", "按时间倒序。"),
     query: &[
-        query(
-            "state",
-            Value::OneOf(|| OrderState::ALL.map(OrderState::as_str).to_vec()),
-            "Only those in this state.",
-            "工单状态。",
-        ),
+        query("state", Value::OneOf(|| OrderState::WORDS.to_vec()), "Only those in this state.", "工单状态。"),
         query("staff_id", Value::Text("E-001"), "Only those that this staff member is in charge of.", "负责员工。"),
         query("customer_id", Value::Text("C-9001"), "Only those of this customer.", "客户编号。"),
         LIMIT,

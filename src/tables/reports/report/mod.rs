@@ -12,6 +12,7 @@ pub use row::{
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
+use crate::states::{ContactStatus, ContactType, HandoverCause, HandoverState, ItemKind};
 use crate::tables::access::own::Own;
 
 /// Which rows of a report.
@@ -231,7 +232,7 @@ pub async fn handover_outcomes(
         r#"
         select
             day as "day!", corpid as "corpid!", handover_id as "handover_id!", wechat_userid as "wechat_userid!",
-            staff_id as "staff_id?", cause as "cause!", state as "state!", kind as "kind?", items as "items!",
+            staff_id as "staff_id?", cause as "cause!: HandoverCause", state as "state!: HandoverState", kind as "kind?: ItemKind", items as "items!",
             done as "done!", refused as "refused!", full_up as "full_up!", gone as "gone!", failed as "failed!",
             cancelled as "cancelled!", under_way as "under_way!", left_at as "left_at?",
             submitted_at as "submitted_at?", finished_at as "finished_at?", overdue as "overdue!"
@@ -268,7 +269,7 @@ pub async fn message_volumes(
         MessageVolumes,
         r#"
         select
-            day as "day!", corpid as "corpid!", contact_type as "contact_type!", messages as "messages!",
+            day as "day!", corpid as "corpid!", contact_type as "contact_type!: ContactType", messages as "messages!",
             from_customers as "from_customers!", from_members as "from_members!", by_hand as "by_hand!",
             customers as "customers!"
         from reporting.message_volumes
@@ -301,7 +302,7 @@ pub async fn unmatched_customers(
         r#"
         select
             day as "day!", corpid as "corpid!", external_userid as "external_userid!", nickname as "nickname?",
-            wechat_userid as "wechat_userid!", staff_id as "staff_id?", status as "status!", state as "state?",
+            wechat_userid as "wechat_userid!", staff_id as "staff_id?", status as "status!: ContactStatus", state as "state?",
             add_way as "add_way?", known_since as "known_since!", last_contact_time as "last_contact_time?",
             candidates as "candidates!", time_is_arrival as "time_is_arrival!"
         from reporting.unmatched_customers

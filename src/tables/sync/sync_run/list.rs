@@ -5,6 +5,7 @@ use serde::Serialize;
 use sqlx::{PgConnection, types::Json};
 
 use super::Skipped;
+use crate::states::{SyncPhase, SyncState};
 
 /// A run as people see it.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -15,9 +16,9 @@ pub struct Shown {
     /// The corp.
     pub corpid: String,
     /// running, done, failed or cancelled.
-    pub state: String,
+    pub state: SyncState,
     /// departments, members, staff, customers, unassigned, compare or end.
-    pub phase: String,
+    pub phase: SyncPhase,
     /// How many members were read; one in several departments counts in each.
     pub members: i32,
     /// How many contacts were read.
@@ -64,7 +65,7 @@ pub async fn list(
     sqlx::query_as!(
         Shown,
         r#"
-        select id, corpid, state, phase, members, contacts, expected,
+        select id, corpid, state as "state: SyncState", phase as "phase: SyncPhase", members, contacts, expected,
             (select count(*) from sync_shard where run_id = run.id and sync_shard.state in ('done', 'refused'))
                 as "shards_done!",
             (select count(*) from sync_shard where run_id = run.id) as "shards!",
