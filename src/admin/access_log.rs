@@ -13,7 +13,7 @@ use super::{
     problem::Problem,
     sheet::Sheet,
 };
-use crate::tables::access::access_log::{self, Filter, Listed};
+use crate::tables::access::access_log::{self, AccessLogRow, Filter};
 
 /// How many lines a CSV has at most: an answer is put together in memory. The next begins at its `x-next-cursor`.
 pub(super) const CSV_ROWS_MAX: usize = 10_000;
@@ -79,7 +79,7 @@ fn filter(params: &mut Params) -> Result<Filter, Problem> {
     Ok(Filter { who, route, subject, customer, status, since, until, before: None })
 }
 
-fn cells(row: &Listed) -> [String; 13] {
+fn cells(row: &AccessLogRow) -> [String; 13] {
     [
         row.id.to_string(),
         row.at.to_rfc3339_opts(SecondsFormat::Micros, true),

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     tables::{
         self,
-        access::api_token::{self, Listed},
+        access::api_token::{self, TokenRow},
     },
     vault::ApiToken,
 };
@@ -52,7 +52,7 @@ pub(super) struct Wanted {
 #[schemars(rename = "TokenMade")]
 pub(super) struct Made {
     #[serde(flatten)]
-    listed: Listed,
+    listed: TokenRow,
     /// The token itself, this once.
     token: String,
 }
@@ -62,13 +62,13 @@ pub(super) struct Made {
 #[schemars(rename = "TokenShown")]
 pub(super) struct Shown {
     #[serde(flatten)]
-    listed: Listed,
+    listed: TokenRow,
     /// `live`, `expired` or `revoked`.
     state: &'static str,
 }
 
 /// How a token stands by the database's clock, which wrote its end: `live`, `expired` or `revoked`.
-pub fn state(token: &Listed, now: DateTime<Utc>) -> &'static str {
+pub fn state(token: &TokenRow, now: DateTime<Utc>) -> &'static str {
     match (token.revoked_at, token.expires_at) {
         (Some(_), _) => "revoked",
         (None, Some(end)) if end <= now => "expired",

@@ -21,7 +21,7 @@ use crate::{
     ids::{CustomerId, StaffId, UserId},
     tables::{
         self,
-        records::wechat_contact_record::{self, ByHand, Filter, Place, Shown},
+        records::wechat_contact_record::{self, ByHand, Filter, RecordPosition, RecordView},
         staff::staff_wechat_bind,
     },
 };
@@ -65,7 +65,7 @@ pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
     let page = paging.page(rows, |row| write_key(row.contact_time, row.id, &row.corpid));
     let named = page.items.iter().filter_map(|row| Some((row.corpid.clone(), row.media_id.clone()?)));
     let links = Links::of(conn, named.collect()).await?;
-    let with_link = |record: Shown| {
+    let with_link = |record: RecordView| {
         let media = record.media_id.as_deref().map(|media_id| links.link(&record.corpid, media_id));
         Listed { record, media }
     };
@@ -77,7 +77,7 @@ pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result
 #[schemars(rename = "ContactRecordWithMedia")]
 pub(super) struct Listed {
     #[serde(flatten)]
-    record: Shown,
+    record: RecordView,
     /// Where its picture, sound, film or file is handed out; null if it has none.
     media: Option<Link>,
 }
@@ -131,7 +131,7 @@ fn write_key(at: DateTime<Utc>, id: Uuid, corpid: &str) -> String {
     format!("{},{id},{corpid}", at.timestamp_micros())
 }
 
-fn read_key(key: &str) -> Option<Place> {
+fn read_key(key: &str) -> Option<RecordPosition> {
     let mut parts = key.splitn(3, ',');
     let at = DateTime::from_timestamp_micros(parts.next()?.parse().ok()?)?;
     Some((at, parts.next()?.parse().ok()?, parts.next()?.to_owned()))

@@ -28,11 +28,11 @@ use crate::{
         now,
         privacy::{
             customer_export as rows,
-            customer_export::{Place, Whose},
+            customer_export::{ExportPosition, Whose},
             erase::{self, Whom},
             erased_person, erasure,
         },
-        records::media::{self, Fetched, Standing},
+        records::media::{self, Fetched, MediaStatus},
         staff::member_alias,
     },
 };
@@ -78,7 +78,7 @@ enum Part {
     /// At its beginning.
     Tables,
     /// With records after this place.
-    Records(Option<Place>),
+    Records(Option<ExportPosition>),
     /// With deliveries after this one.
     Deliveries(Option<DeliveryKey>),
 }
@@ -150,7 +150,7 @@ struct FetchedFile {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Erased {
     /// How far it is.
-    erasure: erasure::Shown,
+    erasure: erasure::ErasureView,
     /// How many people outside were erased.
     people: usize,
     /// Customers of the business whose orders stay, because a person was named and not them.
@@ -186,7 +186,7 @@ pub(super) async fn ask(call: &mut Call<'_>) -> Result<Export, Problem> {
     let mut room = if as_tar { MEDIA_BYTES_MAX } else { 0 };
     for (standing, media_id) in kept {
         let file = match standing {
-            Some(Standing::Fetched(file)) => file,
+            Some(MediaStatus::Fetched(file)) => file,
             _ => {
                 page.media.push(File { media_id, state: "not_kept", fetched: None });
                 continue;

@@ -312,7 +312,7 @@ async fn candidates(
     let joined = handover::departments(conn, &handover.corpid, &handover.wechat_userid).await?;
     let departments = departments(joined.as_deref());
     let (colleagues, everybody) = plan::searches(rules);
-    let wanted = handover::Wanted {
+    let wanted = handover::CandidateSearch {
         staff_ids: Vec::from_iter(plan::named(rules)),
         departments: if colleagues { Vec::from_iter(departments.iter().cloned()) } else { Vec::new() },
         everybody,

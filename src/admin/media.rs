@@ -17,7 +17,7 @@ use super::{
 use crate::{
     media::StoreError,
     states::MediaProgress,
-    tables::records::media::{self, Fetched, Standing},
+    tables::records::media::{self, Fetched, MediaStatus},
 };
 
 /// A file, or the part of it that was asked for.
@@ -38,14 +38,14 @@ pub(super) async fn find(call: &Call<'_>) -> Result<Found, Problem> {
         }
     };
     let file = match standing {
-        Some(Standing::Fetched(file)) => file,
-        Some(Standing::Waiting) => {
+        Some(MediaStatus::Fetched(file)) => file,
+        Some(MediaStatus::Waiting) => {
             return Err(Problem::new(
                 Code::MediaWaiting,
                 "it is still to be fetched from WeCom; ask again in a moment",
             ));
         }
-        Some(Standing::Ended { reason }) => return Err(Problem::new(Code::MediaGone, reason)),
+        Some(MediaStatus::Ended { reason }) => return Err(Problem::new(Code::MediaGone, reason)),
         None => {
             return Err(Problem::new(
                 Code::MediaUnknown,

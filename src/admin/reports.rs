@@ -15,7 +15,7 @@ use super::{
     problem::{Code, Problem},
     sheet::{self, CSV},
 };
-use crate::tables::reports::report::{self, Filter, Place, Row};
+use crate::tables::reports::report::{self, Filter, Row, RowPosition};
 
 /// How many days a report covers unless the caller says otherwise: today and the six before.
 const DAYS_DEFAULT: u64 = 6;
@@ -154,11 +154,11 @@ fn too_long(error: sqlx::Error) -> Problem {
     }
 }
 
-fn write_place((day, first, second): &Place) -> String {
+fn write_place((day, first, second): &RowPosition) -> String {
     format!("{day}\n{first}\n{second}")
 }
 
-fn read_place(key: &str) -> Option<Place> {
+fn read_place(key: &str) -> Option<RowPosition> {
     let mut parts = key.splitn(3, '\n');
     let day = parts.next()?.parse().ok()?;
     Some((day, parts.next()?.to_owned(), parts.next().filter(|it| !it.contains('\0'))?.to_owned()))

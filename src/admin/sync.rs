@@ -48,11 +48,11 @@ pub(super) struct Asked {
 #[schemars(rename = "SyncReport")]
 pub(super) struct Report {
     #[serde(flatten)]
-    run: sync_run::Shown,
+    run: sync_run::RunView,
     /// How often each kind was found.
     drift_counts: BTreeMap<String, i64>,
     /// A page of what was found.
-    drift: Page<sync_drift::Shown>,
+    drift: Page<sync_drift::DriftRow>,
 }
 
 pub(super) async fn list(call: &mut Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
@@ -99,7 +99,7 @@ pub(super) async fn cancel(call: &mut Call<'_>, conn: &mut PgConnection) -> Resu
     Answer::ok(find(call, conn).await?)
 }
 
-async fn find(call: &Call<'_>, conn: &mut PgConnection) -> Result<sync_run::Shown, Problem> {
+async fn find(call: &Call<'_>, conn: &mut PgConnection) -> Result<sync_run::RunView, Problem> {
     let id = call.id.parse().map_err(|_| Problem::parameter("id", "must be a number, as the list of runs shows it"))?;
     let run = sync_run::list(conn, Some(id), None, None, 1).await?.pop();
     run.ok_or_else(|| Problem::new(Code::SyncUnknown, "it never was, or it is kept no longer").at("id"))

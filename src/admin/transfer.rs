@@ -167,7 +167,7 @@ async fn successor(
     to: &str,
     verdicts: &Verdicts,
 ) -> Result<UserId, Problem> {
-    let wanted = handover::Wanted { staff_ids: vec![to.to_owned()], ..handover::Wanted::default() };
+    let wanted = handover::CandidateSearch { staff_ids: vec![to.to_owned()], ..handover::CandidateSearch::default() };
     let found = handover::candidates(conn, corpid, &wanted, 0).await?.pop().map(|it| verdicts.judge(it));
     let leaver = Leaver { user: from.clone(), departments: BTreeSet::new(), gone_too_long: false };
     let broken = found.as_ref().map_or_else(|| vec![Broken::NotBound], |it| it.broken(&leaver));

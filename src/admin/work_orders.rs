@@ -183,7 +183,7 @@ async fn turn(call: &Call<'_>, conn: &mut PgConnection, order: Order, edit: &Edi
     }
     let Some(state) = state else {
         if let Some(note) = note {
-            work_order::turn(conn, &order, order.state, who, Some(note)).await?;
+            work_order::change_state(conn, &order, order.state, who, Some(note)).await?;
         }
         return Ok(());
     };
@@ -191,7 +191,7 @@ async fn turn(call: &Call<'_>, conn: &mut PgConnection, order: Order, edit: &Edi
     if !order.state.may_become(wanted) {
         return Err(cannot(&order, &format!("become {state}")));
     }
-    Ok(work_order::turn(conn, &order, wanted, who, note).await?)
+    Ok(work_order::change_state(conn, &order, wanted, who, note).await?)
 }
 
 impl Wanted {

@@ -19,7 +19,7 @@ use crate::{
         apps::enterprise_wechat_config,
         sync::{
             sync_drift,
-            sync_run::{self, Standing, Which},
+            sync_run::{self, RunProgress, Which},
         },
     },
     telemetry,
@@ -102,7 +102,7 @@ async fn reconcile(sync: &Sync, corpid: &CorpId, stop: &mut Stop) -> anyhow::Res
     }
 }
 
-fn show(bar: &ProgressBar, standing: &Standing) {
+fn show(bar: &ProgressBar, standing: &RunProgress) {
     let contacts = u64::try_from(standing.contacts).unwrap_or(0);
     // What we held is the best guess of what there is; without one, only the rate is known.
     let expected = u64::try_from(standing.expected).unwrap_or(0);

@@ -15,7 +15,7 @@ use crate::{
     ids::CorpId,
     tables::{
         self,
-        access::api_token::{self, Listed},
+        access::api_token::{self, TokenRow},
         apps::enterprise_wechat_config,
     },
     vault::ApiToken,
@@ -103,7 +103,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
 }
 
 /// A token in a list: its number, role, beginning, name, when it was last used, and how it stands.
-fn line(token: &Listed, now: DateTime<Utc>) -> String {
+fn line(token: &TokenRow, now: DateTime<Utc>) -> String {
     let end = match (state(token, now), token.revoked_at, token.expires_at) {
         ("revoked", Some(at), _) => format!("revoked {}", time(&at)),
         ("expired", _, Some(at)) => format!("expired {}", time(&at)),

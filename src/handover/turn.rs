@@ -30,7 +30,7 @@ pub async fn turn(conn: &mut PgConnection, fact: Fact, heard: &[Heard], by: By<'
     if heard.is_empty() {
         return Ok(Vec::new());
     }
-    let turned = handover::turn(conn, heard, fact.from(), fact.to(), by.actor, by.cause).await?;
+    let turned = handover::transition(conn, heard, fact.from(), fact.to(), by.actor, by.cause).await?;
     if fact.to().is_final() {
         let count = u64::try_from(turned.len()).unwrap_or(u64::MAX);
         metrics::counter!("wecomd_handover_items_total", "outcome" => fact.to().as_str()).increment(count);

@@ -19,7 +19,7 @@ use crate::{
         staff::member,
         sync::{
             sync_drift::Drift,
-            sync_run::{self, Counts, Standing},
+            sync_run::{self, Counts, RunProgress},
             sync_shard::{self, Shard},
         },
     },
@@ -54,7 +54,7 @@ const UNNAMED_MAX: i64 = 500;
 
 /// Reads who may have customers, and puts them into groups. Whoever of our members was named neither there nor in a
 /// department is out of sight: perhaps gone, perhaps not.
-pub(super) async fn staff(run: &mut Run, standing: &Standing) -> Result<(), Halt> {
+pub(super) async fn staff(run: &mut Run, standing: &RunProgress) -> Result<(), Halt> {
     let Rows { rows: mut users, unreadable } = run.api().await?.follow_users().await?;
     users.sort();
     users.dedup();
@@ -92,7 +92,7 @@ pub(super) async fn staff(run: &mut Run, standing: &Standing) -> Result<(), Halt
 
 /// Reads the next page of customers, or marks what a group that was read to its end did not name. Where a row was left
 /// out, nothing is marked.
-pub(super) async fn customers(run: &mut Run, standing: &Standing) -> Result<(), Halt> {
+pub(super) async fn customers(run: &mut Run, standing: &RunProgress) -> Result<(), Halt> {
     let shard = {
         let mut conn = run.sync.pool.acquire().await?;
         sync_shard::next(&mut conn, run.lease.run).await?
@@ -108,7 +108,7 @@ pub(super) async fn customers(run: &mut Run, standing: &Standing) -> Result<(), 
     }
 }
 
-async fn read(run: &mut Run, standing: &Standing, shard: &Shard) -> Result<(), Halt> {
+async fn read(run: &mut Run, standing: &RunProgress, shard: &Shard) -> Result<(), Halt> {
     let api = run.api().await?;
     let (mut calls, mut tags_refused) = (1, None);
     if run.tags.is_none() {
@@ -148,7 +148,7 @@ async fn read(run: &mut Run, standing: &Standing, shard: &Shard) -> Result<(), H
     run.name_unreadable(&mut transaction, &page.unreadable).await?;
     let left_out = refused > 0 || !page.unreadable.is_empty();
     let began_at = shard.began_at.unwrap_or(standing.now);
-    sync_shard::turn(&mut transaction, run.lease.run, shard, &next, began_at, left_out).await?;
+    sync_shard::page_read(&mut transaction, run.lease.run, shard, &next, began_at, left_out).await?;
     Ok(transaction.commit().await?)
 }
 
@@ -169,7 +169,7 @@ async fn refused(run: &mut Run, shard: &Shard, error: ApiError, now: DateTime<Ut
         [] => sync_shard::end(&mut transaction, id, shard, false).await?,
         // This is how WeCom says "none".
         [_] if error.is(NO_CUSTOMERS) => {
-            sync_shard::turn(&mut transaction, id, shard, "", shard.began_at.unwrap_or(now), false).await?;
+            sync_shard::page_read(&mut transaction, id, shard, "", shard.began_at.unwrap_or(now), false).await?;
         }
         [user] => {
             let found = Drift {

@@ -12,7 +12,7 @@ use crate::{
         staff::member,
         sync::{
             sync_drift::Drift,
-            sync_run::{self, Counts, Standing},
+            sync_run::{self, Counts, RunProgress},
         },
     },
     wecom::customer::UNASSIGNED,
@@ -31,7 +31,7 @@ const PAGES_MAX: usize = 10_000;
 const WALK: i64 = 0;
 
 /// Reads the next page. A leaver's handover follows from when they left and from the contacts that stand.
-pub(super) async fn unassigned(run: &mut Run, standing: &Standing) -> Result<(), Halt> {
+pub(super) async fn unassigned(run: &mut Run, standing: &RunProgress) -> Result<(), Halt> {
     let page = match run.api().await?.unassigned(&standing.cursor).await {
         Err(error)
             if !standing.cursor.is_empty()

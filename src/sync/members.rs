@@ -6,7 +6,7 @@ use crate::{
     changes::Changes,
     tables::{
         staff::member,
-        sync::sync_run::{self, Counts, Standing},
+        sync::sync_run::{self, Counts, RunProgress},
     },
     wecom::Rows,
 };
@@ -18,7 +18,7 @@ const NO_DEPARTMENT: &[i64] = &[60003, 60123];
 const OUT_OF_SIGHT: i64 = 60011;
 
 /// Reads which departments there are.
-pub(super) async fn departments(run: &mut Run, standing: &Standing) -> Result<(), Halt> {
+pub(super) async fn departments(run: &mut Run, standing: &RunProgress) -> Result<(), Halt> {
     let listed = run.api().await?.departments().await?;
     let mut departments: Vec<_> = listed.iter().map(|it| it.id).collect();
     departments.sort_unstable();
@@ -30,7 +30,7 @@ pub(super) async fn departments(run: &mut Run, standing: &Standing) -> Result<()
 }
 
 /// Reads the members of the next department. Somebody who is in several comes with each, saying the same.
-pub(super) async fn members(run: &mut Run, standing: &Standing) -> Result<(), Halt> {
+pub(super) async fn members(run: &mut Run, standing: &RunProgress) -> Result<(), Halt> {
     let done = usize::try_from(standing.position).unwrap_or(usize::MAX);
     let Some(&department) = standing.departments.get(done) else {
         let mut transaction = run.begin(&Counts::default()).await?;

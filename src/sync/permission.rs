@@ -3,7 +3,7 @@
 use super::{Halt, Run};
 use crate::states::SyncPhase;
 use crate::{
-    tables::sync::sync_run::{self, Counts, Skipped, Standing},
+    tables::sync::sync_run::{self, Counts, RunProgress, Skipped},
     wecom::ApiError,
 };
 
@@ -11,7 +11,7 @@ use crate::{
 const SOURCES: [SyncPhase; 3] = [SyncPhase::Departments, SyncPhase::Staff, SyncPhase::Unassigned];
 
 /// Leaves out the phase that was refused and those that need what it would have read, and goes on behind them.
-pub(super) async fn skip(run: &mut Run, standing: &Standing, error: &ApiError) -> Result<(), Halt> {
+pub(super) async fn skip(run: &mut Run, standing: &RunProgress, error: &ApiError) -> Result<(), Halt> {
     let (left_out, next): (&[SyncPhase], _) = match standing.phase {
         SyncPhase::Departments => (&[SyncPhase::Departments, SyncPhase::Members], SyncPhase::Staff),
         SyncPhase::Members => (&[SyncPhase::Members], SyncPhase::Staff),
@@ -54,12 +54,12 @@ pub(super) fn skipped(phase: &str, error: &ApiError) -> Skipped {
 }
 
 /// Whether this phase was left out.
-pub(super) fn is_left_out(standing: &Standing, phase: SyncPhase) -> bool {
+pub(super) fn is_left_out(standing: &RunProgress, phase: SyncPhase) -> bool {
     standing.skipped.iter().any(|it| it.phase == phase.as_str())
 }
 
 /// Why a run that was permitted nothing at all has failed; none if something was read.
-pub(super) fn nothing_was_permitted(standing: &Standing) -> Option<String> {
+pub(super) fn nothing_was_permitted(standing: &RunProgress) -> Option<String> {
     let refused = SOURCES.iter().filter_map(|phase| standing.skipped.iter().find(|it| it.phase == phase.as_str()));
     let refused: Vec<_> =
         refused.map(|it| format!("{}: {} {}", it.path, it.errcode.unwrap_or_default(), it.said)).collect();

@@ -14,7 +14,7 @@ use crate::{
         apply, refusal,
         sync::{
             sync_drift::{self, Drift},
-            sync_run::{self, Lease, Standing},
+            sync_run::{self, Lease, RunProgress},
         },
     },
     wecom::Unreadable,
@@ -102,7 +102,7 @@ impl Run {
     }
 
     /// The database answered a step with an error. The run says so and waits; one that is refused again and again fails.
-    pub(super) async fn database_trouble(&mut self, standing: &Standing, error: sqlx::Error) -> sqlx::Result<Step> {
+    pub(super) async fn database_trouble(&mut self, standing: &RunProgress, error: sqlx::Error) -> sqlx::Result<Step> {
         if error.as_database_error().is_none() {
             return Err(error);
         }

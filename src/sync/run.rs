@@ -18,7 +18,7 @@ use crate::{
         staff::member_alias,
         sync::{
             sync_drift,
-            sync_run::{self, Counts, Lease, Standing, Which},
+            sync_run::{self, Counts, Lease, RunProgress, Which},
         },
     },
     wecom::{Api, ApiError, Class, Pages},
@@ -70,7 +70,7 @@ pub struct Run {
     pub(super) restarts: u32,
     /// The pages of the list in hand; the number is the group's, 0 for leavers.
     walk: Option<(i64, Pages)>,
-    standing: Option<Standing>,
+    standing: Option<RunProgress>,
 }
 
 impl Sync {
@@ -110,7 +110,7 @@ impl Run {
         mut self,
         slice: Duration,
         stop: impl Future<Output = ()>,
-        mut progress: impl FnMut(&Standing),
+        mut progress: impl FnMut(&RunProgress),
     ) -> Over {
         let mut stop = pin!(stop);
         let (sync, lease, began) = (self.sync.clone(), self.lease.clone(), Instant::now());
@@ -218,7 +218,7 @@ impl Run {
     }
 
     /// Draws the conclusions that only the whole allows, and ends the run.
-    async fn compare(&mut self, standing: &Standing) -> sqlx::Result<Step> {
+    async fn compare(&mut self, standing: &RunProgress) -> sqlx::Result<Step> {
         let mut transaction = match self.begin(&Counts::default()).await {
             Ok(transaction) => transaction,
             Err(Halt::Database(error)) => return Err(error),
@@ -245,7 +245,7 @@ impl Run {
         Ok(Step::Over(Over::Done))
     }
 
-    async fn wait(&mut self, standing: &Standing, error: &ApiError) -> sqlx::Result<Step> {
+    async fn wait(&mut self, standing: &RunProgress, error: &ApiError) -> sqlx::Result<Step> {
         // The app may have been changed meanwhile.
         self.api = None;
         let pause = error.retry_after.unwrap_or_default().max(pause(standing.troubles, rand::random()));

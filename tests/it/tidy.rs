@@ -114,6 +114,9 @@ const WORDS: &[(&str, &[&str], &str)] = &[
 /// What no source may hold.
 const UNFINISHED: &[&str] = &["todo!", "unimplemented!", "dbg!"];
 
+/// Names that a search finds everywhere, so they say nothing: what `src/tables/` declares is called by the field's word.
+const VAGUE: [&str; 6] = [" Wanted", " Shown", " Standing", " Listed", " Place", " turn"];
+
 /// A longer file is read twice.
 const LINES_MAX: usize = 500;
 
@@ -137,6 +140,14 @@ fn every_module_has_a_rule_and_every_rule_a_module() {
 fn sql_and_http_stand_only_where_they_belong() {
     let files = sources(&["src"]);
     let broken: Vec<_> = files.iter().flat_map(|(path, source)| misplaced_words(path, source)).collect();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn nothing_in_tables_is_declared_under_a_vague_name() {
+    let files = sources(&["src/tables"]);
+    assert!(files.len() > 50, "only {} sources were found", files.len());
+    let broken: Vec<_> = files.iter().flat_map(|(path, source)| vague_names(path, source)).collect();
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
@@ -212,6 +223,18 @@ fn a_word_out_of_place_is_reported_and_one_in_a_text_is_not() {
 }
 
 #[test]
+fn a_vague_name_is_reported_where_it_is_declared_and_not_where_it_is_used() {
+    let source = "pub struct Shown {\n    of: Standing,\n}\npub async fn turn(it: Place) {}\nfn turn_out() {}\n";
+    assert_eq!(
+        vague_names("src/tables/a.rs", source),
+        [
+            "src/tables/a.rs:1: `struct Shown` says nothing: use the field's word",
+            "src/tables/a.rs:4: `fn turn` says nothing: use the field's word"
+        ]
+    );
+}
+
+#[test]
 fn a_source_that_is_long_silent_or_unfinished_is_reported() {
     let long = format!("//! Long.\n{}", "\n".repeat(LINES_MAX));
     assert_eq!(untidy("src/a.rs", &long), ["src/a.rs: has 501 lines, and 500 are enough"]);
@@ -257,6 +280,28 @@ fn misplaced_words(path: &str, source: &str) -> Vec<String> {
             continue;
         }
         found.extend(places_of(&code, word).map(|at| format!("{path}:{}: `{word}`: {why}", line_of(&code, at))));
+    }
+    found
+}
+
+/// What is declared under one of the [`VAGUE`] names.
+fn vague_names(path: &str, source: &str) -> Vec<String> {
+    let code = code_of(source);
+    let mut found = Vec::new();
+    for keyword in ["struct", "enum", "type", "fn"] {
+        for name in VAGUE {
+            let declared = format!("{keyword}{name}");
+            let ends = |at: &usize| {
+                code.get(at + declared.len()..)
+                    .is_some_and(|rest| !rest.starts_with(|it: char| it.is_alphanumeric() || it == '_'))
+            };
+            let places: Vec<_> = places_of(&code, &declared).filter(ends).collect();
+            found.extend(
+                places.into_iter().map(|at| {
+                    format!("{path}:{}: `{declared}` says nothing: use the field's word", line_of(&code, at))
+                }),
+            );
+        }
     }
     found
 }

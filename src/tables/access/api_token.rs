@@ -26,7 +26,7 @@ pub struct Live {
 /// A token in a list.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "Token")]
-pub struct Listed {
+pub struct TokenRow {
     /// The token's number.
     pub id: i32,
     /// Who it was made for.
@@ -127,14 +127,14 @@ pub async fn used(conn: &mut PgConnection, id: i32) -> sqlx::Result<()> {
 }
 
 /// Every token that was ever made, in the order of making.
-pub async fn list(conn: &mut PgConnection) -> sqlx::Result<Vec<Listed>> {
+pub async fn list(conn: &mut PgConnection) -> sqlx::Result<Vec<TokenRow>> {
     page(conn, 0, i64::MAX).await
 }
 
 /// Up to `limit` of them after that number.
-pub async fn page(conn: &mut PgConnection, after: i32, limit: i64) -> sqlx::Result<Vec<Listed>> {
+pub async fn page(conn: &mut PgConnection, after: i32, limit: i64) -> sqlx::Result<Vec<TokenRow>> {
     sqlx::query_as!(
-        Listed,
+        TokenRow,
         r#"
         select id, name, role as "role: Role", prefix, created_at, expires_at, last_used_at, revoked_at, staff_id, corpid,
             own_only
@@ -151,9 +151,9 @@ pub async fn page(conn: &mut PgConnection, after: i32, limit: i64) -> sqlx::Resu
 }
 
 /// The token of that number, whether or not it counts.
-pub async fn find(conn: &mut PgConnection, id: i32) -> sqlx::Result<Option<Listed>> {
+pub async fn find(conn: &mut PgConnection, id: i32) -> sqlx::Result<Option<TokenRow>> {
     sqlx::query_as!(
-        Listed,
+        TokenRow,
         r#"
         select id, name, role as "role: Role", prefix, created_at, expires_at, last_used_at, revoked_at, staff_id, corpid,
             own_only

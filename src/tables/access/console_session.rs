@@ -66,7 +66,7 @@ pub struct Live {
 /// A session in a list.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "Session")]
-pub struct Listed {
+pub struct SessionRow {
     /// Its number.
     pub id: i64,
     /// The corp of the member who logged in.
@@ -237,18 +237,18 @@ pub async fn live_among(conn: &mut PgConnection, hashes: &[Vec<u8>]) -> sqlx::Re
 }
 
 /// One that counts, by its number.
-pub async fn find(conn: &mut PgConnection, id: i64) -> sqlx::Result<Option<Listed>> {
+pub async fn find(conn: &mut PgConnection, id: i64) -> sqlx::Result<Option<SessionRow>> {
     Ok(listed(conn, Some(id), 0, 1).await?.pop())
 }
 
 /// Up to `limit` of those that count, after that number.
-pub async fn page(conn: &mut PgConnection, after: i64, limit: i64) -> sqlx::Result<Vec<Listed>> {
+pub async fn page(conn: &mut PgConnection, after: i64, limit: i64) -> sqlx::Result<Vec<SessionRow>> {
     listed(conn, None, after, limit).await
 }
 
-async fn listed(conn: &mut PgConnection, id: Option<i64>, after: i64, limit: i64) -> sqlx::Result<Vec<Listed>> {
+async fn listed(conn: &mut PgConnection, id: Option<i64>, after: i64, limit: i64) -> sqlx::Result<Vec<SessionRow>> {
     sqlx::query_as!(
-        Listed,
+        SessionRow,
         r#"
         select id as "id!", corpid as "corpid: CorpId", wechat_userid as "wechat_userid: UserId", token_id, role as "role!: Role",
             created_at as "created_at!", last_seen_at as "last_seen_at!", expires_at as "expires_at!",

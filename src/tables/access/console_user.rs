@@ -11,7 +11,7 @@ use crate::states::Role;
 /// Somebody who may log in.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "ConsoleUser")]
-pub struct Listed {
+pub struct ConsoleUserRow {
     /// The corp.
     pub corpid: CorpId,
     /// The member.
@@ -67,12 +67,16 @@ pub async fn remove(conn: &mut PgConnection, corpid: &CorpId, user: &UserId) -> 
 }
 
 /// One who may log in.
-pub async fn find(conn: &mut PgConnection, corpid: &CorpId, user: &UserId) -> sqlx::Result<Option<Listed>> {
+pub async fn find(conn: &mut PgConnection, corpid: &CorpId, user: &UserId) -> sqlx::Result<Option<ConsoleUserRow>> {
     Ok(listed(conn, Some((corpid, user)), None, 1).await?.pop())
 }
 
 /// Up to `limit` of those who may log in, after that corp and member.
-pub async fn page(conn: &mut PgConnection, after: Option<(String, String)>, limit: i64) -> sqlx::Result<Vec<Listed>> {
+pub async fn page(
+    conn: &mut PgConnection,
+    after: Option<(String, String)>,
+    limit: i64,
+) -> sqlx::Result<Vec<ConsoleUserRow>> {
     listed(conn, None, after, limit).await
 }
 
@@ -81,11 +85,11 @@ async fn listed(
     one: Option<(&CorpId, &UserId)>,
     after: Option<(String, String)>,
     limit: i64,
-) -> sqlx::Result<Vec<Listed>> {
+) -> sqlx::Result<Vec<ConsoleUserRow>> {
     let (corpid, user) = one.map(|(corpid, user)| (corpid.as_str(), user.as_str())).unzip();
     let (after_corp, after_user) = after.unwrap_or_default();
     sqlx::query_as!(
-        Listed,
+        ConsoleUserRow,
         r#"
         select allowed.corpid as "corpid: CorpId", allowed.wechat_userid as "wechat_userid: UserId", member.name as "name?",
             role as "role: Role", own_only, added_by, added_at

@@ -87,7 +87,7 @@ pub async fn replace(
 /// A row as the admin API shows it.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "CustomerMatch")]
-pub struct Shown {
+pub struct MatchRow {
     /// Its number.
     pub id: i64,
     /// The corp.
@@ -109,9 +109,9 @@ pub struct Shown {
 }
 
 /// Up to `limit` rows after the given one, decided or not, oldest first.
-pub async fn list(conn: &mut PgConnection, decided: bool, after: i64, limit: i64) -> sqlx::Result<Vec<Shown>> {
+pub async fn list(conn: &mut PgConnection, decided: bool, after: i64, limit: i64) -> sqlx::Result<Vec<MatchRow>> {
     sqlx::query_as!(
-        Shown,
+        MatchRow,
         r#"
         select id, corpid, external_userid, matched_by as "matched_by: MatchedBy", candidates, found_at, customer_id,
             decided_at, decided_by
@@ -129,9 +129,9 @@ pub async fn list(conn: &mut PgConnection, decided: bool, after: i64, limit: i64
 }
 
 /// The undecided rows in which this customer is a candidate.
-pub async fn of_customer(conn: &mut PgConnection, customer_id: &str, limit: i64) -> sqlx::Result<Vec<Shown>> {
+pub async fn of_customer(conn: &mut PgConnection, customer_id: &str, limit: i64) -> sqlx::Result<Vec<MatchRow>> {
     sqlx::query_as!(
-        Shown,
+        MatchRow,
         r#"
         select id, corpid, external_userid, matched_by as "matched_by: MatchedBy", candidates, found_at, customer_id,
             decided_at, decided_by
@@ -175,9 +175,14 @@ pub async fn withdraw(conn: &mut PgConnection, corpid: &CorpId, customer: Option
 }
 
 /// Writes down an administrator's decision; `None` if the row went away, because nothing is ambiguous any more.
-pub async fn decide(conn: &mut PgConnection, id: i64, customer: &CustomerId, who: &str) -> sqlx::Result<Option<Shown>> {
+pub async fn decide(
+    conn: &mut PgConnection,
+    id: i64,
+    customer: &CustomerId,
+    who: &str,
+) -> sqlx::Result<Option<MatchRow>> {
     sqlx::query_as!(
-        Shown,
+        MatchRow,
         r#"
         update customer_match set customer_id = $2, decided_at = now(), decided_by = $3
         where id = $1

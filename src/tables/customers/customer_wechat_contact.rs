@@ -266,7 +266,7 @@ pub async fn unnamed(
 /// A row as the admin API shows it.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "CustomerContact")]
-pub struct Shown {
+pub struct ContactView {
     /// The corp.
     pub corpid: String,
     /// The customer, as WeCom names them.
@@ -308,10 +308,15 @@ pub struct Shown {
 }
 
 /// The contacts of a customer, by the business's id or WeCom's; at most `limit`, latest first.
-pub async fn of_customer(conn: &mut PgConnection, own: Option<&Own>, id: &str, limit: i64) -> sqlx::Result<Vec<Shown>> {
+pub async fn of_customer(
+    conn: &mut PgConnection,
+    own: Option<&Own>,
+    id: &str,
+    limit: i64,
+) -> sqlx::Result<Vec<ContactView>> {
     let (own_corp, own_staff) = Own::parts(own);
     sqlx::query_as!(
-        Shown,
+        ContactView,
         r#"
         with corp as materialized (select distinct corpid from enterprise_wechat_config),
         found as (

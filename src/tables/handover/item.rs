@@ -93,8 +93,9 @@ pub struct Taken {
     pub again: bool,
 }
 
-/// Turns those of these items that are in one of the states `from`, and writes the log. Returns the items that turned.
-pub async fn turn(
+/// Moves those of these items that are in one of the states `from` to the state `to`, and logs each. Returns the items that
+/// moved.
+pub async fn transition(
     conn: &mut PgConnection,
     heard: &[Heard],
     from: &[ItemState],
@@ -167,7 +168,7 @@ pub async fn counts(conn: &mut PgConnection, own: Option<&Own>, handover: i64) -
 
 /// What a handover's own state follows from, beside its items: whether it was announced, submitted, called off.
 #[derive(Debug, Clone)]
-pub struct Standing {
+pub struct HandoverFlags {
     /// The state that is written.
     pub state: HandoverState,
     /// The successors were told of this plan.
@@ -178,10 +179,10 @@ pub struct Standing {
     pub cancelled: bool,
 }
 
-/// See [`Standing`].
-pub async fn standing(conn: &mut PgConnection, handover: i64) -> sqlx::Result<Option<Standing>> {
+/// See [`HandoverFlags`].
+pub async fn standing(conn: &mut PgConnection, handover: i64) -> sqlx::Result<Option<HandoverFlags>> {
     sqlx::query_as!(
-        Standing,
+        HandoverFlags,
         r#"
         select state as "state: HandoverState", notified_at is not null as "notified!", submitted_at is not null as "submitted!",
             cancelled_at is not null as "cancelled!"

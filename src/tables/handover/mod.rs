@@ -40,12 +40,12 @@ pub use derive::{derive, rename};
 pub use hint::{Failed, fails, hinted, note_fails, wake};
 pub use history::{ItemFilter, Transfer, TransferFilter, items, transfers};
 pub use item::{
-    Counted, Heard, Item, Moved, Standing, Taken, calling, counts, expect, in_states, moved, next_takeover, note,
-    overdue, planned, standing, stuck, submitted_since, successor_staff, taken_on, taken_over, turn,
+    Counted, HandoverFlags, Heard, Item, Moved, Taken, calling, counts, expect, in_states, moved, next_takeover, note,
+    overdue, planned, standing, stuck, submitted_since, successor_staff, taken_on, taken_over, transition,
 };
 pub use log::{Turned, log};
 pub use plan::{
-    Candidate, ToPlan, Wanted, candidates, departments, give, moved_lately, placed, reopen, take_back, to_plan,
+    Candidate, CandidateSearch, ToPlan, candidates, departments, give, moved_lately, placed, reopen, take_back, to_plan,
 };
 pub use successor::{
     Part, Successor, answered, follow_plan, not_agreed, parts, planned_for, succeeds, successors, told,
@@ -111,7 +111,7 @@ pub struct Handover {
 /// A handover in a list.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "HandoverListed")]
-pub struct Listed {
+pub struct HandoverRow {
     /// The handover's number.
     pub id: i64,
     /// The corp.
@@ -148,10 +148,10 @@ pub struct Filter {
 }
 
 /// Up to `limit` handovers, latest first.
-pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Listed>> {
+pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<HandoverRow>> {
     let (own_corp, own_staff) = Own::parts(filter.own.as_ref());
     sqlx::query_as!(
-        Listed,
+        HandoverRow,
         r#"
         select id, corpid, wechat_userid, staff_id, state as "state: HandoverState", cause as "cause: HandoverCause",
             nullif(left_at, to_timestamp(0)) as left_at, detected_at,

@@ -51,7 +51,7 @@ pub struct Candidate {
 
 /// Which staff members may take over.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct CandidateSearch {
     /// These, if they are bound.
     pub staff_ids: Vec<String>,
     /// Whoever is in one of these departments.
@@ -139,7 +139,7 @@ pub async fn moved_lately(conn: &mut PgConnection, corpid: &CorpId, customers: &
 pub async fn candidates(
     conn: &mut PgConnection,
     corpid: &CorpId,
-    wanted: &Wanted,
+    wanted: &CandidateSearch,
     limit: i64,
 ) -> sqlx::Result<Vec<Candidate>> {
     sqlx::query_as!(

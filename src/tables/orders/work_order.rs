@@ -209,8 +209,8 @@ pub async fn changes(conn: &mut PgConnection, id: i64, limit: i64) -> sqlx::Resu
     .await
 }
 
-/// An order takes a turn; whether it may is the caller's to know.
-pub async fn turn(
+/// Writes an order's next state and logs the change. Whether the order may take that state is the caller's to know.
+pub async fn change_state(
     conn: &mut PgConnection,
     order: &Order,
     to_state: OrderState,

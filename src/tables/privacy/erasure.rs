@@ -15,7 +15,7 @@ use crate::{
 /// An erasure as the admin API shows it.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "Erasure")]
-pub struct Shown {
+pub struct ErasureView {
     /// Its number.
     pub id: i64,
     /// The corp.
@@ -118,9 +118,9 @@ pub async fn list(
     id: Option<i64>,
     before: Option<i64>,
     limit: i64,
-) -> sqlx::Result<Vec<Shown>> {
+) -> sqlx::Result<Vec<ErasureView>> {
     sqlx::query_as!(
-        Shown,
+        ErasureView,
         r#"
         select
             id, corpid, named_by as "named_by: ErasureName", asked_by, request_id, asked_at,

@@ -11,7 +11,7 @@ const RETENTION_LOCK: i64 = 0x7763_7274;
 
 /// How it stands with one kind.
 #[derive(Debug, Clone, Serialize)]
-pub struct Standing {
+pub struct RetentionStatus {
     /// plaintext, records, media or access_log.
     pub kind: RetentionKind,
     /// When it last went well.
@@ -116,9 +116,9 @@ pub async fn failed(conn: &mut PgConnection, kind: RetentionKind, reason: &str) 
 }
 
 /// How it stands with every kind that was ever looked through.
-pub async fn standing(conn: &mut PgConnection) -> sqlx::Result<Vec<Standing>> {
+pub async fn standing(conn: &mut PgConnection) -> sqlx::Result<Vec<RetentionStatus>> {
     sqlx::query_as!(
-        Standing,
+        RetentionStatus,
         r#"select kind as "kind: RetentionKind", ran_at, failed_at, reason from retention order by kind"#,
     )
     .fetch_all(conn)

@@ -90,7 +90,7 @@ pub async fn is_fetched(conn: &mut PgConnection, corpid: &CorpId, media_id: &str
 
 /// How a media id stands.
 #[derive(Debug)]
-pub enum Standing {
+pub enum MediaStatus {
     /// Its bytes are kept.
     Fetched(Fetched),
     /// A task is to fetch it.
@@ -103,7 +103,7 @@ pub enum Standing {
 }
 
 /// How a media id stands; none if no message named it. WeCom makes each id once, whatever the corp.
-pub async fn standing(conn: &mut PgConnection, media_id: &str) -> sqlx::Result<Option<Standing>> {
+pub async fn standing(conn: &mut PgConnection, media_id: &str) -> sqlx::Result<Option<MediaStatus>> {
     let row = sqlx::query!(
         r#"
         with corp as materialized (select distinct corpid from enterprise_wechat_config)
@@ -124,13 +124,13 @@ pub async fn standing(conn: &mut PgConnection, media_id: &str) -> sqlx::Result<O
     Ok(row.map(|row| {
         // A task that failed too often was parked without a word to this table.
         if row.state.is_none() && row.parked_at.is_none() {
-            return Standing::Waiting;
+            return MediaStatus::Waiting;
         }
         match (row.location, row.content_type, row.bytes, row.sha256) {
             (Some(location), Some(content_type), Some(bytes), Some(sha256)) => {
-                Standing::Fetched(Fetched { location, content_type, filename: row.filename, bytes, sha256 })
+                MediaStatus::Fetched(Fetched { location, content_type, filename: row.filename, bytes, sha256 })
             }
-            _ => Standing::Ended { reason: row.reason.unwrap_or_default() },
+            _ => MediaStatus::Ended { reason: row.reason.unwrap_or_default() },
         }
     }))
 }

@@ -199,10 +199,10 @@ pub struct ByHand<'a> {
 }
 
 /// Adds a record that was written by hand; its source is `manual`.
-pub async fn write(conn: &mut PgConnection, record: &ByHand<'_>) -> sqlx::Result<Shown> {
+pub async fn write(conn: &mut PgConnection, record: &ByHand<'_>) -> sqlx::Result<RecordView> {
     KnownMonths::default().ensure(conn, std::iter::once(record.contact_time)).await?;
     sqlx::query_as!(
-        Shown,
+        RecordView,
         r#"
         insert into wechat_contact_record (
             contact_time, id, corpid, customer_id, wechat_userid, sender, contact_type, content, source
@@ -226,7 +226,7 @@ pub async fn write(conn: &mut PgConnection, record: &ByHand<'_>) -> sqlx::Result
 }
 
 /// A place in a list of records: time, id, and the corp, since two corps may hear of one event.
-pub type Place = (DateTime<Utc>, Uuid, String);
+pub type RecordPosition = (DateTime<Utc>, Uuid, String);
 
 /// Which records of a customer to list.
 #[derive(Debug, Default)]
@@ -240,7 +240,7 @@ pub struct Filter {
     /// Before.
     pub to: Option<DateTime<Utc>>,
     /// Only those listed after this one.
-    pub after: Option<Place>,
+    pub after: Option<RecordPosition>,
     /// Only those with this staff member.
     pub own: Option<Own>,
 }
@@ -248,7 +248,7 @@ pub struct Filter {
 /// A record as the admin API shows it.
 #[derive(Debug, Serialize, sqlx::FromRow, schemars::JsonSchema)]
 #[schemars(rename = "ContactRecord")]
-pub struct Shown {
+pub struct RecordView {
     /// The record's id.
     pub id: Uuid,
     /// The corp.
@@ -278,7 +278,7 @@ pub struct Shown {
 }
 
 /// Up to `limit` records of a customer, latest first.
-pub async fn of_customer(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Shown>> {
+pub async fn of_customer(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<RecordView>> {
     // The customer's ids first, as constants: each then is a walk along one index, however many records there are.
     let ids = sqlx::query!(
         r#"

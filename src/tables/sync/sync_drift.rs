@@ -191,7 +191,7 @@ pub async fn counts(conn: &mut PgConnection, run: i64) -> sqlx::Result<BTreeMap<
 /// A line of the report.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "SyncDrift")]
-pub struct Shown {
+pub struct DriftRow {
     /// Its number within the run.
     #[serde(skip)]
     pub id: i64,
@@ -214,9 +214,9 @@ pub async fn list(
     kind: Option<DriftKind>,
     after: i64,
     limit: i64,
-) -> sqlx::Result<Vec<Shown>> {
+) -> sqlx::Result<Vec<DriftRow>> {
     sqlx::query_as!(
-        Shown,
+        DriftRow,
         r#"
         select id, kind as "kind: DriftKind", external_userid, wechat_userid, held, found
         from sync_drift

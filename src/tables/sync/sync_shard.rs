@@ -53,7 +53,7 @@ pub async fn next(conn: &mut PgConnection, run: i64) -> sqlx::Result<Option<Shar
 }
 
 /// A page is read, perhaps without some of its rows; without a next one the group is walked.
-pub async fn turn(
+pub async fn page_read(
     conn: &mut PgConnection,
     run: i64,
     shard: &Shard,

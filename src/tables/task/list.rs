@@ -22,7 +22,7 @@ pub struct Filter {
 /// A task in a list.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "Task")]
-pub struct Listed {
+pub struct TaskRow {
     /// Its number.
     pub id: i64,
     /// Whose it is.
@@ -53,7 +53,7 @@ pub struct Listed {
 
 /// How many tasks of a kind stand how.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Standing {
+pub struct TaskCounts {
     /// The kind.
     pub kind: TaskKind,
     /// Not in hand, and their time has come.
@@ -69,9 +69,9 @@ pub struct Standing {
 }
 
 /// Up to `limit` tasks, latest first.
-pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Listed>> {
+pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<TaskRow>> {
     sqlx::query_as!(
-        Listed,
+        TaskRow,
         r#"
         select
             id, corpid, kind as "kind: TaskKind",
@@ -122,9 +122,9 @@ pub async fn cancel(conn: &mut PgConnection, id: i64) -> sqlx::Result<bool> {
 }
 
 /// How the queue stands, kind by kind.
-pub async fn standing(conn: &mut PgConnection) -> sqlx::Result<Vec<Standing>> {
+pub async fn standing(conn: &mut PgConnection) -> sqlx::Result<Vec<TaskCounts>> {
     sqlx::query_as!(
-        Standing,
+        TaskCounts,
         r#"
         select
             kind as "kind: TaskKind",

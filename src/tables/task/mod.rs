@@ -9,7 +9,7 @@ mod list;
 
 mod queue;
 
-pub use list::{Filter, Listed, Standing, cancel, list, replay, standing};
+pub use list::{Filter, TaskCounts, TaskRow, cancel, list, replay, standing};
 pub use queue::{
     CorpRoom, Finished, Room, Taken, again, begin_attempt, claim, extend, finish, hold, park, postpone, release,
 };

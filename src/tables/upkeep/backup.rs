@@ -10,7 +10,7 @@ use crate::states::BackupOutcome;
 
 /// How the backups stand.
 #[derive(Debug, Clone, Default)]
-pub struct Standing {
+pub struct BackupStatus {
     /// When the last one that is whole was begun.
     pub done_at: Option<DateTime<Utc>>,
     /// When the last attempt was begun.
@@ -23,7 +23,7 @@ pub struct Standing {
 
 /// An attempt in a list.
 #[derive(Debug, Clone, Serialize)]
-pub struct Listed {
+pub struct BackupRow {
     /// Its number.
     pub id: i64,
     /// When it was begun.
@@ -155,9 +155,9 @@ pub async fn removed(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
 }
 
 /// How the backups stand.
-pub async fn standing(conn: &mut PgConnection) -> sqlx::Result<Standing> {
+pub async fn standing(conn: &mut PgConnection) -> sqlx::Result<BackupStatus> {
     let found = sqlx::query_as!(
-        Standing,
+        BackupStatus,
         r#"
         select last.started_at as "tried_at?",
             case
@@ -183,9 +183,9 @@ pub async fn standing(conn: &mut PgConnection) -> sqlx::Result<Standing> {
 }
 
 /// The latest attempts.
-pub async fn list(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Listed>> {
+pub async fn list(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<BackupRow>> {
     sqlx::query_as!(
-        Listed,
+        BackupRow,
         r#"
         select id, started_at, finished_at, outcome as "outcome: BackupOutcome", reason, file, bytes, removed_at
         from backup

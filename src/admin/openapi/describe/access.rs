@@ -12,7 +12,7 @@ use crate::{
         page::{LIMIT_DEFAULT, Page},
         problem::Code,
     },
-    tables::access::access_log::Listed,
+    tables::access::access_log::AccessLogRow,
 };
 
 pub(super) const LOG: Operation = Operation {
@@ -34,7 +34,7 @@ pub(super) const LOG: Operation = Operation {
         limit(LIMIT_DEFAULT, CSV_ROWS_MAX),
         CURSOR,
     ],
-    answers: &[Answer::new(200, "Lines.", "日志。", Content::JsonOrTable(schema_of::<Page<Listed>>)).with(NEXT)],
+    answers: &[Answer::new(200, "Lines.", "日志。", Content::JsonOrTable(schema_of::<Page<AccessLogRow>>)).with(NEXT)],
     ..Operation::NEW
 };
 

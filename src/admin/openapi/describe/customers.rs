@@ -82,7 +82,7 @@ pub(super) const ADD_RECORD: Operation = Operation {
     tag: Tag::Customers,
     summary: say("Add a record by hand", "手工补录联系记录"),
     body: Some(Body::of::<contact_records::Wanted>()),
-    answers: &[Answer::json::<wechat_contact_record::Shown>(201, "The record.", "新增的记录。")],
+    answers: &[Answer::json::<wechat_contact_record::RecordView>(201, "The record.", "新增的记录。")],
     codes: &[Code::CustomerUnknown, Code::NotBound],
     ..Operation::NEW
 };
@@ -95,7 +95,7 @@ pub(super) const MATCHES: Operation = Operation {
         LIMIT,
         CURSOR,
     ],
-    answers: &[Answer::json::<Page<customer_match::Shown>>(200, "A page of them.", "一页匹配。")],
+    answers: &[Answer::json::<Page<customer_match::MatchRow>>(200, "A page of them.", "一页匹配。")],
     ..Operation::NEW
 };
 
@@ -104,7 +104,7 @@ pub(super) const DECIDE: Operation = Operation {
     summary: say("Decide which customer a person is", "确认客户匹配"),
     path: Some(path("id", Value::Number, "The match's number.", "匹配编号。")),
     body: Some(Body::of::<customer_matches::Decision>()),
-    answers: &[Answer::json::<customer_match::Shown>(200, "It as decided.", "已确认。")],
+    answers: &[Answer::json::<customer_match::MatchRow>(200, "It as decided.", "已确认。")],
     codes: &[Code::CustomerMatchUnknown],
     ..Operation::NEW
 };

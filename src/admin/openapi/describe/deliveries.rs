@@ -72,7 +72,7 @@ pub(super) const TASKS: Operation = Operation {
         LIMIT,
         CURSOR,
     ],
-    answers: &[Answer::json::<Page<task::Listed>>(200, "A page of tasks.", "一页任务。")],
+    answers: &[Answer::json::<Page<task::TaskRow>>(200, "A page of tasks.", "一页任务。")],
     ..Operation::NEW
 };
 
@@ -99,7 +99,7 @@ pub(super) const RUNS: Operation = Operation {
     summary: say("List runs of reconciling", "列出对账"),
     about: say("Latest first.", "按时间倒序。"),
     query: &[CORPID, LIMIT, CURSOR],
-    answers: &[Answer::json::<Page<sync_run::Shown>>(200, "A page of runs.", "一页对账。")],
+    answers: &[Answer::json::<Page<sync_run::RunView>>(200, "A page of runs.", "一页对账。")],
     ..Operation::NEW
 };
 
@@ -130,7 +130,7 @@ pub(super) const CANCEL_RUN: Operation = Operation {
     tag: Tag::Deliveries,
     summary: say("End a run before its end", "取消对账"),
     path: Some(RUN),
-    answers: &[Answer::json::<sync_run::Shown>(200, "The run as it stands now.", "对账的当前状态。")],
+    answers: &[Answer::json::<sync_run::RunView>(200, "The run as it stands now.", "对账的当前状态。")],
     codes: &[Code::SyncUnknown],
     ..Operation::NEW
 };

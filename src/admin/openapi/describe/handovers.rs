@@ -12,7 +12,7 @@ use crate::{
         transfer,
     },
     states::{HandoverState, ItemKind, ItemState},
-    tables::handover::{Item, Listed, Transfer, Turned},
+    tables::handover::{HandoverRow, Item, Transfer, Turned},
 };
 
 pub(super) const ID: Parameter = path("id", Value::Number, "The handover's number.", "交接编号。");
@@ -31,7 +31,7 @@ pub(super) const LIST: Operation = Operation {
         LIMIT,
         CURSOR,
     ],
-    answers: &[Answer::json::<Page<Listed>>(200, "A page of handovers.", "一页交接。")],
+    answers: &[Answer::json::<Page<HandoverRow>>(200, "A page of handovers.", "一页交接。")],
     ..Operation::NEW
 };
 

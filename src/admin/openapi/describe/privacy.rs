@@ -77,7 +77,7 @@ pub(super) const ERASURES: Operation = Operation {
         "谁要求的、进行到哪里，不含被删除的人。",
     ),
     query: &[LIMIT, CURSOR],
-    answers: &[Answer::json::<Page<erasure::Shown>>(200, "A page of erasures.", "一页删除记录。")],
+    answers: &[Answer::json::<Page<erasure::ErasureView>>(200, "A page of erasures.", "一页删除记录。")],
     ..Operation::NEW
 };
 
@@ -85,7 +85,7 @@ pub(super) const SHOW_ERASURE: Operation = Operation {
     tag: Tag::Customers,
     summary: say("Show an erasure", "查看删除记录"),
     path: Some(path("id", Value::Number, "The erasure's number.", "编号。")),
-    answers: &[Answer::json::<erasure::Shown>(200, "How far it is.", "进度。")],
+    answers: &[Answer::json::<erasure::ErasureView>(200, "How far it is.", "进度。")],
     codes: &[Code::ErasureUnknown],
     ..Operation::NEW
 };

@@ -95,7 +95,7 @@ pub(super) const LIST: Operation = Operation {
     tag: Tag::Access,
     summary: say("List who is logged in", "列出登录会话"),
     query: &[LIMIT, CURSOR],
-    answers: &[Answer::json::<Page<console_session::Listed>>(200, "A page of sessions.", "一页会话。")],
+    answers: &[Answer::json::<Page<console_session::SessionRow>>(200, "A page of sessions.", "一页会话。")],
     ..Operation::NEW
 };
 
@@ -103,7 +103,7 @@ pub(super) const END_OTHER: Operation = Operation {
     tag: Tag::Access,
     summary: say("Log somebody out", "结束会话"),
     path: Some(path("id", Value::Number, "The session's number.", "会话编号。")),
-    answers: &[Answer::json::<console_session::Listed>(200, "The session that ended.", "已结束的会话。")],
+    answers: &[Answer::json::<console_session::SessionRow>(200, "The session that ended.", "已结束的会话。")],
     codes: &[Code::SessionUnknown],
     ..Operation::NEW
 };
@@ -112,7 +112,7 @@ pub(super) const USERS: Operation = Operation {
     tag: Tag::Access,
     summary: say("List who may log in", "列出可登录的成员"),
     query: &[LIMIT, CURSOR],
-    answers: &[Answer::json::<Page<console_user::Listed>>(200, "A page of members.", "一页成员。")],
+    answers: &[Answer::json::<Page<console_user::ConsoleUserRow>>(200, "A page of members.", "一页成员。")],
     ..Operation::NEW
 };
 
@@ -123,7 +123,7 @@ pub(super) const PUT_USER: Operation = Operation {
     path: Some(USERID),
     query: &[CORPID],
     body: Some(Body::of::<console_users::Wanted>()),
-    answers: &[Answer::json::<console_user::Listed>(200, "How it is now.", "当前设置。")],
+    answers: &[Answer::json::<console_user::ConsoleUserRow>(200, "How it is now.", "当前设置。")],
     ..Operation::NEW
 };
 
@@ -133,7 +133,7 @@ pub(super) const REMOVE_USER: Operation = Operation {
     about: say("Their sessions end at once.", "其会话立即结束。"),
     path: Some(USERID),
     query: &[CORPID],
-    answers: &[Answer::json::<console_user::Listed>(200, "Who may log in no longer.", "已取消的成员。")],
+    answers: &[Answer::json::<console_user::ConsoleUserRow>(200, "Who may log in no longer.", "已取消的成员。")],
     codes: &[Code::ConsoleUserUnknown],
     ..Operation::NEW
 };

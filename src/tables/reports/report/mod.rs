@@ -5,7 +5,7 @@
 mod row;
 
 pub use row::{
-    AdditionsAndLosses, ContactsByStaffDay, FirstResponseTime, HandoverOutcomes, MessageVolumes, Place, Row,
+    AdditionsAndLosses, ContactsByStaffDay, FirstResponseTime, HandoverOutcomes, MessageVolumes, Row, RowPosition,
     UnmatchedCustomers, WorkOrderFunnel,
 };
 
@@ -27,7 +27,7 @@ pub struct Filter {
     /// Only of this staff member, in their corp.
     pub own: Option<Own>,
     /// Only those after this place.
-    pub after: Option<Place>,
+    pub after: Option<RowPosition>,
 }
 
 impl Filter {

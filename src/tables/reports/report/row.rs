@@ -8,12 +8,12 @@ use serde::Serialize;
 use crate::states::{ContactStatus, ContactType, HandoverCause, HandoverState, ItemKind};
 
 /// Where a row stands in its report: the day, and two texts that tell apart the rows of a day.
-pub type Place = (NaiveDate, String, String);
+pub type RowPosition = (NaiveDate, String, String);
 
 /// A row of a report. They come in the order of their places.
 pub trait Row: Serialize + Default {
     /// Where it stands.
-    fn place(&self) -> Place;
+    fn place(&self) -> RowPosition;
 }
 
 /// How many customers each staff member was in contact with, by day.
@@ -284,43 +284,43 @@ impl Default for UnmatchedCustomers {
 }
 
 impl Row for ContactsByStaffDay {
-    fn place(&self) -> Place {
+    fn place(&self) -> RowPosition {
         (self.day, self.corpid.clone(), self.wechat_userid.clone().unwrap_or_default())
     }
 }
 
 impl Row for FirstResponseTime {
-    fn place(&self) -> Place {
+    fn place(&self) -> RowPosition {
         (self.day, self.corpid.clone(), self.wechat_userid.clone().unwrap_or_default())
     }
 }
 
 impl Row for AdditionsAndLosses {
-    fn place(&self) -> Place {
+    fn place(&self) -> RowPosition {
         (self.day, self.corpid.clone(), self.wechat_userid.clone())
     }
 }
 
 impl Row for WorkOrderFunnel {
-    fn place(&self) -> Place {
+    fn place(&self) -> RowPosition {
         (self.day, self.corpid.clone(), self.staff_id.clone().unwrap_or_default())
     }
 }
 
 impl Row for HandoverOutcomes {
-    fn place(&self) -> Place {
+    fn place(&self) -> RowPosition {
         (self.day, format!("{:019}", self.handover_id), self.kind.map_or_else(String::new, |it| it.to_string()))
     }
 }
 
 impl Row for MessageVolumes {
-    fn place(&self) -> Place {
+    fn place(&self) -> RowPosition {
         (self.day, self.corpid.clone(), self.contact_type.to_string())
     }
 }
 
 impl Row for UnmatchedCustomers {
-    fn place(&self) -> Place {
+    fn place(&self) -> RowPosition {
         (self.day, self.corpid.clone(), format!("{} {}", self.external_userid, self.wechat_userid))
     }
 }

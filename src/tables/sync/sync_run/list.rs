@@ -10,7 +10,7 @@ use crate::states::{SyncPhase, SyncState};
 /// A run as people see it.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "SyncRun")]
-pub struct Shown {
+pub struct RunView {
     /// Its number.
     pub id: i64,
     /// The corp.
@@ -61,9 +61,9 @@ pub async fn list(
     corpid: Option<&str>,
     before: Option<i64>,
     limit: i64,
-) -> sqlx::Result<Vec<Shown>> {
+) -> sqlx::Result<Vec<RunView>> {
     sqlx::query_as!(
-        Shown,
+        RunView,
         r#"
         select id, corpid, state as "state: SyncState", phase as "phase: SyncPhase", members, contacts, expected,
             (select count(*) from sync_shard where run_id = run.id and sync_shard.state in ('done', 'refused'))

@@ -7,7 +7,7 @@ mod list;
 
 mod skipped;
 
-pub use list::{Shown, list};
+pub use list::{RunView, list};
 pub use skipped::{Skipped, skip};
 
 use std::time::Duration;
@@ -55,7 +55,7 @@ pub enum Which {
 
 /// Where a run stands, and the database's time.
 #[derive(Debug, Clone)]
-pub struct Standing {
+pub struct RunProgress {
     /// What it is doing.
     pub phase: SyncPhase,
     /// The departments to read.
@@ -201,7 +201,7 @@ pub async fn take(conn: &mut PgConnection, which: Which) -> sqlx::Result<Option<
 }
 
 /// Where the run stands; none if it is no longer this holder's.
-pub async fn look(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<Option<Standing>> {
+pub async fn look(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<Option<RunProgress>> {
     let row = sqlx::query!(
         r#"
         select phase as "phase: SyncPhase", departments, position, cursor, members_from, contacts, expected, unreadable, troubles, refusals,
@@ -214,7 +214,7 @@ pub async fn look(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<Option
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.map(|row| Standing {
+    Ok(row.map(|row| RunProgress {
         phase: row.phase,
         departments: row.departments,
         position: row.position,
