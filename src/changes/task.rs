@@ -5,19 +5,6 @@ use chrono::{DateTime, Utc};
 use crate::states::TaskKind;
 
 impl TaskKind {
-    /// Which goes first: smaller is sooner.
-    pub fn priority(self) -> i16 {
-        match self {
-            Self::Welcome => 0,
-            Self::NotifyStaff => 20,
-            Self::Handover => 30,
-            Self::FindLeavers => 40,
-            Self::RefreshMember => 50,
-            Self::RefreshContact => 100,
-            Self::FetchMedia => 150,
-        }
-    }
-
     /// Whether it is tried for as long as it takes: nobody else would bring it to its end.
     pub fn is_lasting(self) -> bool {
         self == Self::Handover

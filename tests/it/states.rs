@@ -153,8 +153,8 @@ async fn strange_database() -> TestDb {
         insert into sync_run (corpid, phase) values ('ww1', 'foo');
         insert into sync_run (corpid, state) values ('ww2', 'foo');
         insert into sync_drift (run_id, kind) values (1, 'foo');
-        insert into task (corpid, kind, subject, app_id, priority, due_at, version)
-            values ('ww1', 'foo', 'x', 1, 1, now(), 1);
+        insert into task (corpid, kind, subject, app_id, due_at, version)
+            values ('ww1', 'foo', 'x', 1, now(), 1);
         insert into media (corpid, media_id, state) values ('ww1', 'm1', 'foo');
         insert into welcome (corpid, code_hash, external_userid, wechat_userid, app_id, received_at, outcome)
             values ('ww1', decode(repeat('07', 32), 'hex'), 'wmA', 'amy', 1, now(), 'foo');

@@ -196,7 +196,8 @@ pub async fn changes(conn: &mut PgConnection, id: i64, limit: i64) -> sqlx::Resu
     sqlx::query_as!(
         Change,
         r#"
-        select from_state as "from_state: OrderState", to_state as "to_state: OrderState", from_staff_id, to_staff_id, who, note, at
+        select from_state as "from_state: OrderState", to_state as "to_state: OrderState", from_staff_id, to_staff_id,
+            who, note, at
         from work_order_change
         where work_order_id = $1
         order by id

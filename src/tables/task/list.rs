@@ -33,8 +33,6 @@ pub struct TaskRow {
     pub subject: String,
     /// due, running or parked.
     pub state: TaskState,
-    /// Which goes first: smaller is sooner.
-    pub priority: i16,
     /// Not before.
     pub due_at: DateTime<Utc>,
     /// Of no use after.
@@ -76,7 +74,7 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
         select
             id, corpid, kind as "kind: TaskKind",
             case when kind = 'welcome' then encode(sha256(convert_to(subject, 'UTF8')), 'hex') else subject end as "subject!",
-            state as "state!: TaskState", priority, due_at, deadline, attempts, attempted_at, parked_at, reason, created_at
+            state as "state!: TaskState", due_at, deadline, attempts, attempted_at, parked_at, reason, created_at
         from (
             select *, case
                 when parked_at is not null then 'parked' when leased_until > now() then 'running' else 'due' end as state
