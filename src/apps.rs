@@ -18,6 +18,7 @@ use tokio::sync::Mutex;
 use crate::{
     crypto::{CallbackKeys, Receivers},
     ids::CorpId,
+    states::AppStatus,
     tables::{
         self,
         apps::{
@@ -214,7 +215,7 @@ impl Apps {
 }
 
 fn enabled(rows: &[Row]) -> impl Iterator<Item = &Row> {
-    rows.iter().filter(|row| row.status == "enabled")
+    rows.iter().filter(|row| row.status == AppStatus::Enabled)
 }
 
 /// `now` is the database's time, by which the previous keys end.

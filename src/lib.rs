@@ -68,6 +68,8 @@ pub mod document;
 
 pub mod repair;
 
+pub mod states;
+
 pub mod ids;
 
 pub mod time_limit;

@@ -26,6 +26,7 @@ pub(super) struct Change<'a> {
 impl Change<'_> {
     /// Writes what is given into the row; the rest stays.
     pub(super) fn apply(&self, row: &mut Row, new: NewConfig) -> Result<(), SaveError> {
+        let status = new.status()?;
         self.rotate(row, new.token, new.encoding_aes_key)?;
         if let Some(secret) = new.secret {
             self.replace(row, &secret)?;
@@ -48,7 +49,7 @@ impl Change<'_> {
         if let Some(rules) = new.auto_reply {
             row.auto_reply = serde_json::to_value(rules)?;
         }
-        if let Some(status) = new.status {
+        if let Some(status) = status {
             row.status = status;
         }
         row.updated_at = self.now;
@@ -109,6 +110,7 @@ fn same(one: &SecretString, other: &SecretString) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::states::AppStatus;
 
     const KEYS: [&str; 2] =
         ["jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C", "kWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"];
@@ -136,7 +138,7 @@ mod tests {
             welcome_message: Some("hello".to_owned()),
             welcome: serde_json::json!({}),
             auto_reply: serde_json::json!([]),
-            status: "enabled".to_owned(),
+            status: AppStatus::Enabled,
             secret_rotated_at: None,
             keys_rotated_at: DateTime::UNIX_EPOCH,
             created_at: DateTime::UNIX_EPOCH,

@@ -9,14 +9,9 @@ use crate::{
     check::{self, Invalid},
     crypto::{CallbackKeys, KeyError},
     ids::CorpId,
+    states::{AppStatus, NotAWord},
     tasks::template::{Rules, TEXT_BYTES_MAX},
 };
-
-/// The status of an app whose door is open.
-pub(super) const ENABLED: &str = "enabled";
-
-/// The status of an app whose door is closed.
-pub(super) const DISABLED: &str = "disabled";
 
 /// How long a name may be: it is a part of a URL.
 const NAME_CHARS_MAX: usize = 64;
@@ -136,13 +131,15 @@ impl NewConfig {
         if let Some(rules) = &self.auto_reply {
             check_rules(rules)?;
         }
-        match self.status.as_deref() {
-            None | Some(ENABLED | DISABLED) => Ok(()),
-            Some(_) => Err(Invalid::new(
-                "status",
-                (format!("must be {ENABLED} or {DISABLED}"), format!("须为 {ENABLED} 或 {DISABLED}")),
-            )),
-        }
+        self.status().map(drop)
+    }
+
+    /// The status that is given, as one of the words.
+    pub(super) fn status(&self) -> Result<Option<AppStatus>, Invalid> {
+        let status = self.status.as_deref().map(str::parse).transpose();
+        status.map_err(|error: NotAWord| {
+            Invalid::new("status", (error.to_string(), format!("须为以下之一：{}", error.known().join("、"))))
+        })
     }
 
     /// What a new app cannot do without: all six, of which the corp and the callback keys are handed back.
@@ -376,7 +373,7 @@ mod tests {
                 "token" => new.token = None,
                 _ => new.encoding_aes_key = None,
             }
-            assert_eq!(new.required().expect_err(field).named(), Some(field));
+            assert_eq!(new.required().expect_err(field).field, *field);
         }
     }
 

@@ -9,6 +9,7 @@ mod input;
 
 mod welcome;
 
+use crate::states::AppStatus;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Connection, PgConnection};
 
@@ -97,7 +98,7 @@ pub async fn save_if(
 
 /// Opens (`enabled`) or closes an app's door; `false` if there is no app of this name.
 pub async fn set_status(conn: &mut PgConnection, name: &str, enabled: bool) -> sqlx::Result<bool> {
-    let status = if enabled { input::ENABLED } else { input::DISABLED };
+    let status = if enabled { AppStatus::Enabled } else { AppStatus::Disabled };
     enterprise_wechat_config::set_status(conn, name, status).await
 }
 

@@ -9,9 +9,12 @@ use sqlx::PgPool;
 use tokio::sync::watch as channel;
 
 use super::Schedule;
-use crate::tables::{
-    self,
-    upkeep::backup::{self, Standing},
+use crate::{
+    states::BackupOutcome,
+    tables::{
+        self,
+        upkeep::backup::{self, BackupStatus},
+    },
 };
 
 /// How often we look: it is one small row.
@@ -40,20 +43,20 @@ pub async fn watch(pool: PgPool, schedule: Option<Schedule>, listeners: channel:
 }
 
 /// What `/readyz` says: `ok`, `failed`, `missing`, `incomplete`, or `off` where nobody asked for backups.
-pub fn said(standing: &Standing, schedule: Option<&Schedule>, now: DateTime<Utc>) -> Value {
+pub fn said(standing: &BackupStatus, schedule: Option<&Schedule>, now: DateTime<Utc>) -> Value {
     json!({
         "state": state(standing, schedule, now),
-        "running": standing.outcome.as_deref() == Some("running"),
+        "running": standing.outcome == Some(BackupOutcome::Running),
         "last_at": standing.done_at,
         "age_seconds": standing.done_at.map(|at| (now - at).num_seconds()),
     })
 }
 
-fn state(standing: &Standing, schedule: Option<&Schedule>, now: DateTime<Utc>) -> &'static str {
+fn state(standing: &BackupStatus, schedule: Option<&Schedule>, now: DateTime<Utc>) -> &'static str {
     let age_max = schedule.and_then(|it| it.age_max(now));
     let late = age_max.is_some_and(|most| standing.done_at.is_none_or(|at| now - at > most));
-    match standing.outcome.as_deref() {
-        Some("failed") => "failed",
+    match standing.outcome {
+        Some(BackupOutcome::Failed) => "failed",
         _ if late => "missing",
         _ if standing.incomplete => "incomplete",
         _ if standing.done_at.is_none() => "off",
@@ -62,7 +65,7 @@ fn state(standing: &Standing, schedule: Option<&Schedule>, now: DateTime<Utc>) -
 }
 
 #[expect(clippy::cast_precision_loss, reason = "gauges")]
-fn gauges(standing: &Standing, schedule: Option<&Schedule>, now: DateTime<Utc>) {
+fn gauges(standing: &BackupStatus, schedule: Option<&Schedule>, now: DateTime<Utc>) {
     if let Some(at) = standing.done_at {
         metrics::gauge!("wecomd_backup_age_seconds").set((now - at).num_milliseconds() as f64 / 1e3);
     }
@@ -82,7 +85,8 @@ mod tests {
     fn a_backup_is_missing_once_it_is_older_than_two_turns() {
         let schedule = Schedule::parse("0 3 * * *").expect("a schedule");
         let done_at = Some(at("2026-05-28T19:00:00Z"));
-        let standing = Standing { done_at, tried_at: done_at, outcome: Some("done".to_owned()), incomplete: false };
+        let standing =
+            BackupStatus { done_at, tried_at: done_at, outcome: Some(BackupOutcome::Done), incomplete: false };
         let state_at = |now: &str| state(&standing, Some(&schedule), at(now));
         assert_eq!(state_at("2026-05-30T19:00:00Z"), "ok");
         assert_eq!(state_at("2026-05-30T19:00:01Z"), "missing");
@@ -91,7 +95,7 @@ mod tests {
 
     #[test]
     fn none_at_all_is_missing_only_where_there_is_a_schedule() {
-        let (none, schedule) = (Standing::default(), Schedule::parse("0 3 * * *").expect("a schedule"));
+        let (none, schedule) = (BackupStatus::default(), Schedule::parse("0 3 * * *").expect("a schedule"));
         let now = at("2026-05-30T19:00:00Z");
         assert_eq!((state(&none, Some(&schedule), now), state(&none, None, now)), ("missing", "off"));
     }
@@ -99,9 +103,11 @@ mod tests {
     #[test]
     fn the_last_attempt_decides_whether_it_failed() {
         let now = at("2026-05-30T19:00:00Z");
-        let of =
-            |outcome: &str| Standing { done_at: Some(now), outcome: Some(outcome.to_owned()), ..Standing::default() };
-        assert_eq!((state(&of("failed"), None, now), state(&of("running"), None, now)), ("failed", "ok"));
-        assert_eq!(state(&Standing { incomplete: true, ..of("done") }, None, now), "incomplete");
+        let of = |outcome| BackupStatus { done_at: Some(now), outcome: Some(outcome), ..BackupStatus::default() };
+        assert_eq!(
+            (state(&of(BackupOutcome::Failed), None, now), state(&of(BackupOutcome::Running), None, now)),
+            ("failed", "ok")
+        );
+        assert_eq!(state(&BackupStatus { incomplete: true, ..of(BackupOutcome::Done) }, None, now), "incomplete");
     }
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::{sync::watch, time::sleep};
 
 use super::{BackupError, Backups, Made, Schedule};
-use crate::tables::upkeep::backup;
+use crate::{states::BackupOutcome, tables::upkeep::backup};
 
 /// Between two looks at the clock: a schedule has minutes.
 const LOOK: Duration = Duration::from_secs(10);
@@ -36,7 +36,7 @@ pub async fn run_due(backups: &Backups, schedule: &Schedule, now: DateTime<Utc>)
     sqlx::Connection::close(conn).await?;
     let done = standing.done_at.is_some_and(|at| at >= turn);
     let rests =
-        standing.outcome.as_deref() == Some("failed") && standing.tried_at.is_some_and(|at| now - at < RETRY_AFTER);
+        standing.outcome == Some(BackupOutcome::Failed) && standing.tried_at.is_some_and(|at| now - at < RETRY_AFTER);
     if done || rests {
         return Ok(None);
     }

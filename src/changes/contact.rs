@@ -6,44 +6,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::register::{Register, earliest, latest};
-use crate::ids::{ContactWayState, CustomerId};
-
-/// How a contact stands. Among events of one second the greater wins, in the order of their names in the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ContactStatus {
-    /// An edit told us of it; nothing has said how it stands.
-    Assumed,
-    /// They are contacts.
-    Contacted,
-    /// The member deleted the customer.
-    DeletedByMember,
-    /// WeCom does not name them any more, and no callback has said why.
-    Gone,
-    /// The customer deleted the member.
-    Lost,
-    /// A transfer gave the customer to another member.
-    TransferredOut,
-}
-
-impl ContactStatus {
-    /// Its name in `customer_wechat_contact.status`; the names sort as the variants do.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Assumed => "assumed",
-            Self::Contacted => "contacted",
-            Self::DeletedByMember => "deleted_by_member",
-            Self::Gone => "gone",
-            Self::Lost => "lost",
-            Self::TransferredOut => "transferred_out",
-        }
-    }
-
-    /// Reads a name back; a name that we never wrote is taken as assumed.
-    pub fn named(name: &str) -> Self {
-        let all = [Self::Contacted, Self::DeletedByMember, Self::Gone, Self::Lost, Self::TransferredOut];
-        all.into_iter().find(|it| it.as_str() == name).unwrap_or(Self::Assumed)
-    }
-}
+use crate::{
+    ids::{ContactWayState, CustomerId},
+    states::ContactStatus,
+};
 
 /// The smallest step of a time in the tables.
 const MOMENT: TimeDelta = TimeDelta::microseconds(1);
@@ -157,19 +123,5 @@ impl Contact {
         Register::absorb(&mut self.card, other.card);
         earliest(&mut self.heard_arrived_at, other.heard_arrived_at);
         earliest(&mut self.met_arrived_at, other.met_arrived_at);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_sort_as_the_variants_do() {
-        use ContactStatus::*;
-        let all = [Assumed, Contacted, DeletedByMember, Gone, Lost, TransferredOut];
-        assert!(all.is_sorted());
-        assert!(all.map(ContactStatus::as_str).is_sorted());
-        assert_eq!(all.map(|it| ContactStatus::named(it.as_str())), all);
     }
 }

@@ -28,15 +28,17 @@ pub mod transfer;
 
 pub mod tombstone;
 
-pub use contact::{Contact, ContactStatus};
+pub use contact::Contact;
 pub use member::{Member, Named, Rename};
 pub use notice::Notice;
 pub use payload::{FetchMediaPayload, Payload, WelcomePayload};
-pub use record::{ContactType, Record};
+pub use record::Record;
 pub use register::Register;
-pub use task::{Task, TaskKind};
+pub use task::Task;
 pub use tombstone::{Person, Tombstone};
 pub use transfer::TransferFail;
+
+pub use crate::states::{ContactStatus, ContactType, TaskKind};
 
 /// Which delivery says so, for which corp, and when by the event's own time.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,44 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::ids::{ExternalUserId, UserId};
-
-/// What kind of thing it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ContactType {
-    /// Written words.
-    Text,
-    /// A picture.
-    Image,
-    /// A spoken message.
-    Voice,
-    /// A film.
-    Video,
-    /// A place.
-    Location,
-    /// A web page.
-    Link,
-    /// A file.
-    File,
-    /// A turn in the relation itself: met, lost, handed over.
-    Event,
-}
-
-impl ContactType {
-    /// Its name in `wechat_contact_record.contact_type`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Image => "image",
-            Self::Voice => "voice",
-            Self::Video => "video",
-            Self::Location => "location",
-            Self::Link => "link",
-            Self::File => "file",
-            Self::Event => "event",
-        }
-    }
-}
+use crate::{
+    ids::{ExternalUserId, UserId},
+    states::ContactType,
+};
 
 /// A row of `wechat_contact_record`, but for its key.
 #[derive(Debug, Clone, PartialEq, Eq)]

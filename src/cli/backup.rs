@@ -67,7 +67,7 @@ async fn list(database: &Database, as_json: bool) -> anyhow::Result<()> {
             say_as_it_is(&serde_json::to_string(&it)?);
             continue;
         }
-        let state = if it.removed_at.is_some() { "removed" } else { &it.outcome };
+        let state = if it.removed_at.is_some() { "removed" } else { it.outcome.as_str() };
         let size = it.bytes.map_or_else(String::new, |bytes| format!("  {bytes} bytes"));
         let reason = it.reason.map_or_else(String::new, |reason| format!("  {}", field(&reason)));
         say(&format!("{:>4}  {:.0}  {state:<8}  {}{size}{reason}", it.id, it.started_at, it.file));

@@ -11,9 +11,9 @@ use super::{
     token::corp,
 };
 use crate::{
-    admin::door::auth::Role,
     config::Config,
     ids::UserId,
+    states::Role,
     tables::{access::console_user, apply, staff::member_alias},
 };
 
@@ -66,7 +66,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
                 let corpid = corp(&mut conn, corpid.as_deref()).await?;
                 let mut transaction = conn.begin().await?;
                 let user = apply::know(&mut transaction, &corpid, &UserId(userid.clone()), false).await?;
-                console_user::put(&mut transaction, &corpid, &user, role.as_str(), own_only, WHO).await?;
+                console_user::put(&mut transaction, &corpid, &user, role, own_only, WHO).await?;
                 transaction.commit().await?;
                 note(&mut conn, "wecomd console-user add", &userid).await?;
                 say(&format!("{userid} may log in as {role}"));

@@ -6,7 +6,8 @@ use super::{database::with_pool, field, line::note, say, say_as_it_is};
 use crate::{
     config::Config,
     ids::DeliveryKey,
-    inbox::{self, Filter, State},
+    inbox::{self, Filter},
+    states::DeliveryState,
 };
 
 #[derive(Debug, Args)]
@@ -21,7 +22,7 @@ enum Command {
     List {
         /// Only those that are pending, parked, ignored or recorded
         #[arg(long)]
-        state: Option<State>,
+        state: Option<DeliveryState>,
         /// Only those of this app
         #[arg(long)]
         app: Option<String>,
@@ -88,7 +89,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
             Command::Replay { ids, parked } => {
                 let mut ids = ids;
                 if parked {
-                    let filter = Filter { state: Some(State::Parked), ..Filter::default() };
+                    let filter = Filter { state: Some(DeliveryState::Parked), ..Filter::default() };
                     for it in inbox::list(&mut conn, &filter, REPLAY_MAX).await? {
                         ids.push(it.id.parse()?);
                     }

@@ -7,7 +7,8 @@ use crate::{
     app,
     config::Config,
     media::MediaStore,
-    privacy::{Age, Kind, Outcome},
+    privacy::{Age, Outcome},
+    states::RetentionKind,
     tables::privacy::retention,
 };
 
@@ -25,7 +26,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
         let mut lock = pool.acquire().await?.detach();
         anyhow::ensure!(retention::lock(&mut lock).await?, "another process is dropping what is old; try again later");
         let mut failed = 0;
-        for kind in Kind::ALL {
+        for kind in RetentionKind::ALL {
             let name = kind.as_str();
             let Some(age) = keep.settings.age(kind) else {
                 say(&format!("{name}: kept for ever"));

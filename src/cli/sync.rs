@@ -13,12 +13,13 @@ use crate::{
     app,
     config::Config,
     ids::CorpId,
+    states::{DriftKind, SyncPhase, SyncState},
     sync::{self, Over, Sync},
     tables::{
         apps::enterprise_wechat_config,
         sync::{
-            sync_drift::{self, Kind},
-            sync_run::{self, Phase, Standing, Which},
+            sync_drift,
+            sync_run::{self, RunProgress, Which},
         },
     },
     telemetry,
@@ -60,7 +61,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
             let Some(run) = reconcile(&sync, corpid, &mut stop).await? else {
                 anyhow::bail!("stopped; run the same command again to go on");
             };
-            failed += u32::from(report(pool, run, arguments.json).await? != "done");
+            failed += u32::from(report(pool, run, arguments.json).await? != SyncState::Done);
         }
         anyhow::ensure!(failed == 0, "{failed} of {} runs did not come to their end", corps.len());
         Ok(())
@@ -77,7 +78,7 @@ async fn reconcile(sync: &Sync, corpid: &CorpId, stop: &mut Stop) -> anyhow::Res
             Some(run) => run.drive(sync::SLICE, stop.wait(), |standing| show(&bar, standing)).await,
             None => {
                 let now = sync_run::list(&mut *sync.pool.acquire().await?, Some(id), None, None, 1).await?;
-                match now.first().filter(|it| it.state == "running") {
+                match now.first().filter(|it| it.state == SyncState::Running) {
                     None => Over::Done,
                     Some(run) => {
                         let waits = run.trouble.as_ref().map(|trouble| format!("waits for WeCom: {trouble}"));
@@ -101,11 +102,11 @@ async fn reconcile(sync: &Sync, corpid: &CorpId, stop: &mut Stop) -> anyhow::Res
     }
 }
 
-fn show(bar: &ProgressBar, standing: &Standing) {
+fn show(bar: &ProgressBar, standing: &RunProgress) {
     let contacts = u64::try_from(standing.contacts).unwrap_or(0);
     // What we held is the best guess of what there is; without one, only the rate is known.
     let expected = u64::try_from(standing.expected).unwrap_or(0);
-    if bar.length().is_none() && standing.phase == Phase::Customers {
+    if bar.length().is_none() && standing.phase == SyncPhase::Customers {
         let known = "  {msg:<12} {bar:40} {pos}/{len} contacts, {per_sec}, {eta} left";
         let unknown = "  {msg:<12} {spinner} {pos} contacts, {per_sec}";
         let template = if expected > 0 { known } else { unknown };
@@ -122,11 +123,11 @@ fn show(bar: &ProgressBar, standing: &Standing) {
 }
 
 /// Prints what a run did and found; returns how it ended.
-async fn report(pool: &PgPool, id: i64, as_json: bool) -> anyhow::Result<String> {
+async fn report(pool: &PgPool, id: i64, as_json: bool) -> anyhow::Result<SyncState> {
     let mut conn = pool.acquire().await?;
     let run = sync_run::list(&mut conn, Some(id), None, None, 1).await?.pop().context("the run is gone")?;
     let counts = sync_drift::counts(&mut conn, id).await?;
-    let state = run.state.clone();
+    let state = run.state;
     if as_json {
         say_as_it_is(&json!({ "run": run, "drift_counts": counts }).to_string());
         return Ok(state);
@@ -152,8 +153,8 @@ async fn report(pool: &PgPool, id: i64, as_json: bool) -> anyhow::Result<String>
     if counts.is_empty() {
         say("  nothing was otherwise than we held it");
     }
-    for kind in Kind::ALL {
-        let Some(count) = counts.get(kind.as_str()) else { continue };
+    for kind in DriftKind::ALL {
+        let Some(count) = counts.get(&kind) else { continue };
         say(&format!("  {count:>8}  {}", words(kind)));
         for it in sync_drift::list(&mut conn, id, Some(kind), 0, EXAMPLES).await? {
             let sides = [it.external_userid, it.wechat_userid];
@@ -172,19 +173,19 @@ async fn report(pool: &PgPool, id: i64, as_json: bool) -> anyhow::Result<String>
     Ok(state)
 }
 
-fn words(kind: Kind) -> &'static str {
+fn words(kind: DriftKind) -> &'static str {
     match kind {
-        Kind::MissingHere => "contacts were missing here, and are here now",
-        Kind::GoneThere => "contacts are gone at WeCom, and are marked so",
-        Kind::OtherOwner => "customers have another owner than we held",
-        Kind::EndedHere => "contacts have ended here, and go on at WeCom",
-        Kind::Renamed => "customers go by another name",
-        Kind::MemberMissingHere => "members were missing here, and are here now",
-        Kind::MemberGoneThere => "members are gone at WeCom, or out of the app's sight",
-        Kind::MemberRenamed => "members go by another name",
-        Kind::MemberLeft => "members had left without a word; their handovers are there now",
-        Kind::MemberRefused => "members' customers are refused by WeCom, and stay as they are",
-        Kind::NotServing => "members have contacts here, but serve no customers at WeCom",
-        Kind::Unreadable => "kinds of rows could not be read, and what they are about stays as it is",
+        DriftKind::MissingHere => "contacts were missing here, and are here now",
+        DriftKind::GoneThere => "contacts are gone at WeCom, and are marked so",
+        DriftKind::OtherOwner => "customers have another owner than we held",
+        DriftKind::EndedHere => "contacts have ended here, and go on at WeCom",
+        DriftKind::Renamed => "customers go by another name",
+        DriftKind::MemberMissingHere => "members were missing here, and are here now",
+        DriftKind::MemberGoneThere => "members are gone at WeCom, or out of the app's sight",
+        DriftKind::MemberRenamed => "members go by another name",
+        DriftKind::MemberLeft => "members had left without a word; their handovers are there now",
+        DriftKind::MemberRefused => "members' customers are refused by WeCom, and stay as they are",
+        DriftKind::NotServing => "members have contacts here, but serve no customers at WeCom",
+        DriftKind::Unreadable => "kinds of rows could not be read, and what they are about stays as it is",
     }
 }

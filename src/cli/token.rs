@@ -7,15 +7,13 @@ use sqlx::{Connection, PgConnection};
 
 use super::{database::with_pool, field, line::note, say};
 use crate::{
-    admin::{
-        access::api_tokens::{EXPIRES_DAYS_MAX, own_only_refused, state},
-        door::auth::Role,
-    },
+    admin::access::api_tokens::{EXPIRES_DAYS_MAX, own_only_refused, state},
     config::Config,
     ids::CorpId,
+    states::Role,
     tables::{
         self,
-        access::api_token::{self, Listed},
+        access::api_token::{self, TokenRow},
         apps::enterprise_wechat_config,
     },
     vault::ApiToken,
@@ -70,7 +68,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
                 let token = ApiToken::new();
                 let mut transaction = conn.begin().await?;
                 let hash = &token.hash;
-                let id = api_token::create(&mut transaction, &name, role.as_str(), hash, &token.prefix).await?;
+                let id = api_token::create(&mut transaction, &name, role, hash, &token.prefix).await?;
                 if let Some(days) = expires {
                     api_token::expire_in(&mut transaction, id, i32::try_from(days)?).await?;
                 }
@@ -103,7 +101,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
 }
 
 /// A token in a list: its number, role, beginning, name, when it was last used, and how it stands.
-fn line(token: &Listed, now: DateTime<Utc>) -> String {
+fn line(token: &TokenRow, now: DateTime<Utc>) -> String {
     let end = match (state(token, now), token.revoked_at, token.expires_at) {
         ("revoked", Some(at), _) => format!("revoked {}", time(&at)),
         ("expired", _, Some(at)) => format!("expired {}", time(&at)),

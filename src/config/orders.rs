@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::{ConfigError, setting, within};
+use crate::states::MatchedBy;
 use serde::{Deserialize, Serialize};
 
 /// Who takes a work order.
@@ -35,7 +36,7 @@ pub struct Matching {
 const MINUTES: RangeInclusive<u64> = 1..=10_080;
 
 /// Every way to match a contact that may stand in `matching.order`.
-const MATCHING_WAYS: [&str; 3] = ["state", "unionid", "mobile"];
+const MATCHING_WAYS: [MatchedBy; 3] = [MatchedBy::State, MatchedBy::UnionId, MatchedBy::Mobile];
 
 impl Default for Assignment {
     fn default() -> Self {
@@ -58,7 +59,7 @@ impl Assignment {
 
 impl Default for Matching {
     fn default() -> Self {
-        Self { order: MATCHING_WAYS.map(str::to_owned).into(), contact_way_days: 30 }
+        Self { order: MATCHING_WAYS.map(|it| it.to_string()).into(), contact_way_days: 30 }
     }
 }
 
@@ -66,12 +67,13 @@ impl Matching {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         within("matching.contact_way_days", self.contact_way_days.into(), 1..=365)?;
         for (at, way) in self.order.iter().enumerate() {
-            if !MATCHING_WAYS.contains(&way.as_str()) || self.order.iter().take(at).any(|it| it == way) {
+            let known = MATCHING_WAYS.iter().any(|it| it.as_str() == way);
+            if !known || self.order.iter().take(at).any(|it| it == way) {
                 return Err(setting("matching.order", "must hold some of state, unionid and mobile, each once"));
             }
         }
         // A unionid leads to a contact that a state matched, so it can never come before it.
-        if self.order.iter().skip(1).any(|way| way == "state") {
+        if self.order.iter().skip(1).any(|way| way == MatchedBy::State.as_str()) {
             return Err(setting("matching.order", "must begin with state, or do without it"));
         }
         Ok(())

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     changes::{Changes, ContactStatus, Task, TaskKind},
     ids::{ExternalUserId, StaffId, UserId},
+    states::{HandoverCause, ItemKind, TransferFlow},
     tables::{
         self, apply,
         handover::{self, Handover, Heard, Taken},
@@ -24,7 +25,7 @@ use crate::{
         records::wechat_contact_record::KnownMonths,
         staff::member,
     },
-    wecom::{ApiError, Wecom, transfer::Flow},
+    wecom::{ApiError, Wecom},
 };
 
 /// How long an item rests that WeCom could not take on just now.
@@ -94,13 +95,12 @@ impl<'a> Driver<'a> {
         let Some((mut transaction, handover)) = self.begin().await? else { return Ok(None) };
         let conn = &mut *transaction;
         let off = handover.cancelled_at.is_some();
-        if handover.cause != "transfer" && !off && !self.is_followed(conn, &handover).await? {
+        if handover.cause != HandoverCause::Transfer && !off && !self.is_followed(conn, &handover).await? {
             handover::collect_contacts(conn, self.id).await?;
             handover::collect_orders(conn, self.id).await?;
         }
         if off {
-            let states = [ItemState::Open, ItemState::Planned].map(|it| it.as_str().to_owned());
-            let items = handover::in_states(conn, self.id, &states).await?;
+            let items = handover::in_states(conn, self.id, &[ItemState::Open, ItemState::Planned]).await?;
             let actor = handover.cancelled_by.as_deref().unwrap_or(WECOMD);
             transition_all(conn, Fact::CalledOff, &items, By { actor, cause: "交接已取消" }).await?;
         }
@@ -189,7 +189,7 @@ impl<'a> Driver<'a> {
             // Somebody else may have taken an order since the look.
             let gone = handover::no_longer_theirs(conn, self.id).await?;
             transition_all(conn, Fact::NoLongerTheirs, &gone, GONE).await?;
-            let items = handover::planned(conn, self.id, "order", &tried, ORDERS_MAX).await?;
+            let items = handover::planned(conn, self.id, ItemKind::Order, &tried, ORDERS_MAX).await?;
             if items.is_empty() {
                 return Ok(transaction.commit().await?);
             }
@@ -223,7 +223,7 @@ impl<'a> Driver<'a> {
         let takeover_at = handover::next_takeover(conn, self.id).await?;
         let mut has = BTreeSet::new();
         for state in [ItemState::Calling, ItemState::Waiting, ItemState::Overdue] {
-            if !handover::in_states(conn, self.id, &[state.as_str().to_owned()]).await?.is_empty() {
+            if !handover::in_states(conn, self.id, &[state]).await?.is_empty() {
                 has.insert(state);
             }
         }
@@ -256,17 +256,18 @@ impl<'a> Driver<'a> {
 }
 
 /// Which of WeCom's endpoints fits now: a member who has left has customers of one kind, one who is here of another.
-pub(super) async fn flow(conn: &mut PgConnection, handover: &Handover) -> sqlx::Result<Flow> {
+pub(super) async fn flow(conn: &mut PgConnection, handover: &Handover) -> sqlx::Result<TransferFlow> {
     let user = &handover.wechat_userid;
     let held = member::held(conn, &handover.corpid, std::slice::from_ref(&user.0)).await?;
-    Ok(if held.get(user).is_some_and(|it| it.left) { Flow::Resigned } else { Flow::InService })
+    Ok(if held.get(user).is_some_and(|it| it.left) { TransferFlow::Resigned } else { TransferFlow::InService })
 }
 
 /// These items by their successor and the flow of their last call.
-pub(super) fn by_pair(items: Vec<Taken>) -> BTreeMap<(UserId, String), Vec<Taken>> {
+pub(super) fn by_pair(items: Vec<Taken>) -> BTreeMap<(UserId, TransferFlow), Vec<Taken>> {
     let mut pairs: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for item in items {
-        let flow = item.flow.clone().unwrap_or_default();
+        // One that was called has a flow; without a call, they count as here.
+        let flow = item.flow.unwrap_or(TransferFlow::InService);
         pairs.entry((item.successor_userid.clone(), flow)).or_default().push(item);
     }
     pairs

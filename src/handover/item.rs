@@ -1,34 +1,6 @@
 //! The states of one customer, order or group in a handover, and which fact leads from which to which. Pure.
 
-use std::str::FromStr;
-
-/// How far an item is. The last six are ends: nothing follows but another round. What is overdue has not ended: WeCom may
-/// still decide it, and a person may give it another round or give it up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ItemState {
-    /// Nobody has decided who shall have it.
-    Open,
-    /// Somebody has; WeCom has not been asked, or is known not to have done it.
-    Planned,
-    /// WeCom is being asked, or was and nobody saw the answer.
-    Calling,
-    /// WeCom took it on, and hands it over after a day if the customer does not object.
-    Waiting,
-    /// WeCom took it on, and has not said in time what became of it.
-    Overdue,
-    /// The successor has it.
-    Done,
-    /// The customer does not want to.
-    Refused,
-    /// The successor may have no more customers.
-    Full,
-    /// It is no longer the leaver's to hand over.
-    Gone,
-    /// It cannot be done; the reason says why.
-    Failed,
-    /// The handover was called off before WeCom was asked, or the customer was erased.
-    Cancelled,
-}
+pub use crate::states::ItemState;
 
 use ItemState::{Calling, Cancelled, Done, Failed, Full, Gone, Open, Overdue, Planned, Refused, Waiting};
 
@@ -69,27 +41,6 @@ use Fact::{
 };
 
 impl ItemState {
-    /// Every state, in the order of a handover.
-    pub const ALL: [Self; 11] =
-        [Open, Planned, Calling, Waiting, Overdue, Done, Refused, Full, Gone, Failed, Cancelled];
-
-    /// Its name in `handover_item.state`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Open => "open",
-            Planned => "planned",
-            Calling => "calling",
-            Waiting => "waiting",
-            Overdue => "overdue",
-            Done => "done",
-            Refused => "refused",
-            Full => "full",
-            Gone => "gone",
-            Failed => "failed",
-            Cancelled => "cancelled",
-        }
-    }
-
     /// Whether nothing follows any more.
     pub fn is_final(self) -> bool {
         matches!(self, Done | Refused | Full | Gone | Failed | Cancelled)
@@ -149,19 +100,6 @@ impl Fact {
     }
 }
 
-/// The text names no state.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be open, planned, calling, waiting, overdue, done, refused, full, gone, failed or cancelled")]
-pub struct NotAState;
-
-impl FromStr for ItemState {
-    type Err = NotAState;
-
-    fn from_str(text: &str) -> Result<Self, NotAState> {
-        Self::ALL.into_iter().find(|it| it.as_str() == text).ok_or(NotAState)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,6 +143,5 @@ mod tests {
                 state.is_final() || Fact::ALL.iter().any(|fact| state.after(*fact).is_some_and(ItemState::is_final))
             );
         }
-        assert_eq!("lost".parse::<ItemState>(), Err(NotAState));
     }
 }

@@ -14,14 +14,12 @@ use super::{
 };
 use crate::{
     ids::UserId,
+    states::{ItemKind, TransferFlow},
     tables::{
         self,
         handover::{self, Handover, Heard, Taken},
     },
-    wecom::{
-        ApiError, Class, Pages,
-        transfer::{Flow, TransferResult},
-    },
+    wecom::{ApiError, Class, Pages, transfer::TransferResult},
 };
 
 /// How many pages of results one pair of members may have: a thousand customers are on each.
@@ -38,14 +36,14 @@ impl Driver<'_> {
     pub(super) async fn find_outcomes(&self, handover: &Handover) -> Result<(), Trouble> {
         let mut conn = self.pool.acquire().await?;
         let before = tables::now(&mut conn).await? - self.settings.outcome_after;
-        let customers = handover::calling(&mut conn, self.id, "customer", before).await?;
-        let groups = handover::calling(&mut conn, self.id, "group", before).await?;
+        let customers = handover::calling(&mut conn, self.id, ItemKind::Customer, before).await?;
+        let groups = handover::calling(&mut conn, self.id, ItemKind::Group, before).await?;
         drop(conn);
         if customers.is_empty() && groups.is_empty() {
             return Ok(());
         }
         for ((to, flow), items) in by_pair(customers) {
-            let results = self.results(handover, flow_named(&flow), &to).await?;
+            let results = self.results(handover, flow, &to).await?;
             self.fold(handover, items, &results, Asked::Unanswered).await?;
         }
         self.look_at_groups(handover, groups, Asked::Unanswered).await?;
@@ -57,15 +55,15 @@ impl Driver<'_> {
     pub(super) async fn poll(&self, handover: &Handover) -> Result<(), Trouble> {
         let mut conn = self.pool.acquire().await?;
         let daily = overdue_pause(handover.overdue_polled_at, tables::now(&mut conn).await?).is_zero();
-        let mut states = vec![ItemState::Waiting.as_str().to_owned()];
-        states.extend(daily.then(|| ItemState::Overdue.as_str().to_owned()));
-        let customers = handover::taken_on(&mut conn, self.id, "customer", &states).await?;
-        let groups = handover::taken_on(&mut conn, self.id, "group", &states).await?;
+        let mut states = vec![ItemState::Waiting];
+        states.extend(daily.then_some(ItemState::Overdue));
+        let customers = handover::taken_on(&mut conn, self.id, ItemKind::Customer, &states).await?;
+        let groups = handover::taken_on(&mut conn, self.id, ItemKind::Group, &states).await?;
         if customers.is_empty() && groups.is_empty() {
             return Ok(());
         }
         handover::polled(&mut conn, self.id).await?;
-        if daily && customers.iter().chain(&groups).any(|it| it.state == ItemState::Overdue.as_str()) {
+        if daily && customers.iter().chain(&groups).any(|it| it.state == ItemState::Overdue) {
             handover::polled_overdue(&mut conn, self.id).await?;
         }
         drop(conn);
@@ -74,7 +72,7 @@ impl Driver<'_> {
             // Where WeCom cannot be asked about one pair, it is not asked about all the others.
             let asked = match &trouble {
                 Some(error) => Err(error.clone().into()),
-                None => self.results(handover, flow_named(&flow), &to).await,
+                None => self.results(handover, flow, &to).await,
             };
             match asked {
                 Ok(results) => self.fold(handover, items, &results, Asked::Waiting).await?,
@@ -108,7 +106,7 @@ impl Driver<'_> {
 
     /// All pages of a pair's results; the last word on each customer counts. None if WeCom knows of no transfer between
     /// these two: one of them is not there in the way that this endpoint is for.
-    async fn results(&self, handover: &Handover, flow: Flow, to: &UserId) -> Result<Results, Trouble> {
+    async fn results(&self, handover: &Handover, flow: TransferFlow, to: &UserId) -> Result<Results, Trouble> {
         let api = self.wecom.corp(&handover.corpid).await?;
         let (mut pages, mut cursor) = (Pages::new(flow.results_path(), PAGES_MAX), String::new());
         let mut results = Results { by_customer: BTreeMap::new(), complete: true };
@@ -262,8 +260,8 @@ async fn overdue(conn: &mut PgConnection, late: &[Heard], cause: &str) -> sqlx::
 
 /// Whether what waits is waited for in vain: the member has left since, and with them what was asked while they were
 /// here; or the transfer that was under way was somebody else's, and is over.
-fn is_lost(item: &Taken, current: Flow, now: DateTime<Utc>) -> bool {
-    let other_flow = current == Flow::Resigned && item.flow.as_deref() == Some(Flow::InService.as_str());
+fn is_lost(item: &Taken, current: TransferFlow, now: DateTime<Utc>) -> bool {
+    let other_flow = current == TransferFlow::Resigned && item.flow == Some(TransferFlow::InService);
     let over = item.submitted_at.is_some_and(|at| now - at > OVERDUE_AFTER);
     other_flow || over && item.errcode.is_some_and(|code| UNDER_WAY.contains(&code))
 }
@@ -271,8 +269,4 @@ fn is_lost(item: &Taken, current: Flow, now: DateTime<Utc>) -> bool {
 /// WeCom has no results for such a pair: a userid that is unknown by now, or a member who is not, or no longer, here.
 fn is_none_known(error: &ApiError) -> bool {
     error.class == Class::Refused && !error.needs_operator()
-}
-
-fn flow_named(name: &str) -> Flow {
-    if name == Flow::Resigned.as_str() { Flow::Resigned } else { Flow::InService }
 }

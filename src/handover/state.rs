@@ -1,25 +1,7 @@
 //! How far a whole handover is: it follows from its items, and from whether it was announced and submitted. Pure.
 
 use super::item::ItemState;
-
-/// How far a handover is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HandoverState {
-    /// There is something that nobody has been chosen for.
-    Detected,
-    /// Everything has a successor.
-    Planned,
-    /// The successors know.
-    Notified,
-    /// WeCom is being asked.
-    Submitted,
-    /// WeCom has taken everything on and waits for the customers.
-    Waiting,
-    /// Everything has an owner, or a reason why not.
-    Done,
-    /// It was called off, or the leaver is back.
-    Cancelled,
-}
+pub use crate::states::HandoverState;
 
 use HandoverState::{Cancelled, Detected, Done, Notified, Planned, Submitted, Waiting};
 
@@ -75,24 +57,6 @@ impl HandoverProgress {
             Done
         } else {
             Detected
-        }
-    }
-}
-
-impl HandoverState {
-    /// Every state, in the order of a handover.
-    pub const ALL: [Self; 7] = [Detected, Planned, Notified, Submitted, Waiting, Done, Cancelled];
-
-    /// Its name in `handover.state`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Detected => "detected",
-            Planned => "planned",
-            Notified => "notified",
-            Submitted => "submitted",
-            Waiting => "waiting",
-            Done => "done",
-            Cancelled => "cancelled",
         }
     }
 }

@@ -13,11 +13,12 @@ use super::{
 };
 use crate::{
     ids::ExternalUserId,
+    states::{CallKind, CallOutcome, TransferFlow},
     tables::{
         self,
         handover::{self, Handover, Heard, NewCall, Taken},
     },
-    wecom::{ApiError, Class, Meaning, group_chat, transfer, transfer::Flow},
+    wecom::{ApiError, Class, Meaning, group_chat, transfer},
 };
 
 /// How often WeCom is asked about one item before it is given up, a minute apart: its directory may notice a leaving
@@ -27,15 +28,11 @@ const ATTEMPTS_MAX: i32 = 100;
 /// How many groups WeCom lets one member be given in a day.
 const GROUPS_A_DAY: i64 = 300;
 
-/// Kinds of items that WeCom is asked about.
-const CUSTOMER: &str = "customer";
-const GROUP: &str = "group";
-
 /// A chunk, as it was committed.
 struct Chunk {
-    kind: &'static str,
+    kind: CallKind,
     call: i64,
-    flow: Flow,
+    flow: TransferFlow,
     items: Vec<Taken>,
 }
 
@@ -44,7 +41,7 @@ impl Driver<'_> {
     pub(super) async fn submit_customers(&self, handover: &Handover) -> Result<bool, Trouble> {
         let mut tried = Vec::new();
         let mut left = false;
-        while let Some(chunk) = self.begin_chunk(CUSTOMER, transfer::CUSTOMERS_MAX, &tried).await? {
+        while let Some(chunk) = self.begin_chunk(CallKind::Customer, transfer::CUSTOMERS_MAX, &tried).await? {
             tried.extend(chunk.items.iter().map(|it| it.id));
             let Some(to) = chunk.items.first().map(|it| it.successor_userid.clone()) else { break };
             let customers: Vec<_> = chunk.items.iter().map(|it| ExternalUserId(it.subject.clone())).collect();
@@ -69,7 +66,7 @@ impl Driver<'_> {
     pub(super) async fn submit_groups(&self, handover: &Handover) -> Result<bool, Trouble> {
         let mut tried = Vec::new();
         let mut left = false;
-        while let Some(chunk) = self.begin_chunk(GROUP, group_chat::GROUPS_MAX, &tried).await? {
+        while let Some(chunk) = self.begin_chunk(CallKind::Group, group_chat::GROUPS_MAX, &tried).await? {
             tried.extend(chunk.items.iter().map(|it| it.id));
             let Some(to) = chunk.items.first().map(|it| it.successor_userid.clone()) else { break };
             let groups: Vec<_> = chunk.items.iter().map(|it| it.subject.clone()).collect();
@@ -88,12 +85,12 @@ impl Driver<'_> {
             }
         }
         let Some((mut transaction, _)) = self.begin().await? else { return Ok(false) };
-        let waits = !handover::planned(&mut transaction, self.id, GROUP, &[], 1).await?.is_empty();
+        let waits = !handover::planned(&mut transaction, self.id, CallKind::Group.into(), &[], 1).await?.is_empty();
         Ok(left || waits)
     }
 
     /// Commits that the next chunk is being asked about; none if there is none left, beside those that were tried.
-    async fn begin_chunk(&self, kind: &'static str, max: usize, tried: &[i64]) -> Result<Option<Chunk>, Trouble> {
+    async fn begin_chunk(&self, kind: CallKind, max: usize, tried: &[i64]) -> Result<Option<Chunk>, Trouble> {
         let Some((mut transaction, handover)) = self.begin().await? else { return Ok(None) };
         // A plan that was changed meanwhile waits until somebody lets it go.
         if handover.cancelled_at.is_some() || handover.submitted_at.is_none() {
@@ -103,9 +100,9 @@ impl Driver<'_> {
         let mut tried = tried.to_vec();
         let items = loop {
             let max = i64::try_from(max).unwrap_or(i64::MAX);
-            let mut items = handover::planned(conn, self.id, kind, &tried, max).await?;
+            let mut items = handover::planned(conn, self.id, kind.into(), &tried, max).await?;
             let Some(first) = items.first() else { return Ok(None) };
-            if kind == GROUP {
+            if kind == CallKind::Group {
                 let room = GROUPS_A_DAY - given_today(conn, &handover, first).await?;
                 let skipped = items.split_off(items.len().min(usize::try_from(room).unwrap_or(0)));
                 tried.extend(skipped.iter().map(|it| it.id));
@@ -120,7 +117,7 @@ impl Driver<'_> {
         let new = NewCall {
             handover: self.id,
             kind,
-            flow: flow.as_str(),
+            flow,
             from: &handover.wechat_userid,
             to: &first.successor_userid,
             items: &ids,
@@ -172,10 +169,10 @@ impl Driver<'_> {
         for (fact, heard) in heard {
             transition(conn, fact, &heard, by).await?;
         }
-        if chunk.kind == CUSTOMER {
+        if chunk.kind == CallKind::Customer {
             self.let_go(conn, handover, &gone).await?;
         }
-        handover::answer(conn, chunk.call, "answered", Some(0)).await?;
+        handover::answer(conn, chunk.call, CallOutcome::Answered, Some(0)).await?;
         settle(conn, self.id, by).await?;
         transaction.commit().await?;
         Ok(left)
@@ -186,9 +183,11 @@ impl Driver<'_> {
         let (fact, outcome) = match error.class {
             // What became of it is asked before it is sent again.
             Class::Unknown => return Err(error.into()),
-            Class::Refused if error.needs_operator() || self.is_too_early(&error) => (Fact::NotDone, "not_sent"),
-            Class::Transient | Class::Token => (Fact::NotDone, "not_sent"),
-            Class::Refused => (Fact::GivenUp, "refused"),
+            Class::Refused if error.needs_operator() || self.is_too_early(&error) => {
+                (Fact::NotDone, CallOutcome::NotSent)
+            }
+            Class::Transient | Class::Token => (Fact::NotDone, CallOutcome::NotSent),
+            Class::Refused => (Fact::GivenUp, CallOutcome::Refused),
         };
         let Some((mut transaction, _)) = self.begin().await? else { return Ok(()) };
         let conn = &mut *transaction;

@@ -5,7 +5,7 @@
 use sqlx::PgConnection;
 
 use super::{
-    item::{Fact, ItemState},
+    item::Fact,
     state::{HandoverProgress, HandoverState},
 };
 use crate::tables::handover::{self, Heard};
@@ -30,8 +30,7 @@ pub async fn transition(conn: &mut PgConnection, fact: Fact, heard: &[Heard], by
     if heard.is_empty() {
         return Ok(Vec::new());
     }
-    let from: Vec<_> = fact.from().iter().map(|state| state.as_str().to_owned()).collect();
-    let turned = handover::turn(conn, heard, &from, fact.to().as_str(), by.actor, by.cause).await?;
+    let turned = handover::transition(conn, heard, fact.from(), fact.to(), by.actor, by.cause).await?;
     if fact.to().is_final() {
         let count = u64::try_from(turned.len()).unwrap_or(u64::MAX);
         metrics::counter!("wecomd_handover_items_total", "outcome" => fact.to().as_str()).increment(count);
@@ -55,14 +54,12 @@ pub async fn settle(conn: &mut PgConnection, handover: i64, by: By<'_>) -> sqlx:
         ..HandoverProgress::default()
     };
     for counted in handover::counts(conn, None, handover).await? {
-        // The column holds nothing else: a constraint sees to that.
-        let state = counted.state.parse().unwrap_or(ItemState::Open);
-        progress.count(state, counted.items);
+        progress.count(counted.state, counted.items);
     }
     let state = progress.state();
-    if state.as_str() != written.state {
-        handover::set_state(conn, handover, state.as_str()).await?;
-        handover::log(conn, handover, Some(&written.state), state.as_str(), by.actor, by.cause).await?;
+    if state != written.state {
+        handover::set_state(conn, handover, state).await?;
+        handover::log(conn, handover, Some(written.state), state, by.actor, by.cause).await?;
     }
     Ok(Some(state))
 }

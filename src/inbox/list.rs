@@ -10,50 +10,13 @@ use super::{
     claim::{columns, key},
     stretch::{self, EARLIEST, LATEST},
 };
-use crate::ids::DeliveryKey;
-
-/// How a delivery stands. Never stored: derived from where it has a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(rename = "DeliveryState")]
-pub enum State {
-    /// Still to be recorded.
-    Pending,
-    /// Set aside for a person.
-    Parked,
-    /// Kept and counted; nothing is recorded from it.
-    Ignored,
-    /// Its contents are in the tables.
-    Recorded,
-    /// It was about somebody who was erased: it came, and nothing of it is kept.
-    Erased,
-}
-
-impl std::str::FromStr for State {
-    type Err = NotAState;
-
-    fn from_str(text: &str) -> Result<Self, NotAState> {
-        match text {
-            "pending" => Ok(Self::Pending),
-            "parked" => Ok(Self::Parked),
-            "ignored" => Ok(Self::Ignored),
-            "recorded" => Ok(Self::Recorded),
-            "erased" => Ok(Self::Erased),
-            _ => Err(NotAState),
-        }
-    }
-}
-
-/// The text names no state.
-#[derive(Debug, thiserror::Error)]
-#[error("a delivery is pending, parked, ignored, recorded or erased")]
-pub struct NotAState;
+use crate::{ids::DeliveryKey, states::DeliveryState};
 
 /// Which deliveries to list.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// Only those in this state.
-    pub state: Option<State>,
+    pub state: Option<DeliveryState>,
     /// Only those of the app with this name.
     pub app: Option<String>,
     /// Only those listed after this one.
@@ -75,7 +38,7 @@ pub struct DeliveryRow {
     /// How large the plaintext is.
     pub plaintext_bytes: i32,
     /// How it stands.
-    pub state: State,
+    pub state: DeliveryState,
     /// How often recording it failed, while pending or parked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempts: Option<i16>,
@@ -115,7 +78,7 @@ struct Row {
 /// Up to `limit` deliveries, latest event first.
 pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<DeliveryRow>> {
     let mut keys = Vec::new();
-    if let Some(State::Pending | State::Parked | State::Ignored) = filter.state {
+    if let Some(DeliveryState::Pending | DeliveryState::Parked | DeliveryState::Ignored) = filter.state {
         keys = page(conn, filter, None, limit).await?;
     } else {
         let until = filter.after.as_ref().map_or(LATEST, |it| it.event_at);
@@ -151,19 +114,19 @@ async fn page(
 ) -> sqlx::Result<Vec<DeliveryKey>> {
     let mut page: QueryBuilder<Postgres> = QueryBuilder::new("select event_at, app_id, hash from ");
     page.push(match filter.state {
-        None | Some(State::Recorded | State::Erased) => "inbox",
-        Some(State::Pending) => "pending",
-        Some(State::Parked) => "parked",
-        Some(State::Ignored) => "ignored",
+        None | Some(DeliveryState::Recorded | DeliveryState::Erased) => "inbox",
+        Some(DeliveryState::Pending) => "pending",
+        Some(DeliveryState::Parked) => "parked",
+        Some(DeliveryState::Ignored) => "ignored",
     });
     page.push(" source where true");
     if let Some(days) = days {
         page.push(" and event_at >= ").push_bind(days.start).push(" and event_at < ").push_bind(days.end);
     }
-    if filter.state == Some(State::Erased) {
+    if filter.state == Some(DeliveryState::Erased) {
         page.push(" and plaintext = '' and hash <> sha256('')");
     }
-    if filter.state == Some(State::Recorded) {
+    if filter.state == Some(DeliveryState::Recorded) {
         page.push(" and (plaintext <> '' or hash = sha256(''))");
         for table in ["pending", "parked", "ignored"] {
             page.push(" and not exists (select from ").push(table);
@@ -309,12 +272,12 @@ const STANDING: &str = "join enterprise_wechat_config config on config.id = app_
 
 fn listed(row: Row) -> sqlx::Result<DeliveryRow> {
     let state = match (&row.due_at, &row.parked_reason, &row.ignored_name) {
-        (Some(_), ..) => State::Pending,
-        (_, Some(_), _) => State::Parked,
-        (.., Some(_)) => State::Ignored,
+        (Some(_), ..) => DeliveryState::Pending,
+        (_, Some(_), _) => DeliveryState::Parked,
+        (.., Some(_)) => DeliveryState::Ignored,
         // One that was empty when it came cannot be recorded: it is parked.
-        _ if row.plaintext_bytes == 0 => State::Erased,
-        _ => State::Recorded,
+        _ if row.plaintext_bytes == 0 => DeliveryState::Erased,
+        _ => DeliveryState::Recorded,
     };
     Ok(DeliveryRow {
         id: key(row.event_at, row.app_id, &row.hash)?.to_string(),

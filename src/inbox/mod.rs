@@ -31,8 +31,7 @@ pub use commit_status::{CommitStatus, Failure};
 pub use erase::{Looked, count_strays, drop_strays, empty, forget_ignored, mentions, note_dropped, unqueue, unsettled};
 pub use event_time::event_time;
 pub use list::{
-    DeliveryRow, DeliveryView, Filter, NotAState, State, count, count_stored, latest_of, list, received_at,
-    recorded_plaintexts, show,
+    DeliveryRow, DeliveryView, Filter, count, count_stored, latest_of, list, received_at, recorded_plaintexts, show,
 };
 pub use recording::Recording;
 pub use trouble::{is_crossing, is_refusal, is_too_slow};

@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 
 use crate::{
     ids::StaffId,
+    states::OrderState,
     tables::{
         self,
         orders::work_order::{self, Order, Patience, WECOMD},
@@ -36,9 +37,9 @@ pub async fn assign(conn: &mut PgConnection, order: &Order) -> sqlx::Result<bool
 /// there was anything to do.
 pub async fn look_after(conn: &mut PgConnection, rules: &Rules, id: i64) -> sqlx::Result<bool> {
     let Some(order) = work_order::find(conn, id).await? else { return Ok(false) };
-    match order.state.as_str() {
-        "new" if rules.automatic => assign(conn, &order).await,
-        "assigned" => press(conn, rules, &order).await,
+    match order.state {
+        OrderState::New if rules.automatic => assign(conn, &order).await,
+        OrderState::Assigned => press(conn, rules, &order).await,
         _ => Ok(false),
     }
 }

@@ -13,5 +13,5 @@ mod work;
 
 pub use customer::erase;
 pub use erasure::{Eraser, Step};
-pub use retention::{Age, Kind, Outcome, Retention, RetentionError, Settings};
+pub use retention::{Age, Outcome, Retention, RetentionError, Settings};
 pub use work::work;

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::{
     inbox,
     media::{MediaStore, Name, StoreError},
+    states::RetentionKind,
     tables::{
         access::access_log::{self, Entry, months},
         now,
@@ -24,19 +25,6 @@ const ROWS_MAX: i64 = 5_000;
 
 /// How many files are deleted before the next are looked for.
 const FILES_MAX: i64 = 200;
-
-/// What is kept for a while.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// What WeCom sent, as it was sent.
-    Plaintext,
-    /// What passed between customers and staff, and its files.
-    Records,
-    /// Pictures, sounds, films and files.
-    Media,
-    /// Who did what to whose data.
-    AccessLog,
-}
 
 /// For how long something is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,29 +87,14 @@ pub struct Retention {
     pub settings: Settings,
 }
 
-impl Kind {
-    /// Every kind. Files go before the records that name them would.
-    pub const ALL: [Self; 4] = [Self::Plaintext, Self::Media, Self::Records, Self::AccessLog];
-
-    /// Its name in `retention.kind`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Plaintext => "plaintext",
-            Self::Records => "records",
-            Self::Media => "media",
-            Self::AccessLog => "access_log",
-        }
-    }
-}
-
 impl Settings {
     /// For how long a kind is kept; none for ever.
-    pub fn age(&self, kind: Kind) -> Option<Age> {
+    pub fn age(&self, kind: RetentionKind) -> Option<Age> {
         match kind {
-            Kind::Plaintext => Some(self.plaintext_days).filter(|it| *it > 0).map(Age::Days),
-            Kind::Records => Some(self.records_months).filter(|it| *it > 0).map(Age::Months),
-            Kind::Media => Some(self.media_days).filter(|it| *it > 0).map(Age::Days),
-            Kind::AccessLog => Some(self.access_log_months).filter(|it| *it > 0).map(Age::Months),
+            RetentionKind::Plaintext => Some(self.plaintext_days).filter(|it| *it > 0).map(Age::Days),
+            RetentionKind::Records => Some(self.records_months).filter(|it| *it > 0).map(Age::Months),
+            RetentionKind::Media => Some(self.media_days).filter(|it| *it > 0).map(Age::Days),
+            RetentionKind::AccessLog => Some(self.access_log_months).filter(|it| *it > 0).map(Age::Months),
         }
     }
 }
@@ -141,7 +114,7 @@ impl Age {
 
 impl Retention {
     /// Drops what is old of a kind, or with `dry` says what would go and changes nothing.
-    pub async fn run(&self, kind: Kind, dry: bool) -> Result<Outcome, RetentionError> {
+    pub async fn run(&self, kind: RetentionKind, dry: bool) -> Result<Outcome, RetentionError> {
         // A connection of its own: counting a large partition may take longer than administrators wait.
         let mut conn = self.pool.acquire().await?.detach();
         retention::be_patient(&mut conn).await?;
@@ -149,10 +122,10 @@ impl Retention {
         let Some(before) = self.settings.age(kind).map(|it| it.horizon(today)) else { return Ok(Outcome::default()) };
         let outcome = Outcome { before: Some(before), ..Outcome::default() };
         match kind {
-            Kind::Plaintext => plaintext(&mut conn, before, dry, outcome).await,
-            Kind::Records => self.records(&mut conn, before, dry, outcome).await,
-            Kind::Media => self.files(&mut conn, before, dry, outcome).await,
-            Kind::AccessLog => access_log_months(&mut conn, before, dry, outcome).await,
+            RetentionKind::Plaintext => plaintext(&mut conn, before, dry, outcome).await,
+            RetentionKind::Records => self.records(&mut conn, before, dry, outcome).await,
+            RetentionKind::Media => self.files(&mut conn, before, dry, outcome).await,
+            RetentionKind::AccessLog => access_log_months(&mut conn, before, dry, outcome).await,
         }
     }
 
@@ -359,6 +332,6 @@ mod tests {
 
     #[test]
     fn nothing_is_dropped_that_nobody_asked_for() {
-        assert!(Kind::ALL.iter().all(|kind| Settings::default().age(*kind).is_none()));
+        assert!(RetentionKind::ALL.iter().all(|kind| Settings::default().age(*kind).is_none()));
     }
 }

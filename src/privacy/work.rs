@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use sqlx::PgPool;
 use tokio::sync::watch;
 
-use super::{Eraser, Kind, Outcome, Retention, Step};
+use super::{Eraser, Outcome, Retention, Step};
+use crate::states::RetentionKind;
 use crate::tables::{access::access_log::months, privacy::retention};
 
 /// How often to look whether somebody is to be erased.
@@ -58,10 +59,8 @@ async fn run_due(keep: &Retention) -> sqlx::Result<()> {
     if !retention::lock(&mut lock).await? {
         return Ok(());
     }
-    for kind in Kind::ALL {
-        if keep.settings.age(kind).is_some()
-            && retention::is_due(&mut lock, kind.as_str(), EVERY_HOURS, AGAIN_HOURS).await?
-        {
+    for kind in RetentionKind::ALL {
+        if keep.settings.age(kind).is_some() && retention::is_due(&mut lock, kind, EVERY_HOURS, AGAIN_HOURS).await? {
             run_one(keep, kind).await?;
         }
     }
@@ -69,7 +68,7 @@ async fn run_due(keep: &Retention) -> sqlx::Result<()> {
 }
 
 /// Drops what is old of a kind, and writes down how that went.
-async fn run_one(keep: &Retention, kind: Kind) -> sqlx::Result<()> {
+async fn run_one(keep: &Retention, kind: RetentionKind) -> sqlx::Result<()> {
     let outcome = keep.run(kind, false).await;
     let mut conn = keep.pool.acquire().await?;
     match outcome {
@@ -78,11 +77,11 @@ async fn run_one(keep: &Retention, kind: Kind) -> sqlx::Result<()> {
             let dropped = it.partitions.len();
             tracing::info!(kind = kind.as_str(), partitions = dropped, rows, files, bytes, "what is old was dropped");
             let partitions = i64::try_from(dropped).unwrap_or(i64::MAX);
-            retention::went(&mut conn, kind.as_str(), partitions, rows, bytes).await
+            retention::went(&mut conn, kind, partitions, rows, bytes).await
         }
         Err(error) => {
             tracing::error!(kind = kind.as_str(), error = %error, "what is old could not be dropped; tried again in an hour");
-            retention::failed(&mut conn, kind.as_str(), &error.to_string()).await
+            retention::failed(&mut conn, kind, &error.to_string()).await
         }
     }
 }
@@ -90,7 +89,7 @@ async fn run_one(keep: &Retention, kind: Kind) -> sqlx::Result<()> {
 async fn gauges(pool: &PgPool) -> sqlx::Result<()> {
     for it in retention::standing(&mut *pool.acquire().await?).await? {
         let failed = f64::from(u8::from(it.failed_at.is_some()));
-        metrics::gauge!("wecomd_retention_failed", "kind" => it.kind).set(failed);
+        metrics::gauge!("wecomd_retention_failed", "kind" => it.kind.as_str()).set(failed);
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use super::{
     Halt, Run, permission,
     reading::{self, Tags},
 };
+use crate::states::{DriftKind, ShardState, SyncPhase};
 use crate::{
     changes::Changes,
     ids::{ExternalUserId, UserId},
@@ -17,8 +18,8 @@ use crate::{
         customers::customer_wechat_contact,
         staff::member,
         sync::{
-            sync_drift::{Drift, Kind},
-            sync_run::{self, Counts, Phase, Standing},
+            sync_drift::Drift,
+            sync_run::{self, Counts, RunProgress},
             sync_shard::{self, Shard},
         },
     },
@@ -53,7 +54,7 @@ const UNNAMED_MAX: i64 = 500;
 
 /// Reads who may have customers, and puts them into groups. Whoever of our members was named neither there nor in a
 /// department is out of sight: perhaps gone, perhaps not.
-pub(super) async fn staff(run: &mut Run, standing: &Standing) -> Result<(), Halt> {
+pub(super) async fn staff(run: &mut Run, standing: &RunProgress) -> Result<(), Halt> {
     let Rows { rows: mut users, unreadable } = run.api().await?.follow_users().await?;
     users.sort();
     users.dedup();
@@ -76,7 +77,7 @@ pub(super) async fn staff(run: &mut Run, standing: &Standing) -> Result<(), Halt
         let found: Vec<_> = unseen
             .into_iter()
             .map(|it| Drift {
-                kind: Kind::MemberGoneThere,
+                kind: DriftKind::MemberGoneThere,
                 customer: None,
                 user: Some(it.user),
                 held: it.name,
@@ -85,29 +86,29 @@ pub(super) async fn staff(run: &mut Run, standing: &Standing) -> Result<(), Halt
             .collect();
         run.write(&mut transaction, changes, &found).await?;
     }
-    sync_run::go_on(&mut transaction, run.lease.run, Phase::Customers, 0, "").await?;
+    sync_run::go_on(&mut transaction, run.lease.run, SyncPhase::Customers, 0, "").await?;
     Ok(transaction.commit().await?)
 }
 
 /// Reads the next page of customers, or marks what a group that was read to its end did not name. Where a row was left
 /// out, nothing is marked.
-pub(super) async fn customers(run: &mut Run, standing: &Standing) -> Result<(), Halt> {
+pub(super) async fn customers(run: &mut Run, standing: &RunProgress) -> Result<(), Halt> {
     let shard = {
         let mut conn = run.sync.pool.acquire().await?;
         sync_shard::next(&mut conn, run.lease.run).await?
     };
     let Some(shard) = shard else {
         let mut transaction = run.begin(&Counts::default()).await?;
-        sync_run::go_on(&mut transaction, run.lease.run, Phase::Unassigned, 0, "").await?;
+        sync_run::go_on(&mut transaction, run.lease.run, SyncPhase::Unassigned, 0, "").await?;
         return Ok(transaction.commit().await?);
     };
-    match shard.walked {
-        true => judge(run, &shard).await,
-        false => read(run, standing, &shard).await,
+    match shard.state {
+        ShardState::Walked => judge(run, &shard).await,
+        ShardState::Waiting | ShardState::Done | ShardState::Refused => read(run, standing, &shard).await,
     }
 }
 
-async fn read(run: &mut Run, standing: &Standing, shard: &Shard) -> Result<(), Halt> {
+async fn read(run: &mut Run, standing: &RunProgress, shard: &Shard) -> Result<(), Halt> {
     let api = run.api().await?;
     let (mut calls, mut tags_refused) = (1, None);
     if run.tags.is_none() {
@@ -147,7 +148,7 @@ async fn read(run: &mut Run, standing: &Standing, shard: &Shard) -> Result<(), H
     run.name_unreadable(&mut transaction, &page.unreadable).await?;
     let left_out = refused > 0 || !page.unreadable.is_empty();
     let began_at = shard.began_at.unwrap_or(standing.now);
-    sync_shard::turn(&mut transaction, run.lease.run, shard, &next, began_at, left_out).await?;
+    sync_shard::page_read(&mut transaction, run.lease.run, shard, &next, began_at, left_out).await?;
     Ok(transaction.commit().await?)
 }
 
@@ -168,11 +169,11 @@ async fn refused(run: &mut Run, shard: &Shard, error: ApiError, now: DateTime<Ut
         [] => sync_shard::end(&mut transaction, id, shard, false).await?,
         // This is how WeCom says "none".
         [_] if error.is(NO_CUSTOMERS) => {
-            sync_shard::turn(&mut transaction, id, shard, "", shard.began_at.unwrap_or(now), false).await?;
+            sync_shard::page_read(&mut transaction, id, shard, "", shard.began_at.unwrap_or(now), false).await?;
         }
         [user] => {
             let found = Drift {
-                kind: Kind::MemberRefused,
+                kind: DriftKind::MemberRefused,
                 customer: None,
                 user: Some(user.clone()),
                 held: None,

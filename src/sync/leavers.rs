@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Halt, Run};
+use crate::states::{DriftKind, SyncPhase};
 use crate::{
     changes::Changes,
     ids::{ExternalUserId, UserId},
@@ -10,8 +11,8 @@ use crate::{
         customers::customer_wechat_contact,
         staff::member,
         sync::{
-            sync_drift::{Drift, Kind},
-            sync_run::{self, Counts, Phase, Standing},
+            sync_drift::Drift,
+            sync_run::{self, Counts, RunProgress},
         },
     },
     wecom::customer::UNASSIGNED,
@@ -30,7 +31,7 @@ const PAGES_MAX: usize = 10_000;
 const WALK: i64 = 0;
 
 /// Reads the next page. A leaver's handover follows from when they left and from the contacts that stand.
-pub(super) async fn unassigned(run: &mut Run, standing: &Standing) -> Result<(), Halt> {
+pub(super) async fn unassigned(run: &mut Run, standing: &RunProgress) -> Result<(), Halt> {
     let page = match run.api().await?.unassigned(&standing.cursor).await {
         Err(error)
             if !standing.cursor.is_empty()
@@ -41,7 +42,7 @@ pub(super) async fn unassigned(run: &mut Run, standing: &Standing) -> Result<(),
             run.restarts += 1;
             run.walk_anew();
             let mut transaction = run.begin(&Counts { calls: 1, ..Counts::default() }).await?;
-            sync_run::go_on(&mut transaction, run.lease.run, Phase::Unassigned, standing.position + 1, "").await?;
+            sync_run::go_on(&mut transaction, run.lease.run, SyncPhase::Unassigned, standing.position + 1, "").await?;
             return Ok(transaction.commit().await?);
         }
         page => page?,
@@ -66,22 +67,22 @@ pub(super) async fn unassigned(run: &mut Run, standing: &Standing) -> Result<(),
         let (customer, user) = key;
         changes.left_behind(&corpid, customer, user, it.left_at, held.get(key).map(|it| (it.status, it.status_at)));
         if !held.contains_key(key) {
-            found.push(drift(Kind::MissingHere, Some(customer), user, None));
+            found.push(drift(DriftKind::MissingHere, Some(customer), user, None));
         }
         if !known.get(user).is_some_and(|it| it.left) {
-            found.push(drift(Kind::MemberLeft, None, user, Some(it.left_at.to_rfc3339())));
+            found.push(drift(DriftKind::MemberLeft, None, user, Some(it.left_at.to_rfc3339())));
         }
     }
     run.write(&mut transaction, changes, &found).await?;
     run.name_unreadable(&mut transaction, &page.unreadable).await?;
     let (phase, position) = match next {
-        Some(_) => (Phase::Unassigned, standing.position + 1),
-        None => (Phase::Compare, 0),
+        Some(_) => (SyncPhase::Unassigned, standing.position + 1),
+        None => (SyncPhase::Compare, 0),
     };
     sync_run::go_on(&mut transaction, run.lease.run, phase, position, &next.unwrap_or_default()).await?;
     Ok(transaction.commit().await?)
 }
 
-fn drift(kind: Kind, customer: Option<&ExternalUserId>, user: &UserId, found: Option<String>) -> Drift {
+fn drift(kind: DriftKind, customer: Option<&ExternalUserId>, user: &UserId, found: Option<String>) -> Drift {
     Drift { kind, customer: customer.cloned(), user: Some(user.clone()), held: None, found }
 }

@@ -1,11 +1,12 @@
 //! Departments, and who is in them.
 
 use super::{Halt, Run, permission, reading};
+use crate::states::SyncPhase;
 use crate::{
     changes::Changes,
     tables::{
         staff::member,
-        sync::sync_run::{self, Counts, Phase, Standing},
+        sync::sync_run::{self, Counts, RunProgress},
     },
     wecom::Rows,
 };
@@ -17,7 +18,7 @@ const NO_DEPARTMENT: &[i64] = &[60003, 60123];
 const OUT_OF_SIGHT: i64 = 60011;
 
 /// Reads which departments there are.
-pub(super) async fn departments(run: &mut Run, standing: &Standing) -> Result<(), Halt> {
+pub(super) async fn departments(run: &mut Run, standing: &RunProgress) -> Result<(), Halt> {
     let listed = run.api().await?.departments().await?;
     let mut departments: Vec<_> = listed.iter().map(|it| it.id).collect();
     departments.sort_unstable();
@@ -29,11 +30,11 @@ pub(super) async fn departments(run: &mut Run, standing: &Standing) -> Result<()
 }
 
 /// Reads the members of the next department. Somebody who is in several comes with each, saying the same.
-pub(super) async fn members(run: &mut Run, standing: &Standing) -> Result<(), Halt> {
+pub(super) async fn members(run: &mut Run, standing: &RunProgress) -> Result<(), Halt> {
     let done = usize::try_from(standing.position).unwrap_or(usize::MAX);
     let Some(&department) = standing.departments.get(done) else {
         let mut transaction = run.begin(&Counts::default()).await?;
-        sync_run::go_on(&mut transaction, run.lease.run, Phase::Staff, 0, "").await?;
+        sync_run::go_on(&mut transaction, run.lease.run, SyncPhase::Staff, 0, "").await?;
         return Ok(transaction.commit().await?);
     };
     let Rows { rows: members, unreadable } = match run.api().await?.members_of(department).await {
@@ -42,10 +43,10 @@ pub(super) async fn members(run: &mut Run, standing: &Standing) -> Result<(), Ha
         }
         Err(error) if error.is(OUT_OF_SIGHT) => {
             let mut transaction = run.begin(&Counts { calls: 1, ..Counts::default() }).await?;
-            sync_run::skip(&mut transaction, run.lease.run, &permission::skipped(Phase::Members.as_str(), &error))
+            sync_run::skip(&mut transaction, run.lease.run, &permission::skipped(SyncPhase::Members.as_str(), &error))
                 .await?;
             sync_run::judge_no_members(&mut transaction, run.lease.run).await?;
-            sync_run::go_on(&mut transaction, run.lease.run, Phase::Members, standing.position + 1, "").await?;
+            sync_run::go_on(&mut transaction, run.lease.run, SyncPhase::Members, standing.position + 1, "").await?;
             return Ok(transaction.commit().await?);
         }
         members => members?,
@@ -63,6 +64,6 @@ pub(super) async fn members(run: &mut Run, standing: &Standing) -> Result<(), Ha
         read.filter_map(|(user, it)| reading::member(&mut changes, &corpid, user, it, at, held.get(user))).collect();
     run.write(&mut transaction, changes, &found).await?;
     run.name_unreadable(&mut transaction, &unreadable).await?;
-    sync_run::go_on(&mut transaction, run.lease.run, Phase::Members, standing.position + 1, "").await?;
+    sync_run::go_on(&mut transaction, run.lease.run, SyncPhase::Members, standing.position + 1, "").await?;
     Ok(transaction.commit().await?)
 }

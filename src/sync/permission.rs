@@ -1,23 +1,24 @@
 //! What WeCom does not permit the app to read: that phase is left out and named, and the rest goes on.
 
 use super::{Halt, Run};
+use crate::states::SyncPhase;
 use crate::{
-    tables::sync::sync_run::{self, Counts, Phase, Skipped, Standing},
+    tables::sync::sync_run::{self, Counts, RunProgress, Skipped},
     wecom::ApiError,
 };
 
 /// The phases that read something by themselves. A run that may do none of them has reconciled nothing.
-const SOURCES: [Phase; 3] = [Phase::Departments, Phase::Staff, Phase::Unassigned];
+const SOURCES: [SyncPhase; 3] = [SyncPhase::Departments, SyncPhase::Staff, SyncPhase::Unassigned];
 
 /// Leaves out the phase that was refused and those that need what it would have read, and goes on behind them.
-pub(super) async fn skip(run: &mut Run, standing: &Standing, error: &ApiError) -> Result<(), Halt> {
-    let (left_out, next): (&[Phase], _) = match standing.phase {
-        Phase::Departments => (&[Phase::Departments, Phase::Members], Phase::Staff),
-        Phase::Members => (&[Phase::Members], Phase::Staff),
-        Phase::Staff => (&[Phase::Staff, Phase::Customers], Phase::Unassigned),
-        Phase::Customers => (&[Phase::Customers], Phase::Unassigned),
-        Phase::Unassigned => (&[Phase::Unassigned], Phase::Compare),
-        Phase::Compare | Phase::End => (&[], Phase::Compare),
+pub(super) async fn skip(run: &mut Run, standing: &RunProgress, error: &ApiError) -> Result<(), Halt> {
+    let (left_out, next): (&[SyncPhase], _) = match standing.phase {
+        SyncPhase::Departments => (&[SyncPhase::Departments, SyncPhase::Members], SyncPhase::Staff),
+        SyncPhase::Members => (&[SyncPhase::Members], SyncPhase::Staff),
+        SyncPhase::Staff => (&[SyncPhase::Staff, SyncPhase::Customers], SyncPhase::Unassigned),
+        SyncPhase::Customers => (&[SyncPhase::Customers], SyncPhase::Unassigned),
+        SyncPhase::Unassigned => (&[SyncPhase::Unassigned], SyncPhase::Compare),
+        SyncPhase::Compare | SyncPhase::End => (&[], SyncPhase::Compare),
     };
     tracing::warn!(
         sync.run = run.lease.run,
@@ -30,7 +31,7 @@ pub(super) async fn skip(run: &mut Run, standing: &Standing, error: &ApiError) -
     for phase in left_out {
         sync_run::skip(&mut transaction, run.lease.run, &skipped(phase.as_str(), error)).await?;
     }
-    if left_out.contains(&Phase::Members) {
+    if left_out.contains(&SyncPhase::Members) {
         sync_run::judge_no_members(&mut transaction, run.lease.run).await?;
     }
     sync_run::go_on(&mut transaction, run.lease.run, next, 0, "").await?;
@@ -53,12 +54,12 @@ pub(super) fn skipped(phase: &str, error: &ApiError) -> Skipped {
 }
 
 /// Whether this phase was left out.
-pub(super) fn is_left_out(standing: &Standing, phase: Phase) -> bool {
+pub(super) fn is_left_out(standing: &RunProgress, phase: SyncPhase) -> bool {
     standing.skipped.iter().any(|it| it.phase == phase.as_str())
 }
 
 /// Why a run that was permitted nothing at all has failed; none if something was read.
-pub(super) fn nothing_was_permitted(standing: &Standing) -> Option<String> {
+pub(super) fn nothing_was_permitted(standing: &RunProgress) -> Option<String> {
     let refused = SOURCES.iter().filter_map(|phase| standing.skipped.iter().find(|it| it.phase == phase.as_str()));
     let refused: Vec<_> =
         refused.map(|it| format!("{}: {} {}", it.path, it.errcode.unwrap_or_default(), it.said)).collect();

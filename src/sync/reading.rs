@@ -4,14 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 
+use crate::states::DriftKind;
 use crate::{
     changes::{Changes, ContactStatus, Register, contact::Card},
     ids::{CorpId, UserId},
-    tables::{
-        customers::customer_wechat_contact::Held,
-        staff::member,
-        sync::sync_drift::{Drift, Kind},
-    },
+    tables::{customers::customer_wechat_contact::Held, staff::member, sync::sync_drift::Drift},
     wecom,
 };
 
@@ -79,23 +76,23 @@ pub(super) fn contact(
     let mut found = Vec::new();
     let name = Some(profile.name.clone()).filter(|name| !name.is_empty());
     match held {
-        None => found.push(about(Kind::MissingHere, None, name.clone())),
+        None => found.push(about(DriftKind::MissingHere, None, name.clone())),
         Some(held) => {
             let status = Some(held.status.as_str().to_owned());
             let again = since.is_some_and(|since| since > held.status_at);
             match held.status {
                 ContactStatus::Assumed | ContactStatus::Contacted => {}
-                ContactStatus::Gone => found.push(about(Kind::MissingHere, status, name.clone())),
-                _ if again => found.push(about(Kind::MissingHere, status, name.clone())),
+                ContactStatus::Gone => found.push(about(DriftKind::MissingHere, status, name.clone())),
+                _ if again => found.push(about(DriftKind::MissingHere, status, name.clone())),
                 // A customer who deleted the member stays the member's contact, for WeCom.
                 ContactStatus::Lost => {}
                 ContactStatus::DeletedByMember | ContactStatus::TransferredOut => {
-                    found.push(about(Kind::EndedHere, status, name.clone()));
+                    found.push(about(DriftKind::EndedHere, status, name.clone()));
                 }
             }
             let before = held.card.as_ref().and_then(|card| card.nickname.clone());
             if before.is_some() && name.is_some() && before != name {
-                found.push(about(Kind::Renamed, before, name));
+                found.push(about(DriftKind::Renamed, before, name));
             }
         }
     }
@@ -121,7 +118,7 @@ pub(super) fn unnamed(changes: &mut Changes, corpid: &CorpId, held: &Held, at: D
     let key = (corpid.clone(), held.external_userid.clone(), held.wechat_userid.clone());
     changes.contacts.entry(key).or_default().became(ContactStatus::Gone, at);
     Drift {
-        kind: Kind::GoneThere,
+        kind: DriftKind::GoneThere,
         customer: Some(held.external_userid.clone()),
         user: Some(held.wechat_userid.clone()),
         held: held.card.as_ref().and_then(|card| card.nickname.clone()),
@@ -157,8 +154,8 @@ pub(super) fn member(
     let name = Some(it.name.clone()).filter(|name| !name.is_empty());
     let before = held.and_then(|it| it.name.clone()).filter(|name| !name.is_empty());
     let kind = match held {
-        None => Kind::MemberMissingHere,
-        Some(_) if before.is_some() && name.is_some() && before != name => Kind::MemberRenamed,
+        None => DriftKind::MemberMissingHere,
+        Some(_) if before.is_some() && name.is_some() && before != name => DriftKind::MemberRenamed,
         Some(_) => return None,
     };
     Some(Drift { kind, customer: None, user: Some(user.clone()), held: before, found: name })
@@ -180,7 +177,7 @@ mod tests {
     }
 
     /// What is found, and how the contact stands, when a page names it as met at `createtime`.
-    fn named(createtime: i64, held: Option<&Held>) -> (Vec<Kind>, ContactStatus, i64) {
+    fn named(createtime: i64, held: Option<&Held>) -> (Vec<DriftKind>, ContactStatus, i64) {
         let page = serde_json::json!({
             "external_contact": { "external_userid": "wmAlice", "name": "小雨" },
             "follow_info": { "userid": "ann", "createtime": createtime, "state": "booth-3" },
@@ -203,15 +200,15 @@ mod tests {
             let (kinds, status, at) = named(1_000, held);
             (kinds, (status, at))
         };
-        assert_eq!(told(None), (vec![Kind::MissingHere], stands(1_000)));
+        assert_eq!(told(None), (vec![DriftKind::MissingHere], stands(1_000)));
         assert_eq!(told(Some(&held(Contacted, at(1_000), "小雨"))), (vec![], stands(1_000)));
-        assert_eq!(told(Some(&held(Contacted, at(1_000), "旧名"))), (vec![Kind::Renamed], stands(1_000)));
-        assert_eq!(told(Some(&held(DeletedByMember, at(2_000), "小雨"))), (vec![Kind::EndedHere], stands(1_000)));
-        assert_eq!(told(Some(&held(DeletedByMember, at(500), "小雨"))), (vec![Kind::MissingHere], stands(1_000)));
+        assert_eq!(told(Some(&held(Contacted, at(1_000), "旧名"))), (vec![DriftKind::Renamed], stands(1_000)));
+        assert_eq!(told(Some(&held(DeletedByMember, at(2_000), "小雨"))), (vec![DriftKind::EndedHere], stands(1_000)));
+        assert_eq!(told(Some(&held(DeletedByMember, at(500), "小雨"))), (vec![DriftKind::MissingHere], stands(1_000)));
         assert_eq!(told(Some(&held(Lost, at(2_000), "小雨"))), (vec![], stands(1_000)));
         // Our own word is taken back, by the least that does it.
         let back = (Contacted, 2_000_000_001);
-        assert_eq!(told(Some(&held(Gone, at(2_000), "小雨"))), (vec![Kind::MissingHere], back));
+        assert_eq!(told(Some(&held(Gone, at(2_000), "小雨"))), (vec![DriftKind::MissingHere], back));
     }
 
     #[test]

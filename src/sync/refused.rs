@@ -6,14 +6,15 @@
 use sqlx::{Acquire, PgConnection};
 
 use super::{Run, Step, run::pause};
+use crate::states::DriftKind;
 use crate::{
     changes::Changes,
     ids::{ExternalUserId, UserId},
     tables::{
         apply, refusal,
         sync::{
-            sync_drift::{self, Drift, Kind},
-            sync_run::{self, Lease, Standing},
+            sync_drift::{self, Drift},
+            sync_run::{self, Lease, RunProgress},
         },
     },
     wecom::Unreadable,
@@ -47,7 +48,7 @@ impl Run {
         }
         sync_run::count_unreadable(conn, self.lease.run, i64::try_from(rows.len()).unwrap_or(i64::MAX)).await?;
         let line = |it: &Unreadable| Drift {
-            kind: Kind::Unreadable,
+            kind: DriftKind::Unreadable,
             customer: it.customer.clone(),
             user: it.user.clone(),
             held: None,
@@ -101,7 +102,7 @@ impl Run {
     }
 
     /// The database answered a step with an error. The run says so and waits; one that is refused again and again fails.
-    pub(super) async fn database_trouble(&mut self, standing: &Standing, error: sqlx::Error) -> sqlx::Result<Step> {
+    pub(super) async fn database_trouble(&mut self, standing: &RunProgress, error: sqlx::Error) -> sqlx::Result<Step> {
         if error.as_database_error().is_none() {
             return Err(error);
         }

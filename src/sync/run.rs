@@ -9,6 +9,7 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use tokio::time::sleep;
 
 use super::{Halt, Sync, customers, leavers, members, permission, reading::Tags};
+use crate::states::SyncPhase;
 use crate::{
     ids::UserId,
     tables::{
@@ -17,7 +18,7 @@ use crate::{
         staff::member_alias,
         sync::{
             sync_drift,
-            sync_run::{self, Counts, Lease, Phase, Standing, Which},
+            sync_run::{self, Counts, Lease, RunProgress, Which},
         },
     },
     wecom::{Api, ApiError, Class, Pages},
@@ -69,7 +70,7 @@ pub struct Run {
     pub(super) restarts: u32,
     /// The pages of the list in hand; the number is the group's, 0 for leavers.
     walk: Option<(i64, Pages)>,
-    standing: Option<Standing>,
+    standing: Option<RunProgress>,
 }
 
 impl Sync {
@@ -109,7 +110,7 @@ impl Run {
         mut self,
         slice: Duration,
         stop: impl Future<Output = ()>,
-        mut progress: impl FnMut(&Standing),
+        mut progress: impl FnMut(&RunProgress),
     ) -> Over {
         let mut stop = pin!(stop);
         let (sync, lease, began) = (self.sync.clone(), self.lease.clone(), Instant::now());
@@ -149,12 +150,12 @@ impl Run {
         let Some(standing) = standing else { return Ok(Step::Over(Over::Lost)) };
         self.standing = Some(standing.clone());
         let done = match standing.phase {
-            Phase::Departments => members::departments(self, &standing).await,
-            Phase::Members => members::members(self, &standing).await,
-            Phase::Staff => customers::staff(self, &standing).await,
-            Phase::Customers => customers::customers(self, &standing).await,
-            Phase::Unassigned => leavers::unassigned(self, &standing).await,
-            Phase::Compare | Phase::End => match self.compare(&standing).await {
+            SyncPhase::Departments => members::departments(self, &standing).await,
+            SyncPhase::Members => members::members(self, &standing).await,
+            SyncPhase::Staff => customers::staff(self, &standing).await,
+            SyncPhase::Customers => customers::customers(self, &standing).await,
+            SyncPhase::Unassigned => leavers::unassigned(self, &standing).await,
+            SyncPhase::Compare | SyncPhase::End => match self.compare(&standing).await {
                 Ok(step) => return Ok(step),
                 Err(error) => Err(error.into()),
             },
@@ -217,7 +218,7 @@ impl Run {
     }
 
     /// Draws the conclusions that only the whole allows, and ends the run.
-    async fn compare(&mut self, standing: &Standing) -> sqlx::Result<Step> {
+    async fn compare(&mut self, standing: &RunProgress) -> sqlx::Result<Step> {
         let mut transaction = match self.begin(&Counts::default()).await {
             Ok(transaction) => transaction,
             Err(Halt::Database(error)) => return Err(error),
@@ -226,12 +227,12 @@ impl Run {
         let Lease { run, corpid, .. } = &self.lease;
         if let Some(reason) = permission::nothing_was_permitted(standing) {
             // Taken up again, it asks for everything anew.
-            sync_run::go_on(&mut transaction, *run, Phase::Departments, 0, "").await?;
+            sync_run::go_on(&mut transaction, *run, SyncPhase::Departments, 0, "").await?;
             transaction.commit().await?;
             return self.fail(&reason).await;
         }
         sync_drift::join_moves(&mut transaction, *run, corpid).await?;
-        if !permission::is_left_out(standing, Phase::Staff) {
+        if !permission::is_left_out(standing, SyncPhase::Staff) {
             sync_drift::find_not_serving(&mut transaction, *run, corpid).await?;
         }
         sync_run::finish(&mut transaction, &self.lease).await?;
@@ -244,7 +245,7 @@ impl Run {
         Ok(Step::Over(Over::Done))
     }
 
-    async fn wait(&mut self, standing: &Standing, error: &ApiError) -> sqlx::Result<Step> {
+    async fn wait(&mut self, standing: &RunProgress, error: &ApiError) -> sqlx::Result<Step> {
         // The app may have been changed meanwhile.
         self.api = None;
         let pause = error.retry_after.unwrap_or_default().max(pause(standing.troubles, rand::random()));

@@ -9,9 +9,10 @@ use super::{Context, Failure};
 use crate::{
     changes::{FetchMediaPayload, Payload},
     media::{Name, StoreError},
+    states::MediaState,
     tables::{
         self,
-        records::media::{self, Ending, Fetched},
+        records::media::{self, Fetched},
         task::Taken,
     },
     wecom::media::{GONE, PART_BYTES, Part},
@@ -23,7 +24,7 @@ const CLOCK_SLACK: TimeDelta = TimeDelta::minutes(5);
 /// Why there are no bytes.
 enum Unfetched {
     /// There will be none.
-    Ended(Ending, String),
+    Ended(MediaState, String),
     /// Not now, or a person must look at it.
     Failed(Failure),
 }
@@ -47,7 +48,7 @@ pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> 
             return Ok(transaction.commit().await?);
         }
         Err(Unfetched::Ended(ending, reason)) => (ending, reason),
-        Err(Unfetched::Failed(Failure::Park { why })) => (Ending::Failed, format!("{why:#}")),
+        Err(Unfetched::Failed(Failure::Park { why })) => (MediaState::Failed, format!("{why:#}")),
         Err(Unfetched::Failed(failure)) => return Err(failure),
     };
     let mut transaction = context.pool.begin().await?;
@@ -82,7 +83,7 @@ async fn fetch(context: &Context, task: &Taken, now: DateTime<Utc>) -> Result<Fe
         if part.total > store.bytes_max() {
             store.discard(&name).await;
             let reason = format!("it has {} bytes, and media.bytes_max allows {}", part.total, store.bytes_max());
-            return Err(Unfetched::Ended(Ending::TooLarge, reason));
+            return Err(Unfetched::Ended(MediaState::TooLarge, reason));
         }
         let length = part.bytes.len() as u64;
         match offset.saturating_add(length) {
@@ -110,7 +111,7 @@ async fn keep(context: &Context, name: &Name, parts: u64, last: Part) -> Result<
 }
 
 fn gone(why: &str) -> Unfetched {
-    Unfetched::Ended(Ending::Gone, format!("gone at WeCom 企业微信已不再保存: {why}"))
+    Unfetched::Ended(MediaState::Gone, format!("gone at WeCom 企业微信已不再保存: {why}"))
 }
 
 fn odd(what: String) -> Unfetched {

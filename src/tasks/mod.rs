@@ -100,7 +100,7 @@ pub struct WorkerPool {
 }
 
 /// The kinds that can be carried out. The others wait in the queue for a version that can.
-const EXECUTED: &[TaskKind] = TaskKind::ALL;
+const EXECUTED: &[TaskKind] = &TaskKind::ALL;
 
 /// A greeting's executor that died must be noticed while the code lives.
 const URGENT_LEASE: Duration = Duration::from_secs(5);

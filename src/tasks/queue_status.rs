@@ -14,7 +14,7 @@ use crate::{
     handover::OVERDUE_AFTER,
     tables::{
         handover,
-        task::{self, Standing},
+        task::{self, TaskCounts},
     },
 };
 
@@ -44,22 +44,23 @@ pub async fn watch(pool: PgPool, said: watch::Sender<Value>) {
 }
 
 /// The queue, and how many items of handovers are stuck.
-async fn look(pool: &PgPool) -> sqlx::Result<(Vec<Standing>, i64)> {
+async fn look(pool: &PgPool) -> sqlx::Result<(Vec<TaskCounts>, i64)> {
     let mut conn = pool.acquire().await?;
     let stuck = handover::stuck(&mut conn, OVERDUE_AFTER).await?;
     Ok((task::standing(&mut conn).await?, stuck))
 }
 
-fn words(standing: &[Standing]) -> Value {
-    let sum = |of: fn(&Standing) -> i64| standing.iter().map(of).sum::<i64>();
+fn words(standing: &[TaskCounts]) -> Value {
+    let sum = |of: fn(&TaskCounts) -> i64| standing.iter().map(of).sum::<i64>();
     let due = sum(|it| it.due);
     json!({ "due": due, "running": sum(|it| it.running), "parked": sum(|it| it.parked), "behind": due > BACKLOG_MAX })
 }
 
-fn gauges(standing: &[Standing]) {
-    for kind in TaskKind::ALL.iter().map(|it| it.as_str()) {
+fn gauges(standing: &[TaskCounts]) {
+    for kind in TaskKind::ALL {
         let found = standing.iter().find(|it| it.kind == kind);
-        let count = |state: &'static str, of: fn(&Standing) -> i64| {
+        let kind = kind.as_str();
+        let count = |state: &'static str, of: fn(&TaskCounts) -> i64| {
             #[expect(clippy::cast_precision_loss, reason = "a gauge")]
             metrics::gauge!("wecomd_tasks", "kind" => kind, "state" => state).set(found.map_or(0, of) as f64);
         };
@@ -78,7 +79,7 @@ mod tests {
     #[test]
     fn a_long_queue_is_said_to_be_behind() {
         let of =
-            |due| Standing { kind: "refresh_contact".to_owned(), due, waiting: 7, running: 1, parked: 2, age_s: 0.5 };
+            |due| TaskCounts { kind: TaskKind::RefreshContact, due, waiting: 7, running: 1, parked: 2, age_s: 0.5 };
         let said = words(&[of(BACKLOG_MAX), of(1)]);
         assert_eq!(said, json!({ "due": BACKLOG_MAX + 1, "running": 2, "parked": 4, "behind": true }));
         assert_eq!(words(&[of(BACKLOG_MAX)])["behind"], json!(false));

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     changes::{Payload, WelcomePayload},
     inbox,
+    states::WelcomeOutcome,
     tables::{
         SharedClock,
         apps::enterprise_wechat_config,
@@ -56,21 +57,16 @@ pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> 
     }
     let (text, attachments) = match choose(&mut conn, task, &payload, &clock).await? {
         Greeting::Send { text, attachments } => (text, attachments),
-        Greeting::Quiet => return ended(&mut conn, task, &ledger, End { outcome: "quiet", ..End::default() }).await,
+        Greeting::Quiet => return ended(&mut conn, task, &ledger, End::of(WelcomeOutcome::Quiet)).await,
         Greeting::NoTemplate => {
-            return ended(&mut conn, task, &ledger, End { outcome: "no_template", ..End::default() }).await;
+            return ended(&mut conn, task, &ledger, End::of(WelcomeOutcome::NoTemplate)).await;
         }
     };
     let late = late(task, &clock);
     if let Some(late) = late.filter(|late| ledger.attempted_at.is_some() || *late > LATE_TRY) {
-        let outcome = if ledger.attempted_at.is_some() { "unknown" } else { "late" };
-        return ended(
-            &mut conn,
-            task,
-            &ledger,
-            End { outcome, late_ms: Some(late.num_milliseconds()), ..End::default() },
-        )
-        .await;
+        let outcome = if ledger.attempted_at.is_some() { WelcomeOutcome::Unknown } else { WelcomeOutcome::Late };
+        return ended(&mut conn, task, &ledger, End { late_ms: Some(late.num_milliseconds()), ..End::of(outcome) })
+            .await;
     }
     let mut transaction = conn.begin().await?;
     if !task::begin_attempt(&mut transaction, task).await? {
@@ -133,7 +129,7 @@ fn sent(task: &Taken, ledger: &Ledger, clock: &SharedClock) -> End {
     let took = (now - ledger.received_at).to_std().unwrap_or_default();
     metrics::histogram!("wecomd_welcome_seconds").record(took);
     End {
-        outcome: "sent",
+        outcome: WelcomeOutcome::Sent,
         sent_at: Some(now),
         late_ms: late(task, clock).map(|it| it.num_milliseconds()),
         reason: None,
@@ -152,14 +148,14 @@ fn refused(task: &Taken, error: &ApiError, clock: &SharedClock) -> Result<End, F
         })
     };
     if error.is(wire::GREETED_ALREADY) {
-        return ends("greeted_already");
+        return ends(WelcomeOutcome::GreetedAlready);
     }
     if error.is(wire::TOO_LATE) {
         // By our clock it may have been in time; by WeCom's it was not.
-        return ends("late");
+        return ends(WelcomeOutcome::Late);
     }
     if error.class == Class::Refused {
-        return ends("refused");
+        return ends(WelcomeOutcome::Refused);
     }
     let doublings = u32::try_from(task.attempts.saturating_sub(1)).unwrap_or(0).min(8);
     let pause = RETRY_FIRST.saturating_mul(1 << doublings).min(RETRY_LONGEST);
@@ -169,9 +165,9 @@ fn refused(task: &Taken, error: &ApiError, clock: &SharedClock) -> Result<End, F
         return Err(Failure::Retry { why: error.clone().into(), after: Some(after) });
     }
     match error.class {
-        Class::Unknown => ends("unknown"),
-        _ if error.retry_after.is_some() => ends("limited"),
-        _ => ends("late"),
+        Class::Unknown => ends(WelcomeOutcome::Unknown),
+        _ if error.retry_after.is_some() => ends(WelcomeOutcome::Limited),
+        _ => ends(WelcomeOutcome::Late),
     }
 }
 
@@ -184,16 +180,18 @@ async fn ended(conn: &mut PgConnection, task: &Taken, ledger: &Ledger, end: End)
     if !welcome::end(conn, ledger.id, &end).await? {
         return Ok(());
     }
-    metrics::counter!("wecomd_welcome_total", "outcome" => end.outcome).increment(1);
+    metrics::counter!("wecomd_welcome_total", "outcome" => end.outcome.as_str()).increment(1);
     if let Some(late_ms) = end.late_ms {
         let late = Duration::from_millis(u64::try_from(late_ms).unwrap_or(0));
         metrics::histogram!("wecomd_welcome_late_seconds").record(late);
     }
+    use WelcomeOutcome::{GreetedAlready, Late, Limited, NoTemplate, Quiet, Refused, Sent, Unknown};
+    let outcome = end.outcome.as_str();
     match end.outcome {
-        "sent" | "no_template" | "quiet" | "greeted_already" => {
-            tracing::debug!(welcome.id = ledger.id, outcome = end.outcome, "a greeting is settled");
+        Sent | NoTemplate | Quiet | GreetedAlready => {
+            tracing::debug!(welcome.id = ledger.id, outcome, "a greeting is settled");
         }
-        outcome => tracing::warn!(
+        Late | Limited | Refused | Unknown => tracing::warn!(
             welcome.id = ledger.id,
             corpid = %task.corpid,
             outcome,

@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     ids::CorpId,
+    states::AppStatus,
     tables::apps::enterprise_wechat_config::{self, Row, sealed_at},
     vault::Vault,
 };
@@ -205,7 +206,7 @@ impl Wecom {
 const CONFIG: &str = "enterprise_wechat_config";
 
 fn callable<'a>(rows: &'a [Row], corpid: &CorpId) -> Result<&'a Row, ApiError> {
-    let able = |row: &&Row| row.corpid == *corpid && row.status == "enabled" && row.secret.is_some();
+    let able = |row: &&Row| row.corpid == *corpid && row.status == AppStatus::Enabled && row.secret.is_some();
     let first = rows.iter().filter(able).min_by_key(|row| (row.agentid.is_empty(), row.id));
     first.ok_or_else(|| no_secret(corpid))
 }

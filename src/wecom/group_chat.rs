@@ -11,7 +11,7 @@ use super::{
     Api, ApiError, Rows, Unreadable,
     lenient::{Cursor, List, Number},
     rows::{Row, is_id},
-    transfer::Flow,
+    transfer::TransferFlow,
 };
 use crate::ids::UserId;
 
@@ -147,13 +147,13 @@ impl Api {
     /// [`Api::group`] tells which were, and saves the repetition.
     pub async fn transfer_groups(
         &self,
-        flow: Flow,
+        flow: TransferFlow,
         chat_ids: &[String],
         new_owner: &UserId,
     ) -> Result<Rows<GroupFailed>, ApiError> {
         let path = match flow {
-            Flow::InService => IN_SERVICE,
-            Flow::Resigned => RESIGNED,
+            TransferFlow::InService => IN_SERVICE,
+            TransferFlow::Resigned => RESIGNED,
         };
         let body = json!({ "chat_id_list": chat_ids, "new_owner": new_owner });
         let answer: GroupsTransferredAnswer = self.post(path, &body).await?;

@@ -15,6 +15,7 @@ use super::{
     rows::{Row, is_id},
 };
 use crate::ids::{ExternalUserId, UserId};
+pub use crate::states::TransferFlow;
 
 /// How many customers one call takes.
 pub const CUSTOMERS_MAX: usize = 100;
@@ -25,15 +26,6 @@ pub const MESSAGE_CHARS_MAX: usize = 200;
 /// The endpoints that begin a transfer.
 pub(super) const IN_SERVICE: &str = "externalcontact/transfer_customer";
 pub(super) const RESIGNED: &str = "externalcontact/resigned/transfer_customer";
-
-/// Whether the member who hands over is still here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Flow {
-    /// They are: 在职继承.
-    InService,
-    /// They have left, at most a year ago: 离职继承.
-    Resigned,
-}
 
 /// What WeCom said about one customer of a transfer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,15 +114,7 @@ impl TransferResult {
     }
 }
 
-impl Flow {
-    /// The flow as we write it down.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::InService => "in_service",
-            Self::Resigned => "resigned",
-        }
-    }
-
+impl TransferFlow {
     /// Where the results of its transfers are asked for.
     pub fn results_path(self) -> &'static str {
         match self {
@@ -148,19 +132,19 @@ impl Api {
     /// [`Api::transfer_results`] first. Two calls for the same members must not run at once, in any process (45035).
     pub async fn transfer(
         &self,
-        flow: Flow,
+        flow: TransferFlow,
         from: &UserId,
         to: &UserId,
         customers: &[ExternalUserId],
         message: Option<&str>,
     ) -> Result<Rows<Taken>, ApiError> {
         let mut body = json!({ "handover_userid": from, "takeover_userid": to, "external_userid": customers });
-        if let (Flow::InService, Some(message), Some(fields)) = (flow, message, body.as_object_mut()) {
+        if let (TransferFlow::InService, Some(message), Some(fields)) = (flow, message, body.as_object_mut()) {
             fields.insert("transfer_success_msg".to_owned(), message.into());
         }
         let path = match flow {
-            Flow::InService => IN_SERVICE,
-            Flow::Resigned => RESIGNED,
+            TransferFlow::InService => IN_SERVICE,
+            TransferFlow::Resigned => RESIGNED,
         };
         let answer: TakenAnswer = self.post(path, &body).await?;
         let taken = answer.customer.rows("customer");
@@ -170,7 +154,7 @@ impl Api {
     /// A page of what became of the transfers between two members; an empty `cursor` begins. Safe to repeat.
     pub async fn transfer_results(
         &self,
-        flow: Flow,
+        flow: TransferFlow,
         from: &UserId,
         to: &UserId,
         cursor: &str,

@@ -40,7 +40,7 @@ const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 99);
 async fn token(db: &TestDb, role: Role, name: &str) -> (i32, String) {
     let token = ApiToken::new();
     let mut conn = db.pool.acquire().await.expect("connects");
-    let id = api_token::create(&mut conn, name, role.as_str(), &token.hash, &token.prefix).await.expect("a token");
+    let id = api_token::create(&mut conn, name, role, &token.hash, &token.prefix).await.expect("a token");
     (id, format!("Bearer {}", token.secret.expose_secret()))
 }
 

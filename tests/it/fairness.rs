@@ -60,12 +60,11 @@ impl Ten {
     async fn pile_up(&self, kind: TaskKind, tasks: usize) {
         for corpid in &self.stuck {
             let pile = format!(
-                "insert into task (corpid, kind, subject, priority, app_id, due_at, version)
-                 select '{corpid}', '{}', 'wmSTUCK' || n, {}, (select id from enterprise_wechat_config
+                "insert into task (corpid, kind, subject, app_id, due_at, version)
+                 select '{corpid}', '{}', 'wmSTUCK' || n, (select id from enterprise_wechat_config
                      where corpid = '{corpid}'), now() - interval '1 hour', 1
                  from generate_series(1, {tasks}) n",
                 kind.as_str(),
-                kind.priority(),
             );
             self.acting.app.db.execute(&pile).await;
         }
@@ -160,8 +159,8 @@ async fn nine_handovers_that_wecom_does_not_serve_do_not_hold_up_the_tenth() {
                     successor_userid, successor_staff_id
                 from handovers cross join handover_item item where handover_id = {id}
             )
-            insert into task (corpid, kind, subject, priority, app_id, due_at, version)
-            select '{corpid}', 'handover', id::text, 0, 1, now() - interval '1 hour', 1 from handovers"
+            insert into task (corpid, kind, subject, app_id, due_at, version)
+            select '{corpid}', 'handover', id::text, 1, now() - interval '1 hour', 1 from handovers"
         );
         acting.app.db.execute(&copies).await;
     }
@@ -256,8 +255,8 @@ async fn of_a_lane_each_corp_gets_its_share_and_who_has_none_in_hand_comes_first
     let vault = Arc::new(wecomd::vault::Vault::random());
     let crowd = Crowd::start(Ends::Busy).await;
     crowd.enlist(&db.pool, &vault).await;
-    let pile = "insert into task (corpid, kind, subject, priority, app_id, due_at, version)
-        select 'ww' || corp, 'refresh_contact', 'wm' || n, 4, 1, now() - make_interval(secs => 100 - corp), 1
+    let pile = "insert into task (corpid, kind, subject, app_id, due_at, version)
+        select 'ww' || corp, 'refresh_contact', 'wm' || n, 1, now() - make_interval(secs => 100 - corp), 1
         from generate_series(1, 3) corp cross join generate_series(1, 100) n";
     db.execute(pile).await;
     let mut conn = db.pool.acquire().await.expect("connects");

@@ -122,7 +122,7 @@ async fn codes_that_strangers_bring_are_redeemed_in_a_share_of_their_own() {
 async fn viewer(app: &TestApp, name: &str) -> (i32, String) {
     let token = ApiToken::new();
     let mut conn = app.db.pool.acquire().await.expect("connects");
-    let role = Role::Viewer.as_str();
+    let role = Role::Viewer;
     let id = api_token::create(&mut conn, name, role, &token.hash, &token.prefix).await.expect("a token");
     (id, format!("Bearer {}", token.secret.expose_secret()))
 }

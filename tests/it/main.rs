@@ -64,6 +64,8 @@ mod task_laws;
 
 mod welcome;
 
+mod states;
+
 mod sync;
 
 mod sync_drift;

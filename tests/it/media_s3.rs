@@ -45,7 +45,9 @@ impl Scene {
         let media_id = platform.with(|world| world.add_media(film.clone(), "video/mp4", "film.mp4"));
         let mut conn = db.pool.acquire().await.expect("connects");
         let token = ApiToken::new();
-        api_token::create(&mut conn, "test", "admin", &token.hash, &token.prefix).await.expect("a token");
+        api_token::create(&mut conn, "test", wecomd::states::Role::Admin, &token.hash, &token.prefix)
+            .await
+            .expect("a token");
         let payload = Some(format!(r#"{{"contact_time":"{}"}}"#, Utc::now().to_rfc3339()));
         let task = Task { app_id: 1, payload, due_at: Utc::now(), deadline: None, marks: 1 };
         task::enqueue(&mut conn, &company.corp.corpid, TaskKind::FetchMedia, &media_id, task).await.expect("enqueued");

@@ -6,7 +6,7 @@ use wecomd::{
     ids::{ExternalUserId, UserId},
     sandbox::{Fault, Size},
     sync::{Over, Step},
-    wecom::{Class, transfer::Flow},
+    wecom::{Class, transfer::TransferFlow},
 };
 
 use crate::support::{
@@ -267,7 +267,7 @@ async fn odd_rows_of_transfers_and_groups_say_nothing_of_their_customers() {
         ]}),
     );
     let customers: Vec<_> = ["wm1", "wm2", "wm3", "wm4"].map(ExternalUserId::from).into();
-    let taken = api.transfer(Flow::InService, &amy, &bo, &customers, None).await.expect("taken");
+    let taken = api.transfer(TransferFlow::InService, &amy, &bo, &customers, None).await.expect("taken");
     let codes: Vec<_> = taken.iter().map(|it| (it.external_userid.as_str(), it.errcode)).collect();
     assert_eq!((codes, taken.unreadable.len()), (vec![("wm1", 40128), ("wm4", 0)], 2));
 
@@ -279,7 +279,7 @@ async fn odd_rows_of_transfers_and_groups_say_nothing_of_their_customers() {
             { "external_userid": " ", "status": 1 },
         ]}),
     );
-    let page = api.transfer_results(Flow::InService, &amy, &bo, "").await.expect("a page");
+    let page = api.transfer_results(TransferFlow::InService, &amy, &bo, "").await.expect("a page");
     let rows = page.customers.iter().map(|it| (it.status, it.takeover_at().map(|it| it.timestamp())));
     assert_eq!(rows.collect::<Vec<_>>(), [(3, Some(1_760_086_400)), (0, Some(1_760_086_400))]);
     assert_eq!((page.unreadable.len(), page.next_cursor.as_str()), (1, ""));
@@ -301,7 +301,7 @@ async fn odd_rows_of_transfers_and_groups_say_nothing_of_their_customers() {
             { "chat_id": "wr1", "errcode": "90500" }, { "chat_id": "wr2" }, { "errcode": 90500 },
         ]}),
     );
-    let failed = api.transfer_groups(Flow::InService, &["wr1".to_owned()], &bo).await.expect("answered");
+    let failed = api.transfer_groups(TransferFlow::InService, &["wr1".to_owned()], &bo).await.expect("answered");
     let codes: Vec<_> = failed.iter().map(|it| it.errcode).collect();
     assert_eq!((codes, failed.is_complete()), (vec![90500, -1], false));
     app.finish().await;

@@ -13,8 +13,9 @@ use sqlx::{Connection, PgConnection};
 use wecomd::{
     housekeeping,
     ids::DeliveryKey,
-    inbox::{self, Filter, Inbox, State, Wake},
+    inbox::{self, Filter, Inbox, Wake},
     sandbox::Push,
+    states::DeliveryState,
     tables::upkeep::{
         partition_upkeep::{self, INBOX, RECORDS, Reach, Upkeep},
         partitions,
@@ -122,9 +123,15 @@ async fn nothing_that_is_asked_of_one_delivery_or_a_page_locks_more_than_a_few_o
         asked.rollback().await.expect("undone");
     }
     let mut asked = pool.begin().await.expect("begins");
-    for state in [None, Some(State::Pending), Some(State::Recorded), Some(State::Erased), Some(State::Parked)] {
+    for state in [
+        None,
+        Some(DeliveryState::Pending),
+        Some(DeliveryState::Recorded),
+        Some(DeliveryState::Erased),
+        Some(DeliveryState::Parked),
+    ] {
         let found = inbox::list(&mut asked, &Filter { state, ..Filter::default() }, 200).await.expect("listed");
-        let expected = if matches!(state, None | Some(State::Pending)) { 200 } else { 0 };
+        let expected = if matches!(state, None | Some(DeliveryState::Pending)) { 200 } else { 0 };
         assert_eq!(found.len(), expected, "{state:?}");
         assert!(locks(&mut asked).await <= LOCKS_MAX, "list {state:?}");
     }

@@ -78,9 +78,7 @@ async fn an_approved_resignation_begins_a_handover_that_goes_on_when_they_have_l
     let id = resigned(&app).await;
     let operator = ApiToken::new();
     let mut conn = app.db.pool.acquire().await.expect("connects");
-    api_token::create(&mut conn, "op", Role::Operator.as_str(), &operator.hash, &operator.prefix)
-        .await
-        .expect("a token");
+    api_token::create(&mut conn, "op", Role::Operator, &operator.hash, &operator.prefix).await.expect("a token");
     drop(conn);
     let bearer = format!("Bearer {}", secrecy::ExposeSecret::expose_secret(&operator.secret));
     let target = format!("{BASE}/resignations/{id}/approve");

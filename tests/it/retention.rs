@@ -8,8 +8,9 @@ use tokio::process::Command;
 use wecomd::{
     admin::access::audit::{End, Verdict, What, verify},
     changes::TaskKind,
-    privacy::{Kind, Outcome, Retention, Settings},
+    privacy::{Outcome, Retention, Settings},
     sandbox::Push,
+    states::RetentionKind,
 };
 
 use crate::support::{
@@ -50,7 +51,7 @@ async fn make_day(db: &TestDb, day: &str) {
     .await;
 }
 
-async fn run(keep: &Retention, kind: Kind, dry: bool) -> Outcome {
+async fn run(keep: &Retention, kind: RetentionKind, dry: bool) -> Outcome {
     keep.run(kind, dry).await.expect("it goes well")
 }
 
@@ -92,13 +93,13 @@ async fn old_days_of_the_inbox_go_whole_but_for_what_is_not_settled() {
     let keep = keep(&acting, Settings { plaintext_days: 30, ..Settings::default() });
     let stored = acting.app.db.count("select count(*) from inbox").await;
 
-    let dry = run(&keep, Kind::Plaintext, true).await;
+    let dry = run(&keep, RetentionKind::Plaintext, true).await;
     assert_eq!(dry.partitions, ["inbox_20250110"]);
     assert_eq!(dry.waiting, ["inbox_20250112"]);
     assert_eq!(dry.rows, 4, "three of the day, and one without");
     assert_eq!(acting.app.db.count("select count(*) from inbox").await, stored, "a dry run changes nothing");
 
-    let wet = run(&keep, Kind::Plaintext, false).await;
+    let wet = run(&keep, RetentionKind::Plaintext, false).await;
     assert_eq!(wet, dry);
     let left = partitions(&acting.app.db, "inbox").await;
     assert!(!left.contains(&"inbox_20250110".to_owned()) && left.contains(&"inbox_20250112".to_owned()), "{left:?}");
@@ -106,7 +107,7 @@ async fn old_days_of_the_inbox_go_whole_but_for_what_is_not_settled() {
     assert_eq!(acting.app.db.count("select count(*) from ignored").await, 0);
 
     acting.app.drain().await;
-    assert_eq!(run(&keep, Kind::Plaintext, false).await.partitions, ["inbox_20250112"]);
+    assert_eq!(run(&keep, RetentionKind::Plaintext, false).await.partitions, ["inbox_20250112"]);
     assert_eq!(acting.app.db.count("select count(*) from wechat_contact_record where content = '三'").await, 1);
     acting.finish().await;
 }
@@ -135,7 +136,7 @@ async fn a_captured_callback_of_a_dropped_day_is_acknowledged_and_nothing_of_it_
     acting.app.drain().await;
     db.execute("update inbox set received_at = now() - interval '1 year'").await;
     let keep = keep(&acting, Settings { plaintext_days: 30, ..Settings::default() });
-    let went = run(&keep, Kind::Plaintext, false).await;
+    let went = run(&keep, RetentionKind::Plaintext, false).await;
     assert_eq!((went.partitions, went.waiting), (vec!["inbox_20250110".to_owned()], vec!["inbox_20250111".to_owned()]));
     assert_eq!(db.count("select count(*) from inbox").await, 1, "what is parked keeps its day");
     db.execute("delete from wechat_contact_record").await;
@@ -188,10 +189,10 @@ async fn old_months_of_records_go_with_their_files() {
     acting.act(TaskKind::FetchMedia).await;
     assert_eq!(files(&acting), 2);
     let keep = keep(&acting, Settings { records_months: 12, ..Settings::default() });
-    let dry = run(&keep, Kind::Records, true).await;
+    let dry = run(&keep, RetentionKind::Records, true).await;
     assert_eq!((dry.partitions.clone(), dry.rows, dry.files), (vec!["wechat_contact_record_202501".to_owned()], 1, 1));
     assert_eq!(files(&acting), 2, "a dry run changes nothing");
-    assert_eq!(run(&keep, Kind::Records, false).await, dry);
+    assert_eq!(run(&keep, RetentionKind::Records, false).await, dry);
     assert_eq!(files(&acting), 1);
     assert_eq!(acting.app.db.count("select count(*) from wechat_contact_record").await, 1);
     assert_eq!(acting.app.db.texts("select media_id from media").await, [new]);
@@ -206,11 +207,11 @@ async fn old_files_go_and_say_why() {
     acting.app.drain().await;
     acting.act(TaskKind::FetchMedia).await;
     let keep = keep(&acting, Settings { media_days: 90, ..Settings::default() });
-    assert_eq!(run(&keep, Kind::Media, false).await.files, 0, "it is not old yet");
+    assert_eq!(run(&keep, RetentionKind::Media, false).await.files, 0, "it is not old yet");
     acting.app.db.execute("update media set fetched_at = now() - interval '92 days'").await;
-    let dry = run(&keep, Kind::Media, true).await;
+    let dry = run(&keep, RetentionKind::Media, true).await;
     assert_eq!((dry.files, dry.bytes, files(&acting)), (1, 3, 1));
-    assert_eq!(run(&keep, Kind::Media, false).await, dry);
+    assert_eq!(run(&keep, RetentionKind::Media, false).await, dry);
     assert_eq!(files(&acting), 0);
     let answer = acting.app.ask("GET", &format!("/api/enterprise-wechat/media/{media}"), None).await;
     assert_eq!((answer.status, answer.json()["code"].as_str()), (404, Some("media_gone")));
@@ -258,12 +259,12 @@ async fn old_months_of_the_access_log_go_and_the_rest_still_proves_itself() {
         assert_eq!(db.refusal(&sql).await.as_deref(), Some("55000"), "{refused}");
     }
     let keep = keep(&acting, Settings { access_log_months: 6, ..Settings::default() });
-    let dry = run(&keep, Kind::AccessLog, true).await;
+    let dry = run(&keep, RetentionKind::AccessLog, true).await;
     assert_eq!(
         (dry.partitions.clone(), dry.rows),
         (vec!["access_log_202501".to_owned(), "access_log_202502".to_owned()], 5)
     );
-    let wet = run(&keep, Kind::AccessLog, false).await;
+    let wet = run(&keep, RetentionKind::AccessLog, false).await;
     assert_eq!((wet.partitions, wet.rows), (dry.partitions, 5));
     assert_eq!(db.count("select count(*) from access_log").await, total - 5 + 2, "and a line for each month");
 

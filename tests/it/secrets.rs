@@ -154,7 +154,7 @@ async fn no_secret_is_in_the_database_or_in_a_log_that_tells_everything() {
     let mut wecomd = Daemon::start(&company.key, &settings, &[]).await;
     let token = ApiToken::new();
     let mut conn = db.pool.acquire().await.expect("connects");
-    api_token::create(&mut conn, "me", "admin", &token.hash, &token.prefix).await.expect("a token");
+    api_token::create(&mut conn, "me", wecomd::states::Role::Admin, &token.hash, &token.prefix).await.expect("a token");
     drop(conn);
     let mut secrets = vec![
         Secret::new("the admin token", token.secret.expose_secret()),

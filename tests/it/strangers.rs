@@ -53,7 +53,7 @@ fn guess() -> String {
 async fn unused(app: &TestApp) -> String {
     let token = ApiToken::new();
     let mut conn = app.db.pool.acquire().await.expect("connects");
-    let role = Role::Viewer.as_str();
+    let role = Role::Viewer;
     api_token::create(&mut conn, "unused", role, &token.hash, &token.prefix).await.expect("a token");
     format!("Bearer {}", token.secret.expose_secret())
 }

@@ -3,7 +3,7 @@
 use wecomd::{
     sandbox::{Fault, Size},
     sync::Over,
-    tables::sync::sync_run::{self, Shown},
+    tables::sync::sync_run::{self, RunView},
 };
 
 use crate::support::reconcile::{PAGES, Scene, to_the_end};
@@ -31,12 +31,12 @@ fn closed(errcode: i64) -> Fault {
     Fault { errcode: Some(errcode), ..Fault::default() }
 }
 
-async fn shown(scene: &Scene, run: i64) -> Shown {
+async fn shown(scene: &Scene, run: i64) -> RunView {
     let mut conn = scene.db.pool.acquire().await.expect("connects");
     sync_run::list(&mut conn, Some(run), None, None, 1).await.expect("listed").pop().expect("the run")
 }
 
-fn phases(run: &Shown) -> Vec<&str> {
+fn phases(run: &RunView) -> Vec<&str> {
     run.skipped.0.iter().map(|it| it.phase.as_str()).collect()
 }
 

@@ -39,6 +39,42 @@ async fn finish(db: &TestDb, task: &Taken) -> Finished {
 }
 
 #[tokio::test]
+async fn a_task_has_no_priority_beside_its_kind_its_corp_and_its_times() {
+    let app = TestApp::start().await;
+    enqueue(&app.db, "wmAlice", None).await;
+    let listed = app.ask("GET", "/api/enterprise-wechat/tasks", None).await.json();
+    let shown: Vec<_> = listed["items"][0].as_object().expect("a task").keys().cloned().collect();
+    assert!(shown.contains(&"due_at".to_owned()) && !shown.contains(&"priority".to_owned()), "{shown:?}");
+    let columns = "select column_name::text from information_schema.columns
+        where table_schema = 'public' and table_name = 'task' order by ordinal_position";
+    // Each of these is read by somebody: a column that would rank tasks belongs into the claim as well.
+    let expected = [
+        "corpid",
+        "kind",
+        "subject",
+        "app_id",
+        "payload",
+        "due_at",
+        "deadline",
+        "version",
+        "id",
+        "created_at",
+        "attempts",
+        "lease",
+        "leased_until",
+        "attempted_at",
+        "parked_at",
+        "reason",
+    ];
+    let mut found = app.db.texts(columns).await;
+    let mut expected: Vec<_> = expected.map(str::to_owned).into();
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn a_task_whose_lease_ran_out_is_taken_again_and_its_first_holder_has_no_say_any_more() {
     let db = TestDb::new().await;
     enqueue(&db, "wmAlice", None).await;

@@ -17,26 +17,26 @@ use crate::support::source::{code_of, imports, line_of, places_of};
 const IMPORTS: &[(&str, &[&str])] = &[
     // The accepting half.
     ("server", &["apps", "crypto", "inbox", "document", "admin"]),
-    ("apps", &["crypto", "ids", "tables", "time_limit", "vault"]),
+    ("apps", &["crypto", "ids", "states", "tables", "time_limit", "vault"]),
     ("crypto", &["document"]),
     // The hinge.
-    ("inbox", &["ids", "document", "tables::upkeep::partitions", "time_limit"]),
+    ("inbox", &["ids", "states", "document", "tables::upkeep::partitions", "time_limit"]),
     // The recording half.
     ("worker", &["inbox", "event", "handlers", "changes", "tables", "time_limit", "ids"]),
     ("event", &["ids", "document"]),
     ("handlers", &["event", "ids", "changes"]),
-    ("changes", &["ids"]),
-    ("tables", &["changes", "ids"]),
+    ("changes", &["ids", "states"]),
+    ("tables", &["changes", "ids", "states"]),
     // The other direction.
-    ("tasks", &["changes", "handover", "ids", "inbox", "media", "tables", "wecom", "worker::backoff"]),
-    ("wecom", &["ids", "repair", "tables", "vault"]),
+    ("tasks", &["changes", "handover", "ids", "inbox", "media", "states", "tables", "wecom", "worker::backoff"]),
+    ("wecom", &["ids", "repair", "states", "tables", "vault"]),
     ("media", &["ids"]),
-    ("orders", &["ids", "tables"]),
+    ("orders", &["ids", "states", "tables"]),
     ("contact_way", &["ids", "tables", "wecom"]),
-    ("handover", &["changes", "ids", "tables", "wecom"]),
-    ("sync", &["changes", "ids", "tables", "wecom"]),
-    ("backup", &["embedded", "media", "tables", "vault"]),
-    ("privacy", &["handover", "ids", "inbox", "media", "tables"]),
+    ("handover", &["changes", "ids", "states", "tables", "wecom"]),
+    ("sync", &["changes", "ids", "states", "tables", "wecom"]),
+    ("backup", &["embedded", "media", "states", "tables", "vault"]),
+    ("privacy", &["handover", "ids", "inbox", "media", "states", "tables"]),
     ("housekeeping", &["contact_way", "orders", "tables", "time_limit", "wecom"]),
     // For people.
     (
@@ -55,6 +55,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "media",
             "orders",
             "privacy",
+            "states",
             "sync",
             "tables",
             "tasks::template",
@@ -88,7 +89,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("cli", ANYTHING),
-    ("config", &["backup::Schedule", "embedded", "telemetry"]),
+    ("config", &["backup::Schedule", "embedded", "states", "telemetry"]),
     ("vault", &[]),
     ("telemetry", &[]),
     ("embedded", &[]),
@@ -96,10 +97,14 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("sandbox", &["crypto", "ids"]),
     ("document", &["repair"]),
     ("repair", &[]),
-    ("app_config", &["apps", "check", "crypto", "ids", "tables", "tasks::template", "vault", "wecom::welcome"]),
+    (
+        "app_config",
+        &["apps", "check", "crypto", "ids", "states", "tables", "tasks::template", "vault", "wecom::welcome"],
+    ),
     ("check", &["bilingual"]),
     ("bilingual", &[]),
     ("time_limit", &[]),
+    ("states", &[]),
     ("ids", &[]),
 ];
 
@@ -119,6 +124,9 @@ const WORDS: &[(&str, &[&str], &str)] = &[
 
 /// What no source may hold.
 const UNFINISHED: &[&str] = &["todo!", "unimplemented!", "dbg!"];
+
+/// Names that a search finds everywhere, so they say nothing: what `src/tables/` declares is called by the field's word.
+const VAGUE: [&str; 6] = [" Wanted", " Shown", " Standing", " Listed", " Place", " turn"];
 
 /// A longer file is read twice.
 const LINES_MAX: usize = 500;
@@ -158,6 +166,14 @@ fn an_allowance_that_no_source_uses_is_reported() {
 fn sql_and_http_stand_only_where_they_belong() {
     let files = sources(&["src"]);
     let broken: Vec<_> = files.iter().flat_map(|(path, source)| misplaced_words(path, source)).collect();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn nothing_in_tables_is_declared_under_a_vague_name() {
+    let files = sources(&["src/tables"]);
+    assert!(files.len() > 50, "only {} sources were found", files.len());
+    let broken: Vec<_> = files.iter().flat_map(|(path, source)| vague_names(path, source)).collect();
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
@@ -241,6 +257,18 @@ fn a_word_out_of_place_is_reported_and_one_in_a_text_is_not() {
 }
 
 #[test]
+fn a_vague_name_is_reported_where_it_is_declared_and_not_where_it_is_used() {
+    let source = "pub struct Shown {\n    of: Standing,\n}\npub async fn turn(it: Place) {}\nfn turn_out() {}\n";
+    assert_eq!(
+        vague_names("src/tables/a.rs", source),
+        [
+            "src/tables/a.rs:1: `struct Shown` says nothing: use the field's word",
+            "src/tables/a.rs:4: `fn turn` says nothing: use the field's word"
+        ]
+    );
+}
+
+#[test]
 fn a_source_that_is_long_silent_or_unfinished_is_reported() {
     let long = format!("//! Long.\n{}", "\n".repeat(LINES_MAX));
     assert_eq!(untidy("src/a.rs", &long), ["src/a.rs: has 501 lines, and 500 are enough"]);
@@ -313,6 +341,28 @@ fn misplaced_words(path: &str, source: &str) -> Vec<String> {
             continue;
         }
         found.extend(places_of(&code, word).map(|at| format!("{path}:{}: `{word}`: {why}", line_of(&code, at))));
+    }
+    found
+}
+
+/// What is declared under one of the [`VAGUE`] names.
+fn vague_names(path: &str, source: &str) -> Vec<String> {
+    let code = code_of(source);
+    let mut found = Vec::new();
+    for keyword in ["struct", "enum", "type", "fn"] {
+        for name in VAGUE {
+            let declared = format!("{keyword}{name}");
+            let ends = |at: &usize| {
+                code.get(at + declared.len()..)
+                    .is_some_and(|rest| !rest.starts_with(|it: char| it.is_alphanumeric() || it == '_'))
+            };
+            let places: Vec<_> = places_of(&code, &declared).filter(ends).collect();
+            found.extend(
+                places.into_iter().map(|at| {
+                    format!("{path}:{}: `{declared}` says nothing: use the field's word", line_of(&code, at))
+                }),
+            );
+        }
     }
     found
 }

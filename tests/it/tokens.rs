@@ -39,7 +39,9 @@ async fn four_processes_share_a_token_and_no_call_fails_however_often_it_is_revo
     let app = company.corp.app(AppKind::App).expect("an app");
     let token = ApiToken::new();
     let mut conn = db.pool.acquire().await.expect("connects");
-    api_token::create(&mut conn, "test", "admin", &token.hash, &token.prefix).await.expect("a token");
+    api_token::create(&mut conn, "test", wecomd::states::Role::Admin, &token.hash, &token.prefix)
+        .await
+        .expect("a token");
     let new = wecomd::app_config::NewConfig {
         name: app.name.clone(),
         secret: Some(app.secret.clone().into()),

@@ -75,7 +75,9 @@ async fn a_database_of_0_1_0_is_migrated_and_served_and_keeps_every_row() {
 
     let token = ApiToken::new();
     let mut conn = db.pool.acquire().await.expect("connects");
-    api_token::create(&mut conn, "after", "viewer", &token.hash, &token.prefix).await.expect("a token");
+    api_token::create(&mut conn, "after", wecomd::states::Role::Viewer, &token.hash, &token.prefix)
+        .await
+        .expect("a token");
     drop(conn);
     let bearer = format!("Bearer {}", token.secret.expose_secret());
     for what in ["customer-contact", "contact-records"] {

@@ -7,7 +7,7 @@ use wecomd::{
     sandbox::{DropAt, Fault, Platform},
     wecom::{
         Api, Class, Meaning,
-        transfer::{Flow, TransferResult},
+        transfer::{TransferFlow, TransferResult},
     },
 };
 
@@ -40,7 +40,7 @@ fn bo() -> UserId {
 }
 
 /// Every page of what became of the transfers, and how many pages there were.
-async fn results(api: &Api, flow: Flow) -> (Vec<TransferResult>, usize) {
+async fn results(api: &Api, flow: TransferFlow) -> (Vec<TransferResult>, usize) {
     let (mut rows, mut pages, mut cursor) = (Vec::new(), 0, String::new());
     loop {
         let page = api.transfer_results(flow, &amy(), &bo(), &cursor).await.expect("a page");
@@ -60,20 +60,20 @@ async fn customers_are_handed_over_in_service_and_their_results_read_page_by_pag
         world.transfer_rules.refusers.insert(ids[0].clone());
         world.transfer_rules.errcodes.insert(ids[4].clone(), 40128);
     });
-    let taken = api.transfer(Flow::InService, &amy(), &bo(), &ids, Some("您好")).await.expect("taken");
+    let taken = api.transfer(TransferFlow::InService, &amy(), &bo(), &ids, Some("您好")).await.expect("taken");
     let codes: Vec<_> = taken.iter().map(|it| (&it.external_userid, it.errcode)).collect();
     assert_eq!(codes, [(&ids[0], 0), (&ids[1], 0), (&ids[2], 0), (&ids[3], 0), (&ids[4], 40128)]);
     assert!(Meaning::of(40128).is_some_and(|it| it.en.contains("90 days")));
     let call = platform.calls_of("externalcontact/transfer_customer").pop().expect("a call");
     assert_eq!(call.body["transfer_success_msg"], "您好");
 
-    let (waiting, pages) = results(&api, Flow::InService).await;
+    let (waiting, pages) = results(&api, TransferFlow::InService).await;
     assert_eq!((waiting.len(), pages), (4, 2));
     let in_future = |it: &TransferResult| it.takeover_time > platform.clock().now().timestamp();
     assert!(waiting.iter().all(|it| it.status == TransferResult::WAITING && in_future(it)), "{waiting:?}");
     // The token ends meanwhile, and the client gets another.
     platform.advance(DAY);
-    let (ended, _) = results(&api, Flow::InService).await;
+    let (ended, _) = results(&api, TransferFlow::InService).await;
     let statuses: Vec<_> = ended.iter().map(|it| it.status).collect();
     assert_eq!(statuses, [TransferResult::REFUSED, TransferResult::DONE, TransferResult::DONE, TransferResult::DONE]);
     assert_eq!(ended[0].takeover_time, 0);
@@ -85,13 +85,13 @@ async fn customers_are_handed_over_in_service_and_their_results_read_page_by_pag
 async fn a_leaver_s_customers_and_groups_go_by_endpoints_of_their_own() {
     let (app, platform, api, ids) = company(2).await;
     let chats = platform.with(|world| vec![world.add_group(&amy(), "客户群").expect("they are here")]);
-    let early = api.transfer(Flow::Resigned, &amy(), &bo(), &ids, None).await.expect_err("amy is still here");
+    let early = api.transfer(TransferFlow::Resigned, &amy(), &bo(), &ids, None).await.expect_err("amy is still here");
     assert!(early.is(40097) && early.class == Class::Refused && early.meaning().is_some(), "{early}");
-    let failed = api.transfer_groups(Flow::Resigned, &chats, &bo()).await.expect("answered");
+    let failed = api.transfer_groups(TransferFlow::Resigned, &chats, &bo()).await.expect("answered");
     assert_eq!((failed[0].chat_id.as_str(), failed[0].errcode), (chats[0].as_str(), 90500));
 
     platform.leave(&amy()).await.expect("they were here");
-    let taken = api.transfer(Flow::Resigned, &amy(), &bo(), &ids, Some("不发送")).await.expect("taken");
+    let taken = api.transfer(TransferFlow::Resigned, &amy(), &bo(), &ids, Some("不发送")).await.expect("taken");
     assert!(taken.iter().all(|it| it.errcode == 0), "{taken:?}");
     let call = platform.calls_of("externalcontact/resigned/transfer_customer").pop().expect("a call");
     assert!(call.body.get("transfer_success_msg").is_none(), "leavers' customers get no message");
@@ -99,11 +99,11 @@ async fn a_leaver_s_customers_and_groups_go_by_endpoints_of_their_own() {
     assert_eq!(unassigned(&api).await, ids);
     platform.advance(DAY);
     assert_eq!(unassigned(&api).await, []);
-    assert!(results(&api, Flow::Resigned).await.0.iter().all(|it| it.status == TransferResult::DONE));
+    assert!(results(&api, TransferFlow::Resigned).await.0.iter().all(|it| it.status == TransferResult::DONE));
 
     let listed = api.groups_of(&amy(), "").await.expect("a page");
     assert_eq!((listed.groups.len(), listed.groups[0].status), (1, 1), "its owner has left");
-    assert_eq!(api.transfer_groups(Flow::Resigned, &chats, &bo()).await.expect("given").rows, []);
+    assert_eq!(api.transfer_groups(TransferFlow::Resigned, &chats, &bo()).await.expect("given").rows, []);
     let group = api.group(&chats[0]).await.expect("a group");
     assert_eq!((group.owner, group.name.as_str(), group.member_count), (Some(bo()), "客户群", 3));
     app.finish().await;
@@ -125,10 +125,10 @@ async fn unassigned(api: &Api) -> Vec<ExternalUserId> {
 #[tokio::test]
 async fn a_lost_answer_leaves_open_whether_a_transfer_began_and_a_busy_wecom_does_not() {
     let (app, platform, api, ids) = company(1).await;
-    for flow in [Flow::InService, Flow::Resigned] {
+    for flow in [TransferFlow::InService, TransferFlow::Resigned] {
         let path = match flow {
-            Flow::InService => "externalcontact/transfer_customer",
-            Flow::Resigned => "externalcontact/resigned/transfer_customer",
+            TransferFlow::InService => "externalcontact/transfer_customer",
+            TransferFlow::Resigned => "externalcontact/resigned/transfer_customer",
         };
         platform.faults().set(path, Fault { errcode: Some(45035), times: Some(1), ..Fault::default() });
         let busy = api.transfer(flow, &amy(), &bo(), &ids, None).await.expect_err("busy");
@@ -142,7 +142,7 @@ async fn a_lost_answer_leaves_open_whether_a_transfer_began_and_a_busy_wecom_doe
         assert_eq!(again[0].errcode, 40129);
 
         // What the other flow is to find: the customer is Amy's again, and Amy has left.
-        if flow == Flow::InService {
+        if flow == TransferFlow::InService {
             platform.advance(DAY);
             platform.remove(&bo(), &ids[0]).await.expect("they are Bo's");
             platform.with(|world| assert!(world.add_contact(&amy(), &ids[0], "小雨")));

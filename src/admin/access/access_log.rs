@@ -23,7 +23,7 @@ use crate::{
             route::{ADMIN, Route, now},
         },
     },
-    tables::access::access_log::{self, Filter, Listed},
+    tables::access::access_log::{self, AccessLogRow, Filter},
 };
 
 /// How many lines a CSV has at most: an answer is put together in memory. The next begins at its `x-next-cursor`.
@@ -75,9 +75,8 @@ pub(super) const LIST: Route = Route {
             limit(LIMIT_DEFAULT, CSV_ROWS_MAX),
             CURSOR,
         ],
-        answers: &[
-            Response::new(200, "Lines.", "日志。", Content::JsonOrTable(schema_of::<Page<Listed>>)).with(TABLE_GOES_ON)
-        ],
+        answers: &[Response::new(200, "Lines.", "日志。", Content::JsonOrTable(schema_of::<Page<AccessLogRow>>))
+            .with(TABLE_GOES_ON)],
         ..Operation::new(Tag::Access, "List who did what", "查询访问日志")
     },
 };
@@ -124,7 +123,7 @@ fn filter(params: &mut Params) -> Result<Filter, Problem> {
     Ok(Filter { who, route, subject, customer, status, since, until, before: None })
 }
 
-fn cells(row: &Listed) -> [String; 13] {
+fn cells(row: &AccessLogRow) -> [String; 13] {
     [
         row.id.to_string(),
         row.at.to_rfc3339_opts(SecondsFormat::Micros, true),

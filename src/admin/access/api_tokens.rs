@@ -26,7 +26,7 @@ use crate::{
     check,
     tables::{
         self,
-        access::api_token::{self, Listed},
+        access::api_token::{self, TokenRow},
     },
     vault::ApiToken,
 };
@@ -61,7 +61,7 @@ pub(super) struct Wanted {
 #[schemars(rename = "TokenMade")]
 pub(super) struct Made {
     #[serde(flatten)]
-    listed: Listed,
+    listed: TokenRow,
     /// The token itself, this once.
     token: String,
 }
@@ -71,13 +71,13 @@ pub(super) struct Made {
 #[schemars(rename = "TokenShown")]
 pub(super) struct Shown {
     #[serde(flatten)]
-    listed: Listed,
+    listed: TokenRow,
     /// `live`, `expired` or `revoked`.
     state: &'static str,
 }
 
 /// How a token stands by the database's clock, which wrote its end: `live`, `expired` or `revoked`.
-pub fn state(token: &Listed, now: DateTime<Utc>) -> &'static str {
+pub fn state(token: &TokenRow, now: DateTime<Utc>) -> &'static str {
     match (token.revoked_at, token.expires_at) {
         (Some(_), _) => "revoked",
         (None, Some(end)) if end <= now => "expired",
@@ -190,7 +190,7 @@ pub(super) async fn add(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
             return Err(Problem::field(field, why));
         }
         let token = ApiToken::new();
-        let id = api_token::create(conn, &wanted.name, wanted.role.as_str(), &token.hash, &token.prefix).await?;
+        let id = api_token::create(conn, &wanted.name, wanted.role, &token.hash, &token.prefix).await?;
         if let Some(days) = wanted.expires_days {
             api_token::expire_in(conn, id, i32::try_from(days).map_err(Problem::internal)?).await?;
         }

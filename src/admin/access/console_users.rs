@@ -51,7 +51,7 @@ pub(super) const LIST: Route = Route {
     run: by_path!(list),
     operation: Operation {
         query: &[LIMIT, CURSOR],
-        answers: &[Response::json::<Page<console_user::Listed>>(200, "A page of members.", "一页成员。")],
+        answers: &[Response::json::<Page<console_user::ConsoleUserRow>>(200, "A page of members.", "一页成员。")],
         ..Operation::new(Tag::Access, "List who may log in", "列出可登录的成员")
     },
 };
@@ -78,7 +78,7 @@ pub(super) const PUT: Route = Route {
         path: Some(USERID),
         query: &[CORPID],
         body: Some(RequestBody::of::<Wanted>()),
-        answers: &[Response::json::<console_user::Listed>(200, "How it is now.", "当前设置。")],
+        answers: &[Response::json::<console_user::ConsoleUserRow>(200, "How it is now.", "当前设置。")],
         ..Operation::new(Tag::Access, "Let a member log in, or change as what", "允许成员登录或更改角色")
     },
 };
@@ -98,7 +98,7 @@ pub(super) async fn put(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answ
     }
     // Whatever is said of them later, in whichever spelling, finds them.
     let user = apply::know(conn, &corpid, &user, false).await?;
-    console_user::put(conn, &corpid, &user, wanted.role.as_str(), wanted.own_only, call.who()).await?;
+    console_user::put(conn, &corpid, &user, wanted.role, wanted.own_only, call.who()).await?;
     let listed = console_user::find(conn, &corpid, &user).await?;
     Answer::ok(listed.ok_or_else(|| Problem::internal("somebody who was just allowed is not there"))?)
 }
@@ -115,7 +115,7 @@ pub(super) const REMOVE: Route = Route {
         about: say("Their sessions end at once.", "其会话立即结束。"),
         path: Some(USERID),
         query: &[CORPID],
-        answers: &[Response::json::<console_user::Listed>(200, "Who may log in no longer.", "已取消的成员。")],
+        answers: &[Response::json::<console_user::ConsoleUserRow>(200, "Who may log in no longer.", "已取消的成员。")],
         codes: &[Code::ConsoleUserUnknown],
         ..Operation::new(Tag::Access, "Let a member log in no longer", "取消成员的登录权限")
     },

@@ -208,7 +208,7 @@ pub(super) const LIST: Route = Route {
     run: by_path!(list),
     operation: Operation {
         query: &[LIMIT, CURSOR],
-        answers: &[Response::json::<Page<console_session::Listed>>(200, "A page of sessions.", "一页会话。")],
+        answers: &[Response::json::<Page<console_session::SessionRow>>(200, "A page of sessions.", "一页会话。")],
         ..Operation::new(Tag::Access, "List who is logged in", "列出登录会话")
     },
 };
@@ -233,7 +233,7 @@ pub(super) const END_OTHER: Route = Route {
     run: by_path!(end_other),
     operation: Operation {
         path: Some(path("id", Allowed::Number, "The session's number.", "会话编号。")),
-        answers: &[Response::json::<console_session::Listed>(200, "The session that ended.", "已结束的会话。")],
+        answers: &[Response::json::<console_session::SessionRow>(200, "The session that ended.", "已结束的会话。")],
         codes: &[Code::SessionUnknown],
         ..Operation::new(Tag::Access, "Log somebody out", "结束会话")
     },

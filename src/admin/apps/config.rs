@@ -1,5 +1,6 @@
 //! `config`: the apps we listen for. Secrets go in, and only when they were last set comes out.
 
+use crate::states::AppStatus;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -48,7 +49,7 @@ pub(super) struct AppView {
     #[schemars(with = "Vec<ReplyRule>")]
     pub(super) auto_reply: serde_json::Value,
     /// enabled or disabled.
-    pub(super) status: String,
+    pub(super) status: AppStatus,
     /// The app's secret.
     pub(super) secret: SecretView,
     /// The callback's Token.

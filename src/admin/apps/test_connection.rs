@@ -24,6 +24,7 @@ use crate::{
         },
     },
     inbox,
+    states::AppStatus,
     tables::apps::enterprise_wechat_config::{self, Row},
     wecom::{Api, ApiError, Class},
 };
@@ -187,7 +188,7 @@ fn choose(mut rows: Vec<Row>, name: Option<&str>) -> Result<Row, Problem> {
         return rows.into_iter().find(|it| it.name == name).ok_or_else(unknown);
     }
     if rows.len() > 1 {
-        rows.retain(|it| it.secret.is_some() && it.status == "enabled");
+        rows.retain(|it| it.secret.is_some() && it.status == AppStatus::Enabled);
     }
     match (rows.pop(), rows.is_empty()) {
         (Some(row), true) => Ok(row),

@@ -1,6 +1,7 @@
 //! `contact-records`: what passed between a customer and us, latest first, by type and time; what WeCom did not see is
 //! written by hand.
 
+use crate::states::ContactType;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -34,7 +35,7 @@ use crate::{
     ids::{CustomerId, StaffId, UserId},
     tables::{
         self,
-        records::wechat_contact_record::{self, ByHand, Filter, Place, Shown},
+        records::wechat_contact_record::{self, ByHand, Filter, RecordPosition, RecordView},
         staff::staff_wechat_bind,
     },
 };
@@ -87,7 +88,7 @@ pub(super) const LIST: Route = Route {
         about: say("Latest first.", "按时间倒序。"),
         path: Some(CUSTOMER),
         query: &[
-            query("type", Allowed::OneOf(|| TYPES.to_vec()), "Only of this type.", "记录类型。"),
+            query("type", Allowed::OneOf(|| ContactType::WORDS.to_vec()), "Only of this type.", "记录类型。"),
             query("from", Allowed::Time, "From then on.", "起始时间（含）。"),
             query("to", Allowed::Time, "Before then.", "截止时间（不含）。"),
             LIMIT,
@@ -100,7 +101,7 @@ pub(super) const LIST: Route = Route {
 
 pub(super) async fn list(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
     let mut params = call.params()?;
-    let contact_type = params.take("type");
+    let contact_type = params.take_word("type")?;
     let (from, to) = (take_time(&mut params, "from")?, take_time(&mut params, "to")?);
     let paging = Paging::take(&mut params)?;
     params.finish()?;
@@ -112,7 +113,7 @@ pub(super) async fn list(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
         let page = paging.page(rows, |row| write_key(row.contact_time, row.id, &row.corpid));
         let named = page.items.iter().filter_map(|row| Some((row.corpid.clone(), row.media_id.clone()?)));
         let links = Links::of(conn, named.collect()).await?;
-        let with_link = |record: Shown| {
+        let with_link = |record: RecordView| {
             let media = record.media_id.as_deref().map(|media_id| links.link(&record.corpid, media_id));
             Listed { record, media }
         };
@@ -126,7 +127,7 @@ pub(super) async fn list(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
 #[schemars(rename = "ContactRecordWithMedia")]
 pub(super) struct Listed {
     #[serde(flatten)]
-    record: Shown,
+    record: RecordView,
     /// Where its picture, sound, film or file is handed out; null if it has none.
     media: Option<Link>,
 }
@@ -141,7 +142,7 @@ pub(super) const ADD: Route = Route {
     run: now!(add),
     operation: Operation {
         body: Some(RequestBody::of::<Wanted>()),
-        answers: &[Response::json::<wechat_contact_record::Shown>(201, "The record.", "新增的记录。")],
+        answers: &[Response::json::<wechat_contact_record::RecordView>(201, "The record.", "新增的记录。")],
         codes: &[Code::CustomerUnknown, Code::NotBound],
         ..Operation::new(Tag::Customers, "Add a record by hand", "手工补录联系记录")
     },
@@ -189,7 +190,7 @@ fn write_key(at: DateTime<Utc>, id: Uuid, corpid: &str) -> String {
     format!("{},{id},{corpid}", at.timestamp_micros())
 }
 
-fn read_key(key: &str) -> Option<Place> {
+fn read_key(key: &str) -> Option<RecordPosition> {
     let mut parts = key.splitn(3, ',');
     let at = DateTime::from_timestamp_micros(parts.next()?.parse().ok()?)?;
     Some((at, parts.next()?.parse().ok()?, parts.next()?.to_owned()))

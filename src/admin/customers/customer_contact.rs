@@ -50,7 +50,7 @@ pub(super) struct Contacts {
     /// The business's id; null if the customer is known by WeCom's alone.
     customer_id: Option<String>,
     /// One for each member who knows them, latest contact first.
-    items: Vec<customer_wechat_contact::Shown>,
+    items: Vec<customer_wechat_contact::ContactView>,
     /// Whether there are more contacts, orders or ways than are shown.
     more: bool,
     /// Their orders, latest first.
@@ -58,7 +58,7 @@ pub(super) struct Contacts {
     /// The codes that were made for them, latest first.
     contact_ways: Vec<ContactWay>,
     /// People who may be this customer, and nobody has decided yet.
-    customer_matches: Vec<customer_match::Shown>,
+    customer_matches: Vec<customer_match::MatchRow>,
 }
 
 /// A code that is wanted.

@@ -49,7 +49,7 @@ pub(super) const LIST: Route = Route {
             LIMIT,
             CURSOR,
         ],
-        answers: &[Response::json::<Page<customer_match::Shown>>(200, "A page of them.", "一页匹配。")],
+        answers: &[Response::json::<Page<customer_match::MatchRow>>(200, "A page of them.", "一页匹配。")],
         ..Operation::new(Tag::Customers, "List people who may be one of several customers", "列出待确认的客户匹配")
     },
 };
@@ -75,7 +75,7 @@ pub(super) const DECIDE: Route = Route {
     operation: Operation {
         path: Some(path("id", Allowed::Number, "The match's number.", "匹配编号。")),
         body: Some(RequestBody::of::<Decision>()),
-        answers: &[Response::json::<customer_match::Shown>(200, "It as decided.", "已确认。")],
+        answers: &[Response::json::<customer_match::MatchRow>(200, "It as decided.", "已确认。")],
         codes: &[Code::CustomerMatchUnknown],
         ..Operation::new(Tag::Customers, "Decide which customer a person is", "确认客户匹配")
     },

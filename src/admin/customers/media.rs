@@ -25,7 +25,8 @@ use crate::{
         },
     },
     media::StoreError,
-    tables::records::media::{self, Fetched, Standing},
+    states::MediaProgress,
+    tables::records::media::{self, Fetched, MediaStatus},
 };
 
 /// A file, or the part of it that was asked for.
@@ -99,14 +100,14 @@ async fn find(call: &Call<'_>) -> Result<Found, Problem> {
         }
     };
     let file = match standing {
-        Some(Standing::Fetched(file)) => file,
-        Some(Standing::Waiting) => {
+        Some(MediaStatus::Fetched(file)) => file,
+        Some(MediaStatus::Waiting) => {
             return Err(Problem::new(
                 Code::MediaWaiting,
                 ("it is still to be fetched from WeCom; ask again in a moment", "尚未从企业微信下载完成，请稍后重试"),
             ));
         }
-        Some(Standing::Ended { reason }) => {
+        Some(MediaStatus::Ended { reason }) => {
             return Err(Problem::new(Code::MediaGone, (reason.clone(), format!("媒体文件已不可得：{reason}"))));
         }
         None => {
@@ -161,7 +162,7 @@ fn show(found: Found) -> Result<Answer, Problem> {
 #[schemars(rename = "MediaLink")]
 pub(super) struct Link {
     /// `fetched`, `waiting`, `gone`, `too_large` or `failed`; `unknown` if it was never to be fetched.
-    state: String,
+    state: MediaProgress,
     /// Where it is handed out.
     url: String,
 }
@@ -172,7 +173,7 @@ pub(super) fn url(media_id: &str) -> String {
 }
 
 /// How the media of a list's records stand, by corp and media id.
-pub(super) struct Links(BTreeMap<(String, String), String>);
+pub(super) struct Links(BTreeMap<(String, String), MediaProgress>);
 
 impl Links {
     /// Looks up each of these.
@@ -184,7 +185,7 @@ impl Links {
     /// The link for one of them.
     pub(super) fn link(&self, corpid: &str, media_id: &str) -> Link {
         let state = self.0.get(&(corpid.to_owned(), media_id.to_owned()));
-        Link { state: state.map_or_else(|| "unknown".to_owned(), String::clone), url: url(media_id) }
+        Link { state: state.copied().unwrap_or(MediaProgress::Unknown), url: url(media_id) }
     }
 }
 

@@ -5,6 +5,8 @@
 //! `external_userid` that no customer goes by. The bytes of files are read before the request's transaction, since the
 //! store may be far away.
 
+use crate::states::ErasureName;
+use crate::states::ErasureState;
 use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -39,11 +41,11 @@ use crate::{
         now,
         privacy::{
             customer_export as rows,
-            customer_export::{Place, Whose},
+            customer_export::{ExportPosition, Whose},
             erase::{self, Whom},
             erased_person, erasure,
         },
-        records::media::{self, Fetched, Standing},
+        records::media::{self, Fetched, MediaStatus},
         staff::member_alias,
     },
 };
@@ -89,7 +91,7 @@ enum Part {
     /// At its beginning.
     Tables,
     /// With records after this place.
-    Records(Option<Place>),
+    Records(Option<ExportPosition>),
     /// With deliveries after this one.
     Deliveries(Option<DeliveryKey>),
 }
@@ -108,7 +110,7 @@ pub(super) struct Page {
     /// The corp.
     corpid: String,
     /// customer or person: by which id they were named.
-    named_by: &'static str,
+    named_by: ErasureName,
     /// The business's id; null if they were named by WeCom's.
     customer_id: Option<String>,
     /// Under which ids WeCom knows them.
@@ -161,7 +163,7 @@ struct FetchedFile {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Erased {
     /// How far it is.
-    erasure: erasure::Shown,
+    erasure: erasure::ErasureView,
     /// How many people outside were erased.
     people: usize,
     /// Customers of the business whose orders stay, because a person was named and not them.
@@ -247,7 +249,7 @@ async fn ask(call: &Call<'_>, as_tar: bool, paging: &Paging, corpid: Option<&str
     let mut room = if as_tar { MEDIA_BYTES_MAX } else { 0 };
     for (standing, media_id) in kept {
         let file = match standing {
-            Some(Standing::Fetched(file)) => file,
+            Some(MediaStatus::Fetched(file)) => file,
             _ => {
                 page.media.push(File { media_id, state: "not_kept", fetched: None });
                 continue;
@@ -339,7 +341,7 @@ pub(super) async fn remove(call: &Call<'_>, conn: &mut PgConnection) -> Outcome 
     }
     let erasure = erasure::list(conn, Some(id), None, 1).await?.pop();
     let erasure = erasure.ok_or_else(|| Problem::internal("an erasure that was begun is gone"))?;
-    let status = if erasure.state == "done" { 200 } else { 202 };
+    let status = if erasure.state == ErasureState::Done { 200 } else { 202 };
     // Keep the erased id out of this audit line too.
     About::thing(format!("erasure:{id}"))
         .answers(Answer::new(status, Erased { erasure, people: whom.persons.len(), customers_left: left, kept: KEPT }))
@@ -359,7 +361,7 @@ pub(super) const ERASURES: Route = Route {
             "谁要求的、进行到哪里，不含被删除的人。",
         ),
         query: &[LIMIT, CURSOR],
-        answers: &[Response::json::<cursor::Page<erasure::Shown>>(200, "A page of erasures.", "一页删除记录。")],
+        answers: &[Response::json::<cursor::Page<erasure::ErasureView>>(200, "A page of erasures.", "一页删除记录。")],
         ..Operation::new(Tag::Customers, "List erasures", "列出删除记录")
     },
 };
@@ -384,7 +386,7 @@ pub(super) const SHOW_ERASURE: Route = Route {
     run: by_path!(erasure),
     operation: Operation {
         path: Some(path("id", Allowed::Number, "The erasure's number.", "编号。")),
-        answers: &[Response::json::<erasure::Shown>(200, "How far it is.", "进度。")],
+        answers: &[Response::json::<erasure::ErasureView>(200, "How far it is.", "进度。")],
         codes: &[Code::ErasureUnknown],
         ..Operation::new(Tag::Customers, "Show an erasure", "查看删除记录")
     },
@@ -429,8 +431,8 @@ async fn people(id: &str, corpid: CorpId, conn: &mut PgConnection) -> Result<Fou
 }
 
 impl Found {
-    fn named_by(&self) -> &'static str {
-        if self.customer.is_some() { "customer" } else { "person" }
+    fn named_by(&self) -> ErasureName {
+        if self.customer.is_some() { ErasureName::Customer } else { ErasureName::Person }
     }
 }
 

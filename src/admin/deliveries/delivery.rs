@@ -1,5 +1,6 @@
 //! `deliveries`: what WeCom sent, how it stands, and once more, please.
 
+use crate::states::DeliveryState;
 use serde::Serialize;
 use sqlx::PgConnection;
 
@@ -19,7 +20,7 @@ use crate::{
         },
     },
     ids::DeliveryKey,
-    inbox::{self, Filter, State},
+    inbox::{self, Filter},
 };
 
 /// A delivery that was queued again.
@@ -28,7 +29,7 @@ pub(super) struct DeliveryQueued {
     /// The delivery.
     id: String,
     /// How it stands.
-    state: State,
+    state: DeliveryState,
 }
 
 const DELIVERY: Parameter = path(
@@ -49,12 +50,7 @@ pub(super) const LIST: Route = Route {
     operation: Operation {
         about: say("What WeCom sent, latest event first.", "企业微信推送的回调，按事件时间倒序。"),
         query: &[
-            query(
-                "state",
-                Allowed::OneOf(|| vec!["pending", "parked", "ignored", "recorded", "erased"]),
-                "Only those that stand so.",
-                "处理状态。",
-            ),
+            query("state", Allowed::OneOf(|| DeliveryState::WORDS.to_vec()), "Only those that stand so.", "处理状态。"),
             query("app", Allowed::Text("app"), "Only those of the app with this name.", "应用名称。"),
             LIMIT,
             CURSOR,
@@ -66,9 +62,7 @@ pub(super) const LIST: Route = Route {
 
 pub(super) async fn list(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let mut params = call.params()?;
-    let state = params.take("state").map(|text| text.parse()).transpose();
-    let state =
-        state.map_err(|error: inbox::NotAState| Problem::parameter("state", (error.to_string(), "未知的回调状态")))?;
+    let state = params.take_word("state")?;
     let app = params.take("app");
     let paging = Paging::take(&mut params)?;
     params.finish()?;
@@ -124,7 +118,7 @@ pub(super) async fn replay(call: &Call<'_>, conn: &mut PgConnection) -> Result<A
     if !inbox::replay(conn, &key).await? {
         return Err(unknown());
     }
-    Answer::new(202, DeliveryQueued { id: key.to_string(), state: State::Pending })
+    Answer::new(202, DeliveryQueued { id: key.to_string(), state: DeliveryState::Pending })
 }
 
 fn wanted(call: &Call<'_>) -> Result<DeliveryKey, Problem> {

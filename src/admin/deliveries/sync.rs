@@ -2,6 +2,7 @@
 //!
 //! A run that somebody begins is worked at in the background, by whichever serving process comes first.
 
+use crate::states::DriftKind;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -26,11 +27,9 @@ use crate::{
         },
     },
     ids::CorpId,
+    states::SyncState,
     sync,
-    tables::sync::{
-        sync_drift::{self, Kind},
-        sync_run,
-    },
+    tables::sync::{sync_drift, sync_run},
 };
 
 /// Whose run is wanted.
@@ -51,7 +50,7 @@ pub(super) struct Asked {
     /// The corp.
     corpid: CorpId,
     /// running
-    state: &'static str,
+    state: SyncState,
     /// What became of the wish: whether a new run began, or one was under way.
     asked: &'static str,
 }
@@ -61,11 +60,11 @@ pub(super) struct Asked {
 #[schemars(rename = "SyncReport")]
 pub(super) struct Report {
     #[serde(flatten)]
-    run: sync_run::Shown,
+    run: sync_run::RunView,
     /// How often each kind was found.
     drift_counts: BTreeMap<String, i64>,
     /// A page of what was found.
-    drift: Page<sync_drift::Shown>,
+    drift: Page<sync_drift::DriftRow>,
 }
 
 const RUN: Parameter = path("id", Allowed::Number, "The run's number.", "对账编号。");
@@ -81,7 +80,7 @@ pub(super) const LIST: Route = Route {
     operation: Operation {
         about: say("Latest first.", "按时间倒序。"),
         query: &[CORPID, LIMIT, CURSOR],
-        answers: &[Response::json::<Page<sync_run::Shown>>(200, "A page of runs.", "一页对账。")],
+        answers: &[Response::json::<Page<sync_run::RunView>>(200, "A page of runs.", "一页对账。")],
         ..Operation::new(Tag::Deliveries, "List runs of reconciling", "列出对账")
     },
 };
@@ -107,7 +106,7 @@ pub(super) const SHOW: Route = Route {
     operation: Operation {
         path: Some(RUN),
         query: &[
-            query("kind", Allowed::OneOf(|| Kind::ALL.map(Kind::as_str).to_vec()), "Only of this kind.", "差异类型。"),
+            query("kind", Allowed::OneOf(|| DriftKind::WORDS.to_vec()), "Only of this kind.", "差异类型。"),
             LIMIT,
             CURSOR,
         ],
@@ -119,7 +118,7 @@ pub(super) const SHOW: Route = Route {
 
 pub(super) async fn show(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let mut params = call.params()?;
-    let kind = params.take("kind").map(|name| Kind::named(&name).ok_or_else(not_a_kind)).transpose()?;
+    let kind = params.take_word("kind")?;
     let paging = Paging::take(&mut params)?;
     params.finish()?;
     let run = find(call, conn).await?;
@@ -127,6 +126,7 @@ pub(super) async fn show(call: &Call<'_>, conn: &mut PgConnection) -> Result<Ans
     let rows = sync_drift::list(conn, run.id, kind, after, paging.fetch()).await?;
     let drift = paging.page(rows, |row| row.id.to_string());
     let drift_counts = sync_drift::counts(conn, run.id).await?;
+    let drift_counts = drift_counts.into_iter().map(|(kind, count)| (kind.to_string(), count)).collect();
     Answer::ok(Report { run, drift_counts, drift })
 }
 
@@ -156,7 +156,7 @@ pub(super) async fn start(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
     let asked = sync::ask(conn, &corpid).await?;
     let about = About::thing(format!("{corpid} run {}", asked.run()));
     let (id, asked) = (asked.run(), asked.as_str());
-    about.answers(Answer::new(202, Asked { id, corpid, state: "running", asked }))
+    about.answers(Answer::new(202, Asked { id, corpid, state: SyncState::Running, asked }))
 }
 
 pub(super) const CANCEL: Route = Route {
@@ -169,7 +169,7 @@ pub(super) const CANCEL: Route = Route {
     run: by_path!(cancel),
     operation: Operation {
         path: Some(RUN),
-        answers: &[Response::json::<sync_run::Shown>(200, "The run as it stands now.", "对账的当前状态。")],
+        answers: &[Response::json::<sync_run::RunView>(200, "The run as it stands now.", "对账的当前状态。")],
         codes: &[Code::SyncUnknown],
         ..Operation::new(Tag::Deliveries, "End a run before its end", "取消对账")
     },
@@ -182,7 +182,7 @@ pub(super) async fn cancel(call: &Call<'_>, conn: &mut PgConnection) -> Result<A
     Answer::ok(find(call, conn).await?)
 }
 
-async fn find(call: &Call<'_>, conn: &mut PgConnection) -> Result<sync_run::Shown, Problem> {
+async fn find(call: &Call<'_>, conn: &mut PgConnection) -> Result<sync_run::RunView, Problem> {
     let id = call.id.parse().map_err(|_| {
         Problem::parameter("id", ("must be a number, as the list of runs shows it", "须为数字，见对账列表"))
     })?;
@@ -191,9 +191,4 @@ async fn find(call: &Call<'_>, conn: &mut PgConnection) -> Result<sync_run::Show
         Problem::new(Code::SyncUnknown, ("it never was, or it is kept no longer", "该对账不存在，或已超过保留期"))
             .at("id")
     })
-}
-
-fn not_a_kind() -> Problem {
-    let names = Kind::ALL.map(Kind::as_str).join(", ");
-    Problem::parameter("kind", (format!("must be one of {names}"), format!("须为以下之一：{names}")))
 }

@@ -1,5 +1,7 @@
 //! `tasks`: what must still be done with WeCom; once more, please, or never mind.
 
+use crate::states::TaskKind;
+use crate::states::TaskState;
 use serde::Serialize;
 use sqlx::PgConnection;
 
@@ -18,8 +20,7 @@ use crate::{
             route::{OPERATOR, Route, VIEWER, by_path, now},
         },
     },
-    changes::{TaskKind, task::NotATaskKind},
-    tables::task::{self, Filter, NotAState},
+    tables::task::{self, Filter},
 };
 
 /// A task that was turned.
@@ -44,33 +45,20 @@ pub(super) const LIST: Route = Route {
     operation: Operation {
         about: say("What must still be done with WeCom, latest first.", "尚待与企业微信交互的任务，按时间倒序。"),
         query: &[
-            query(
-                "kind",
-                Allowed::OneOf(|| TaskKind::ALL.iter().map(|it| it.as_str()).collect()),
-                "Only of this kind.",
-                "任务类型。",
-            ),
-            query(
-                "state",
-                Allowed::OneOf(|| vec!["due", "running", "parked"]),
-                "Only those that stand so.",
-                "任务状态。",
-            ),
+            query("kind", Allowed::OneOf(|| TaskKind::WORDS.to_vec()), "Only of this kind.", "任务类型。"),
+            query("state", Allowed::OneOf(|| TaskState::WORDS.to_vec()), "Only those that stand so.", "任务状态。"),
             query("subject", Allowed::Text("wmEXAMPLE"), "Only about this.", "任务对象。"),
             LIMIT,
             CURSOR,
         ],
-        answers: &[Response::json::<Page<task::Listed>>(200, "A page of tasks.", "一页任务。")],
+        answers: &[Response::json::<Page<task::TaskRow>>(200, "A page of tasks.", "一页任务。")],
         ..Operation::new(Tag::Deliveries, "List tasks", "列出任务")
     },
 };
 
 pub(super) async fn list(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
     let mut params = call.params()?;
-    let kind = params.take("kind").map(|text| text.parse()).transpose();
-    let kind = kind.map_err(|error: NotATaskKind| Problem::parameter("kind", (error.to_string(), "未知的任务类型")))?;
-    let state = params.take("state").map(|text| text.parse()).transpose();
-    let state = state.map_err(|error: NotAState| Problem::parameter("state", (error.to_string(), "未知的任务状态")))?;
+    let (kind, state) = (params.take_word("kind")?, params.take_word("state")?);
     let subject = params.take("subject");
     let paging = Paging::take(&mut params)?;
     params.finish()?;

@@ -8,7 +8,7 @@ use sqlx::{PgConnection, Postgres, pool::PoolConnection};
 use uuid::Uuid;
 
 use super::{
-    auth::{Caller, NotARole, Role, Shows},
+    auth::{Caller, Shows},
     browser::{self, Cookie},
     call::About,
     guard::{Memory, Refused, Share},
@@ -148,8 +148,7 @@ async fn by_token(conn: &mut PgConnection, hash: &[u8; 32]) -> Result<Option<Cal
     if live.unused_lately {
         api_token::used(conn, live.id).await?;
     }
-    let role = role(&live.role)?;
-    Ok(Some(Caller { token_id: Some(live.id), session_id: None, name: live.name, role, own: live.own }))
+    Ok(Some(Caller { token_id: Some(live.id), session_id: None, name: live.name, role: live.role, own: live.own }))
 }
 
 async fn by_session(conn: &mut PgConnection, hash: &[u8; 32]) -> Result<Option<Caller>, Problem> {
@@ -157,12 +156,13 @@ async fn by_session(conn: &mut PgConnection, hash: &[u8; 32]) -> Result<Option<C
     if live.unused_lately {
         console_session::used(conn, live.id).await?;
     }
-    let role = role(&live.role)?;
-    Ok(Some(Caller { token_id: live.token_id, session_id: Some(live.id), name: live.name, role, own: live.own }))
-}
-
-fn role(name: &str) -> Result<Role, Problem> {
-    name.parse().map_err(|error: NotARole| Problem::internal(error))
+    Ok(Some(Caller {
+        token_id: live.token_id,
+        session_id: Some(live.id),
+        name: live.name,
+        role: live.role,
+        own: live.own,
+    }))
 }
 
 /// What a request shows, if it can be a token or a session at all. A token counts before a cookie.

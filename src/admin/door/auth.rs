@@ -1,29 +1,8 @@
 //! Who is calling, and how far their role reaches. It refuses to know how a token is looked up.
 
-use std::{fmt, str::FromStr};
-
-use serde::{Deserialize, Serialize};
-
 use crate::admin::spec::problem::{Code, Problem};
 
-pub use crate::tables::access::own::Own;
-
-/// How far a token reaches; each role may do what the ones before it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Reads.
-    Viewer,
-    /// Binds staff and works on deliveries, too.
-    Operator,
-    /// Does everything.
-    Admin,
-}
-
-/// The text names no role.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a role is admin, operator or viewer")]
-pub struct NotARole;
+pub use crate::{states::Role, tables::access::own::Own};
 
 /// What a caller may take who sees their own alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,32 +45,6 @@ impl Shows {
         match self {
             Self::Token(hash) | Self::Session(hash) => hash,
         }
-    }
-}
-
-impl Role {
-    /// The name that is stored.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Operator => "operator",
-            Self::Admin => "admin",
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Role {
-    type Err = NotARole;
-
-    fn from_str(text: &str) -> Result<Self, NotARole> {
-        let roles = [Self::Viewer, Self::Operator, Self::Admin];
-        roles.into_iter().find(|role| role.as_str() == text).ok_or(NotARole)
     }
 }
 
@@ -150,13 +103,5 @@ mod tests {
         let refused = operator.may(Role::Admin).expect_err("an operator is no admin");
         assert_eq!(refused.code(), Code::Forbidden);
         assert_eq!(refused.to_string(), "this needs the role admin, and you have the role operator");
-    }
-
-    #[test]
-    fn a_role_reads_back_as_it_is_written() {
-        for role in [Role::Viewer, Role::Operator, Role::Admin] {
-            assert_eq!(role.as_str().parse(), Ok(role));
-        }
-        assert_eq!("Admin".parse::<Role>(), Err(NotARole));
     }
 }

@@ -23,9 +23,10 @@ use crate::{
     changes::{Notice, TaskKind},
     check,
     handover::{
-        item::{Fact, ItemState},
+        item::Fact,
         transition::{By, settle, transition, transition_all},
     },
+    states::{HandoverState, ItemState},
     tables::{
         self, apply,
         apps::enterprise_wechat_config,
@@ -228,7 +229,7 @@ pub(super) async fn submit(call: &Call<'_>, conn: &mut PgConnection) -> Result<A
     let wanted: Submission = parse_or_default(call)?;
     let handover = begin(call, conn).await?;
     standing_still(&handover)?;
-    let open = handover::in_states(conn, handover.id, &[ItemState::Open.as_str().to_owned()]).await?.len();
+    let open = handover::in_states(conn, handover.id, &[ItemState::Open]).await?.len();
     if open > 0 && !wanted.partly {
         let detail = (
             format!("{open} items have no successor: plan or close them, or say \"partly\": true"),
@@ -272,7 +273,7 @@ pub(super) async fn cancel(call: &Call<'_>, conn: &mut PgConnection) -> Result<A
     note("reason", wanted.reason.as_deref())?;
     let handover = begin(call, conn).await?;
     if handover.cancelled_at.is_none() {
-        if handover.state == "done" {
+        if handover.state == HandoverState::Done {
             return Err(Problem::new(
                 Code::HandoverState,
                 ("it is done: nothing is left to call off", "交接已完成，没有可取消的内容"),
@@ -358,8 +359,7 @@ pub(super) async fn call_off(
     cause: &str,
 ) -> Result<(), Problem> {
     handover::call_off(conn, handover.id, who).await?;
-    let states = [ItemState::Open, ItemState::Planned].map(|it| it.as_str().to_owned());
-    let items = handover::in_states(conn, handover.id, &states).await?;
+    let items = handover::in_states(conn, handover.id, &[ItemState::Open, ItemState::Planned]).await?;
     let by = By { actor: who, cause };
     transition_all(conn, Fact::CalledOff, &items, by).await?;
     settle(conn, handover.id, by).await?;

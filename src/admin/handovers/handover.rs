@@ -1,5 +1,6 @@
 //! `handovers`: who left or leaves, what they leave behind, and how far the handover of it is.
 
+use crate::states::ItemKind;
 use serde::Serialize;
 use sqlx::PgConnection;
 
@@ -21,8 +22,8 @@ use crate::{
             route::{Route, VIEWER, by_path},
         },
     },
-    handover::{item::ItemState, plan::Kind, state::HandoverState},
-    tables::handover::{self, Filter, Handover, Item, ItemFilter, Listed, Turned},
+    handover::{item::ItemState, state::HandoverState},
+    tables::handover::{self, Filter, Handover, HandoverRow, Item, ItemFilter, Turned},
 };
 
 /// How many rows of each part the checklist shows; the lists have the rest.
@@ -88,12 +89,8 @@ pub(super) struct Checklist {
 
 pub(super) const ID: Parameter = path("id", Allowed::Number, "The handover's number.", "交接编号。");
 
-const ITEM_STATE: Parameter = query(
-    "state",
-    Allowed::OneOf(|| ItemState::ALL.map(ItemState::as_str).to_vec()),
-    "Only those in this state.",
-    "交接项状态。",
-);
+const ITEM_STATE: Parameter =
+    query("state", Allowed::OneOf(|| ItemState::WORDS.to_vec()), "Only those in this state.", "交接项状态。");
 
 pub(super) const LIST: Route = Route {
     id: "handoverList",
@@ -106,18 +103,13 @@ pub(super) const LIST: Route = Route {
     operation: Operation {
         about: say("Latest first.", "按时间倒序。"),
         query: &[
-            query(
-                "state",
-                Allowed::OneOf(|| HandoverState::ALL.map(HandoverState::as_str).to_vec()),
-                "Only those in this state.",
-                "交接状态。",
-            ),
+            query("state", Allowed::OneOf(|| HandoverState::WORDS.to_vec()), "Only those in this state.", "交接状态。"),
             query("staff_id", Allowed::Text("E-001"), "Only of this staff member.", "原员工编号。"),
             query("wechat_userid", Allowed::Text("zhangsan"), "Only of this member.", "原成员 userid。"),
             LIMIT,
             CURSOR,
         ],
-        answers: &[Response::json::<Page<Listed>>(200, "A page of handovers.", "一页交接。")],
+        answers: &[Response::json::<Page<HandoverRow>>(200, "A page of handovers.", "一页交接。")],
         ..Operation::new(Tag::Handovers, "List handovers", "列出交接")
     },
 };
@@ -125,7 +117,7 @@ pub(super) const LIST: Route = Route {
 pub(super) async fn list(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let mut params = call.params()?;
     let (state, staff_id, wechat_userid) =
-        (params.take("state"), params.take("staff_id"), params.take("wechat_userid"));
+        (params.take_word("state")?, params.take("staff_id"), params.take("wechat_userid"));
     let paging = Paging::take(&mut params)?;
     params.finish()?;
     let (before, own) = (paging.after(|key| key.parse().ok())?, call.own().cloned());
@@ -185,7 +177,7 @@ pub(super) const ITEMS: Route = Route {
         query: &[
             query(
                 "kind",
-                Allowed::OneOf(|| Kind::ALL.map(Kind::as_str).to_vec()),
+                Allowed::OneOf(|| ItemKind::WORDS.to_vec()),
                 "Only customers, orders or groups.",
                 "交接项类型。",
             ),
@@ -207,7 +199,8 @@ pub(super) const ITEMS: Route = Route {
 
 pub(super) async fn items(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let mut params = call.params()?;
-    let (kind, state, successor) = (params.take("kind"), params.take("state"), params.take("successor"));
+    let (kind, state) = (params.take_word("kind")?, params.take_word("state")?);
+    let successor = params.take("successor");
     let paging = Paging::take(&mut params)?;
     params.finish()?;
     let filter = ItemFilter { kind, state, successor, own: call.own().cloned() };
@@ -333,10 +326,10 @@ const CSV_HEAD: [&str; 12] = [
 fn cells(item: Item) -> [String; 12] {
     let time = |at: Option<chrono::DateTime<chrono::Utc>>| at.map(|it| it.to_rfc3339()).unwrap_or_default();
     [
-        item.kind,
+        item.kind.to_string(),
         item.subject,
         item.round.to_string(),
-        item.state,
+        item.state.to_string(),
         item.successor_staff_id.unwrap_or_default(),
         item.successor_userid.unwrap_or_default(),
         item.attempts.to_string(),

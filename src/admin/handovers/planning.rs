@@ -28,11 +28,12 @@ use crate::{
     },
     check,
     handover::{
-        item::{Fact, ItemState},
+        item::Fact,
         plan::{self, Broken, Candidate, Item, Kind, Leaver, Load, Plan, Rule, Said, Tally},
         transition::{By, WECOMD, settle, transition_all},
     },
     ids::UserId,
+    states::{HandoverCause, HandoverState, ItemState},
     tables::{
         self, apply,
         handover::{self, Handover, ToPlan},
@@ -107,7 +108,7 @@ pub(super) struct Report {
     /// The handover's number.
     handover_id: i64,
     /// How far it is.
-    state: String,
+    state: HandoverState,
     /// The version of its plan.
     version: i64,
     /// Whether it stands now.
@@ -232,7 +233,7 @@ async fn ask(call: &Call<'_>) -> Result<Wanted, Problem> {
     let users: Vec<_> = candidates.into_iter().map(|it| it.user).collect();
     let mut verdicts = successors::ask(api.as_ref(), &users).await?;
     let groups = match &api {
-        Some(api) if handover.cause != "transfer" && wish.plans(Kind::Group) => {
+        Some(api) if handover.cause != HandoverCause::Transfer && wish.plans(Kind::Group) => {
             groups(api, &handover.wechat_userid, &mut verdicts.warnings).await?
         }
         _ => Vec::new(),
@@ -280,7 +281,7 @@ async fn may_be_planned(conn: &mut PgConnection, handover: &Handover, wish: &Wis
     if handover.cancelled_at.is_some() {
         return Err(Problem::new(Code::HandoverState, ("it was called off", "交接已取消")));
     }
-    if handover.state == "done" {
+    if handover.state == HandoverState::Done {
         if !wish.again.is_wanted() {
             let detail = (
                 "it is done: say `again` to plan what was refused or failed once more",
@@ -289,7 +290,7 @@ async fn may_be_planned(conn: &mut PgConnection, handover: &Handover, wish: &Wis
             return Err(Problem::new(Code::HandoverState, detail));
         }
         let open = handover::open_of(conn, &handover.corpid, &handover.wechat_userid).await?;
-        if let Some((other, _)) = open.filter(|_| handover.cause != "transfer") {
+        if let Some((other, _)) = open.filter(|_| handover.cause != HandoverCause::Transfer) {
             let detail = (
                 format!("handover {other} of the same member is open: plan that one"),
                 format!("该员工已有进行中的交接 {other}，请在其中安排"),
@@ -303,14 +304,14 @@ async fn may_be_planned(conn: &mut PgConnection, handover: &Handover, wish: &Wis
 /// Takes in what belongs to the handover now, and what shall have another round.
 async fn gather(conn: &mut PgConnection, handover: &Handover, wanted: &Wanted, who: &str) -> Result<(), Problem> {
     if wanted.wish.again.is_wanted() {
-        let states = [ItemState::Refused, ItemState::Full, ItemState::Failed].map(|it| it.as_str().to_owned());
+        let states = [ItemState::Refused, ItemState::Full, ItemState::Failed];
         let subjects = wanted.wish.again.subjects();
         // What is overdue ends here: of two rounds the later one counts.
         let overdue = handover::overdue(conn, handover.id, &wanted.wish.kinds(), subjects).await?;
         transition_all(conn, Fact::GivenUp, &overdue, By { actor: who, cause: "超时未有结果,重新安排" }).await?;
         handover::reopen(conn, handover.id, &states, &wanted.wish.kinds(), subjects).await?;
     }
-    if handover.cause != "transfer" {
+    if handover.cause != HandoverCause::Transfer {
         handover::collect_contacts(conn, handover.id).await?;
         handover::collect_orders(conn, handover.id).await?;
         handover::collect_groups(conn, handover.id, &wanted.groups).await?;
@@ -332,7 +333,7 @@ async fn make(conn: &mut PgConnection, handover: &Handover, wanted: &Wanted) -> 
     let moved = match left {
         true => BTreeSet::new(),
         false => {
-            let customers = rows.iter().filter(|it| it.kind == Kind::Customer.as_str());
+            let customers = rows.iter().filter(|it| it.kind == Kind::Customer);
             let customers: Vec<_> = customers.map(|it| it.subject.clone()).collect();
             handover::moved_lately(conn, &handover.corpid, &customers).await?.into_iter().collect()
         }
@@ -340,7 +341,7 @@ async fn make(conn: &mut PgConnection, handover: &Handover, wanted: &Wanted) -> 
     let now = tables::now(conn).await?;
     let gone_too_long = left && handover.left_at.is_some_and(|at| at + GONE_MAX < now);
     let mut placed = handover::placed(conn, handover.id).await?;
-    let items: Vec<_> = rows.into_iter().filter_map(|row| item(row, &moved)).collect();
+    let items: Vec<_> = rows.into_iter().map(|row| item(row, &moved)).collect();
     for item in items.iter().filter(|it| it.kind == Kind::Customer) {
         placed.remove(&item.subject);
     }
@@ -353,10 +354,9 @@ async fn make(conn: &mut PgConnection, handover: &Handover, wanted: &Wanted) -> 
     Ok((plan::plan(&leaver, &items, &candidates, &placed, &wish.rules), planned))
 }
 
-fn item(row: ToPlan, moved: &BTreeSet<String>) -> Option<Item> {
-    let kind = Kind::named(&row.kind)?;
-    let moved_lately = kind == Kind::Customer && moved.contains(&row.subject);
-    Some(Item { id: row.id, kind, subject: row.subject, customers: row.customers, moved_lately })
+fn item(row: ToPlan, moved: &BTreeSet<String>) -> Item {
+    let moved_lately = row.kind == Kind::Customer && moved.contains(&row.subject);
+    Item { id: row.id, kind: row.kind, subject: row.subject, customers: row.customers, moved_lately }
 }
 
 /// Who may take over by these rules, and the leaver's departments.
@@ -368,7 +368,7 @@ async fn candidates(
     let joined = handover::departments(conn, &handover.corpid, &handover.wechat_userid).await?;
     let departments = departments(joined.as_deref());
     let (colleagues, everybody) = plan::searches(rules);
-    let wanted = handover::Wanted {
+    let wanted = handover::CandidateSearch {
         staff_ids: Vec::from_iter(plan::named(rules)),
         departments: if colleagues { Vec::from_iter(departments.iter().cloned()) } else { Vec::new() },
         everybody,
@@ -399,9 +399,9 @@ async fn save(
     handover::follow_plan(conn, id).await?;
     handover::replanned(conn, id, message).await?;
     let state = settle(conn, id, by).await?;
-    if state.is_some_and(|it| it.as_str() == handover.state) {
+    if state == Some(handover.state) {
         // Whoever gets another successor stays planned, and so does the whole: no turn tells of it.
-        handover::log(conn, id, Some(&handover.state), &handover.state, who, &cause).await?;
+        handover::log(conn, id, Some(handover.state), handover.state, who, &cause).await?;
     }
     Ok(())
 }
@@ -431,7 +431,7 @@ fn report(handover: &Handover, plan: Plan, wanted: Wanted) -> Report {
     };
     Report {
         handover_id: handover.id,
-        state: handover.state.clone(),
+        state: handover.state,
         version: handover.version,
         saved: !wanted.preview,
         verified: wanted.verdicts.verified,
@@ -506,8 +506,8 @@ impl Wish {
         message("message", self.message.as_deref())
     }
 
-    fn kinds(&self) -> Vec<String> {
-        Kind::ALL.into_iter().filter(|it| self.plans(*it)).map(|it| it.as_str().to_owned()).collect()
+    fn kinds(&self) -> Vec<Kind> {
+        Kind::ALL.into_iter().filter(|it| self.plans(*it)).collect()
     }
 
     fn plans(&self, kind: Kind) -> bool {

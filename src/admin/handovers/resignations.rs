@@ -25,11 +25,10 @@ use crate::{
     },
     check,
     handover::{
-        item::ItemState,
-        plan::Kind,
         transition::{By, settle},
     },
     ids::{StaffId, UserId},
+    states::{HandoverCause, HandoverState, ItemKind, ItemState, ResignationState},
     tables::{
         apply,
         handover::{self, NewHandover},
@@ -40,9 +39,6 @@ use crate::{
         },
     },
 };
-
-/// Every state of a resignation.
-pub(super) const STATES: [&str; 5] = ["requested", "approved", "refused", "cancelled", "left"];
 
 /// A resignation to enter.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
@@ -161,7 +157,12 @@ pub(super) const LIST: Route = Route {
     operation: Operation {
         about: say("Latest first.", "按时间倒序。"),
         query: &[
-            query("state", Allowed::OneOf(|| STATES.to_vec()), "Only those in this state.", "申请状态。"),
+            query(
+                "state",
+                Allowed::OneOf(|| ResignationState::WORDS.to_vec()),
+                "Only those in this state.",
+                "申请状态。",
+            ),
             query("staff_id", Allowed::Text("E-001"), "Only of this staff member.", "员工编号。"),
             LIMIT,
             CURSOR,
@@ -173,7 +174,7 @@ pub(super) const LIST: Route = Route {
 
 pub(super) async fn list(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let mut params = call.params()?;
-    let (state, staff_id) = (params.take("state"), params.take("staff_id"));
+    let (state, staff_id) = (params.take_word("state")?, params.take("staff_id"));
     let paging = Paging::take(&mut params)?;
     params.finish()?;
     let filter = Filter { state, staff_id, before: paging.after(|key| key.parse().ok())? };
@@ -218,11 +219,11 @@ pub(super) const APPROVE: Route = Route {
 
 pub(super) async fn approve(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let (it, decision) = begin(call, conn).await?;
-    if it.state == "approved" {
+    if it.state == ResignationState::Approved {
         return Answer::ok(it);
     }
-    only(&it, &["requested"])?;
-    resignation::decide(conn, it.id, "approved", call.who(), decision.note.as_deref()).await?;
+    only(&it, &[ResignationState::Requested])?;
+    resignation::decide(conn, it.id, ResignationState::Approved, call.who(), decision.note.as_deref()).await?;
     hand_over(conn, &it, call.who()).await?;
     Answer::ok(find(conn, it.id).await?)
 }
@@ -240,11 +241,11 @@ pub(super) const REFUSE: Route = Route {
 
 pub(super) async fn refuse(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let (it, decision) = begin(call, conn).await?;
-    if it.state == "refused" {
+    if it.state == ResignationState::Refused {
         return Answer::ok(it);
     }
-    only(&it, &["requested"])?;
-    resignation::decide(conn, it.id, "refused", call.who(), decision.note.as_deref()).await?;
+    only(&it, &[ResignationState::Requested])?;
+    resignation::decide(conn, it.id, ResignationState::Refused, call.who(), decision.note.as_deref()).await?;
     Answer::ok(find(conn, it.id).await?)
 }
 
@@ -264,16 +265,16 @@ pub(super) const CANCEL: Route = Route {
 
 pub(super) async fn cancel(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let (it, decision) = begin(call, conn).await?;
-    if it.state == "cancelled" {
+    if it.state == ResignationState::Cancelled {
         return Answer::ok(it);
     }
-    only(&it, &["requested", "approved"])?;
-    resignation::decide(conn, it.id, "cancelled", call.who(), decision.note.as_deref()).await?;
+    only(&it, &[ResignationState::Requested, ResignationState::Approved])?;
+    resignation::decide(conn, it.id, ResignationState::Cancelled, call.who(), decision.note.as_deref()).await?;
     let began = handover::open_of(conn, &it.corpid, &it.wechat_userid).await?;
     if let Some((id, _)) = began
         && let Some(handover) = handover::lock(conn, id).await?
         // One that was under way before has reasons of its own.
-        && handover.cause == "resignation"
+        && handover.cause == HandoverCause::Resignation
         && handover.resignation_id == Some(it.id)
         && handover.cancelled_at.is_none()
     {
@@ -291,22 +292,21 @@ async fn hand_over(conn: &mut PgConnection, it: &Resignation, who: &str) -> Resu
                 corpid: &it.corpid,
                 user: &it.wechat_userid,
                 staff_id: &it.staff_id,
-                cause: "resignation",
+                cause: HandoverCause::Resignation,
                 resignation_id: Some(it.id),
                 ordered_by: who,
                 message: None,
             };
             let id = handover::create(conn, &new).await?;
-            handover::log(conn, id, None, "detected", by.actor, by.cause).await?;
+            handover::log(conn, id, None, HandoverState::Detected, by.actor, by.cause).await?;
             id
         }
-        Some((id, state)) if state == "cancelled" => {
+        Some((id, HandoverState::Cancelled)) => {
             handover::lock(conn, id).await?;
             handover::revive(conn, id, it.id, who).await?;
-            let states = [ItemState::Cancelled.as_str().to_owned()];
             // Contacts come by themselves, as far as they still stand.
-            let kinds = [Kind::Order, Kind::Group].map(|it| it.as_str().to_owned());
-            handover::reopen(conn, id, &states, &kinds, None).await?;
+            let kinds = [ItemKind::Order, ItemKind::Group];
+            handover::reopen(conn, id, &[ItemState::Cancelled], &kinds, None).await?;
             id
         }
         Some((id, _)) => return Ok(handover::link(conn, id, it.id).await?),
@@ -330,8 +330,8 @@ async fn begin(call: &Call<'_>, conn: &mut PgConnection) -> Result<(Resignation,
     Ok((find(conn, id).await?, decision))
 }
 
-fn only(it: &Resignation, states: &[&str]) -> Result<(), Problem> {
-    if states.contains(&it.state.as_str()) {
+fn only(it: &Resignation, states: &[ResignationState]) -> Result<(), Problem> {
+    if states.contains(&it.state) {
         return Ok(());
     }
     let detail = (format!("it is {}", it.state), format!("当前状态为 {}", it.state));

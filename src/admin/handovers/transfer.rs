@@ -35,6 +35,7 @@ use crate::{
         transition::{By, settle, transition_all},
     },
     ids::{CorpId, StaffId, UserId},
+    states::{HandoverCause, HandoverState},
     tables::{
         apply,
         handover::{self, NewHandover, Transfer, TransferFilter, Transferable},
@@ -74,7 +75,7 @@ pub(super) struct Begun {
     /// The number of the handover that was made of it.
     id: i64,
     /// How far that is.
-    state: Option<&'static str>,
+    state: Option<HandoverState>,
     /// How many customers are in it.
     customers: usize,
     /// Which are not, and why.
@@ -103,12 +104,8 @@ pub(super) struct Wanted {
     verdicts: Verdicts,
 }
 
-const ITEM_STATE: Parameter = query(
-    "state",
-    Allowed::OneOf(|| ItemState::ALL.map(ItemState::as_str).to_vec()),
-    "Only those in this state.",
-    "交接项状态。",
-);
+const ITEM_STATE: Parameter =
+    query("state", Allowed::OneOf(|| ItemState::WORDS.to_vec()), "Only those in this state.", "交接项状态。");
 
 pub(super) const TRANSFER: Route = Route {
     id: "transferMake",
@@ -167,13 +164,13 @@ async fn make(call: &Call<'_>, wanted: Wanted, conn: &mut PgConnection) -> Resul
         corpid: &corpid,
         user: &from,
         staff_id: &wish.from,
-        cause: "transfer",
+        cause: HandoverCause::Transfer,
         resignation_id: None,
         ordered_by: call.who(),
         message: wish.message.as_deref(),
     };
     let id = handover::create(conn, &new).await?;
-    handover::log(conn, id, None, "detected", by.actor, by.cause).await?;
+    handover::log(conn, id, None, HandoverState::Detected, by.actor, by.cause).await?;
     let items = handover::add_customers(conn, id, &customers).await?;
     handover::give(conn, &items, &vec![to.0.clone(); items.len()], &vec![wish.to.clone(); items.len()]).await?;
     transition_all(conn, Fact::Chosen, &items, by).await?;
@@ -181,7 +178,6 @@ async fn make(call: &Call<'_>, wanted: Wanted, conn: &mut PgConnection) -> Resul
     handover::submit(conn, id, call.who()).await?;
     let state = settle(conn, id, by).await?;
     handover::wake_now(conn, &corpid, id).await?;
-    let state = state.map(|it| it.as_str());
     let Verdicts { verified, warnings, .. } = verdicts;
     Answer::new(202, Begun { id, state, customers: items.len(), refused, verified, warnings })
 }
@@ -214,7 +210,7 @@ pub(super) const HISTORY: Route = Route {
 pub(super) async fn history(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let mut params = call.params()?;
     let (from, to) = (params.take("from"), params.take("to"));
-    let (customer, state) = (params.take("customer"), params.take("state"));
+    let (customer, state) = (params.take("customer"), params.take_word("state")?);
     let (since, until) = (take_time(&mut params, "since")?, take_time(&mut params, "until")?);
     let paging = Paging::take(&mut params)?;
     params.finish()?;
@@ -233,7 +229,7 @@ async fn successor(
     to: &str,
     verdicts: &Verdicts,
 ) -> Result<UserId, Problem> {
-    let wanted = handover::Wanted { staff_ids: vec![to.to_owned()], ..handover::Wanted::default() };
+    let wanted = handover::CandidateSearch { staff_ids: vec![to.to_owned()], ..handover::CandidateSearch::default() };
     let found = handover::candidates(conn, corpid, &wanted, 0).await?.pop().map(|it| verdicts.judge(it));
     let leaver = Leaver { user: from.clone(), departments: BTreeSet::new(), gone_too_long: false };
     let broken = found.as_ref().map_or_else(|| vec![Broken::NotBound], |it| it.broken(&leaver));

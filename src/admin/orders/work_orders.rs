@@ -25,7 +25,8 @@ use crate::{
     },
     check,
     ids::{CustomerId, StaffId},
-    orders::{assignment, order_state::OrderState},
+    orders::assignment,
+    states::{NotAWord, OrderState},
     tables::{
         apply,
         customers::matching,
@@ -91,7 +92,7 @@ pub(super) struct Story {
     #[serde(flatten)]
     order: Order,
     /// The states that may follow.
-    next_states: Vec<&'static str>,
+    next_states: Vec<OrderState>,
     /// What became of it, earliest first.
     changes: Vec<Change>,
 }
@@ -158,12 +159,7 @@ pub(super) const LIST: Route = Route {
     operation: Operation {
         about: say("Latest first.", "按时间倒序。"),
         query: &[
-            query(
-                "state",
-                Allowed::OneOf(|| OrderState::ALL.map(OrderState::as_str).to_vec()),
-                "Only those in this state.",
-                "工单状态。",
-            ),
+            query("state", Allowed::OneOf(|| OrderState::WORDS.to_vec()), "Only those in this state.", "工单状态。"),
             query(
                 "staff_id",
                 Allowed::Text("E-001"),
@@ -181,7 +177,8 @@ pub(super) const LIST: Route = Route {
 
 pub(super) async fn list(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
     let mut params = call.params()?;
-    let (state, staff_id, customer_id) = (params.take("state"), params.take("staff_id"), params.take("customer_id"));
+    let state = params.take_word("state")?;
+    let (staff_id, customer_id) = (params.take("staff_id"), params.take("customer_id"));
     let paging = Paging::take(&mut params)?;
     params.finish()?;
     let about = About::thing(customer_id.as_ref().or(staff_id.as_ref()).cloned().unwrap_or_default())
@@ -280,7 +277,7 @@ async fn turn(call: &Call<'_>, conn: &mut PgConnection, order: Order, edit: &Edi
     if let Some(staff_id) = &edit.staff_id {
         check::id("staff_id", staff_id)?;
         let staff = StaffId(staff_id.clone());
-        if now(&order)?.is_final() {
+        if order.state.is_final() {
             return Err(cannot(&order, ("be given to anybody", "再指派")));
         }
         if staff_wechat_bind::user_of(conn, &order.corpid, &staff).await?.is_none() {
@@ -289,21 +286,22 @@ async fn turn(call: &Call<'_>, conn: &mut PgConnection, order: Order, edit: &Edi
         work_order::assign(conn, &order, &staff, who, note.take()).await?;
         order = find(conn, order.id).await?;
         // Naming the state that this leads to is no second wish.
-        state = state.filter(|it| *it != order.state);
+        state = state.filter(|it| *it != order.state.as_str());
     }
     let Some(state) = state else {
         if let Some(note) = note {
-            work_order::turn(conn, &order, &order.state, who, Some(note)).await?;
+            work_order::change_state(conn, &order, order.state, who, Some(note)).await?;
         }
         return Ok(());
     };
-    let wanted: OrderState = state.parse().map_err(|error: crate::orders::order_state::NotAState| {
-        Problem::field("state", (error.to_string(), "未知的工单状态"))
+    let wanted: OrderState = state.parse().map_err(|error: NotAWord| {
+        let zh = format!("须为以下之一：{}", error.known().join("、"));
+        Problem::field("state", (error.to_string(), zh))
     })?;
-    if !now(&order)?.may_become(wanted) {
+    if !order.state.may_become(wanted) {
         return Err(cannot(&order, (&format!("become {state}"), &format!("变为 {state}"))));
     }
-    Ok(work_order::turn(conn, &order, wanted.as_str(), who, note).await?)
+    Ok(work_order::change_state(conn, &order, wanted, who, note).await?)
 }
 
 impl Wanted {
@@ -327,7 +325,7 @@ impl Wanted {
 
 async fn story(conn: &mut PgConnection, order: Order) -> Result<Story, Problem> {
     let changes = work_order::changes(conn, order.id, fetch(LIMIT_MAX)).await?;
-    let next_states = now(&order)?.next().iter().map(|it| it.as_str()).collect();
+    let next_states = order.state.next().to_vec();
     Ok(Story { order, next_states, changes })
 }
 
@@ -354,10 +352,6 @@ pub(super) fn unknown() -> Problem {
         Code::WorkOrderUnknown,
         ("list them with `GET work-orders` to see which there are", "可用 `GET work-orders` 查看已有工单"),
     )
-}
-
-fn now(order: &Order) -> Result<OrderState, Problem> {
-    order.state.parse().map_err(Problem::internal)
 }
 
 fn cannot(order: &Order, what: (&str, &str)) -> Problem {

@@ -27,8 +27,8 @@ use crate::{
         },
     },
     tables::reports::report::{
-        self, AdditionsAndLosses, ContactsByStaffDay, Filter, FirstResponseTime, HandoverOutcomes, MessageVolumes,
-        Place, Row, UnmatchedCustomers, WorkOrderFunnel,
+        self, AdditionsAndLosses, ContactsByStaffDay, Filter, FirstResponseTime, HandoverOutcomes, MessageVolumes, Row,
+        RowPosition, UnmatchedCustomers, WorkOrderFunnel,
     },
 };
 
@@ -246,11 +246,11 @@ fn too_long(error: sqlx::Error) -> Problem {
     }
 }
 
-fn write_place((day, first, second): &Place) -> String {
+fn write_place((day, first, second): &RowPosition) -> String {
     format!("{day}\n{first}\n{second}")
 }
 
-fn read_place(key: &str) -> Option<Place> {
+fn read_place(key: &str) -> Option<RowPosition> {
     let mut parts = key.splitn(3, '\n');
     let day = parts.next()?.parse().ok()?;
     Some((day, parts.next()?.to_owned(), parts.next().filter(|it| !it.contains('\0'))?.to_owned()))

@@ -4,9 +4,10 @@
 //! What an endpoint takes stands in the API's description, and is held against it here: while it is developed, an
 //! endpoint that takes another parameter, or leaves one that is described, stops the program.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, str::FromStr};
 
 use super::{parameter::Parameter, problem::Problem};
+use crate::states::NotAWord;
 
 /// The parameters that nobody has taken yet.
 #[derive(Debug)]
@@ -51,6 +52,12 @@ impl Params {
             described.retain(|it| *it != name);
         }
         self.given.remove(name).filter(|value| !value.is_empty())
+    }
+
+    /// The value of that name as one of an enum's words.
+    pub fn take_word<T: FromStr<Err = NotAWord>>(&mut self, name: &str) -> Result<Option<T>, Problem> {
+        let word = self.take(name).map(|text| text.parse()).transpose();
+        word.map_err(|error: NotAWord| Problem::one_of(name, error.known()))
     }
 
     /// Refuses what is left.

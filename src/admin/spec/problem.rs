@@ -498,7 +498,7 @@ mod tests {
 
     #[test]
     fn a_problem_names_its_field_and_the_request() {
-        let reply = Problem::field("corpid", "is required").reply(Uuid::nil());
+        let reply = Problem::field("corpid", ("is required", "为必填项")).reply(Uuid::nil());
         assert_eq!((reply.status, reply.body.content_type()), (400, "application/problem+json"));
         insta::assert_snapshot!(text(reply), @r#"{"code":"invalid_field","detail":"is required","field":"corpid","request_id":"00000000-0000-0000-0000-000000000000","status":400,"title":"A field is not valid","title_zh":"字段无效","type":"about:blank"}"#);
     }

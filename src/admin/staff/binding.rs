@@ -1,5 +1,6 @@
 //! `staff-bind`: which staff member of the business is which WeCom user.
 
+use crate::states::BindingStatus;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
@@ -103,7 +104,12 @@ pub(super) const LIST: Route = Route {
         about: say("Which staff member of the business is which WeCom user.", "业务员工与企业微信成员的对应关系。"),
         query: &[
             CORPID,
-            query("status", Allowed::OneOf(|| vec!["bound", "unbound"]), "Only those that stand so.", "绑定状态。"),
+            query(
+                "status",
+                Allowed::OneOf(|| BindingStatus::WORDS.to_vec()),
+                "Only those that stand so.",
+                "绑定状态。",
+            ),
             LIMIT,
             CURSOR,
         ],
@@ -114,12 +120,11 @@ pub(super) const LIST: Route = Route {
 
 pub(super) async fn list(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let mut params = call.params()?;
-    let (corpid, status) = (params.take("corpid"), params.take("status"));
+    let (corpid, status) = (params.take("corpid"), params.take_word("status")?);
     let paging = Paging::take(&mut params)?;
     params.finish()?;
     let after = paging.after(|key| key.parse().ok())?.unwrap_or(0);
-    let rows =
-        staff_wechat_bind::list(conn, call.own(), corpid.as_deref(), status.as_deref(), after, paging.fetch()).await?;
+    let rows = staff_wechat_bind::list(conn, call.own(), corpid.as_deref(), status, after, paging.fetch()).await?;
     Answer::ok(paging.page(rows, |row| row.id.to_string()))
 }
 

@@ -13,6 +13,7 @@ use crate::{
     cli::say,
     ids::UserId,
     sandbox::{AppKind, Platform, Push, Sender},
+    states::OrderState,
 };
 
 /// The customer, as the company's own system names them.
@@ -65,7 +66,9 @@ impl Scene<'_> {
         self.office.until("the contact is linked", &format!("/customer-contact/{CUSTOMER}"), is_linked).await?;
         let order = self
             .office
-            .until("the order is contacted", &format!("/work-orders/{number}"), |it| it["state"] == "contacted")
+            .until("the order is contacted", &format!("/work-orders/{number}"), |it| {
+                it["state"] == OrderState::Contacted.as_str()
+            })
             .await?;
         let welcomed =
             || self.platform.with(|world| world.welcomes.iter().find(|it| it.external_userid == customer).cloned());

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::office::{Office, text};
+use crate::states::HandoverState;
 use crate::{cli::say, ids::ExternalUserId, sandbox::Platform};
 
 /// How many colleagues share it.
@@ -55,11 +56,12 @@ pub(super) async fn play(office: &Office<'_>, platform: &Platform) -> anyhow::Re
         states.push(text(&answer, "state")?);
     }
     let stands = format!("/handovers/{id}");
-    let waiting = office.until("WeCom took them on", &stands, |it| it["state"] == "waiting").await?;
+    let waiting =
+        office.until("WeCom took them on", &stands, |it| it["state"] == HandoverState::Waiting.as_str()).await?;
     states.push(text(&waiting, "state")?);
     platform.advance(DAY);
     platform.pushed().await;
-    let done = office.until("the handover is done", &stands, |it| it["state"] == "done").await?;
+    let done = office.until("the handover is done", &stands, |it| it["state"] == HandoverState::Done.as_str()).await?;
     states.push(text(&done, "state")?);
     states.dedup();
 

@@ -23,13 +23,14 @@ use sqlx::{Connection, PgConnection};
 use self::office::Office;
 use super::{say, serve::Stop};
 use crate::{
-    admin::{Admin, door::auth::Role},
+    admin::Admin,
     app::App,
     app_config::NewConfig,
     config::Config,
     embedded::{Durability, Embedded},
     inbox,
     sandbox::{AppKind, Corp, Day, Patience, Platform, Rates, Report, Sender, Size, World, stir, work_day},
+    states::Role,
     tables::{access::api_token, apply, staff::staff_wechat_bind},
     telemetry,
     vault::{ApiToken, Vault},
@@ -215,7 +216,7 @@ async fn prepare(admin: &Admin, corp: &Corp, day: &Day) -> anyhow::Result<Secret
         transaction.commit().await?;
     }
     let token = ApiToken::new();
-    api_token::create(&mut conn, "demo", Role::Admin.as_str(), &token.hash, &token.prefix).await?;
+    api_token::create(&mut conn, "demo", Role::Admin, &token.hash, &token.prefix).await?;
     Ok(token.secret)
 }
 

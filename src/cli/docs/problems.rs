@@ -8,7 +8,7 @@ use super::{
     configuration::columns,
     markdown::{Page, code},
 };
-use crate::admin::problem::Code;
+use crate::admin::spec::problem::Code;
 
 /// What a problem looks like.
 const EXAMPLE: &str = r#"{

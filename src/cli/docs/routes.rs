@@ -13,7 +13,7 @@ use super::{
     configuration::columns,
     markdown::{Page, code, codes},
 };
-use crate::admin::openapi;
+use crate::admin::spec::openapi;
 
 /// The media type of problems.
 const PROBLEM: &str = "application/problem+json";

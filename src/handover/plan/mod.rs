@@ -9,44 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use broken::{Broken, Said};
 
+pub use crate::states::ItemKind as Kind;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::UserId;
 
 #[cfg(test)]
 mod tests;
-
-/// What an item is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(rename = "ItemKind")]
-pub enum Kind {
-    /// A customer; the subject is the external userid.
-    Customer,
-    /// A work order; the subject is its number.
-    Order,
-    /// A group; the subject is its chat_id.
-    Group,
-}
-
-impl Kind {
-    /// Every kind, in the order in which they are planned: an order looks where its customer went.
-    pub const ALL: [Self; 3] = [Self::Customer, Self::Order, Self::Group];
-
-    /// Its name in `handover_item.kind`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Customer => "customer",
-            Self::Order => "order",
-            Self::Group => "group",
-        }
-    }
-
-    /// The kind of that name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|it| it.as_str() == name)
-    }
-}
 
 /// An item that somebody shall have.
 #[derive(Debug, Clone)]

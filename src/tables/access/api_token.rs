@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 
 use super::own::Own;
 use crate::ids::{CorpId, StaffId};
+use crate::states::Role;
 
 /// A token that still counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub struct Live {
     /// Who it was made for.
     pub name: String,
     /// viewer, operator or admin.
-    pub role: String,
+    pub role: Role,
     /// Whether it was not used in the last minute, as far as is written down.
     pub unused_lately: bool,
     /// Whose own it sees alone; none if it sees everything.
@@ -25,13 +26,13 @@ pub struct Live {
 /// A token in a list.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "Token")]
-pub struct Listed {
+pub struct TokenRow {
     /// The token's number.
     pub id: i32,
     /// Who it was made for.
     pub name: String,
     /// viewer, operator or admin.
-    pub role: String,
+    pub role: Role,
     /// How it begins, so that people can tell tokens apart.
     pub prefix: String,
     /// When it was made.
@@ -54,14 +55,14 @@ pub struct Listed {
 pub async fn create(
     conn: &mut PgConnection,
     name: &str,
-    role: &str,
+    role: Role,
     hash: &[u8; 32],
     prefix: &str,
 ) -> sqlx::Result<i32> {
     sqlx::query_scalar!(
         "insert into api_token (name, role, hash, prefix) values ($1, $2, $3, $4) returning id",
         name,
-        role,
+        role.as_str(),
         &hash[..],
         prefix,
     )
@@ -81,7 +82,7 @@ pub async fn expire_in(conn: &mut PgConnection, id: i32, days: i32) -> sqlx::Res
 pub async fn find_live(conn: &mut PgConnection, hash: &[u8; 32]) -> sqlx::Result<Option<Live>> {
     let row = sqlx::query!(
         r#"
-        select id, name, role, own_only, corpid as "corpid: CorpId", staff_id as "staff_id: StaffId",
+        select id, name, role as "role: Role", own_only, corpid as "corpid: CorpId", staff_id as "staff_id: StaffId",
             coalesce(last_used_at < now() - interval '1 minute', true) as "unused_lately!"
         from api_token
         where hash = $1 and revoked_at is null and (expires_at is null or expires_at > now())
@@ -126,16 +127,17 @@ pub async fn used(conn: &mut PgConnection, id: i32) -> sqlx::Result<()> {
 }
 
 /// Every token that was ever made, in the order of making.
-pub async fn list(conn: &mut PgConnection) -> sqlx::Result<Vec<Listed>> {
+pub async fn list(conn: &mut PgConnection) -> sqlx::Result<Vec<TokenRow>> {
     page(conn, 0, i64::MAX).await
 }
 
 /// Up to `limit` of them after that number.
-pub async fn page(conn: &mut PgConnection, after: i32, limit: i64) -> sqlx::Result<Vec<Listed>> {
+pub async fn page(conn: &mut PgConnection, after: i32, limit: i64) -> sqlx::Result<Vec<TokenRow>> {
     sqlx::query_as!(
-        Listed,
+        TokenRow,
         r#"
-        select id, name, role, prefix, created_at, expires_at, last_used_at, revoked_at, staff_id, corpid, own_only
+        select id, name, role as "role: Role", prefix, created_at, expires_at, last_used_at, revoked_at, staff_id, corpid,
+            own_only
         from api_token
         where id > $1
         order by id
@@ -149,11 +151,12 @@ pub async fn page(conn: &mut PgConnection, after: i32, limit: i64) -> sqlx::Resu
 }
 
 /// The token of that number, whether or not it counts.
-pub async fn find(conn: &mut PgConnection, id: i32) -> sqlx::Result<Option<Listed>> {
+pub async fn find(conn: &mut PgConnection, id: i32) -> sqlx::Result<Option<TokenRow>> {
     sqlx::query_as!(
-        Listed,
+        TokenRow,
         r#"
-        select id, name, role, prefix, created_at, expires_at, last_used_at, revoked_at, staff_id, corpid, own_only
+        select id, name, role as "role: Role", prefix, created_at, expires_at, last_used_at, revoked_at, staff_id, corpid,
+            own_only
         from api_token
         where id = $1
         "#,

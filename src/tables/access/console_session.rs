@@ -10,6 +10,7 @@ use sqlx::PgConnection;
 
 use super::own::Own;
 use crate::ids::{CorpId, StaffId, UserId};
+use crate::states::Role;
 
 /// How long a session lasts at most, in seconds; the view `console_session_live` ends one that nobody uses for an hour.
 pub const LIFE_S: f64 = 12.0 * 3_600.0;
@@ -55,7 +56,7 @@ pub struct Live {
     /// The member's userid, or the token's name.
     pub name: String,
     /// viewer, operator or admin.
-    pub role: String,
+    pub role: Role,
     /// Whether it was not used in the last minute, as far as is written down.
     pub unused_lately: bool,
     /// Whose own it sees alone; none if it sees everything.
@@ -65,7 +66,7 @@ pub struct Live {
 /// A session in a list.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "Session")]
-pub struct Listed {
+pub struct SessionRow {
     /// Its number.
     pub id: i64,
     /// The corp of the member who logged in.
@@ -75,7 +76,7 @@ pub struct Listed {
     /// The token that it was made with.
     pub token_id: Option<i32>,
     /// viewer, operator or admin, as it is now.
-    pub role: String,
+    pub role: Role,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last used, to the minute.
@@ -208,7 +209,7 @@ async fn end_oldest(
 pub async fn find_live(conn: &mut PgConnection, hash: &[u8; 32]) -> sqlx::Result<Option<Live>> {
     let row = sqlx::query!(
         r#"
-        select id as "id!", token_id, name as "name!", role as "role!", own_corpid as "own_corpid: CorpId",
+        select id as "id!", token_id, name as "name!", role as "role!: Role", own_corpid as "own_corpid: CorpId",
             own_staff_id as "own_staff_id: StaffId",
             last_seen_at < now() - interval '1 minute' as "unused_lately!"
         from console_session_live
@@ -236,20 +237,20 @@ pub async fn live_among(conn: &mut PgConnection, hashes: &[Vec<u8>]) -> sqlx::Re
 }
 
 /// One that counts, by its number.
-pub async fn find(conn: &mut PgConnection, id: i64) -> sqlx::Result<Option<Listed>> {
+pub async fn find(conn: &mut PgConnection, id: i64) -> sqlx::Result<Option<SessionRow>> {
     Ok(listed(conn, Some(id), 0, 1).await?.pop())
 }
 
 /// Up to `limit` of those that count, after that number.
-pub async fn page(conn: &mut PgConnection, after: i64, limit: i64) -> sqlx::Result<Vec<Listed>> {
+pub async fn page(conn: &mut PgConnection, after: i64, limit: i64) -> sqlx::Result<Vec<SessionRow>> {
     listed(conn, None, after, limit).await
 }
 
-async fn listed(conn: &mut PgConnection, id: Option<i64>, after: i64, limit: i64) -> sqlx::Result<Vec<Listed>> {
+async fn listed(conn: &mut PgConnection, id: Option<i64>, after: i64, limit: i64) -> sqlx::Result<Vec<SessionRow>> {
     sqlx::query_as!(
-        Listed,
+        SessionRow,
         r#"
-        select id as "id!", corpid as "corpid: CorpId", wechat_userid as "wechat_userid: UserId", token_id, role as "role!",
+        select id as "id!", corpid as "corpid: CorpId", wechat_userid as "wechat_userid: UserId", token_id, role as "role!: Role",
             created_at as "created_at!", last_seen_at as "last_seen_at!", expires_at as "expires_at!",
             address as "address!", user_agent as "user_agent!"
         from console_session_live

@@ -6,11 +6,12 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use crate::ids::{CorpId, UserId};
+use crate::states::Role;
 
 /// Somebody who may log in.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "ConsoleUser")]
-pub struct Listed {
+pub struct ConsoleUserRow {
     /// The corp.
     pub corpid: CorpId,
     /// The member.
@@ -18,7 +19,7 @@ pub struct Listed {
     /// What the directory calls them, if it was read.
     pub name: Option<String>,
     /// viewer, operator or admin.
-    pub role: String,
+    pub role: Role,
     /// Whether they see nothing but their own customers and orders.
     pub own_only: bool,
     /// Who allowed it.
@@ -32,7 +33,7 @@ pub async fn put(
     conn: &mut PgConnection,
     corpid: &CorpId,
     user: &UserId,
-    role: &str,
+    role: Role,
     own_only: bool,
     by: &str,
 ) -> sqlx::Result<()> {
@@ -44,7 +45,7 @@ pub async fn put(
         "#,
         corpid.as_str(),
         user.as_str(),
-        role,
+        role.as_str(),
         own_only,
         by,
     )
@@ -66,12 +67,16 @@ pub async fn remove(conn: &mut PgConnection, corpid: &CorpId, user: &UserId) -> 
 }
 
 /// One who may log in.
-pub async fn find(conn: &mut PgConnection, corpid: &CorpId, user: &UserId) -> sqlx::Result<Option<Listed>> {
+pub async fn find(conn: &mut PgConnection, corpid: &CorpId, user: &UserId) -> sqlx::Result<Option<ConsoleUserRow>> {
     Ok(listed(conn, Some((corpid, user)), None, 1).await?.pop())
 }
 
 /// Up to `limit` of those who may log in, after that corp and member.
-pub async fn page(conn: &mut PgConnection, after: Option<(String, String)>, limit: i64) -> sqlx::Result<Vec<Listed>> {
+pub async fn page(
+    conn: &mut PgConnection,
+    after: Option<(String, String)>,
+    limit: i64,
+) -> sqlx::Result<Vec<ConsoleUserRow>> {
     listed(conn, None, after, limit).await
 }
 
@@ -80,14 +85,14 @@ async fn listed(
     one: Option<(&CorpId, &UserId)>,
     after: Option<(String, String)>,
     limit: i64,
-) -> sqlx::Result<Vec<Listed>> {
+) -> sqlx::Result<Vec<ConsoleUserRow>> {
     let (corpid, user) = one.map(|(corpid, user)| (corpid.as_str(), user.as_str())).unzip();
     let (after_corp, after_user) = after.unwrap_or_default();
     sqlx::query_as!(
-        Listed,
+        ConsoleUserRow,
         r#"
         select allowed.corpid as "corpid: CorpId", allowed.wechat_userid as "wechat_userid: UserId", member.name as "name?",
-            role, own_only, added_by, added_at
+            role as "role: Role", own_only, added_by, added_at
         from console_user allowed
         left join member on member.corpid = allowed.corpid and member.wechat_userid = allowed.wechat_userid
         where ($1::text is null or allowed.corpid = $1) and ($2::text is null or allowed.wechat_userid = $2)

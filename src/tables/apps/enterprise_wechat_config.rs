@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::ids::CorpId;
+use crate::states::AppStatus;
 
 /// The channel on which processes tell each other that an app was added or changed.
 pub const CHANGED: &str = "wecomd_config";
@@ -44,7 +45,7 @@ pub struct Row {
     /// The auto-reply rules, as JSON.
     pub auto_reply: serde_json::Value,
     /// enabled or disabled.
-    pub status: String,
+    pub status: AppStatus,
     /// When the secret was last set.
     pub secret_rotated_at: Option<DateTime<Utc>>,
     /// When the callback keys were last set.
@@ -78,8 +79,8 @@ async fn named(conn: &mut PgConnection, name: Option<&str>) -> sqlx::Result<Vec<
         select
             id, name, corpid as "corpid: CorpId", agentid, secret, token, encoding_aes_key, previous_token,
             previous_encoding_aes_key, previous_until, coalesce(deliveries, 0) as "previous_deliveries!",
-            last_at as "previous_last_at?", receive_ids, welcome_message, welcome, auto_reply, status,
-            secret_rotated_at, keys_rotated_at, created_at, updated_at
+            last_at as "previous_last_at?", receive_ids, welcome_message, welcome, auto_reply,
+            status as "status: AppStatus", secret_rotated_at, keys_rotated_at, created_at, updated_at
         from enterprise_wechat_config
         left join callback_key_use on app_id = id and rotated_at = keys_rotated_at
         where $1::text is null or name = $1
@@ -146,7 +147,7 @@ pub async fn update(conn: &mut PgConnection, row: &Row) -> sqlx::Result<()> {
         row.receive_ids.as_deref(),
         row.welcome_message,
         row.auto_reply,
-        row.status,
+        row.status.as_str(),
         row.secret_rotated_at,
         row.keys_rotated_at,
         row.updated_at,
@@ -158,11 +159,11 @@ pub async fn update(conn: &mut PgConnection, row: &Row) -> sqlx::Result<()> {
 }
 
 /// Opens or closes an app's door; `false` if there is no app of that name.
-pub async fn set_status(conn: &mut PgConnection, name: &str, status: &str) -> sqlx::Result<bool> {
+pub async fn set_status(conn: &mut PgConnection, name: &str, status: AppStatus) -> sqlx::Result<bool> {
     let result = sqlx::query!(
         "update enterprise_wechat_config set status = $2, updated_at = now() where name = $1",
         name,
-        status,
+        status.as_str(),
     )
     .execute(&mut *conn)
     .await?;

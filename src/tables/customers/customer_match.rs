@@ -7,6 +7,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use crate::ids::{CorpId, CustomerId, ExternalUserId};
+use crate::states::MatchedBy;
 
 /// A person whom one way leads to several customers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub struct Ambiguous {
     /// The person.
     pub external_userid: String,
     /// The way.
-    pub matched_by: String,
+    pub matched_by: MatchedBy,
     /// The customers.
     pub candidates: Vec<String>,
 }
@@ -74,7 +75,7 @@ pub async fn replace(
             "#,
             it.corpid,
             it.external_userid,
-            it.matched_by,
+            it.matched_by.as_str(),
             &it.candidates,
         )
         .execute(&mut *conn)
@@ -86,7 +87,7 @@ pub async fn replace(
 /// A row as the admin API shows it.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "CustomerMatch")]
-pub struct Shown {
+pub struct MatchRow {
     /// Its number.
     pub id: i64,
     /// The corp.
@@ -94,7 +95,7 @@ pub struct Shown {
     /// The person, as WeCom names them.
     pub external_userid: String,
     /// The way that led to several customers: external_userid, unionid or mobile.
-    pub matched_by: String,
+    pub matched_by: MatchedBy,
     /// The customers it led to.
     pub candidates: Vec<String>,
     /// Since when.
@@ -108,11 +109,12 @@ pub struct Shown {
 }
 
 /// Up to `limit` rows after the given one, decided or not, oldest first.
-pub async fn list(conn: &mut PgConnection, decided: bool, after: i64, limit: i64) -> sqlx::Result<Vec<Shown>> {
+pub async fn list(conn: &mut PgConnection, decided: bool, after: i64, limit: i64) -> sqlx::Result<Vec<MatchRow>> {
     sqlx::query_as!(
-        Shown,
+        MatchRow,
         r#"
-        select id, corpid, external_userid, matched_by, candidates, found_at, customer_id, decided_at, decided_by
+        select id, corpid, external_userid, matched_by as "matched_by: MatchedBy", candidates, found_at, customer_id,
+            decided_at, decided_by
         from customer_match
         where (decided_at is not null) = $1 and id > $2
         order by id
@@ -127,11 +129,12 @@ pub async fn list(conn: &mut PgConnection, decided: bool, after: i64, limit: i64
 }
 
 /// The undecided rows in which this customer is a candidate.
-pub async fn of_customer(conn: &mut PgConnection, customer_id: &str, limit: i64) -> sqlx::Result<Vec<Shown>> {
+pub async fn of_customer(conn: &mut PgConnection, customer_id: &str, limit: i64) -> sqlx::Result<Vec<MatchRow>> {
     sqlx::query_as!(
-        Shown,
+        MatchRow,
         r#"
-        select id, corpid, external_userid, matched_by, candidates, found_at, customer_id, decided_at, decided_by
+        select id, corpid, external_userid, matched_by as "matched_by: MatchedBy", candidates, found_at, customer_id,
+            decided_at, decided_by
         from customer_match
         where decided_at is null and $1 = any(candidates)
         order by id
@@ -172,13 +175,19 @@ pub async fn withdraw(conn: &mut PgConnection, corpid: &CorpId, customer: Option
 }
 
 /// Writes down an administrator's decision; `None` if the row went away, because nothing is ambiguous any more.
-pub async fn decide(conn: &mut PgConnection, id: i64, customer: &CustomerId, who: &str) -> sqlx::Result<Option<Shown>> {
+pub async fn decide(
+    conn: &mut PgConnection,
+    id: i64,
+    customer: &CustomerId,
+    who: &str,
+) -> sqlx::Result<Option<MatchRow>> {
     sqlx::query_as!(
-        Shown,
+        MatchRow,
         r#"
         update customer_match set customer_id = $2, decided_at = now(), decided_by = $3
         where id = $1
-        returning id, corpid, external_userid, matched_by, candidates, found_at, customer_id, decided_at, decided_by
+        returning id, corpid, external_userid, matched_by as "matched_by: MatchedBy", candidates, found_at, customer_id,
+            decided_at, decided_by
         "#,
         id,
         customer.as_str(),

@@ -8,8 +8,9 @@ use sqlx::{PgConnection, types::Json};
 
 use crate::tables::access::own::Own;
 use crate::{
-    changes::{Contact, ContactKey, ContactStatus, Register, contact::Card},
+    changes::{Contact, ContactKey, Register, contact::Card},
     ids::{CorpId, CustomerId, ExternalUserId, UserId},
+    states::{ContactStatus, MatchedBy},
 };
 
 /// Folds the batch's contacts into the table, by the same rule as [`Contact::absorb`].
@@ -140,7 +141,7 @@ pub async fn take(
         r#"
         delete from customer_wechat_contact where wechat_userid = $2 and corpid is not distinct from $1
         returning
-            external_userid as "external_userid: ExternalUserId", status, status_at, state, state_at,
+            external_userid as "external_userid: ExternalUserId", status as "status: ContactStatus", status_at, state, state_at,
             state_customer_id as "customer_id: CustomerId", state_customer_id_at, first_contact_time, last_contact_time,
             card as "card: Json<Card>", card_at, heard_arrived_at, met_arrived_at
         "#,
@@ -151,7 +152,7 @@ pub async fn take(
     .await?;
     let contacts = rows.into_iter().map(|row| {
         let contact = Contact {
-            status: Some(Register { value: ContactStatus::named(&row.status), at: row.status_at }),
+            status: Some(Register { value: row.status, at: row.status_at }),
             state: register(row.state, row.state_at),
             customer_id: register(row.customer_id, row.state_customer_id_at),
             // Scans stand in a table of their own, which names no member.
@@ -219,7 +220,7 @@ pub async fn held(
         r#"
         select
             held.external_userid as "external_userid!: ExternalUserId", held.wechat_userid as "wechat_userid!: UserId",
-            held.status as "status!", held.status_at as "status_at!", held.card as "card: Json<Card>"
+            held.status as "status!: ContactStatus", held.status_at as "status_at!", held.card as "card: Json<Card>"
         from unnest($2::text[], $3::text[]) wanted (external_userid, wechat_userid)
         cross join lateral (
             select contact.* from customer_wechat_contact contact
@@ -237,7 +238,7 @@ pub async fn held(
     let held = rows.into_iter().map(|row| Held {
         external_userid: row.external_userid,
         wechat_userid: row.wechat_userid,
-        status: ContactStatus::named(&row.status),
+        status: row.status,
         status_at: row.status_at,
         card: row.card.map(|it| it.0),
     });
@@ -258,7 +259,7 @@ pub async fn unnamed(
         r#"
         select
             external_userid as "external_userid: ExternalUserId", wechat_userid as "wechat_userid: UserId",
-            status, status_at, card as "card: Json<Card>"
+            status as "status: ContactStatus", status_at, card as "card: Json<Card>"
         from customer_wechat_contact
         where wechat_userid = any($2) and corpid is not distinct from $1
             and status in ('assumed', 'contacted') and status_at <= $3 and (card_at is null or card_at < $4)
@@ -276,7 +277,7 @@ pub async fn unnamed(
     let held = rows.into_iter().map(|row| Held {
         external_userid: row.external_userid,
         wechat_userid: row.wechat_userid,
-        status: ContactStatus::named(&row.status),
+        status: row.status,
         status_at: row.status_at,
         card: row.card.map(|it| it.0),
     });
@@ -286,7 +287,7 @@ pub async fn unnamed(
 /// A row as the admin API shows it.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "CustomerContact")]
-pub struct Shown {
+pub struct ContactView {
     /// The corp.
     pub corpid: String,
     /// The customer, as WeCom names them.
@@ -298,9 +299,9 @@ pub struct Shown {
     /// The business's own id, null until matched.
     pub customer_id: Option<String>,
     /// How it was matched: admin, state, external_userid, unionid or mobile.
-    pub matched_by: Option<String>,
+    pub matched_by: Option<MatchedBy>,
     /// How the contact stands.
-    pub status: String,
+    pub status: ContactStatus,
     /// Since when, by the event's own time; if none said so, when we first heard of it.
     pub status_at: DateTime<Utc>,
     /// The `state` of the contact way.
@@ -328,10 +329,15 @@ pub struct Shown {
 }
 
 /// The contacts of a customer, by the business's id or WeCom's; at most `limit`, latest first.
-pub async fn of_customer(conn: &mut PgConnection, own: Option<&Own>, id: &str, limit: i64) -> sqlx::Result<Vec<Shown>> {
+pub async fn of_customer(
+    conn: &mut PgConnection,
+    own: Option<&Own>,
+    id: &str,
+    limit: i64,
+) -> sqlx::Result<Vec<ContactView>> {
     let (own_corp, own_staff) = Own::parts(own);
     sqlx::query_as!(
-        Shown,
+        ContactView,
         r#"
         with corp as materialized (select distinct corpid from enterprise_wechat_config),
         found as (
@@ -341,7 +347,7 @@ pub async fn of_customer(conn: &mut PgConnection, own: Option<&Own>, id: &str, l
         )
         select
             corpid as "corpid!", external_userid as "external_userid!", wechat_userid as "wechat_userid!", staff_id,
-            customer_id, matched_by, status as "status!",
+            customer_id, matched_by as "matched_by: MatchedBy", status as "status!: ContactStatus",
             coalesce(nullif(status_at, to_timestamp(0)), heard_arrived_at, status_at) as "status_at!", state, nickname,
             unionid, remark, tags, remark_mobiles, add_way, card_at,
             coalesce(first_contact_time, met_arrived_at) as "first_contact_time?",

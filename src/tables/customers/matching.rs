@@ -12,6 +12,7 @@ use sqlx::PgConnection;
 
 use super::customer_match::{self, Ambiguous};
 use crate::ids::{CorpId, ExternalUserId};
+use crate::states::MatchedBy;
 
 /// People outside, each with the corp that knows them.
 pub type People = BTreeSet<(CorpId, ExternalUserId)>;
@@ -119,7 +120,7 @@ async fn say(conn: &mut PgConnection, corps: &[String], customers: &[String]) ->
 struct Lead {
     corpid: String,
     external_userid: String,
-    way: String,
+    way: MatchedBy,
     customers: Vec<String>,
 }
 
@@ -128,13 +129,13 @@ async fn follow(conn: &mut PgConnection, corps: &[String], customers: &[String])
     let clear: BTreeMap<_, _> = leads
         .iter()
         .filter_map(|it| match it.customers.as_slice() {
-            [only] => Some(((&it.corpid, &it.external_userid), (only, &it.way))),
+            [only] => Some(((&it.corpid, &it.external_userid), (only, it.way))),
             _ => None,
         })
         .collect();
     let found: Vec<_> = corps.iter().zip(customers).map(|key| clear.get(&key)).collect();
     let ids: Vec<_> = found.iter().map(|it| it.map(|(customer, _)| (*customer).clone())).collect();
-    let ways: Vec<_> = found.iter().map(|it| it.map(|(_, way)| (*way).clone())).collect();
+    let ways: Vec<_> = found.iter().map(|it| it.map(|(_, way)| way.as_str())).collect();
     sqlx::query!(
         r#"
         update customer_wechat_contact contact
@@ -181,7 +182,7 @@ async fn leads(conn: &mut PgConnection, corps: &[String], customers: &[String]) 
                 and work_order.corpid is not distinct from own.corpid
         )
         select distinct on (corpid, external_userid)
-            corpid as "corpid!", external_userid as "external_userid!", way as "way!",
+            corpid as "corpid!", external_userid as "external_userid!", way as "way!: MatchedBy",
             array_agg(customer_id order by customer_id) as "customers!"
         from lead cross join contact_flow_setting
         where way = 'external_userid' or way = any(matching_order)

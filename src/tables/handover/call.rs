@@ -4,7 +4,10 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use crate::ids::UserId;
+use crate::{
+    ids::UserId,
+    states::{CallKind, CallOutcome, TransferFlow},
+};
 
 /// A call that is about to be made.
 #[derive(Debug)]
@@ -12,9 +15,9 @@ pub struct NewCall<'a> {
     /// The handover.
     pub handover: i64,
     /// customer or group.
-    pub kind: &'a str,
+    pub kind: CallKind,
     /// in_service or resigned.
-    pub flow: &'a str,
+    pub flow: TransferFlow,
     /// Who hands over.
     pub from: &'a UserId,
     /// Who takes over.
@@ -30,9 +33,9 @@ pub struct Call {
     /// The call's number.
     pub id: i64,
     /// customer or group.
-    pub kind: String,
+    pub kind: CallKind,
     /// in_service or resigned.
-    pub flow: String,
+    pub flow: TransferFlow,
     /// Who hands over.
     pub handover_userid: UserId,
     /// Who takes over.
@@ -42,7 +45,7 @@ pub struct Call {
     /// When it was begun.
     pub attempted_at: DateTime<Utc>,
     /// answered, not_sent, refused or found; none while nobody knows.
-    pub outcome: Option<String>,
+    pub outcome: Option<CallOutcome>,
     /// When that became known.
     pub answered_at: Option<DateTime<Utc>>,
     /// WeCom's code for the call as a whole.
@@ -58,8 +61,8 @@ pub async fn begin_call(conn: &mut PgConnection, new: &NewCall<'_>) -> sqlx::Res
         returning id
         "#,
         new.handover,
-        new.kind,
-        new.flow,
+        new.kind.as_str(),
+        new.flow.as_str(),
         new.from.as_str(),
         new.to.as_str(),
         new.items,
@@ -78,11 +81,16 @@ pub async fn begin_call(conn: &mut PgConnection, new: &NewCall<'_>) -> sqlx::Res
 }
 
 /// Writes down how it went.
-pub async fn answer(conn: &mut PgConnection, call: i64, outcome: &str, errcode: Option<i64>) -> sqlx::Result<()> {
+pub async fn answer(
+    conn: &mut PgConnection,
+    call: i64,
+    outcome: CallOutcome,
+    errcode: Option<i64>,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "update handover_call set outcome = $2, errcode = $3, answered_at = clock_timestamp() where id = $1",
         call,
-        outcome,
+        outcome.as_str(),
         errcode,
     )
     .execute(conn)
@@ -116,9 +124,9 @@ pub async fn calls(conn: &mut PgConnection, handover: i64, limit: i64) -> sqlx::
     sqlx::query_as!(
         Call,
         r#"
-        select id, kind, flow, handover_userid as "handover_userid: UserId",
-            successor_userid as "successor_userid: UserId", cardinality(items)::bigint as "items!", attempted_at, outcome,
-            answered_at, errcode
+        select id, kind as "kind: CallKind", flow as "flow: TransferFlow",
+            handover_userid as "handover_userid: UserId", successor_userid as "successor_userid: UserId",
+            cardinality(items)::bigint as "items!", attempted_at, outcome as "outcome: CallOutcome", answered_at, errcode
         from handover_call
         where handover_id = $1
         order by id desc

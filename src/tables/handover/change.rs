@@ -6,6 +6,7 @@ use super::super::{now, task};
 use crate::{
     changes::TaskKind,
     ids::{CorpId, UserId},
+    states::{HandoverCause, HandoverState},
 };
 
 /// A handover that somebody begins.
@@ -18,7 +19,7 @@ pub struct NewHandover<'a> {
     /// Who hands over, as the business names them.
     pub staff_id: &'a str,
     /// resignation or transfer.
-    pub cause: &'a str,
+    pub cause: HandoverCause,
     /// The resignation that it comes of.
     pub resignation_id: Option<i64>,
     /// Who begins it.
@@ -38,7 +39,7 @@ pub async fn create(conn: &mut PgConnection, new: &NewHandover<'_>) -> sqlx::Res
         new.corpid.as_str(),
         new.user.as_str(),
         new.staff_id,
-        new.cause,
+        new.cause.as_str(),
         new.resignation_id,
         new.ordered_by,
         new.message,
@@ -48,10 +49,14 @@ pub async fn create(conn: &mut PgConnection, new: &NewHandover<'_>) -> sqlx::Res
 }
 
 /// A member's handover that is not done, and its state; transfers aside.
-pub async fn open_of(conn: &mut PgConnection, corpid: &CorpId, user: &UserId) -> sqlx::Result<Option<(i64, String)>> {
+pub async fn open_of(
+    conn: &mut PgConnection,
+    corpid: &CorpId,
+    user: &UserId,
+) -> sqlx::Result<Option<(i64, HandoverState)>> {
     let row = sqlx::query!(
         r#"
-        select id, state from handover
+        select id, state as "state: HandoverState" from handover
         where wechat_userid = $2 and corpid = $1 and cause <> 'transfer' and state <> 'done'
         "#,
         corpid.as_str(),

@@ -5,7 +5,10 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::Handover;
-use crate::changes::Notice;
+use crate::{
+    changes::Notice,
+    states::{ContactType, ItemKind, ItemState, OrderState, TaskKind},
+};
 
 /// How many days back records and reads are counted.
 pub const RECENT_DAYS: i32 = 30;
@@ -20,7 +23,7 @@ pub struct OpenOrder {
     /// The customer's name.
     pub customer_name: Option<String>,
     /// How far it is.
-    pub state: String,
+    pub state: OrderState,
     /// When it was given to them.
     pub assigned_at: Option<DateTime<Utc>>,
 }
@@ -40,7 +43,7 @@ pub struct Customer {
     /// How many orders of theirs are not over.
     pub open_orders: i64,
     /// How far the item is.
-    pub state: String,
+    pub state: ItemState,
     /// Who shall have them.
     pub successor_staff_id: Option<String>,
     /// They refused, and nobody has planned them anew.
@@ -54,7 +57,7 @@ pub struct Group {
     /// Its id.
     pub chat_id: String,
     /// How far the item is.
-    pub state: String,
+    pub state: ItemState,
     /// Who shall have it.
     pub successor_staff_id: Option<String>,
 }
@@ -68,7 +71,7 @@ pub struct Record {
     /// The customer.
     pub external_userid: Option<String>,
     /// text, image, voice, video, location, link, file or event.
-    pub contact_type: String,
+    pub contact_type: ContactType,
     /// WeCom's name of the event.
     pub event: Option<String>,
     /// What was said.
@@ -82,7 +85,7 @@ pub struct Pending {
     /// Its number.
     pub id: i64,
     /// What is to be done.
-    pub kind: String,
+    pub kind: TaskKind,
     /// What it is about.
     pub subject: String,
     /// Not before.
@@ -136,7 +139,7 @@ pub async fn open_orders(conn: &mut PgConnection, of: &Handover, limit: i64) -> 
     let items = sqlx::query_as!(
         OpenOrder,
         r#"
-        select id, customer_id, customer_name, state, assigned_at
+        select id, customer_id, customer_name, state as "state: OrderState", assigned_at
         from work_order
         where staff_id = $2 and corpid = $1 and state not in ('done', 'cancelled')
         order by id
@@ -153,7 +156,7 @@ pub async fn open_orders(conn: &mut PgConnection, of: &Handover, limit: i64) -> 
 
 /// The customers of a handover: who was spoken to last comes first; of each, only the last round counts.
 pub async fn customers(conn: &mut PgConnection, of: &Handover, limit: i64) -> sqlx::Result<Counted<Customer>> {
-    let count = count(conn, of.id, "customer").await?;
+    let count = count(conn, of.id, ItemKind::Customer).await?;
     let items = sqlx::query_as!(
         Customer,
         r#"
@@ -165,7 +168,7 @@ pub async fn customers(conn: &mut PgConnection, of: &Handover, limit: i64) -> sq
                 where work_order.customer_id = contact.customer_id and work_order.corpid = $2
                     and work_order.state not in ('done', 'cancelled')
             ) as "open_orders!",
-            last.state as "state!", last.successor_staff_id, last.state = 'refused' as "refused!"
+            last.state as "state!: ItemState", last.successor_staff_id, last.state = 'refused' as "refused!"
         from (
             select distinct on (subject) subject, state, successor_staff_id from handover_item
             where handover_id = $1 and kind = 'customer'
@@ -188,11 +191,11 @@ pub async fn customers(conn: &mut PgConnection, of: &Handover, limit: i64) -> sq
 
 /// The groups of a handover.
 pub async fn groups(conn: &mut PgConnection, of: &Handover, limit: i64) -> sqlx::Result<Counted<Group>> {
-    let count = count(conn, of.id, "group").await?;
+    let count = count(conn, of.id, ItemKind::Group).await?;
     let items = sqlx::query_as!(
         Group,
         r#"
-        select distinct on (subject) subject as chat_id, state, successor_staff_id
+        select distinct on (subject) subject as chat_id, state as "state: ItemState", successor_staff_id
         from handover_item
         where handover_id = $1 and kind = 'group'
         order by subject, round desc
@@ -222,7 +225,8 @@ pub async fn records(conn: &mut PgConnection, of: &Handover, limit: i64) -> sqlx
     let items = sqlx::query_as!(
         Record,
         r#"
-        select coalesce(arrived_at, contact_time) as "contact_time!", external_userid, contact_type, event, content
+        select coalesce(arrived_at, contact_time) as "contact_time!", external_userid,
+            contact_type as "contact_type: ContactType", event, content
         from wechat_contact_record
         where corpid = $1 and wechat_userid = $2
         order by contact_time desc, id
@@ -241,7 +245,7 @@ pub async fn records(conn: &mut PgConnection, of: &Handover, limit: i64) -> sqlx
 pub async fn pending(conn: &mut PgConnection, of: &Handover, limit: i64) -> sqlx::Result<Counted<Pending>> {
     let rows = sqlx::query!(
         r#"
-        select id, kind, subject, due_at, parked_at, reason, count(*) over () as "count!"
+        select id, kind as "kind: TaskKind", subject, due_at, parked_at, reason, count(*) over () as "count!"
         from task
         where corpid = $1 and (
             (kind = 'notify_staff' and userid_key(payload::jsonb->>$5::text) = $2)
@@ -312,11 +316,11 @@ pub async fn reads(conn: &mut PgConnection, of: &Handover, limit: i64) -> sqlx::
     Ok(Counted { count, items })
 }
 
-async fn count(conn: &mut PgConnection, handover: i64, kind: &str) -> sqlx::Result<i64> {
+async fn count(conn: &mut PgConnection, handover: i64, kind: ItemKind) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"select count(distinct subject) as "count!" from handover_item where handover_id = $1 and kind = $2"#,
         handover,
-        kind,
+        kind.as_str(),
     )
     .fetch_one(conn)
     .await

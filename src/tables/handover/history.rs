@@ -5,15 +5,16 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::Item;
+use crate::states::{HandoverCause, ItemKind, ItemState};
 use crate::tables::access::own::Own;
 
 /// Which items of a handover.
 #[derive(Debug, Default)]
 pub struct ItemFilter {
     /// customer, order or group.
-    pub kind: Option<String>,
+    pub kind: Option<ItemKind>,
     /// In this state.
-    pub state: Option<String>,
+    pub state: Option<ItemState>,
     /// For this staff member or member.
     pub successor: Option<String>,
     /// For this staff member, of this corp.
@@ -32,8 +33,8 @@ pub async fn items(
     sqlx::query_as!(
         Item,
         r#"
-        select id, kind, subject, round, state, successor_userid, successor_staff_id, attempts, errcode, reason,
-            takeover_at, submitted_at, finished_at
+        select id, kind as "kind: ItemKind", subject, round, state as "state: ItemState", successor_userid,
+            successor_staff_id, attempts, errcode, reason, takeover_at, submitted_at, finished_at
         from handover_item
         where handover_id = $1 and id > $2
             and ($3::text is null or kind = $3)
@@ -45,8 +46,8 @@ pub async fn items(
         "#,
         handover,
         after,
-        filter.kind.as_deref(),
-        filter.state.as_deref(),
+        filter.kind.map(ItemKind::as_str),
+        filter.state.map(ItemState::as_str),
         filter.successor.as_deref(),
         own_staff,
         limit,
@@ -65,7 +66,7 @@ pub struct TransferFilter {
     /// Of this customer.
     pub customer: Option<String>,
     /// In this state.
-    pub state: Option<String>,
+    pub state: Option<ItemState>,
     /// From then on.
     pub since: Option<DateTime<Utc>>,
     /// Before then.
@@ -84,7 +85,7 @@ pub struct Transfer {
     /// The handover that it belongs to.
     pub handover_id: i64,
     /// left, resignation or transfer.
-    pub cause: String,
+    pub cause: HandoverCause,
     /// The corp.
     pub corpid: String,
     /// The customer.
@@ -100,7 +101,7 @@ pub struct Transfer {
     /// Which attempt of a person to find somebody it is.
     pub round: i32,
     /// open, planned, calling, waiting, overdue, done, refused, full, gone, failed or cancelled.
-    pub state: String,
+    pub state: ItemState,
     /// What WeCom said.
     pub errcode: Option<i64>,
     /// That in words, or what a person said; while it is overdue, what WeCom said when it was last asked.
@@ -123,10 +124,10 @@ pub async fn transfers(conn: &mut PgConnection, filter: &TransferFilter, limit: 
     sqlx::query_as!(
         Transfer,
         r#"
-        select item.id, item.handover_id, handover.cause, handover.corpid, item.subject as external_userid,
+        select item.id, item.handover_id, handover.cause as "cause: HandoverCause", handover.corpid, item.subject as external_userid,
             handover.staff_id as from_staff_id, handover.wechat_userid as from_userid,
-            item.successor_staff_id as to_staff_id, item.successor_userid as to_userid, item.round, item.state,
-            item.errcode, item.reason, handover.ordered_by, handover.submitted_by, moment.at as "at!",
+            item.successor_staff_id as to_staff_id, item.successor_userid as to_userid, item.round,
+            item.state as "state: ItemState", item.errcode, item.reason, handover.ordered_by, handover.submitted_by, moment.at as "at!",
             item.takeover_at, item.finished_at
         from handover_item item
         join handover on handover.id = item.handover_id
@@ -150,7 +151,7 @@ pub async fn transfers(conn: &mut PgConnection, filter: &TransferFilter, limit: 
         filter.from.as_deref(),
         filter.to.as_deref(),
         filter.customer.as_deref(),
-        filter.state.as_deref(),
+        filter.state.map(ItemState::as_str),
         filter.since,
         filter.until,
         filter.before,

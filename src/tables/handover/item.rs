@@ -5,6 +5,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use crate::ids::{CorpId, UserId};
+use crate::states::{HandoverState, ItemKind, ItemState, TransferFlow};
 use crate::tables::access::own::Own;
 
 /// An item, as it stands.
@@ -14,13 +15,13 @@ pub struct Item {
     /// The item's number.
     pub id: i64,
     /// customer, order or group.
-    pub kind: String,
+    pub kind: ItemKind,
     /// The external_userid, the order's number, or the chat_id.
     pub subject: String,
     /// 1, and one more each time it was planned anew after an end.
     pub round: i32,
     /// open, planned, calling, waiting, overdue, done, refused, full, gone, failed or cancelled.
-    pub state: String,
+    pub state: ItemState,
     /// Who shall have it, as WeCom names them.
     pub successor_userid: Option<String>,
     /// Who shall have it, as the business names them.
@@ -57,9 +58,9 @@ pub struct Heard {
 #[schemars(rename = "HandoverItemCount")]
 pub struct Counted {
     /// customer, order or group.
-    pub kind: String,
+    pub kind: ItemKind,
     /// See `Item::state`.
-    pub state: String,
+    pub state: ItemState,
     /// How many.
     pub items: i64,
 }
@@ -76,7 +77,7 @@ pub struct Taken {
     /// How often WeCom was asked, this time not included.
     pub attempts: i32,
     /// in_service or resigned, of the last call; none if there was none.
-    pub flow: Option<String>,
+    pub flow: Option<TransferFlow>,
     /// When WeCom first took it on.
     pub submitted_at: Option<DateTime<Utc>>,
     /// When WeCom was last asked to move it.
@@ -84,7 +85,7 @@ pub struct Taken {
     /// When WeCom will hand it over, as it announced since then.
     pub takeover_at: Option<DateTime<Utc>>,
     /// How far it is.
-    pub state: String,
+    pub state: ItemState,
     /// What WeCom said last.
     pub errcode: Option<i64>,
     /// Whether an earlier round with the same successor was refused, found them full, or was given up after WeCom had
@@ -92,12 +93,13 @@ pub struct Taken {
     pub again: bool,
 }
 
-/// Turns those of these items that are in one of the states `from`, and writes the log. Returns the items that turned.
-pub async fn turn(
+/// Moves those of these items that are in one of the states `from` to the state `to`, and logs each. Returns the items that
+/// moved.
+pub async fn transition(
     conn: &mut PgConnection,
     heard: &[Heard],
-    from: &[String],
-    to: &str,
+    from: &[ItemState],
+    to: ItemState,
     actor: &str,
     cause: &str,
 ) -> sqlx::Result<Vec<i64>> {
@@ -132,8 +134,8 @@ pub async fn turn(
         &codes as _,
         &reasons as _,
         &takeovers as _,
-        from,
-        to,
+        from as _,
+        to.as_str(),
         actor,
         cause,
     )
@@ -147,7 +149,7 @@ pub async fn counts(conn: &mut PgConnection, own: Option<&Own>, handover: i64) -
     sqlx::query_as!(
         Counted,
         r#"
-        select kind, state, count(*) as "items!"
+        select kind as "kind: ItemKind", state as "state: ItemState", count(*) as "items!"
         from (
             select distinct on (kind, subject) kind, state, successor_staff_id from handover_item
             where handover_id = $1
@@ -166,9 +168,9 @@ pub async fn counts(conn: &mut PgConnection, own: Option<&Own>, handover: i64) -
 
 /// What a handover's own state follows from, beside its items: whether it was announced, submitted, called off.
 #[derive(Debug, Clone)]
-pub struct Standing {
+pub struct HandoverFlags {
     /// The state that is written.
-    pub state: String,
+    pub state: HandoverState,
     /// The successors were told of this plan.
     pub notified: bool,
     /// It was let go.
@@ -177,12 +179,12 @@ pub struct Standing {
     pub cancelled: bool,
 }
 
-/// See [`Standing`].
-pub async fn standing(conn: &mut PgConnection, handover: i64) -> sqlx::Result<Option<Standing>> {
+/// See [`HandoverFlags`].
+pub async fn standing(conn: &mut PgConnection, handover: i64) -> sqlx::Result<Option<HandoverFlags>> {
     sqlx::query_as!(
-        Standing,
+        HandoverFlags,
         r#"
-        select state, notified_at is not null as "notified!", submitted_at is not null as "submitted!",
+        select state as "state: HandoverState", notified_at is not null as "notified!", submitted_at is not null as "submitted!",
             cancelled_at is not null as "cancelled!"
         from handover where id = $1
         "#,
@@ -196,7 +198,7 @@ pub async fn standing(conn: &mut PgConnection, handover: i64) -> sqlx::Result<Op
 pub async fn planned(
     conn: &mut PgConnection,
     handover: i64,
-    kind: &str,
+    kind: ItemKind,
     but: &[i64],
     limit: i64,
 ) -> sqlx::Result<Vec<Taken>> {
@@ -204,9 +206,9 @@ pub async fn planned(
         Taken,
         r#"
         select
-            item.id, item.subject, item.successor_userid as "successor_userid!: UserId", item.attempts, call.flow as "flow?",
-            item.submitted_at, call.attempted_at as "called_at?", item.takeover_at, item.state, item.errcode,
-            false as "again!"
+            item.id, item.subject, item.successor_userid as "successor_userid!: UserId", item.attempts,
+            call.flow as "flow?: TransferFlow", item.submitted_at, call.attempted_at as "called_at?", item.takeover_at,
+            item.state as "state: ItemState", item.errcode, false as "again!"
         from handover_item item
         left join handover_call call on call.id = item.call_id
         where item.handover_id = $1 and item.kind = $2 and item.state = 'planned' and item.id <> all($3)
@@ -220,7 +222,7 @@ pub async fn planned(
         limit $4
         "#,
         handover,
-        kind,
+        kind.as_str(),
         but,
         limit,
     )
@@ -232,24 +234,24 @@ pub async fn planned(
 pub async fn taken_on(
     conn: &mut PgConnection,
     handover: i64,
-    kind: &str,
-    states: &[String],
+    kind: ItemKind,
+    states: &[ItemState],
 ) -> sqlx::Result<Vec<Taken>> {
     sqlx::query_as!(
         Taken,
         r#"
         select
             item.id as "id!", item.subject as "subject!", item.successor_userid as "successor_userid!: UserId",
-            item.attempts as "attempts!", call.flow as "flow?", item.submitted_at, call.attempted_at as "called_at?",
-            item.takeover_at, item.state as "state!", item.errcode, false as "again!"
+            item.attempts as "attempts!", call.flow as "flow?: TransferFlow", item.submitted_at,
+            call.attempted_at as "called_at?", item.takeover_at, item.state as "state!: ItemState", item.errcode, false as "again!"
         from (select * from handover_item where handover_id = $1 and kind = $2 offset 0) item
         left join handover_call call on call.id = item.call_id
         where item.state = any($3)
         order by item.id
         "#,
         handover,
-        kind,
-        states,
+        kind.as_str(),
+        states as _,
     )
     .fetch_all(conn)
     .await
@@ -259,7 +261,7 @@ pub async fn taken_on(
 pub async fn calling(
     conn: &mut PgConnection,
     handover: i64,
-    kind: &str,
+    kind: ItemKind,
     before: DateTime<Utc>,
 ) -> sqlx::Result<Vec<Taken>> {
     sqlx::query_as!(
@@ -267,8 +269,8 @@ pub async fn calling(
         r#"
         select
             item.id as "id!", item.subject as "subject!", item.successor_userid as "successor_userid!: UserId",
-            item.attempts as "attempts!", call.flow as "flow?", item.submitted_at, call.attempted_at as "called_at?",
-            item.takeover_at, item.state as "state!", item.errcode,
+            item.attempts as "attempts!", call.flow as "flow?: TransferFlow", item.submitted_at,
+            call.attempted_at as "called_at?", item.takeover_at, item.state as "state!: ItemState", item.errcode,
             exists (
                 select from handover_item earlier
                 where earlier.handover_id = item.handover_id and earlier.kind = item.kind
@@ -287,7 +289,7 @@ pub async fn calling(
         order by item.id
         "#,
         handover,
-        kind,
+        kind.as_str(),
         before,
     )
     .fetch_all(conn)
@@ -336,7 +338,7 @@ pub async fn note(conn: &mut PgConnection, heard: &[Heard]) -> sqlx::Result<()> 
 pub async fn overdue(
     conn: &mut PgConnection,
     handover: i64,
-    kinds: &[String],
+    kinds: &[ItemKind],
     subjects: Option<&[String]>,
 ) -> sqlx::Result<Vec<i64>> {
     sqlx::query_scalar!(
@@ -346,7 +348,7 @@ pub async fn overdue(
         order by id
         "#,
         handover,
-        kinds,
+        kinds as _,
         subjects,
     )
     .fetch_all(conn)
@@ -368,11 +370,11 @@ pub async fn next_takeover(conn: &mut PgConnection, handover: i64) -> sqlx::Resu
 }
 
 /// Items in these states, whatever they are.
-pub async fn in_states(conn: &mut PgConnection, handover: i64, states: &[String]) -> sqlx::Result<Vec<i64>> {
+pub async fn in_states(conn: &mut PgConnection, handover: i64, states: &[ItemState]) -> sqlx::Result<Vec<i64>> {
     sqlx::query_scalar!(
         "select id from handover_item where handover_id = $1 and state = any($2) order by id",
         handover,
-        states,
+        states as _,
     )
     .fetch_all(conn)
     .await

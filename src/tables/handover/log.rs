@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
+use crate::states::{HandoverState, ItemKind, LoggedState};
+
 /// A turn that was taken.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "HandoverTurn")]
@@ -11,13 +13,13 @@ pub struct Turned {
     /// The line's number.
     pub id: i64,
     /// customer, order or group; none if it is the handover itself.
-    pub kind: Option<String>,
+    pub kind: Option<ItemKind>,
     /// Which one.
     pub subject: Option<String>,
     /// The state before.
-    pub from_state: Option<String>,
+    pub from_state: Option<LoggedState>,
     /// The state since.
-    pub to_state: String,
+    pub to_state: LoggedState,
     /// An API token's name, wecomd, or WeCom.
     pub actor: String,
     /// Why.
@@ -30,16 +32,16 @@ pub struct Turned {
 pub async fn log(
     conn: &mut PgConnection,
     handover: i64,
-    from_state: Option<&str>,
-    to_state: &str,
+    from_state: Option<HandoverState>,
+    to_state: HandoverState,
     actor: &str,
     cause: &str,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into handover_log (handover_id, from_state, to_state, actor, cause) values ($1, $2, $3, $4, $5)",
         handover,
-        from_state,
-        to_state,
+        from_state.map(HandoverState::as_str),
+        to_state.as_str(),
         actor,
         cause,
     )
@@ -59,7 +61,8 @@ impl Turned {
         sqlx::query_as!(
             Self,
             r#"
-            select id, kind, subject, from_state, to_state, actor, cause, at
+            select id, kind as "kind: ItemKind", subject, from_state as "from_state: LoggedState",
+                to_state as "to_state: LoggedState", actor, cause, at
             from handover_log
             where handover_id = $1 and ($2::bigint is null or id > $2)
             order by id

@@ -40,12 +40,12 @@ pub use derive::{derive, rename};
 pub use hint::{Failed, fails, hinted, note_fails, wake};
 pub use history::{ItemFilter, Transfer, TransferFilter, items, transfers};
 pub use item::{
-    Counted, Heard, Item, Moved, Standing, Taken, calling, counts, expect, in_states, moved, next_takeover, note,
-    overdue, planned, standing, stuck, submitted_since, successor_staff, taken_on, taken_over, turn,
+    Counted, HandoverFlags, Heard, Item, Moved, Taken, calling, counts, expect, in_states, moved, next_takeover, note,
+    overdue, planned, standing, stuck, submitted_since, successor_staff, taken_on, taken_over, transition,
 };
 pub use log::{Turned, log};
 pub use plan::{
-    Candidate, ToPlan, Wanted, candidates, departments, give, moved_lately, placed, reopen, take_back, to_plan,
+    Candidate, CandidateSearch, ToPlan, candidates, departments, give, moved_lately, placed, reopen, take_back, to_plan,
 };
 pub use successor::{
     Part, Successor, answered, follow_plan, not_agreed, parts, planned_for, succeeds, successors, told,
@@ -56,7 +56,10 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::access::own::Own;
-use crate::ids::{CorpId, UserId};
+use crate::{
+    ids::{CorpId, UserId},
+    states::{HandoverCause, HandoverState},
+};
 
 /// A handover, as it stands.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
@@ -70,9 +73,9 @@ pub struct Handover {
     /// Who hands over, as the business names them.
     pub staff_id: Option<String>,
     /// detected, planned, notified, submitted, waiting, done or cancelled.
-    pub state: String,
+    pub state: HandoverState,
     /// left, resignation or transfer.
-    pub cause: String,
+    pub cause: HandoverCause,
     /// The resignation that it came of.
     pub resignation_id: Option<i64>,
     /// Who began it.
@@ -108,7 +111,7 @@ pub struct Handover {
 /// A handover in a list.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "HandoverListed")]
-pub struct Listed {
+pub struct HandoverRow {
     /// The handover's number.
     pub id: i64,
     /// The corp.
@@ -118,9 +121,9 @@ pub struct Listed {
     /// Who hands over, as the business names them.
     pub staff_id: Option<String>,
     /// detected, planned, notified, submitted, waiting, done or cancelled.
-    pub state: String,
+    pub state: HandoverState,
     /// left, resignation or transfer.
-    pub cause: String,
+    pub cause: HandoverCause,
     /// When they left, by the event's own time; none if they are still here, or if it had none.
     pub left_at: Option<DateTime<Utc>>,
     /// When we heard of it first.
@@ -133,7 +136,7 @@ pub struct Listed {
 #[derive(Debug, Default)]
 pub struct Filter {
     /// In this state.
-    pub state: Option<String>,
+    pub state: Option<HandoverState>,
     /// Of this staff member.
     pub staff_id: Option<String>,
     /// Of this member, by any id of theirs.
@@ -145,12 +148,13 @@ pub struct Filter {
 }
 
 /// Up to `limit` handovers, latest first.
-pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Listed>> {
+pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<HandoverRow>> {
     let (own_corp, own_staff) = Own::parts(filter.own.as_ref());
     sqlx::query_as!(
-        Listed,
+        HandoverRow,
         r#"
-        select id, corpid, wechat_userid, staff_id, state, cause, nullif(left_at, to_timestamp(0)) as left_at, detected_at,
+        select id, corpid, wechat_userid, staff_id, state as "state: HandoverState", cause as "cause: HandoverCause",
+            nullif(left_at, to_timestamp(0)) as left_at, detected_at,
             (
                 select count(distinct (kind, subject)) from handover_item
                 where handover_id = handover.id and ($5::text is null or successor_staff_id = $6)
@@ -168,7 +172,7 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
         order by id desc
         limit $7
         "#,
-        filter.state.as_deref(),
+        filter.state.map(HandoverState::as_str),
         filter.staff_id.as_deref(),
         filter.wechat_userid.as_deref(),
         filter.before,
@@ -192,10 +196,10 @@ pub async fn find(conn: &mut PgConnection, id: i64) -> sqlx::Result<Option<Hando
         Handover,
         r#"
         select
-            id, corpid as "corpid: CorpId", wechat_userid as "wechat_userid: UserId", staff_id, state, cause,
-            resignation_id, ordered_by, message, nullif(left_at, to_timestamp(0)) as left_at, detected_at, notified_at,
-            submitted_at, submitted_by, finished_at, cancelled_by, cancelled_at, polled_at, polls, overdue_polled_at,
-            version
+            id, corpid as "corpid: CorpId", wechat_userid as "wechat_userid: UserId", staff_id,
+            state as "state: HandoverState", cause as "cause: HandoverCause", resignation_id, ordered_by, message,
+            nullif(left_at, to_timestamp(0)) as left_at, detected_at, notified_at, submitted_at, submitted_by,
+            finished_at, cancelled_by, cancelled_at, polled_at, polls, overdue_polled_at, version
         from handover
         where id = $1
         "#,
@@ -206,7 +210,7 @@ pub async fn find(conn: &mut PgConnection, id: i64) -> sqlx::Result<Option<Hando
 }
 
 /// Writes the state that follows from the items.
-pub async fn set_state(conn: &mut PgConnection, id: i64, state: &str) -> sqlx::Result<()> {
+pub async fn set_state(conn: &mut PgConnection, id: i64, state: HandoverState) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
         update handover
@@ -214,7 +218,7 @@ pub async fn set_state(conn: &mut PgConnection, id: i64, state: &str) -> sqlx::R
         where id = $1
         "#,
         id,
-        state,
+        state.as_str(),
     )
     .execute(conn)
     .await?;

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use sqlx::PgConnection;
 
-use crate::ids::{CorpId, UserId};
+use crate::{
+    ids::{CorpId, UserId},
+    states::{ItemKind, ItemState},
+};
 
 /// Within how many days WeCom moves a customer of a member who is still here only [`MOVES_MAX`] times.
 const MOVES_DAYS: i32 = 90;
@@ -18,7 +21,7 @@ pub struct ToPlan {
     /// The item's number.
     pub id: i64,
     /// customer, order or group.
-    pub kind: String,
+    pub kind: ItemKind,
     /// Which one.
     pub subject: String,
     /// Whether it has a successor at present.
@@ -48,7 +51,7 @@ pub struct Candidate {
 
 /// Which staff members may take over.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct CandidateSearch {
     /// These, if they are bound.
     pub staff_ids: Vec<String>,
     /// Whoever is in one of these departments.
@@ -58,11 +61,11 @@ pub struct Wanted {
 }
 
 /// The items of these kinds that are open or planned.
-pub async fn to_plan(conn: &mut PgConnection, handover: i64, kinds: &[String]) -> sqlx::Result<Vec<ToPlan>> {
+pub async fn to_plan(conn: &mut PgConnection, handover: i64, kinds: &[ItemKind]) -> sqlx::Result<Vec<ToPlan>> {
     sqlx::query_as!(
         ToPlan,
         r#"
-        select item.id, item.kind, item.subject, item.state = 'planned' as "planned!",
+        select item.id, item.kind as "kind: ItemKind", item.subject, item.state = 'planned' as "planned!",
             array(
                 select contact.external_userid
                 from handover
@@ -78,7 +81,7 @@ pub async fn to_plan(conn: &mut PgConnection, handover: i64, kinds: &[String]) -
         order by item.id
         "#,
         handover,
-        kinds,
+        kinds as _,
     )
     .fetch_all(conn)
     .await
@@ -88,7 +91,7 @@ pub async fn to_plan(conn: &mut PgConnection, handover: i64, kinds: &[String]) -
 pub async fn placed(conn: &mut PgConnection, handover: i64) -> sqlx::Result<BTreeMap<String, String>> {
     let rows = sqlx::query!(
         r#"
-        select distinct on (subject) subject, successor_staff_id, state
+        select distinct on (subject) subject, successor_staff_id, state as "state: ItemState"
         from handover_item
         where handover_id = $1 and kind = 'customer'
         order by subject, round desc
@@ -97,10 +100,13 @@ pub async fn placed(conn: &mut PgConnection, handover: i64) -> sqlx::Result<BTre
     )
     .fetch_all(conn)
     .await?;
-    let stands = |state: &str| ["planned", "calling", "waiting", "overdue", "done"].contains(&state);
+    let has_successor = |state| {
+        use ItemState::{Calling, Done, Overdue, Planned, Waiting};
+        matches!(state, Planned | Calling | Waiting | Overdue | Done)
+    };
     Ok(rows
         .into_iter()
-        .filter(|it| stands(&it.state))
+        .filter(|it| has_successor(it.state))
         .filter_map(|it| Some((it.subject, it.successor_staff_id?)))
         .collect())
 }
@@ -133,7 +139,7 @@ pub async fn moved_lately(conn: &mut PgConnection, corpid: &CorpId, customers: &
 pub async fn candidates(
     conn: &mut PgConnection,
     corpid: &CorpId,
-    wanted: &Wanted,
+    wanted: &CandidateSearch,
     limit: i64,
 ) -> sqlx::Result<Vec<Candidate>> {
     sqlx::query_as!(
@@ -222,8 +228,8 @@ pub async fn take_back(conn: &mut PgConnection, items: &[i64]) -> sqlx::Result<(
 pub async fn reopen(
     conn: &mut PgConnection,
     handover: i64,
-    states: &[String],
-    kinds: &[String],
+    states: &[ItemState],
+    kinds: &[ItemKind],
     subjects: Option<&[String]>,
 ) -> sqlx::Result<u64> {
     let result = sqlx::query!(
@@ -239,8 +245,8 @@ pub async fn reopen(
         order by id
         "#,
         handover,
-        states,
-        kinds,
+        states as _,
+        kinds as _,
         subjects,
     )
     .execute(conn)

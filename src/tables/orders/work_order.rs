@@ -13,6 +13,7 @@ use crate::tables::{access::own::Own, apps::enterprise_wechat_config, now, staff
 use crate::{
     changes::{Notice, TaskKind},
     ids::{ContactWayState, CorpId, CustomerId, StaffId, UserId},
+    states::OrderState,
 };
 
 /// Who did it, where no administrator did.
@@ -58,7 +59,7 @@ pub struct Order {
     /// Where the order came from.
     pub source: Option<String>,
     /// new, assigned, contacted, quoted, confirmed, done or cancelled.
-    pub state: String,
+    pub state: OrderState,
     /// The staff member in charge.
     pub staff_id: Option<StaffId>,
     /// When that one was put in charge.
@@ -84,9 +85,9 @@ pub struct Order {
 #[schemars(rename = "WorkOrderChange")]
 pub struct Change {
     /// The state before; null at first.
-    pub from_state: Option<String>,
+    pub from_state: Option<OrderState>,
     /// The state after.
-    pub to_state: String,
+    pub to_state: OrderState,
     /// Who was in charge before.
     pub from_staff_id: Option<String>,
     /// Who was in charge after.
@@ -103,7 +104,7 @@ pub struct Change {
 #[derive(Debug, Default)]
 pub struct Filter {
     /// In this state.
-    pub state: Option<String>,
+    pub state: Option<OrderState>,
     /// With this staff member in charge.
     pub staff_id: Option<String>,
     /// Of this customer.
@@ -148,8 +149,8 @@ pub async fn find(conn: &mut PgConnection, id: i64) -> sqlx::Result<Option<Order
         r#"
         select
             id, corpid as "corpid: CorpId", customer_id as "customer_id: CustomerId", customer_name, phone, address,
-            description, source, state, staff_id as "staff_id: StaffId", assigned_at, assignments, notices,
-            escalated_at, contacted_at, contacted_state, version, created_at
+            description, source, state as "state: OrderState", staff_id as "staff_id: StaffId", assigned_at, assignments,
+            notices, escalated_at, contacted_at, contacted_state, version, created_at
         from work_order
         where id = $1
         "#,
@@ -167,8 +168,8 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
         r#"
         select
             id, corpid as "corpid: CorpId", customer_id as "customer_id: CustomerId", customer_name, phone, address,
-            description, source, state, staff_id as "staff_id: StaffId", assigned_at, assignments, notices,
-            escalated_at, contacted_at, contacted_state, version, created_at
+            description, source, state as "state: OrderState", staff_id as "staff_id: StaffId", assigned_at, assignments,
+            notices, escalated_at, contacted_at, contacted_state, version, created_at
         from work_order
         where ($1::text is null or state = $1)
             and ($2::text is null or staff_id = $2)
@@ -178,7 +179,7 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
         order by id desc
         limit $7
         "#,
-        filter.state.as_deref(),
+        filter.state.map(OrderState::as_str),
         filter.staff_id.as_deref(),
         filter.customer_id.as_deref(),
         filter.before,
@@ -195,7 +196,8 @@ pub async fn changes(conn: &mut PgConnection, id: i64, limit: i64) -> sqlx::Resu
     sqlx::query_as!(
         Change,
         r#"
-        select from_state, to_state, from_staff_id, to_staff_id, who, note, at
+        select from_state as "from_state: OrderState", to_state as "to_state: OrderState", from_staff_id, to_staff_id,
+            who, note, at
         from work_order_change
         where work_order_id = $1
         order by id
@@ -208,15 +210,15 @@ pub async fn changes(conn: &mut PgConnection, id: i64, limit: i64) -> sqlx::Resu
     .await
 }
 
-/// An order takes a turn; whether it may is the caller's to know.
-pub async fn turn(
+/// Writes an order's next state and logs the change. Whether the order may take that state is the caller's to know.
+pub async fn change_state(
     conn: &mut PgConnection,
     order: &Order,
-    to_state: &str,
+    to_state: OrderState,
     who: &str,
     note: Option<&str>,
 ) -> sqlx::Result<()> {
-    sqlx::query!("update work_order set state = $2, version = version + 1 where id = $1", order.id, to_state)
+    sqlx::query!("update work_order set state = $2, version = version + 1 where id = $1", order.id, to_state.as_str(),)
         .execute(&mut *conn)
         .await?;
     log(conn, order, to_state, order.staff_id.as_ref(), who, note).await
@@ -237,14 +239,14 @@ pub async fn assign(
             assignments = assignments + 1, notices = 1, notified_at = now(), escalated_at = null,
             version = version + 1
         where id = $1
-        returning state
+        returning state as "state: OrderState"
         "#,
         order.id,
         staff.as_str(),
     )
     .fetch_one(&mut *conn)
     .await?;
-    log(conn, order, &to_state, Some(staff), who, note).await?;
+    log(conn, order, to_state, Some(staff), who, note).await?;
     staff_wechat_bind::was_assigned(conn, &order.corpid, staff).await?;
     let what = format!("assigned:{}", order.assignments + 1);
     notify(conn, order, staff, &what, "新工单,请联系客户").await
@@ -265,7 +267,7 @@ pub async fn escalate(conn: &mut PgConnection, order: &Order, to: Option<&StaffI
     sqlx::query!("update work_order set escalated_at = now(), version = version + 1 where id = $1", order.id,)
         .execute(&mut *conn)
         .await?;
-    log(conn, order, &order.state, order.staff_id.as_ref(), WECOMD, Some("超时未接单,已升级")).await?;
+    log(conn, order, order.state, order.staff_id.as_ref(), WECOMD, Some("超时未接单,已升级")).await?;
     let Some(to) = to else { return Ok(()) };
     let what = format!("escalated:{}", order.assignments);
     notify(conn, order, to, &what, "工单超时未接单").await
@@ -300,7 +302,7 @@ pub async fn came(conn: &mut PgConnection, states: &[(CorpId, ContactWayState)])
     .await?;
     for way in came {
         let Some(order) = find(conn, way.id).await? else { continue };
-        let waited = ["new", "assigned"].contains(&order.state.as_str());
+        let waited = matches!(order.state, OrderState::New | OrderState::Assigned);
         if !waited && order.contacted_state.is_none() {
             continue;
         }
@@ -321,7 +323,7 @@ pub async fn came(conn: &mut PgConnection, states: &[(CorpId, ContactWayState)])
         .execute(&mut *conn)
         .await?;
         if waited {
-            log(conn, &order, "contacted", Some(&staff), WECOMD, Some("客户扫码添加企业微信")).await?;
+            log(conn, &order, OrderState::Contacted, Some(&staff), WECOMD, Some("客户扫码添加企业微信")).await?;
             notify(conn, &order, &staff, "contacted", "客户已添加您的企业微信").await?;
         }
     }
@@ -384,7 +386,7 @@ pub async fn standing_still(
 async fn log(
     conn: &mut PgConnection,
     before: &Order,
-    to_state: &str,
+    to_state: OrderState,
     to_staff: Option<&StaffId>,
     who: &str,
     note: Option<&str>,
@@ -395,8 +397,8 @@ async fn log(
         values ($1, $2, $3, $4, $5, $6, $7)
         "#,
         before.id,
-        before.state,
-        to_state,
+        before.state.as_str(),
+        to_state.as_str(),
         before.staff_id.as_ref().map(StaffId::as_str),
         to_staff.map(StaffId::as_str),
         who,

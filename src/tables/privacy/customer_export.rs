@@ -20,13 +20,13 @@ pub struct Whose<'a> {
 }
 
 /// A record's place in the order of time.
-pub type Place = (DateTime<Utc>, Uuid);
+pub type ExportPosition = (DateTime<Utc>, Uuid);
 
 /// A record, and the file that it names.
 #[derive(Debug)]
 pub struct RecordRow {
     /// Its place.
-    pub place: Place,
+    pub place: ExportPosition,
     /// All of its columns.
     pub row: Value,
     /// WeCom's id of its picture, sound, film or file.
@@ -118,7 +118,7 @@ fn by_table(found: Vec<TableRow>) -> Map<String, Value> {
 pub async fn records(
     conn: &mut PgConnection,
     whose: &Whose<'_>,
-    after: Option<Place>,
+    after: Option<ExportPosition>,
     limit: i64,
 ) -> sqlx::Result<Vec<RecordRow>> {
     let (at, id) = after.unzip();

@@ -7,18 +7,21 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::ids::{CorpId, DeliveryKey};
+use crate::{
+    ids::{CorpId, DeliveryKey},
+    states::{ErasureName, ErasureState},
+};
 
 /// An erasure as the admin API shows it.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "Erasure")]
-pub struct Shown {
+pub struct ErasureView {
     /// Its number.
     pub id: i64,
     /// The corp.
     pub corpid: String,
     /// customer or person: by which id they were named.
-    pub named_by: String,
+    pub named_by: ErasureName,
     /// Who asked.
     pub asked_by: String,
     /// The request by which they did.
@@ -26,7 +29,7 @@ pub struct Shown {
     /// When.
     pub asked_at: DateTime<Utc>,
     /// running or done.
-    pub state: String,
+    pub state: ErasureState,
     /// How many rows of each table were erased or made nameless.
     pub counts: Value,
     /// How many deliveries were emptied.
@@ -45,7 +48,7 @@ pub struct New<'a> {
     /// The corp.
     pub corpid: &'a CorpId,
     /// customer or person.
-    pub named_by: &'a str,
+    pub named_by: ErasureName,
     /// Who asks.
     pub asked_by: &'a str,
     /// By which token.
@@ -92,7 +95,7 @@ pub async fn begin(conn: &mut PgConnection, new: &New<'_>) -> sqlx::Result<(i64,
         returning id, asked_at
         "#,
         new.corpid.as_str(),
-        new.named_by,
+        new.named_by.as_str(),
         new.asked_by,
         new.token_id,
         new.request_id,
@@ -115,12 +118,13 @@ pub async fn list(
     id: Option<i64>,
     before: Option<i64>,
     limit: i64,
-) -> sqlx::Result<Vec<Shown>> {
+) -> sqlx::Result<Vec<ErasureView>> {
     sqlx::query_as!(
-        Shown,
+        ErasureView,
         r#"
         select
-            id, corpid, named_by, asked_by, request_id, asked_at, state, counts, deliveries, trouble, finished_at,
+            id, corpid, named_by as "named_by: ErasureName", asked_by, request_id, asked_at,
+            state as "state: ErasureState", counts, deliveries, trouble, finished_at,
             (select count(*) from erasure_media where erasure_id = erasure.id) as "media_left!"
         from erasure
         where ($1::bigint is null or id = $1) and ($2::bigint is null or id < $2)

@@ -4,16 +4,16 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use crate::ids::CorpId;
+use crate::{ids::CorpId, states::RetentionKind};
 
 /// The advisory lock of whoever drops what is old: one at a time.
 const RETENTION_LOCK: i64 = 0x7763_7274;
 
 /// How it stands with one kind.
 #[derive(Debug, Clone, Serialize)]
-pub struct Standing {
+pub struct RetentionStatus {
     /// plaintext, records, media or access_log.
-    pub kind: String,
+    pub kind: RetentionKind,
     /// When it last went well.
     pub ran_at: Option<DateTime<Utc>>,
     /// When it last failed, unless it went well since.
@@ -51,7 +51,12 @@ pub async fn unlock(conn: &mut PgConnection) -> sqlx::Result<()> {
 }
 
 /// Whether any kind is due again: it neither went well nor failed within so many hours.
-pub async fn is_due(conn: &mut PgConnection, kind: &str, every_hours: i32, again_hours: i32) -> sqlx::Result<bool> {
+pub async fn is_due(
+    conn: &mut PgConnection,
+    kind: RetentionKind,
+    every_hours: i32,
+    again_hours: i32,
+) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"
         select not exists (
@@ -62,7 +67,7 @@ pub async fn is_due(conn: &mut PgConnection, kind: &str, every_hours: i32, again
             end
         ) as "due!"
         "#,
-        kind,
+        kind.as_str(),
         every_hours,
         again_hours,
     )
@@ -71,7 +76,13 @@ pub async fn is_due(conn: &mut PgConnection, kind: &str, every_hours: i32, again
 }
 
 /// It went well.
-pub async fn went(conn: &mut PgConnection, kind: &str, partitions: i64, rows: i64, bytes: i64) -> sqlx::Result<()> {
+pub async fn went(
+    conn: &mut PgConnection,
+    kind: RetentionKind,
+    partitions: i64,
+    rows: i64,
+    bytes: i64,
+) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
         insert into retention (kind, ran_at, partitions, "rows", bytes) values ($1, now(), $2, $3, $4)
@@ -79,7 +90,7 @@ pub async fn went(conn: &mut PgConnection, kind: &str, partitions: i64, rows: i6
             ran_at = excluded.ran_at, partitions = excluded.partitions, "rows" = excluded."rows",
             bytes = excluded.bytes, failed_at = null, reason = null
         "#,
-        kind,
+        kind.as_str(),
         partitions,
         rows,
         bytes,
@@ -90,13 +101,13 @@ pub async fn went(conn: &mut PgConnection, kind: &str, partitions: i64, rows: i6
 }
 
 /// It failed.
-pub async fn failed(conn: &mut PgConnection, kind: &str, reason: &str) -> sqlx::Result<()> {
+pub async fn failed(conn: &mut PgConnection, kind: RetentionKind, reason: &str) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
         insert into retention (kind, failed_at, reason) values ($1, now(), $2)
         on conflict on constraint retention_key do update set failed_at = excluded.failed_at, reason = excluded.reason
         "#,
-        kind,
+        kind.as_str(),
         reason,
     )
     .execute(conn)
@@ -105,10 +116,13 @@ pub async fn failed(conn: &mut PgConnection, kind: &str, reason: &str) -> sqlx::
 }
 
 /// How it stands with every kind that was ever looked through.
-pub async fn standing(conn: &mut PgConnection) -> sqlx::Result<Vec<Standing>> {
-    sqlx::query_as!(Standing, "select kind, ran_at, failed_at, reason from retention order by kind")
-        .fetch_all(conn)
-        .await
+pub async fn standing(conn: &mut PgConnection) -> sqlx::Result<Vec<RetentionStatus>> {
+    sqlx::query_as!(
+        RetentionStatus,
+        r#"select kind as "kind: RetentionKind", ran_at, failed_at, reason from retention order by kind"#,
+    )
+    .fetch_all(conn)
+    .await
 }
 
 /// How many files were fetched before then, and how many bytes they have.

@@ -4,29 +4,10 @@ use std::collections::BTreeMap;
 
 use sqlx::PgConnection;
 
-use crate::ids::CorpId;
-
-/// How the fetching of a media id ended without its bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// WeCom no longer has it.
-    Gone,
-    /// It is larger than we keep.
-    TooLarge,
-    /// WeCom would not give it.
-    Failed,
-}
-
-impl Ending {
-    /// Its name in `media.state`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Gone => "gone",
-            Self::TooLarge => "too_large",
-            Self::Failed => "failed",
-        }
-    }
-}
+use crate::{
+    ids::CorpId,
+    states::{MediaProgress, MediaState},
+};
 
 /// A file whose bytes are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +53,7 @@ pub async fn give_up(
     conn: &mut PgConnection,
     corpid: &CorpId,
     media_id: &str,
-    ending: Ending,
+    ending: MediaState,
     reason: &str,
 ) -> sqlx::Result<()> {
     sqlx::query!(
@@ -109,7 +90,7 @@ pub async fn is_fetched(conn: &mut PgConnection, corpid: &CorpId, media_id: &str
 
 /// How a media id stands.
 #[derive(Debug)]
-pub enum Standing {
+pub enum MediaStatus {
     /// Its bytes are kept.
     Fetched(Fetched),
     /// A task is to fetch it.
@@ -117,18 +98,17 @@ pub enum Standing {
     /// There will be no bytes.
     Ended {
         /// Why, in words.
-        /// Why, in words.
         reason: String,
     },
 }
 
 /// How a media id stands; none if no message named it. WeCom makes each id once, whatever the corp.
-pub async fn standing(conn: &mut PgConnection, media_id: &str) -> sqlx::Result<Option<Standing>> {
+pub async fn standing(conn: &mut PgConnection, media_id: &str) -> sqlx::Result<Option<MediaStatus>> {
     let row = sqlx::query!(
         r#"
         with corp as materialized (select distinct corpid from enterprise_wechat_config)
         select
-            media.state as "state?", task.parked_at as "parked_at?", coalesce(media.reason, task.reason) as reason, media.location, media.content_type, media.filename, media.bytes,
+            media.state as "state?: MediaState", task.parked_at as "parked_at?", coalesce(media.reason, task.reason) as reason, media.location, media.content_type, media.filename, media.bytes,
             media.sha256
         from corp
         left join media on media.corpid = corp.corpid and media.media_id = $1
@@ -144,24 +124,23 @@ pub async fn standing(conn: &mut PgConnection, media_id: &str) -> sqlx::Result<O
     Ok(row.map(|row| {
         // A task that failed too often was parked without a word to this table.
         if row.state.is_none() && row.parked_at.is_none() {
-            return Standing::Waiting;
+            return MediaStatus::Waiting;
         }
         match (row.location, row.content_type, row.bytes, row.sha256) {
             (Some(location), Some(content_type), Some(bytes), Some(sha256)) => {
-                Standing::Fetched(Fetched { location, content_type, filename: row.filename, bytes, sha256 })
+                MediaStatus::Fetched(Fetched { location, content_type, filename: row.filename, bytes, sha256 })
             }
-            _ => Standing::Ended { reason: row.reason.unwrap_or_default() },
+            _ => MediaStatus::Ended { reason: row.reason.unwrap_or_default() },
         }
     }))
 }
 
-/// How each of these media ids of corps stands: `fetched`, `waiting`, or how it ended. What nothing is known of is left
-/// out.
+/// How far the fetching of each of these media ids of corps is. What nothing is known of is left out.
 pub async fn states(
     conn: &mut PgConnection,
     corps: &[String],
     media_ids: &[String],
-) -> sqlx::Result<BTreeMap<(String, String), String>> {
+) -> sqlx::Result<BTreeMap<(String, String), MediaProgress>> {
     if media_ids.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -169,7 +148,7 @@ pub async fn states(
         r#"
         select
             named.corpid as "corpid!", named.media_id as "media_id!",
-            coalesce(media.state, case when task.parked_at is null then 'waiting' else 'failed' end) as "state!"
+            media.state as "state?: MediaState", task.parked_at as "parked_at?"
         from unnest($1::text[], $2::text[]) named (corpid, media_id)
         left join media on media.corpid = named.corpid and media.media_id = named.media_id
         left join task
@@ -181,5 +160,13 @@ pub async fn states(
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|row| ((row.corpid, row.media_id), row.state)).collect())
+    let progress = rows.into_iter().map(|row| {
+        let progress = match (row.state, row.parked_at) {
+            (Some(state), _) => state.into(),
+            (None, None) => MediaProgress::Waiting,
+            (None, Some(_)) => MediaProgress::Failed,
+        };
+        ((row.corpid, row.media_id), progress)
+    });
+    Ok(progress.collect())
 }

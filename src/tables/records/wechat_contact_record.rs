@@ -14,6 +14,7 @@ use crate::tables::{
 use crate::{
     changes::Record,
     ids::{CorpId, CustomerId, UserId},
+    states::{ContactType, RecordSource},
 };
 
 /// Which months are known to have a partition. The current one and the next are made ahead by housekeeping; here are
@@ -200,18 +201,19 @@ pub struct ByHand<'a> {
 }
 
 /// Adds a record that was written by hand; its source is `manual`.
-pub async fn write(conn: &mut PgConnection, record: &ByHand<'_>) -> sqlx::Result<Shown> {
+pub async fn write(conn: &mut PgConnection, record: &ByHand<'_>) -> sqlx::Result<RecordView> {
     KnownMonths::default().ensure(conn, std::iter::once(record.contact_time)).await?;
     sqlx::query_as!(
-        Shown,
+        RecordView,
         r#"
         insert into wechat_contact_record (
             contact_time, id, corpid, customer_id, wechat_userid, sender, contact_type, content, source
         )
         values ($1, $2, $3, $4, $5, $6, 'text', $7, 'manual')
         returning
-            id, corpid, contact_time, arrived_at is not null as "time_is_arrival!", contact_type, event, content, sender,
-            wechat_userid, external_userid, media_id, source, repaired
+            id, corpid, contact_time, arrived_at is not null as "time_is_arrival!",
+            contact_type as "contact_type: ContactType", event, content, sender, wechat_userid, external_userid, media_id,
+            source as "source: RecordSource", repaired
         "#,
         record.contact_time,
         record.id,
@@ -226,7 +228,7 @@ pub async fn write(conn: &mut PgConnection, record: &ByHand<'_>) -> sqlx::Result
 }
 
 /// A place in a list of records: time, id, and the corp, since two corps may hear of one event.
-pub type Place = (DateTime<Utc>, Uuid, String);
+pub type RecordPosition = (DateTime<Utc>, Uuid, String);
 
 /// Which records of a customer to list.
 #[derive(Debug, Default)]
@@ -234,13 +236,13 @@ pub struct Filter {
     /// The business's id of the customer, or WeCom's.
     pub customer: String,
     /// Only of this contact type.
-    pub contact_type: Option<String>,
+    pub contact_type: Option<ContactType>,
     /// Not before.
     pub from: Option<DateTime<Utc>>,
     /// Before.
     pub to: Option<DateTime<Utc>>,
     /// Only those listed after this one.
-    pub after: Option<Place>,
+    pub after: Option<RecordPosition>,
     /// Only those with this staff member.
     pub own: Option<Own>,
 }
@@ -248,7 +250,7 @@ pub struct Filter {
 /// A record as the admin API shows it.
 #[derive(Debug, Serialize, sqlx::FromRow, schemars::JsonSchema)]
 #[schemars(rename = "ContactRecord")]
-pub struct Shown {
+pub struct RecordView {
     /// The record's id.
     pub id: Uuid,
     /// The corp.
@@ -258,7 +260,7 @@ pub struct Shown {
     /// Whether contact_time is when it arrived.
     pub time_is_arrival: bool,
     /// text, image, voice, video, location, link, file or event.
-    pub contact_type: String,
+    pub contact_type: ContactType,
     /// WeCom's name of the event, if it is one.
     pub event: Option<String>,
     /// The words, or a summary in words.
@@ -272,13 +274,13 @@ pub struct Shown {
     /// WeCom's id of the picture, sound or film.
     pub media_id: Option<String>,
     /// Where we learnt of it.
-    pub source: String,
+    pub source: RecordSource,
     /// Whether what WeCom sent was not well formed, and was read as it was meant.
     pub repaired: bool,
 }
 
 /// Up to `limit` records of a customer, latest first.
-pub async fn of_customer(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Shown>> {
+pub async fn of_customer(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<RecordView>> {
     // The customer's ids first, as constants: each then is a walk along one index, however many records there are.
     let ids = sqlx::query!(
         r#"
@@ -311,8 +313,8 @@ pub async fn of_customer(conn: &mut PgConnection, filter: &Filter, limit: i64) -
     query.push_bind(filter.customer.clone());
     query.push(", (select max(customer_id) from customer_wechat_contact contact where external_userid = ");
     query.push_bind(filter.customer.clone()).push(" and contact.corpid = corp.corpid))) record where true");
-    if let Some(contact_type) = &filter.contact_type {
-        query.push(" and contact_type = ").push_bind(contact_type.clone());
+    if let Some(contact_type) = filter.contact_type {
+        query.push(" and contact_type = ").push_bind(contact_type);
     }
     // What has no time of its own is stored under the epoch, and counts by its arrival. The second condition is what the
     // partitions and indexes know.

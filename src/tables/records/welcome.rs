@@ -6,7 +6,10 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::ids::{CorpId, ExternalUserId, UserId};
+use crate::{
+    ids::{CorpId, ExternalUserId, UserId},
+    states::WelcomeOutcome,
+};
 
 /// Whom a code greets.
 #[derive(Debug, Clone)]
@@ -37,20 +40,27 @@ pub struct Ledger {
     /// When WeCom was first asked.
     pub attempted_at: Option<DateTime<Utc>>,
     /// What became of it; none while it is under way.
-    pub outcome: Option<String>,
+    pub outcome: Option<WelcomeOutcome>,
 }
 
 /// How a greeting ended.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct End {
-    /// What became of it, as the table names it.
-    pub outcome: &'static str,
+    /// What became of it.
+    pub outcome: WelcomeOutcome,
     /// When WeCom said yes.
     pub sent_at: Option<DateTime<Utc>>,
     /// By how much the code's life was over.
     pub late_ms: Option<i64>,
     /// What WeCom said, if that was no.
     pub reason: Option<String>,
+}
+
+impl End {
+    /// An end of which nothing more is to be said.
+    pub fn of(outcome: WelcomeOutcome) -> Self {
+        Self { outcome, sent_at: None, late_ms: None, reason: None }
+    }
 }
 
 /// Opens the row of a greeting, or finds it.
@@ -61,7 +71,7 @@ pub async fn open(conn: &mut PgConnection, due: &Due<'_>) -> sqlx::Result<Ledger
         insert into welcome as own (corpid, code_hash, external_userid, wechat_userid, app_id, state, received_at)
         values ($1, $2, $3, $4, $5, $6, $7)
         on conflict on constraint welcome_key do update set received_at = least(own.received_at, excluded.received_at)
-        returning id, received_at, attempted_at, outcome
+        returning id, received_at, attempted_at, outcome as "outcome: WelcomeOutcome"
         "#,
         due.corpid.as_str(),
         &due.code_hash[..],
@@ -88,7 +98,7 @@ pub async fn end(conn: &mut PgConnection, id: i64, end: &End) -> sqlx::Result<bo
     let result = sqlx::query!(
         "update welcome set outcome = $2, sent_at = $3, late_ms = $4, reason = $5 where id = $1 and outcome is null",
         id,
-        end.outcome,
+        end.outcome.as_str(),
         end.sent_at,
         end.late_ms,
         end.reason,

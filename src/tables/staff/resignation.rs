@@ -8,6 +8,7 @@ use crate::tables::{apps::enterprise_wechat_config, now, task};
 use crate::{
     changes::{Task, TaskKind},
     ids::{CorpId, UserId},
+    states::ResignationState,
 };
 
 /// A resignation to enter.
@@ -43,7 +44,7 @@ pub struct Resignation {
     /// Why.
     pub reason: Option<String>,
     /// requested, approved, refused, cancelled or left.
-    pub state: String,
+    pub state: ResignationState,
     /// Who entered it.
     pub requested_by: String,
     /// When.
@@ -62,7 +63,7 @@ pub struct Resignation {
 #[derive(Debug, Default)]
 pub struct Filter {
     /// In this state.
-    pub state: Option<String>,
+    pub state: Option<ResignationState>,
     /// Of this staff member.
     pub staff_id: Option<String>,
     /// With a smaller number than this one.
@@ -94,7 +95,7 @@ pub async fn find(conn: &mut PgConnection, id: i64) -> sqlx::Result<Option<Resig
         Resignation,
         r#"
         select id, corpid as "corpid: CorpId", staff_id, wechat_userid as "wechat_userid: UserId", last_day, reason,
-            state, requested_by, requested_at, decided_by, decided_at, decision_note,
+            state as "state: ResignationState", requested_by, requested_at, decided_by, decided_at, decision_note,
             (select max(handover.id) from handover where resignation_id = resignation.id) as handover_id
         from resignation
         where id = $1
@@ -111,7 +112,7 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
         Resignation,
         r#"
         select id, corpid as "corpid: CorpId", staff_id, wechat_userid as "wechat_userid: UserId", last_day, reason,
-            state, requested_by, requested_at, decided_by, decided_at, decision_note,
+            state as "state: ResignationState", requested_by, requested_at, decided_by, decided_at, decision_note,
             (select max(handover.id) from handover where resignation_id = resignation.id) as handover_id
         from resignation
         where ($1::text is null or state = $1)
@@ -120,7 +121,7 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
         order by id desc
         limit $4
         "#,
-        filter.state.as_deref(),
+        filter.state.map(ResignationState::as_str),
         filter.staff_id.as_deref(),
         filter.before,
         limit,
@@ -151,11 +152,17 @@ pub async fn verify_overdue(conn: &mut PgConnection) -> sqlx::Result<usize> {
 }
 
 /// Somebody approves, refuses or withdraws it; whether they may is the caller's to know.
-pub async fn decide(conn: &mut PgConnection, id: i64, state: &str, who: &str, note: Option<&str>) -> sqlx::Result<()> {
+pub async fn decide(
+    conn: &mut PgConnection,
+    id: i64,
+    state: ResignationState,
+    who: &str,
+    note: Option<&str>,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "update resignation set state = $2, decided_by = $3, decided_at = now(), decision_note = $4 where id = $1",
         id,
-        state,
+        state.as_str(),
         who,
         note,
     )

@@ -5,6 +5,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use crate::ids::{CorpId, StaffId, UserId};
+use crate::states::{BindingStatus, UnboundReason};
 use crate::tables::access::own::Own;
 
 /// A binding as the admin API shows it.
@@ -23,13 +24,13 @@ pub struct Binding {
     /// The member's picture.
     pub wechat_avatar: Option<String>,
     /// bound or unbound.
-    pub status: String,
+    pub status: BindingStatus,
     /// Since when.
     pub bound_at: DateTime<Utc>,
     /// Until when.
     pub unbound_at: Option<DateTime<Utc>>,
     /// admin, left or superseded.
-    pub unbound_reason: Option<String>,
+    pub unbound_reason: Option<UnboundReason>,
 }
 
 /// What a new binding says.
@@ -59,8 +60,8 @@ pub async fn bind(conn: &mut PgConnection, new: &NewBinding<'_>) -> sqlx::Result
         select $1, $2, $3, coalesce(nullif(member.name, ''), $4), coalesce(nullif(member.avatar, ''), $5), $4, $5
         from (values (1)) one
         left join member on member.corpid = $1 and member.wechat_userid = $3
-        returning id, corpid, staff_id, wechat_userid, wechat_name, wechat_avatar, status, bound_at, unbound_at,
-            unbound_reason
+        returning id, corpid, staff_id, wechat_userid, wechat_name, wechat_avatar,
+            status as "status: BindingStatus", bound_at, unbound_at, unbound_reason as "unbound_reason: UnboundReason"
         "#,
         new.corpid.as_str(),
         new.staff_id,
@@ -117,8 +118,8 @@ pub async fn unbind(conn: &mut PgConnection, corpid: &CorpId, staff_id: &str) ->
         r#"
         update staff_wechat_bind set status = 'unbound', unbound_at = now(), unbound_reason = 'admin'
         where staff_id = $2 and corpid is not distinct from $1 and status is not distinct from 'bound'
-        returning id, corpid, staff_id, wechat_userid, wechat_name, wechat_avatar, status, bound_at, unbound_at,
-            unbound_reason
+        returning id, corpid, staff_id, wechat_userid, wechat_name, wechat_avatar,
+            status as "status: BindingStatus", bound_at, unbound_at, unbound_reason as "unbound_reason: UnboundReason"
         "#,
         corpid.as_str(),
         staff_id,
@@ -132,7 +133,7 @@ pub async fn list(
     conn: &mut PgConnection,
     own: Option<&Own>,
     corpid: Option<&str>,
-    status: Option<&str>,
+    status: Option<BindingStatus>,
     after: i32,
     limit: i64,
 ) -> sqlx::Result<Vec<Binding>> {
@@ -140,8 +141,8 @@ pub async fn list(
     sqlx::query_as!(
         Binding,
         r#"
-        select id, corpid, staff_id, wechat_userid, wechat_name, wechat_avatar, status, bound_at, unbound_at,
-            unbound_reason
+        select id, corpid, staff_id, wechat_userid, wechat_name, wechat_avatar,
+            status as "status: BindingStatus", bound_at, unbound_at, unbound_reason as "unbound_reason: UnboundReason"
         from staff_wechat_bind
         where id > $1 and ($2::text is null or corpid = $2) and ($3::text is null or status = $3)
             and ($4::text is null or (corpid = $4 and staff_id = $5))
@@ -150,7 +151,7 @@ pub async fn list(
         "#,
         after,
         corpid,
-        status,
+        status.map(BindingStatus::as_str),
         own_corp,
         own_staff,
         limit,

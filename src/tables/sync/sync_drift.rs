@@ -8,83 +8,14 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use crate::ids::{CorpId, ExternalUserId, UserId};
+use crate::states::DriftKind;
 use crate::tables::plans;
-
-/// What is otherwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// WeCom names a contact that we did not know, or held as ended.
-    MissingHere,
-    /// We held a contact that WeCom does not name.
-    GoneThere,
-    /// Another member has the customer than the one we held.
-    OtherOwner,
-    /// We hold a contact as ended, and WeCom still names it.
-    EndedHere,
-    /// The customer goes by another name.
-    Renamed,
-    /// WeCom names a member whom we did not know.
-    MemberMissingHere,
-    /// We held a member whom WeCom does not name: gone, or out of the app's sight.
-    MemberGoneThere,
-    /// The member goes by another name.
-    MemberRenamed,
-    /// The member left the corp, and nobody told us.
-    MemberLeft,
-    /// WeCom refuses to name this member's customers.
-    MemberRefused,
-    /// We hold contacts of a member who serves no customers.
-    NotServing,
-    /// A row of WeCom's lists cannot be used.
-    Unreadable,
-}
-
-impl Kind {
-    /// Every kind, in the order in which a report tells them.
-    pub const ALL: [Self; 12] = [
-        Self::MissingHere,
-        Self::GoneThere,
-        Self::OtherOwner,
-        Self::EndedHere,
-        Self::Renamed,
-        Self::MemberMissingHere,
-        Self::MemberGoneThere,
-        Self::MemberRenamed,
-        Self::MemberLeft,
-        Self::MemberRefused,
-        Self::NotServing,
-        Self::Unreadable,
-    ];
-
-    /// Its name in `sync_drift.kind`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::MissingHere => "missing_here",
-            Self::GoneThere => "gone_there",
-            Self::OtherOwner => "other_owner",
-            Self::EndedHere => "ended_here",
-            Self::Renamed => "renamed",
-            Self::MemberMissingHere => "member_missing_here",
-            Self::MemberGoneThere => "member_gone_there",
-            Self::MemberRenamed => "member_renamed",
-            Self::MemberLeft => "member_left",
-            Self::MemberRefused => "member_refused",
-            Self::NotServing => "not_serving",
-            Self::Unreadable => "unreadable",
-        }
-    }
-
-    /// The kind of that name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|it| it.as_str() == name)
-    }
-}
 
 /// One thing that is otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drift {
     /// What is otherwise.
-    pub kind: Kind,
+    pub kind: DriftKind,
     /// The customer it is about.
     pub customer: Option<ExternalUserId>,
     /// The member it is about.
@@ -250,23 +181,27 @@ pub async fn find_not_serving(conn: &mut PgConnection, run: i64, corpid: &CorpId
 }
 
 /// How often each kind was found.
-pub async fn counts(conn: &mut PgConnection, run: i64) -> sqlx::Result<BTreeMap<String, i64>> {
-    let rows =
-        sqlx::query!(r#"select kind, count(*) as "count!" from sync_drift where run_id = $1 group by kind"#, run)
-            .fetch_all(conn)
-            .await?;
+pub async fn counts(conn: &mut PgConnection, run: i64) -> sqlx::Result<BTreeMap<DriftKind, i64>> {
+    let rows = sqlx::query!(
+        r#"
+        select kind as "kind: DriftKind", count(*) as "count!" from sync_drift where run_id = $1 group by kind
+        "#,
+        run,
+    )
+    .fetch_all(conn)
+    .await?;
     Ok(rows.into_iter().map(|row| (row.kind, row.count)).collect())
 }
 
 /// A line of the report.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "SyncDrift")]
-pub struct Shown {
+pub struct DriftRow {
     /// Its number within the run.
     #[serde(skip)]
     pub id: i64,
     /// What is otherwise.
-    pub kind: String,
+    pub kind: DriftKind,
     /// The customer it is about; empty if it is about a member alone.
     pub external_userid: String,
     /// The member it is about.
@@ -281,14 +216,14 @@ pub struct Shown {
 pub async fn list(
     conn: &mut PgConnection,
     run: i64,
-    kind: Option<Kind>,
+    kind: Option<DriftKind>,
     after: i64,
     limit: i64,
-) -> sqlx::Result<Vec<Shown>> {
+) -> sqlx::Result<Vec<DriftRow>> {
     sqlx::query_as!(
-        Shown,
+        DriftRow,
         r#"
-        select id, kind, external_userid, wechat_userid, held, found
+        select id, kind as "kind: DriftKind", external_userid, wechat_userid, held, found
         from sync_drift
         where run_id = $1 and id > $2 and ($3::text is null or kind = $3)
         order by id
@@ -296,7 +231,7 @@ pub async fn list(
         "#,
         run,
         after,
-        kind.map(Kind::as_str),
+        kind.map(DriftKind::as_str),
         limit,
     )
     .fetch_all(conn)

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::ids::UserId;
+use crate::states::ShardState;
 
 /// A group of members that is not done.
 #[derive(Debug, Clone)]
@@ -22,8 +23,8 @@ pub struct Shard {
     pub pages: i32,
     /// Whether a row was left out, so that what was not named says nothing.
     pub unreadable: bool,
-    /// Whether it is read to its end, but what was not named is not marked yet.
-    pub walked: bool,
+    /// How far it is: to be read, or read to its end while what was not named is not marked yet.
+    pub state: ShardState,
 }
 
 /// Adds a group of members to be read.
@@ -39,7 +40,7 @@ pub async fn next(conn: &mut PgConnection, run: i64) -> sqlx::Result<Option<Shar
         Shard,
         r#"
         select id, users as "users: Vec<UserId>", cursor, began_at, restarts, pages, unreadable,
-            state = 'walked' as "walked!"
+            state as "state: ShardState"
         from sync_shard
         where run_id = $1 and state in ('waiting', 'walked')
         order by id
@@ -52,7 +53,7 @@ pub async fn next(conn: &mut PgConnection, run: i64) -> sqlx::Result<Option<Shar
 }
 
 /// A page is read, perhaps without some of its rows; without a next one the group is walked.
-pub async fn turn(
+pub async fn page_read(
     conn: &mut PgConnection,
     run: i64,
     shard: &Shard,

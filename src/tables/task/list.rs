@@ -4,43 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use crate::changes::TaskKind;
-
-/// How a task stands. Never stored: derived from its lease and from whether it is parked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// It waits for an executor, or for its time.
-    Due,
-    /// An executor has it in hand.
-    Running,
-    /// Set aside for a person.
-    Parked,
-}
-
-impl State {
-    /// Its name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Due => "due",
-            Self::Running => "running",
-            Self::Parked => "parked",
-        }
-    }
-}
-
-impl std::str::FromStr for State {
-    type Err = NotAState;
-
-    fn from_str(text: &str) -> Result<Self, NotAState> {
-        [Self::Due, Self::Running, Self::Parked].into_iter().find(|it| it.as_str() == text).ok_or(NotAState)
-    }
-}
-
-/// The text names no state.
-#[derive(Debug, thiserror::Error)]
-#[error("a task is due, running or parked")]
-pub struct NotAState;
+use crate::states::{TaskKind, TaskState};
 
 /// Which tasks to list.
 #[derive(Debug, Clone, Default)]
@@ -48,7 +12,7 @@ pub struct Filter {
     /// Only those of this kind.
     pub kind: Option<TaskKind>,
     /// Only those in this state.
-    pub state: Option<State>,
+    pub state: Option<TaskState>,
     /// Only those about this.
     pub subject: Option<String>,
     /// Only those older than the one with this number.
@@ -58,19 +22,17 @@ pub struct Filter {
 /// A task in a list.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "Task")]
-pub struct Listed {
+pub struct TaskRow {
     /// Its number.
     pub id: i64,
     /// Whose it is.
     pub corpid: String,
     /// What is to be done.
-    pub kind: String,
+    pub kind: TaskKind,
     /// To whom or what; of a welcome the SHA-256 of its code, because the code is a key to somebody's chat.
     pub subject: String,
     /// due, running or parked.
-    pub state: String,
-    /// Which goes first: smaller is sooner.
-    pub priority: i16,
+    pub state: TaskState,
     /// Not before.
     pub due_at: DateTime<Utc>,
     /// Of no use after.
@@ -89,9 +51,9 @@ pub struct Listed {
 
 /// How many tasks of a kind stand how.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Standing {
-    /// The kind, as its name.
-    pub kind: String,
+pub struct TaskCounts {
+    /// The kind.
+    pub kind: TaskKind,
     /// Not in hand, and their time has come.
     pub due: i64,
     /// Not in hand, and their time is still to come.
@@ -105,14 +67,14 @@ pub struct Standing {
 }
 
 /// Up to `limit` tasks, latest first.
-pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Listed>> {
+pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<TaskRow>> {
     sqlx::query_as!(
-        Listed,
+        TaskRow,
         r#"
         select
-            id, corpid, kind,
+            id, corpid, kind as "kind: TaskKind",
             case when kind = 'welcome' then encode(sha256(convert_to(subject, 'UTF8')), 'hex') else subject end as "subject!",
-            state as "state!", priority, due_at, deadline, attempts, attempted_at, parked_at, reason, created_at
+            state as "state!: TaskState", due_at, deadline, attempts, attempted_at, parked_at, reason, created_at
         from (
             select *, case
                 when parked_at is not null then 'parked' when leased_until > now() then 'running' else 'due' end as state
@@ -124,7 +86,7 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
         limit $5
         "#,
         filter.kind.map(TaskKind::as_str),
-        filter.state.map(State::as_str),
+        filter.state.map(TaskState::as_str),
         filter.subject.as_deref(),
         filter.before,
         limit,
@@ -140,14 +102,14 @@ pub async fn replay(conn: &mut PgConnection, id: i64) -> sqlx::Result<bool> {
         r#"
         update task set parked_at = null, reason = null, attempts = 0, due_at = now(), version = version + 1
         where id = $1
-        returning kind
+        returning kind as "kind: TaskKind"
         "#,
         id,
     )
     .fetch_optional(&mut *conn)
     .await?;
     let Some(kind) = kind else { return Ok(false) };
-    super::ring(conn, kind.parse().into_iter()).await?;
+    super::ring(conn, std::iter::once(kind)).await?;
     Ok(true)
 }
 
@@ -158,12 +120,12 @@ pub async fn cancel(conn: &mut PgConnection, id: i64) -> sqlx::Result<bool> {
 }
 
 /// How the queue stands, kind by kind.
-pub async fn standing(conn: &mut PgConnection) -> sqlx::Result<Vec<Standing>> {
+pub async fn standing(conn: &mut PgConnection) -> sqlx::Result<Vec<TaskCounts>> {
     sqlx::query_as!(
-        Standing,
+        TaskCounts,
         r#"
         select
-            kind,
+            kind as "kind: TaskKind",
             count(*) filter (where not parked and not running and due_at <= now()) as "due!",
             count(*) filter (where not parked and not running and due_at > now()) as "waiting!",
             count(*) filter (where not parked and running) as "running!",

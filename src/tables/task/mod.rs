@@ -9,7 +9,7 @@ mod list;
 
 mod queue;
 
-pub use list::{Filter, Listed, NotAState, Standing, State, cancel, list, replay, standing};
+pub use list::{Filter, TaskCounts, TaskRow, cancel, list, replay, standing};
 pub use queue::{
     CorpRoom, Finished, Room, Taken, again, begin_attempt, claim, extend, finish, hold, park, postpone, release,
 };
@@ -49,8 +49,8 @@ pub async fn hasten(
 ) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
-        insert into task as own (corpid, kind, subject, priority, app_id, due_at, version)
-        values ($1, $2, $3, $4, $5, $6, 1)
+        insert into task as own (corpid, kind, subject, app_id, due_at, version)
+        values ($1, $2, $3, $4, $5, 1)
         on conflict on constraint task_key do update set
             due_at = least(own.due_at, excluded.due_at),
             version = own.version + 1,
@@ -61,7 +61,6 @@ pub async fn hasten(
         corpid.as_str(),
         kind.as_str(),
         subject,
-        kind.priority(),
         app_id,
         due_at,
     )
@@ -78,7 +77,6 @@ pub async fn upsert(conn: &mut PgConnection, tasks: &BTreeMap<(CorpId, TaskKind,
     let corps: Vec<_> = tasks.keys().map(|(corp, ..)| corp.0.clone()).collect();
     let kinds: Vec<_> = tasks.keys().map(|(_, kind, _)| kind.as_str().to_owned()).collect();
     let subjects: Vec<_> = tasks.keys().map(|(.., subject)| subject.clone()).collect();
-    let priorities: Vec<_> = tasks.keys().map(|(_, kind, _)| kind.priority()).collect();
     let rows = || tasks.values();
     let apps: Vec<_> = rows().map(|it| it.app_id).collect();
     let payloads: Vec<_> = rows().map(|it| it.payload.clone()).collect();
@@ -87,10 +85,10 @@ pub async fn upsert(conn: &mut PgConnection, tasks: &BTreeMap<(CorpId, TaskKind,
     let marks: Vec<_> = rows().map(|it| it.marks).collect();
     sqlx::query!(
         r#"
-        insert into task as own (corpid, kind, subject, priority, app_id, payload, due_at, deadline, version)
+        insert into task as own (corpid, kind, subject, app_id, payload, due_at, deadline, version)
         select * from unnest(
-            $1::text[], $2::text[], $3::text[], $4::smallint[], $5::integer[], $6::text[], $7::timestamptz[],
-            $8::timestamptz[], $9::bigint[]
+            $1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::timestamptz[], $7::timestamptz[],
+            $8::bigint[]
         )
         on conflict on constraint task_key do update set
             app_id = least(own.app_id, excluded.app_id),
@@ -105,7 +103,6 @@ pub async fn upsert(conn: &mut PgConnection, tasks: &BTreeMap<(CorpId, TaskKind,
         &corps,
         &kinds,
         &subjects,
-        &priorities,
         &apps,
         &payloads as _,
         &due,

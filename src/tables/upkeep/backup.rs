@@ -6,22 +6,24 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
+use crate::states::BackupOutcome;
+
 /// How the backups stand.
 #[derive(Debug, Clone, Default)]
-pub struct Standing {
+pub struct BackupStatus {
     /// When the last one that is whole was begun.
     pub done_at: Option<DateTime<Utc>>,
     /// When the last attempt was begun.
     pub tried_at: Option<DateTime<Utc>>,
     /// What became of it: running, done or failed; whoever ended without a word has failed.
-    pub outcome: Option<String>,
+    pub outcome: Option<BackupOutcome>,
     /// Whether the last one that is whole lacks files of the media store.
     pub incomplete: bool,
 }
 
 /// An attempt in a list.
 #[derive(Debug, Clone, Serialize)]
-pub struct Listed {
+pub struct BackupRow {
     /// Its number.
     pub id: i64,
     /// When it was begun.
@@ -29,7 +31,7 @@ pub struct Listed {
     /// When it ended.
     pub finished_at: Option<DateTime<Utc>>,
     /// running, done or failed.
-    pub outcome: String,
+    pub outcome: BackupOutcome,
     /// Why it failed, or what is missing in it.
     pub reason: Option<String>,
     /// The file.
@@ -153,9 +155,9 @@ pub async fn removed(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
 }
 
 /// How the backups stand.
-pub async fn standing(conn: &mut PgConnection) -> sqlx::Result<Standing> {
+pub async fn standing(conn: &mut PgConnection) -> sqlx::Result<BackupStatus> {
     let found = sqlx::query_as!(
-        Standing,
+        BackupStatus,
         r#"
         select last.started_at as "tried_at?",
             case
@@ -165,7 +167,7 @@ pub async fn standing(conn: &mut PgConnection) -> sqlx::Result<Standing> {
                         and database = (select oid from pg_database where datname = current_database())
                 ) then 'failed'
                 else last.outcome
-            end as "outcome?",
+            end as "outcome?: BackupOutcome",
             whole.started_at as "done_at?",
             coalesce(whole.reason is not null, false) as "incomplete!"
         from (select started_at, outcome from backup order by started_at desc, id desc limit 1) last
@@ -181,11 +183,11 @@ pub async fn standing(conn: &mut PgConnection) -> sqlx::Result<Standing> {
 }
 
 /// The latest attempts.
-pub async fn list(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Listed>> {
+pub async fn list(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<BackupRow>> {
     sqlx::query_as!(
-        Listed,
+        BackupRow,
         r#"
-        select id, started_at, finished_at, outcome, reason, file, bytes, removed_at
+        select id, started_at, finished_at, outcome as "outcome: BackupOutcome", reason, file, bytes, removed_at
         from backup
         order by started_at desc, id desc
         limit $1

@@ -61,9 +61,9 @@ select id, 'filler1' from handover
 where wechat_userid like 'filler%' and substr(wechat_userid, 7)::bigint between {from} and {to};
 insert into handover_log (handover_id, kind, subject, to_state, actor, cause)
 select n, 'customer', 'wmFILLER' || n, 'open', 'x', 'y' from generate_series({from}, {to}) n;
-insert into task (corpid, kind, subject, app_id, priority, due_at, version)
+insert into task (corpid, kind, subject, app_id, due_at, version)
 select '{corp}', (array['refresh_contact', 'refresh_member', 'notify_staff', 'handover', 'fetch_media'])[1 + n % 5],
-    'filler' || n, 1, 5, now() + interval '9 days', 1
+    'filler' || n, 1, now() + interval '9 days', 1
 from generate_series({from}, {to}) n;
 insert into welcome (corpid, code_hash, external_userid, wechat_userid, app_id, received_at, outcome)
 select '{corp}', sha256(n::text::bytea), 'wmFILLER' || n, 'filler1', 1, now(), 'sent' from generate_series({from}, {to}) n;

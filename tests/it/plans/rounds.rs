@@ -11,6 +11,7 @@ use wecomd::{
     ids::{CorpId, ExternalUserId, UserId},
     inbox::{self, Inbox, Wake},
     sandbox::{AppKind, Visible},
+    states::{MediaState, WelcomeOutcome},
     sync::{self, Over, Sync},
     tables::{
         apply, handover,
@@ -200,7 +201,7 @@ impl Site {
         };
         let ledger = welcome::open(&mut conn, &due).await.expect("opened");
         welcome::begin(&mut conn, ledger.id).await.expect("begun");
-        let end = welcome::End { outcome: "sent", ..welcome::End::default() };
+        let end = welcome::End::of(WelcomeOutcome::Sent);
         assert!(welcome::end(&mut conn, ledger.id, &end).await.expect("ended"));
         welcome::names(&mut conn, &corp, &customer, &user).await.expect("names");
         let fetched = media::Fetched {
@@ -213,7 +214,7 @@ impl Site {
         media::keep(&mut conn, &corp, &media_id, &fetched).await.expect("kept");
         assert!(media::is_fetched(&mut conn, &corp, &media_id).await.expect("asked"));
         let gone = format!("gone{round}");
-        media::give_up(&mut conn, &corp, &gone, media::Ending::Gone, "gone").await.expect("noted");
+        media::give_up(&mut conn, &corp, &gone, MediaState::Gone, "gone").await.expect("noted");
     }
 
     /// Cards that are read again.

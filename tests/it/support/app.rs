@@ -59,7 +59,9 @@ impl TestApp {
         enlist(&mut conn, &app.admin_half.vault, &corp).await;
         app.admin_half.apps.refresh().await.expect("the apps are read");
         let token = ApiToken::new();
-        api_token::create(&mut conn, "test", "admin", &token.hash, &token.prefix).await.expect("a token");
+        api_token::create(&mut conn, "test", wecomd::states::Role::Admin, &token.hash, &token.prefix)
+            .await
+            .expect("a token");
         drop(conn);
         let port = app.public.expect("a public door").port();
         let sender = Sender::new(&format!("http://127.0.0.1:{port}"), &corp, patience()).expect("an address");

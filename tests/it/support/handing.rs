@@ -9,6 +9,7 @@ use wecomd::{
         transition::{By, settle, transition_all},
     },
     ids::{ExternalUserId, UserId},
+    states::ItemState,
     tables::{apply, handover, records::wechat_contact_record::KnownMonths},
 };
 
@@ -61,7 +62,7 @@ impl Acting {
     pub(crate) async fn plan(&self, handover: i64, successor: &str) {
         let mut transaction = self.app.db.pool.begin().await.expect("begins");
         apply::lock_alone(&mut transaction, &self.app.corp.corpid).await.expect("locks");
-        let open = handover::in_states(&mut transaction, handover, &["open".to_owned()]).await.expect("reads");
+        let open = handover::in_states(&mut transaction, handover, &[ItemState::Open]).await.expect("reads");
         let chosen =
             "update handover_item set successor_userid = $1, successor_staff_id = 'S-' || $1 where id = any($2)";
         let chosen = sqlx::query(chosen).bind(successor).bind(&open);

@@ -107,7 +107,9 @@ pub(crate) async fn post_once(app: &TestApp, path: &str, key: &str, body: &Value
 pub(crate) async fn own_token(app: &TestApp, staff: &str) -> String {
     let token = ApiToken::new();
     let mut conn = app.db.pool.acquire().await.expect("connects");
-    let id = api_token::create(&mut conn, staff, "viewer", &token.hash, &token.prefix).await.expect("a token");
+    let id = api_token::create(&mut conn, staff, wecomd::states::Role::Viewer, &token.hash, &token.prefix)
+        .await
+        .expect("a token");
     api_token::belong(&mut conn, id, &app.corp.corpid, staff).await.expect("it is theirs");
     format!("Bearer {}", token.secret.expose_secret())
 }

@@ -187,7 +187,7 @@ pub(crate) async fn inherits(app: &TestApp, leaver: &str, heirs: &[(&Names, &str
 pub(crate) async fn own_token(app: &TestApp, names: &Names, role: Role) -> String {
     let token = ApiToken::new();
     let mut conn = app.db.pool.acquire().await.expect("connects");
-    let id = api_token::create(&mut conn, "own", role.as_str(), &token.hash, &token.prefix).await.expect("a token");
+    let id = api_token::create(&mut conn, "own", role, &token.hash, &token.prefix).await.expect("a token");
     let own = names.own(app);
     api_token::belong(&mut conn, id, &own.corpid, own.staff_id.as_str()).await.expect("it is theirs");
     api_token::limit_to_own(&mut conn, id).await.expect("and sees no more");

@@ -39,7 +39,7 @@ pub struct Entry<'a> {
 /// A line in a list.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "AccessLogLine")]
-pub struct Listed {
+pub struct AccessLogRow {
     /// The line's number.
     pub id: i64,
     /// When the request was carried out.
@@ -116,9 +116,9 @@ pub async fn append(conn: &mut PgConnection, entry: &Entry<'_>) -> sqlx::Result<
 }
 
 /// Up to `limit` lines that fit, latest first.
-pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Listed>> {
+pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<AccessLogRow>> {
     sqlx::query_as!(
-        Listed,
+        AccessLogRow,
         r#"
         select id, at, token_id, who, role, method, route, subject, customer, status, times, request_id, address
         from access_log

@@ -5,13 +5,14 @@
 mod row;
 
 pub use row::{
-    AdditionsAndLosses, ContactsByStaffDay, FirstResponseTime, HandoverOutcomes, MessageVolumes, Place, Row,
+    AdditionsAndLosses, ContactsByStaffDay, FirstResponseTime, HandoverOutcomes, MessageVolumes, Row, RowPosition,
     UnmatchedCustomers, WorkOrderFunnel,
 };
 
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
+use crate::states::{ContactStatus, ContactType, HandoverCause, HandoverState, ItemKind};
 use crate::tables::access::own::Own;
 
 /// Which rows of a report.
@@ -26,7 +27,7 @@ pub struct Filter {
     /// Only of this staff member, in their corp.
     pub own: Option<Own>,
     /// Only those after this place.
-    pub after: Option<Place>,
+    pub after: Option<RowPosition>,
 }
 
 impl Filter {
@@ -174,7 +175,8 @@ report! {
     handover_outcomes: HandoverOutcomes,
     r#"
         day as "day!", corpid as "corpid!", handover_id as "handover_id!", wechat_userid as "wechat_userid!",
-        staff_id as "staff_id?", cause as "cause!", state as "state!", kind as "kind?", items as "items!",
+        staff_id as "staff_id?", cause as "cause!: HandoverCause", state as "state!: HandoverState",
+        kind as "kind?: ItemKind", items as "items!",
         done as "done!", refused as "refused!", full_up as "full_up!", gone as "gone!", failed as "failed!",
         cancelled as "cancelled!", under_way as "under_way!", left_at as "left_at?",
         submitted_at as "submitted_at?", finished_at as "finished_at?", overdue as "overdue!"
@@ -187,7 +189,7 @@ report! {
     /// Messages by type and day.
     message_volumes: MessageVolumes,
     r#"
-        day as "day!", corpid as "corpid!", contact_type as "contact_type!", messages as "messages!",
+        day as "day!", corpid as "corpid!", contact_type as "contact_type!: ContactType", messages as "messages!",
         from_customers as "from_customers!", from_members as "from_members!", by_hand as "by_hand!",
         customers as "customers!"
     "#,
@@ -200,7 +202,7 @@ report! {
     unmatched_customers: UnmatchedCustomers,
     r#"
         day as "day!", corpid as "corpid!", external_userid as "external_userid!", nickname as "nickname?",
-        wechat_userid as "wechat_userid!", staff_id as "staff_id?", status as "status!", state as "state?",
+        wechat_userid as "wechat_userid!", staff_id as "staff_id?", status as "status!: ContactStatus", state as "state?",
         add_way as "add_way?", known_since as "known_since!", last_contact_time as "last_contact_time?",
         candidates as "candidates!", time_is_arrival as "time_is_arrival!"
     "#,

@@ -5,13 +5,15 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
+use crate::states::{ContactStatus, ContactType, HandoverCause, HandoverState, ItemKind};
+
 /// Where a row stands in its report: the day, and two texts that tell apart the rows of a day.
-pub type Place = (NaiveDate, String, String);
+pub type RowPosition = (NaiveDate, String, String);
 
 /// A row of a report. They come in the order of their places.
 pub trait Row: Serialize + Default {
     /// Where it stands.
-    fn place(&self) -> Place;
+    fn place(&self) -> RowPosition;
 }
 
 /// How many customers each staff member was in contact with, by day.
@@ -120,7 +122,7 @@ pub struct WorkOrderFunnel {
 }
 
 /// What became of each handover, by what was handed over; of each item the last round counts.
-#[derive(Debug, Default, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct HandoverOutcomes {
     /// The day on which it began, in Asia/Shanghai.
     pub day: NaiveDate,
@@ -133,11 +135,11 @@ pub struct HandoverOutcomes {
     /// Their staff id.
     pub staff_id: Option<String>,
     /// Why: left, resignation, or transfer between people who stay.
-    pub cause: String,
+    pub cause: HandoverCause,
     /// How far the handover is.
-    pub state: String,
+    pub state: HandoverState,
     /// What: customer, order or group; null if there is nothing in it.
-    pub kind: Option<String>,
+    pub kind: Option<ItemKind>,
     /// How many.
     pub items: i64,
     /// The successor has them.
@@ -164,15 +166,43 @@ pub struct HandoverOutcomes {
     pub overdue: i64,
 }
 
+impl Default for HandoverOutcomes {
+    /// A row that stands for none: the line of names in a table is made of it.
+    fn default() -> Self {
+        Self {
+            day: NaiveDate::default(),
+            corpid: String::new(),
+            handover_id: 0,
+            wechat_userid: String::new(),
+            staff_id: None,
+            cause: HandoverCause::Left,
+            state: HandoverState::Detected,
+            kind: None,
+            items: 0,
+            done: 0,
+            refused: 0,
+            full_up: 0,
+            gone: 0,
+            failed: 0,
+            cancelled: 0,
+            under_way: 0,
+            left_at: None,
+            submitted_at: None,
+            finished_at: None,
+            overdue: 0,
+        }
+    }
+}
+
 /// Messages by type and day.
-#[derive(Debug, Default, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct MessageVolumes {
     /// The day, in Asia/Shanghai.
     pub day: NaiveDate,
     /// The corp.
     pub corpid: String,
     /// The type: text, image, voice, video, location, link or file.
-    pub contact_type: String,
+    pub contact_type: ContactType,
     /// Messages.
     pub messages: i64,
     /// Of these, from customers.
@@ -185,8 +215,24 @@ pub struct MessageVolumes {
     pub customers: i64,
 }
 
+impl Default for MessageVolumes {
+    /// A row that stands for none: the line of names in a table is made of it.
+    fn default() -> Self {
+        Self {
+            day: NaiveDate::default(),
+            corpid: String::new(),
+            contact_type: ContactType::Text,
+            messages: 0,
+            from_customers: 0,
+            from_members: 0,
+            by_hand: 0,
+            customers: 0,
+        }
+    }
+}
+
 /// Contacts not matched to a customer of the business, a row for each customer and member.
-#[derive(Debug, Default, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct UnmatchedCustomers {
     /// The day on which they became known, in Asia/Shanghai.
     pub day: NaiveDate,
@@ -201,7 +247,7 @@ pub struct UnmatchedCustomers {
     /// The staff member last bound to it; null if nobody was.
     pub staff_id: Option<String>,
     /// Contacted, or assumed from an edit.
-    pub status: String,
+    pub status: ContactStatus,
     /// The channel through which they came.
     pub state: Option<String>,
     /// How they were added, as WeCom numbers it.
@@ -216,44 +262,65 @@ pub struct UnmatchedCustomers {
     pub time_is_arrival: bool,
 }
 
+impl Default for UnmatchedCustomers {
+    /// A row that stands for none: the line of names in a table is made of it.
+    fn default() -> Self {
+        Self {
+            day: NaiveDate::default(),
+            corpid: String::new(),
+            external_userid: String::new(),
+            nickname: None,
+            wechat_userid: String::new(),
+            staff_id: None,
+            status: ContactStatus::Assumed,
+            state: None,
+            add_way: None,
+            known_since: DateTime::UNIX_EPOCH,
+            last_contact_time: None,
+            candidates: 0,
+            time_is_arrival: false,
+        }
+    }
+}
+
 impl Row for ContactsByStaffDay {
-    fn place(&self) -> Place {
+    fn place(&self) -> RowPosition {
         (self.day, self.corpid.clone(), self.wechat_userid.clone().unwrap_or_default())
     }
 }
 
 impl Row for FirstResponseTime {
-    fn place(&self) -> Place {
+    fn place(&self) -> RowPosition {
         (self.day, self.corpid.clone(), self.wechat_userid.clone().unwrap_or_default())
     }
 }
 
 impl Row for AdditionsAndLosses {
-    fn place(&self) -> Place {
+    fn place(&self) -> RowPosition {
         (self.day, self.corpid.clone(), self.wechat_userid.clone())
     }
 }
 
 impl Row for WorkOrderFunnel {
-    fn place(&self) -> Place {
+    fn place(&self) -> RowPosition {
         (self.day, self.corpid.clone(), self.staff_id.clone().unwrap_or_default())
     }
 }
 
 impl Row for HandoverOutcomes {
-    fn place(&self) -> Place {
-        (self.day, format!("{:019}", self.handover_id), self.kind.clone().unwrap_or_default())
+    fn place(&self) -> RowPosition {
+        (self.day, format!("{:019}", self.handover_id), self.kind.map_or_else(String::new, |it| it.to_string()))
     }
 }
 
 impl Row for MessageVolumes {
-    fn place(&self) -> Place {
-        (self.day, self.corpid.clone(), self.contact_type.clone())
+    fn place(&self) -> RowPosition {
+        (self.day, self.corpid.clone(), self.contact_type.to_string())
     }
 }
 
 impl Row for UnmatchedCustomers {
-    fn place(&self) -> Place {
+    fn place(&self) -> RowPosition {
         (self.day, self.corpid.clone(), format!("{} {}", self.external_userid, self.wechat_userid))
     }
 }

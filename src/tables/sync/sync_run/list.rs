@@ -5,19 +5,20 @@ use serde::Serialize;
 use sqlx::{PgConnection, types::Json};
 
 use super::Skipped;
+use crate::states::{SyncPhase, SyncState};
 
 /// A run as people see it.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "SyncRun")]
-pub struct Shown {
+pub struct RunView {
     /// Its number.
     pub id: i64,
     /// The corp.
     pub corpid: String,
     /// running, done, failed or cancelled.
-    pub state: String,
+    pub state: SyncState,
     /// departments, members, staff, customers, unassigned, compare or end.
-    pub phase: String,
+    pub phase: SyncPhase,
     /// How many members were read; one in several departments counts in each.
     pub members: i32,
     /// How many contacts were read.
@@ -60,11 +61,11 @@ pub async fn list(
     corpid: Option<&str>,
     before: Option<i64>,
     limit: i64,
-) -> sqlx::Result<Vec<Shown>> {
+) -> sqlx::Result<Vec<RunView>> {
     sqlx::query_as!(
-        Shown,
+        RunView,
         r#"
-        select id, corpid, state, phase, members, contacts, expected,
+        select id, corpid, state as "state: SyncState", phase as "phase: SyncPhase", members, contacts, expected,
             (select count(*) from sync_shard where run_id = run.id and sync_shard.state in ('done', 'refused'))
                 as "shards_done!",
             (select count(*) from sync_shard where run_id = run.id) as "shards!",

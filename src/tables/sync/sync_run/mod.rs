@@ -7,7 +7,7 @@ mod list;
 
 mod skipped;
 
-pub use list::{Shown, list};
+pub use list::{RunView, list};
 pub use skipped::{Skipped, skip};
 
 use std::time::Duration;
@@ -17,6 +17,7 @@ use sqlx::{Connection, PgConnection, types::Json};
 use uuid::Uuid;
 
 use crate::ids::CorpId;
+use crate::states::SyncPhase;
 use crate::tables::plans;
 
 /// How long a worker may be silent before another takes its run over, in seconds.
@@ -27,47 +28,6 @@ const RESUME_WITHIN_H: i32 = 12;
 
 /// How long the reports are kept, in days.
 const KEPT_D: i32 = 90;
-
-/// What a run is doing. They come in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
-    /// Reading which departments there are.
-    Departments,
-    /// Reading each department's members.
-    Members,
-    /// Reading who may have customers.
-    Staff,
-    /// Reading their customers.
-    Customers,
-    /// Reading the customers of those who left.
-    Unassigned,
-    /// Making sense of what was found.
-    Compare,
-    /// Nothing any more.
-    End,
-}
-
-impl Phase {
-    const ALL: [Self; 7] =
-        [Self::Departments, Self::Members, Self::Staff, Self::Customers, Self::Unassigned, Self::Compare, Self::End];
-
-    /// Its name in `sync_run.phase`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Departments => "departments",
-            Self::Members => "members",
-            Self::Staff => "staff",
-            Self::Customers => "customers",
-            Self::Unassigned => "unassigned",
-            Self::Compare => "compare",
-            Self::End => "end",
-        }
-    }
-
-    fn named(name: &str) -> Self {
-        Self::ALL.into_iter().find(|it| it.as_str() == name).unwrap_or(Self::End)
-    }
-}
 
 /// Whose turn it is to work at a run.
 #[derive(Debug, Clone)]
@@ -95,9 +55,9 @@ pub enum Which {
 
 /// Where a run stands, and the database's time.
 #[derive(Debug, Clone)]
-pub struct Standing {
+pub struct RunProgress {
     /// What it is doing.
-    pub phase: Phase,
+    pub phase: SyncPhase,
     /// The departments to read.
     pub departments: Vec<i64>,
     /// How many of them are done; of the unassigned list, how many pages.
@@ -241,10 +201,10 @@ pub async fn take(conn: &mut PgConnection, which: Which) -> sqlx::Result<Option<
 }
 
 /// Where the run stands; none if it is no longer this holder's.
-pub async fn look(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<Option<Standing>> {
+pub async fn look(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<Option<RunProgress>> {
     let row = sqlx::query!(
         r#"
-        select phase, departments, position, cursor, members_from, contacts, expected, unreadable, troubles, refusals,
+        select phase as "phase: SyncPhase", departments, position, cursor, members_from, contacts, expected, unreadable, troubles, refusals,
             skipped as "skipped: Json<Vec<Skipped>>", clock_timestamp() as "now!"
         from sync_run
         where id = $1 and holder = $2 and state is not distinct from 'running'
@@ -254,8 +214,8 @@ pub async fn look(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<Option
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.map(|row| Standing {
-        phase: Phase::named(&row.phase),
+    Ok(row.map(|row| RunProgress {
+        phase: row.phase,
         departments: row.departments,
         position: row.position,
         cursor: row.cursor,
@@ -344,7 +304,13 @@ pub async fn wait(
 }
 
 /// The next thing that a run does.
-pub async fn go_on(conn: &mut PgConnection, run: i64, phase: Phase, position: i32, cursor: &str) -> sqlx::Result<()> {
+pub async fn go_on(
+    conn: &mut PgConnection,
+    run: i64,
+    phase: SyncPhase,
+    position: i32,
+    cursor: &str,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "update sync_run set phase = $2, position = $3, cursor = $4 where id = $1",
         run,

@@ -1,0 +1,83 @@
+//! What a text column with a closed set of values may hold, as types: the states, kinds and outcomes of the tables.
+//!
+//! Each enum lists its words once; JSON, the API's description, SQL and messages all use that list. A stored value that
+//! is not in it is an error which names the column, never a default. Which state may follow which is not known here:
+//! that stands with the orders, the handovers and the tasks.
+
+#[macro_use]
+mod words;
+
+mod access;
+
+mod contacts;
+
+mod handover;
+
+mod inbox;
+
+mod orders;
+
+mod records;
+
+mod staff;
+
+mod sync;
+
+mod tasks;
+
+mod upkeep;
+
+pub use access::{AppStatus, Role};
+pub use contacts::{ContactStatus, MatchedBy};
+pub use handover::{
+    CallKind, CallOutcome, HandoverCause, HandoverState, ItemKind, ItemState, LoggedState, TransferFlow,
+};
+pub use inbox::DeliveryState;
+pub use orders::OrderState;
+pub use records::{ContactType, MediaProgress, MediaState, RecordSource, WelcomeOutcome};
+pub use staff::{BindingStatus, ResignationState, UnboundReason};
+pub use sync::{DriftKind, ShardState, SyncPhase, SyncState};
+pub use tasks::{TaskKind, TaskState};
+pub use upkeep::{BackupOutcome, ErasureName, ErasureState, RetentionKind};
+pub use words::{NotAWord, UnknownValue, Words};
+
+/// Every column that holds one of these enums, `table.column`, with the words that it may hold.
+pub fn columns() -> Vec<(&'static str, Vec<&'static str>)> {
+    let all = [
+        of::<Role>(),
+        of::<AppStatus>(),
+        of::<ContactStatus>(),
+        of::<MatchedBy>(),
+        of::<HandoverState>(),
+        of::<HandoverCause>(),
+        of::<ItemState>(),
+        of::<ItemKind>(),
+        of::<LoggedState>(),
+        of::<CallKind>(),
+        of::<TransferFlow>(),
+        of::<CallOutcome>(),
+        of::<OrderState>(),
+        of::<ContactType>(),
+        of::<RecordSource>(),
+        of::<MediaState>(),
+        of::<WelcomeOutcome>(),
+        of::<BindingStatus>(),
+        of::<UnboundReason>(),
+        of::<ResignationState>(),
+        of::<SyncState>(),
+        of::<SyncPhase>(),
+        of::<ShardState>(),
+        of::<DriftKind>(),
+        of::<TaskKind>(),
+        of::<BackupOutcome>(),
+        of::<ErasureState>(),
+        of::<ErasureName>(),
+        of::<RetentionKind>(),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+fn of<T: Words>() -> Vec<(&'static str, Vec<&'static str>)> {
+    let words: Vec<_> = T::all().iter().map(|it| it.word()).collect();
+    T::COLUMNS.iter().map(|column| (*column, words.clone())).collect()
+}
