@@ -120,6 +120,7 @@ const WORDS: &[(&str, &[&str], &str)] = &[
     ("reqwest", &["src/wecom/"], "only wecom calls WeCom"),
     ("Command::new", &["src/embedded/child.rs"], "a child begins where its environment is cleared"),
     ("object_store", &["src/media.rs"], "only media knows where bytes are kept"),
+    ("PoolTimedOut", &["src/admin/"], "only a pool says that: `time_limit::within` says what took too long"),
 ];
 
 /// What no source may hold.

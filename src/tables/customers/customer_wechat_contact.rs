@@ -27,12 +27,10 @@ pub async fn upsert(conn: &mut PgConnection, contacts: &BTreeMap<ContactKey, Con
             corpid, external_userid, wechat_userid, staff_id, status, status_at, state, state_at, state_customer_id,
             state_customer_id_at, first_contact_time, last_contact_time, card, card_at, heard_arrived_at, met_arrived_at
         )
-        select
-            said.corpid, said.external_userid, said.wechat_userid,
+        select said.corpid, said.external_userid, said.wechat_userid,
             (
-                select staff_id from staff_wechat_bind bind
-                where bind.corpid = said.corpid and bind.wechat_userid = said.wechat_userid
-                order by bound_at desc, staff_id desc limit 1
+                select staff_id from staff_wechat_bind bind where bind.corpid = said.corpid
+                    and bind.wechat_userid = said.wechat_userid order by bound_at desc, staff_id desc limit 1
             ),
             status, status_at, state, state_at, state_customer_id, state_customer_id_at, first_contact_time,
             greatest(last_contact_time, (

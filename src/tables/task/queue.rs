@@ -95,17 +95,14 @@ pub async fn claim(conn: &mut PgConnection, kind: TaskKind, room: &Room, lease: 
         r#"
         with recursive corp as (
             (select corpid from task where kind = $1 and parked_at is null order by corpid limit 1)
-            union all
-            select (
+            union all select (
                 select task.corpid from task where kind = $1 and parked_at is null and task.corpid > corp.corpid
                 order by task.corpid limit 1
-            )
-            from corp where corp.corpid is not null
+            ) from corp where corp.corpid is not null
         ), share as (
             select corp.corpid, coalesce(own.held, 0) as held, least($2, coalesce(own.room, $2)) as room
-            from corp
-            left join unnest($5::text[], $6::bigint[], $7::bigint[]) own (corpid, held, room) on own.corpid = corp.corpid
-            where corp.corpid is not null
+            from corp left join unnest($5::text[], $6::bigint[], $7::bigint[]) own (corpid, held, room)
+                on own.corpid = corp.corpid where corp.corpid is not null
         ), in_time as (
             select share.corpid, share.held, due.* from share cross join lateral (
                 select id, deadline, due_at from task
@@ -144,9 +141,8 @@ pub async fn claim(conn: &mut PgConnection, kind: TaskKind, room: &Room, lease: 
         )
         update task set lease = gen_random_uuid(), leased_until = now() + $4, attempts = attempts + 1
         from picked where task.id = picked.id
-        returning
-            task.id, corpid as "corpid: CorpId", subject, app_id, payload, due_at, deadline, attempts, version, attempted_at,
-            lease as "lease!", in_time as "in_time!"
+        returning task.id, corpid as "corpid: CorpId", subject, app_id, payload, due_at, deadline, attempts, version,
+            attempted_at, lease as "lease!", in_time as "in_time!"
         "#,
         kind.as_str(),
         room.limit,
