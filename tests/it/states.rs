@@ -1,8 +1,6 @@
 //! The words that text columns may hold: the enums, the constraints in the database and what is stored say the same, and
 //! a word that nobody knows is an error that names its column.
 
-#![expect(clippy::disallowed_methods, reason = "tests ask the catalogue freely")]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use wecomd::{

@@ -49,6 +49,7 @@ pub struct AccessLogRow {
     /// Who the token was made for.
     pub who: String,
     /// Their role.
+    // No `Role`: it is `-` for a stranger, and a line must stay readable as it was written and hashed.
     pub role: String,
     /// The method.
     pub method: String,
