@@ -373,7 +373,7 @@ mod tests {
                 "token" => new.token = None,
                 _ => new.encoding_aes_key = None,
             }
-            assert_eq!(new.required().expect_err(field).field, *field);
+            assert_eq!(new.required().expect_err(field).field, field);
         }
     }
 

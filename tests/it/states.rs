@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wecomd::{
-    handover::turn::{By, settle},
+    handover::transition::{By, settle},
     ids::{CorpId, ExternalUserId, UserId},
     states,
     tables::{

@@ -66,9 +66,6 @@ pub(super) struct Wanted {
     content: String,
 }
 
-/// The types a record can have.
-pub(super) const TYPES: [&str; 8] = ["text", "image", "voice", "video", "location", "link", "file", "event"];
-
 const CUSTOMER: Parameter = path(
     "customerId",
     Allowed::Text("C-9001"),

@@ -24,9 +24,7 @@ use crate::{
         },
     },
     check,
-    handover::{
-        transition::{By, settle},
-    },
+    handover::transition::{By, settle},
     ids::{StaffId, UserId},
     states::{HandoverCause, HandoverState, ItemKind, ItemState, ResignationState},
     tables::{
