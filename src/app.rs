@@ -3,16 +3,22 @@
 use std::{net::SocketAddr, str::FromStr, sync::Arc, time::Duration};
 
 use anyhow::Context;
+use bytes::Bytes;
 use chrono::TimeDelta;
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 use sqlx::{
     Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
+use uuid::Uuid;
 
 use crate::{
-    admin::{self, Admin, AdminSettings, Lookups, door::guard::Guard},
+    admin::{
+        self, Admin, AdminSettings, Lookups,
+        door::{browser::Browser, guard::Guard},
+    },
     apps::Apps,
     backup::{self, Backups},
     config::{self, Config},
@@ -36,6 +42,11 @@ use crate::{
     wecom::{self, Wecom},
     worker::{self, Worker},
 };
+
+/// What the admin API says of itself, for the command line, which prints it and imports nothing of `admin`.
+pub mod api {
+    pub use crate::admin::spec::{code::Code, language::Language, openapi::document};
+}
 
 /// How long a start waits for a database that is itself only starting.
 const DATABASE_START_LIMIT: Duration = Duration::from_secs(30);
@@ -193,6 +204,37 @@ impl App {
         ];
         let (public, admin) = addresses;
         Ok(Self { public, admin, admin_half, stop, doors, committer, workers, followers, acting_pool })
+    }
+
+    /// Sends a request to the admin API as a caller over the network would: the status, and the body. `target` is the
+    /// path below `/api/enterprise-wechat`, with its query.
+    pub async fn ask_admin(
+        &self,
+        token: &SecretString,
+        method: &str,
+        target: &str,
+        body: Option<Value>,
+    ) -> (u16, Bytes) {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let request = admin::Request {
+            method: method.to_owned(),
+            path: format!("/api/enterprise-wechat{path}"),
+            query: query.to_owned(),
+            bearer: Some(token.clone()),
+            browser: Browser::default(),
+            body: body.map(|it| it.to_string().into()).unwrap_or_default(),
+            range: None,
+            idempotency_key: None,
+            accept: None,
+            if_match: None,
+            address: "127.0.0.1".to_owned(),
+            request_id: Uuid::now_v7(),
+        };
+        let reply = match admin::admit(&self.admin_half, request).await {
+            Ok(admitted) => admin::handle(&self.admin_half, admitted).await,
+            Err(refused) => refused,
+        };
+        (reply.status, reply.body.into_bytes())
     }
 
     /// Stops accepting, answers what is in hand, settles what is claimed.

@@ -28,11 +28,15 @@ pub mod wecom;
 
 pub mod media;
 
+pub mod access;
+
 pub mod app_config;
 
 pub mod bilingual;
 
 pub mod check;
+
+pub mod staff;
 
 pub mod orders;
 

@@ -27,7 +27,7 @@ mod deliveries;
 
 mod reports;
 
-pub mod access;
+mod access;
 
 pub mod routes;
 

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::{database::with_pool, say};
 use crate::{
-    admin::access::audit::{self, End, Verdict},
+    access::audit::{self, End, Verdict},
     config::Config,
 };
 

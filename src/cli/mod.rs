@@ -48,7 +48,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use self::terminal::{complain, field, say, say_as_it_is};
 use crate::{
-    admin::spec::openapi::{self, Language},
+    app::api::{self, Language},
     config::Config,
     telemetry,
 };
@@ -184,7 +184,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Key(arguments) => key::run(&config, arguments).await,
         Command::Openapi { chinese } => {
             let language = if chinese { Language::Chinese } else { Language::English };
-            say_as_it_is(&serde_json::to_string_pretty(&openapi::document(language))?);
+            say_as_it_is(&serde_json::to_string_pretty(&api::document(language))?);
             Ok(())
         }
         Command::Docs(arguments) => docs::run(&config, arguments).await,

@@ -7,7 +7,7 @@ use sqlx::{Connection, PgConnection};
 
 use super::{database::with_pool, field, line::note, say};
 use crate::{
-    admin::access::api_tokens::{EXPIRES_DAYS_MAX, own_only_refused, state},
+    access::token::{EXPIRES_DAYS_MAX, check_own_only, state},
     config::Config,
     ids::CorpId,
     states::Role,
@@ -62,9 +62,8 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
         let mut conn = pool.acquire().await?;
         match arguments.command {
             Command::Create { role, name, expires, staff, corpid, own_only } => {
-                if let Some((field, (why, _))) = own_only_refused(own_only, staff.is_some(), role) {
-                    anyhow::bail!("{field} {why}");
-                }
+                check_own_only(own_only, staff.is_some(), role)
+                    .map_err(|it| anyhow::anyhow!("{} {}", it.field, it.why))?;
                 let token = ApiToken::new();
                 let mut transaction = conn.begin().await?;
                 let hash = &token.hash;

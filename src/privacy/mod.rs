@@ -9,9 +9,12 @@ mod erasure;
 
 mod retention;
 
+mod subject;
+
 mod work;
 
-pub use customer::erase;
+pub use customer::{Asker, Erased, erase};
 pub use erasure::{Eraser, Step};
 pub use retention::{Age, Outcome, Retention, RetentionError, Settings};
+pub use subject::DataSubject;
 pub use work::work;

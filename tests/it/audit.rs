@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use secrecy::ExposeSecret;
 use wecomd::{
-    admin::access::audit::{Break, End, Verdict, What, verify},
+    access::audit::{Break, End, Verdict, What, verify},
     tables::MIGRATOR,
 };
 

@@ -6,7 +6,7 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use secrecy::ExposeSecret;
 use tokio::process::Command;
 use wecomd::{
-    admin::access::audit::{End, Verdict, What, verify},
+    access::audit::{End, Verdict, What, verify},
     changes::TaskKind,
     privacy::{Outcome, Retention, Settings},
     sandbox::Push,

@@ -1,11 +1,11 @@
 //! `api-tokens`: who may call. A token is shown once, to whoever made it, and kept as its hash alone.
 
-use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use crate::{
+    access::token::{self, EXPIRES_DAYS_MAX},
     admin::{
         door::{
             auth::{Role, Scoped},
@@ -31,14 +31,11 @@ use crate::{
     vault::ApiToken,
 };
 
-/// How long a token may last that ends by itself: ten years.
-pub const EXPIRES_DAYS_MAX: u32 = 3_650;
-
 /// A token that is wanted.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NewToken")]
-pub(super) struct Wanted {
+pub(super) struct TokenBody {
     /// Whose it is.
     #[schemars(length(min = 1, max = check::ID_BYTES_MAX))]
     name: String,
@@ -69,45 +66,11 @@ pub(super) struct Made {
 /// A token in a list.
 #[derive(Serialize, schemars::JsonSchema)]
 #[schemars(rename = "TokenShown")]
-pub(super) struct Shown {
+pub(super) struct TokenView {
     #[serde(flatten)]
     listed: TokenRow,
     /// `live`, `expired` or `revoked`.
     state: &'static str,
-}
-
-/// How a token stands by the database's clock, which wrote its end: `live`, `expired` or `revoked`.
-pub fn state(token: &TokenRow, now: DateTime<Utc>) -> &'static str {
-    match (token.revoked_at, token.expires_at) {
-        (Some(_), _) => "revoked",
-        (None, Some(end)) if end <= now => "expired",
-        (None, _) => "live",
-    }
-}
-
-/// Why a token cannot be limited to a staff member's own, and the field to mend; none if it can be, or need not.
-pub fn own_only_refused(
-    own_only: bool,
-    has_owner: bool,
-    role: Role,
-) -> Option<(&'static str, (&'static str, &'static str))> {
-    match (own_only, has_owner, role) {
-        (false, ..) | (true, true, Role::Viewer | Role::Operator) => None,
-        (true, false, _) => Some((
-            "staff_id",
-            (
-                "is required with own_only: it says whose own the token sees",
-                "使用 own_only 时为必填项：令牌仅限该员工本人的数据",
-            ),
-        )),
-        (true, true, Role::Admin) => Some((
-            "role",
-            (
-                "must be viewer or operator with own_only: an admin sees all",
-                "使用 own_only 时须为 viewer 或 operator：admin 可查看全部",
-            ),
-        )),
-    }
 }
 
 pub(super) const LIST: Route = Route {
@@ -121,7 +84,7 @@ pub(super) const LIST: Route = Route {
     operation: Operation {
         about: say("What they begin with, never the whole.", "仅显示令牌开头，不显示完整令牌。"),
         query: &[LIMIT, CURSOR],
-        answers: &[Response::json::<Page<Shown>>(200, "A page of tokens.", "一页令牌。")],
+        answers: &[Response::json::<Page<TokenView>>(200, "A page of tokens.", "一页令牌。")],
         ..Operation::new(Tag::Access, "List tokens", "列出令牌")
     },
 };
@@ -133,7 +96,7 @@ pub(super) async fn list(call: &Call<'_>, conn: &mut PgConnection) -> Result<Ans
     let after = paging.after(|key| key.parse().ok())?.unwrap_or(0);
     let rows = api_token::page(conn, after, paging.fetch()).await?;
     let now = tables::now(conn).await?;
-    let rows = rows.into_iter().map(|listed| Shown { state: state(&listed, now), listed }).collect();
+    let rows = rows.into_iter().map(|listed| TokenView { state: token::state(&listed, now), listed }).collect();
     Answer::ok(paging.page(rows, |row| row.listed.id.to_string()))
 }
 
@@ -150,7 +113,7 @@ pub(super) const ADD: Route = Route {
             "It is shown this once. An `Idempotency-Key` is refused: to repeat the answer, the token would have to be kept.",
             "令牌只在此时显示一次。不支持 `Idempotency-Key`，因为令牌本身不会保存。",
         ),
-        body: Some(RequestBody::of::<Wanted>()),
+        body: Some(RequestBody::of::<TokenBody>()),
         answers: &[Response::json::<Made>(201, "The token.", "新令牌。")],
         ..Operation::new(Tag::Access, "Make a token", "创建令牌")
     },
@@ -159,7 +122,7 @@ pub(super) const ADD: Route = Route {
 /// Makes a token.
 pub(super) async fn add(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
     call.no_params()?;
-    let wanted: Wanted = body::parse(&call.request.body)?;
+    let wanted: TokenBody = body::parse(&call.request.body)?;
     let about = About::thing(&wanted.name);
     let answer = async {
         check::id("name", &wanted.name)?;
@@ -186,11 +149,9 @@ pub(super) async fn add(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
             }
             None => None,
         };
-        if let Some((field, why)) = own_only_refused(wanted.own_only, owner.is_some(), wanted.role) {
-            return Err(Problem::field(field, why));
-        }
-        let token = ApiToken::new();
-        let id = api_token::create(conn, &wanted.name, wanted.role, &token.hash, &token.prefix).await?;
+        token::check_own_only(wanted.own_only, owner.is_some(), wanted.role)?;
+        let made = ApiToken::new();
+        let id = api_token::create(conn, &wanted.name, wanted.role, &made.hash, &made.prefix).await?;
         if let Some(days) = wanted.expires_days {
             api_token::expire_in(conn, id, i32::try_from(days).map_err(Problem::internal)?).await?;
         }
@@ -202,7 +163,7 @@ pub(super) async fn add(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
         }
         let listed = api_token::find(conn, id).await?;
         let listed = listed.ok_or_else(|| Problem::internal("a token that was just made is not there"))?;
-        Answer::new(201, Made { listed, token: token.secret.expose_secret().to_owned() })
+        Answer::new(201, Made { listed, token: made.secret.expose_secret().to_owned() })
     };
     about.answers(answer.await)
 }
@@ -218,7 +179,7 @@ pub(super) const REVOKE: Route = Route {
     operation: Operation {
         about: say("It ends in every process at once.", "在所有进程中立即失效。"),
         path: Some(path("id", Allowed::Number, "The token's number.", "令牌编号。")),
-        answers: &[Response::json::<Shown>(200, "The token that ended.", "已吊销的令牌。")],
+        answers: &[Response::json::<TokenView>(200, "The token that ended.", "已吊销的令牌。")],
         codes: &[Code::TokenUnknown],
         ..Operation::new(Tag::Access, "End a token", "吊销令牌")
     },
@@ -241,5 +202,5 @@ pub(super) async fn revoke(call: &Call<'_>, conn: &mut PgConnection) -> Result<A
     }
     let listed = api_token::find(conn, id).await?;
     let listed = listed.ok_or_else(|| Problem::internal("a token that was just revoked is not there"))?;
-    Answer::ok(Shown { state: state(&listed, tables::now(conn).await?), listed })
+    Answer::ok(TokenView { state: token::state(&listed, tables::now(conn).await?), listed })
 }

@@ -31,7 +31,7 @@ use crate::{
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NewConsoleUser")]
-pub(super) struct Wanted {
+pub(super) struct ConsoleUserBody {
     /// What they may do.
     role: Role,
     /// Whether they see nothing but their own customers and orders; false if this is left out. Not for an admin.
@@ -77,7 +77,7 @@ pub(super) const PUT: Route = Route {
         about: say("Sessions that there are take the new role at once.", "已有会话立即采用新角色。"),
         path: Some(USERID),
         query: &[CORPID],
-        body: Some(RequestBody::of::<Wanted>()),
+        body: Some(RequestBody::of::<ConsoleUserBody>()),
         answers: &[Response::json::<console_user::ConsoleUserRow>(200, "How it is now.", "当前设置。")],
         ..Operation::new(Tag::Access, "Let a member log in, or change as what", "允许成员登录或更改角色")
     },
@@ -86,7 +86,7 @@ pub(super) const PUT: Route = Route {
 /// Lets a member log in, or changes as what.
 pub(super) async fn put(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let (corpid, user) = named(call, conn).await?;
-    let wanted: Wanted = body::parse(&call.request.body)?;
+    let wanted: ConsoleUserBody = body::parse(&call.request.body)?;
     if wanted.own_only && wanted.role == Role::Admin {
         return Err(Problem::field(
             "own_only",

@@ -2,15 +2,11 @@
 
 mod access_log;
 
-pub mod api_tokens;
+mod api_tokens;
 
-pub mod session;
+mod session;
 
 mod console_users;
-
-pub mod audit;
-
-pub(super) mod visit;
 
 use crate::admin::spec::route::Route;
 

@@ -13,7 +13,6 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::visit::{self, Refusal};
 use crate::{
     admin::{
         door::{
@@ -27,6 +26,7 @@ use crate::{
         reading::{
             corp,
             cursor::{Page, Paging},
+            visit::{self, Refusal},
         },
         spec::{
             language::{Text, say},
@@ -35,9 +35,9 @@ use crate::{
             problem::{Code, Problem},
             route::{ADMIN, Access, Entry, Route, VIEWER, ask_first, by_path},
         },
-        staff::binding::Known,
     },
     ids::{CorpId, StaffId},
+    staff::binding::KnownMember,
     tables::{
         access::{
             console_session::{self, LIFE_S, Made, New, Of},
@@ -49,7 +49,7 @@ use crate::{
 };
 
 /// Where somebody who logged in goes on.
-pub const CONSOLE_PATH: &str = "/console";
+const CONSOLE_PATH: &str = "/console";
 
 /// Where WeCom sends a browser back to, behind `wecom.public_url`.
 const CALLBACK_PATH: &str = "/api/enterprise-wechat/session/login/callback";
@@ -57,7 +57,7 @@ const CALLBACK_PATH: &str = "/api/enterprise-wechat/session/login/callback";
 /// Who is calling.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "WhoCalls")]
-pub(super) struct Shown {
+pub(super) struct CallerView {
     /// The member's userid, or the token's name.
     who: String,
     /// What they may do.
@@ -75,7 +75,7 @@ pub(super) struct Shown {
 /// A member who came back from a login: WeCom vouches for them.
 pub(super) struct Visitor {
     corpid: CorpId,
-    known: Known,
+    known: KnownMember,
 }
 
 /// Where a browser goes on, and with which cookies.
@@ -100,7 +100,7 @@ pub(super) const SHOW: Route = Route {
             "A page learns here what to send as `X-CSRF-Token`. A token needs none.",
             "页面由此取得需随改动请求发送的 `X-CSRF-Token`；使用令牌时不需要。",
         ),
-        answers: &[Response::json::<Shown>(200, "Who it is.", "当前身份。")],
+        answers: &[Response::json::<CallerView>(200, "Who it is.", "当前身份。")],
         ..Operation::new(Tag::Access, "Show who is calling", "查看当前身份")
     },
 };
@@ -116,7 +116,7 @@ pub(super) async fn show(call: &Call<'_>, conn: &mut PgConnection) -> Result<Ans
     let cookie = caller.session_id.and_then(|_| call.session_cookie());
     let csrf_token = cookie.map(|it| browser::csrf_token(it).expose_secret().to_owned());
     let (who, session_id, own_staff_id) = (caller.name.clone(), caller.session_id, own_staff_id(call));
-    Answer::ok(Shown { who, role: caller.role, own_staff_id, session_id, expires_at, csrf_token })
+    Answer::ok(CallerView { who, role: caller.role, own_staff_id, session_id, expires_at, csrf_token })
 }
 
 pub(super) const MAKE: Route = Route {
@@ -134,7 +134,7 @@ pub(super) const MAKE: Route = Route {
             "令牌通过 `Authorization` 提供，令牌失效会话即失效。每个令牌每分钟最多建立 20 个会话，同时最多 50 个，再多则最早的失效。\
              不支持 `Idempotency-Key`。",
         ),
-        answers: &[Response::json::<Shown>(201, "The session.", "新会话。").with(COOKIE)],
+        answers: &[Response::json::<CallerView>(201, "The session.", "新会话。").with(COOKIE)],
         codes: &[Code::Forbidden],
         ..Operation::new(Tag::Access, "Log a browser in with a token", "用令牌登录")
     },
@@ -154,7 +154,7 @@ pub(super) async fn make(call: &Call<'_>, conn: &mut PgConnection) -> Result<Ans
     let (cookie, id) = begin(call, conn, Of::Token(token)).await?;
     let session = console_session::find(conn, id).await?;
     let value = cookie.expose_secret();
-    let shown = Shown {
+    let shown = CallerView {
         who: caller.name.clone(),
         role: caller.role,
         own_staff_id: own_staff_id(call),
@@ -426,7 +426,7 @@ async fn begin(call: &Call<'_>, conn: &mut PgConnection, of: Of<'_>) -> Result<(
 fn redirected(location: String, cookies: Vec<(&'static str, String)>) -> Answer {
     let mut headers = vec![("location", location)];
     headers.extend(cookies);
-    Answer { status: 303, body: Body::Json(Value::Null), headers, apps_changed: false }
+    Answer { status: 303, body: Body::Json("null".to_owned()), headers, apps_changed: false }
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "half a day in seconds")]

@@ -45,7 +45,7 @@ const NOT_PERMITTED: i64 = 48002;
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "TestWanted")]
-pub(super) struct Wanted {
+pub(super) struct TestBody {
     /// May be left out where only one app can be meant.
     name: Option<String>,
 }
@@ -59,7 +59,7 @@ pub(super) struct Tested {
 /// The answer.
 #[derive(Serialize, schemars::JsonSchema)]
 #[schemars(rename = "ConnectionTest")]
-pub(super) struct Shown {
+pub(super) struct ConnectionReport {
     /// The app.
     name: String,
     /// Whether everything works: false if something is wrong, null if something could not be found out.
@@ -107,8 +107,8 @@ pub(super) const TEST: Route = Route {
              changes nothing.",
             "逐项检测并说明如何修复，可重复执行，不改变任何数据。",
         ),
-        body: Some(RequestBody::perhaps::<Wanted>()),
-        answers: &[Response::json::<Shown>(200, "What works, and what does not.", "检测结果。")],
+        body: Some(RequestBody::perhaps::<TestBody>()),
+        answers: &[Response::json::<ConnectionReport>(200, "What works, and what does not.", "检测结果。")],
         codes: &[Code::ConfigUnknown],
         asks_wecom: true,
         ..Operation::new(Tag::Apps, "Find out what works between an app and WeCom", "检测应用与企业微信的连接")
@@ -117,8 +117,8 @@ pub(super) const TEST: Route = Route {
 
 async fn test(call: &Call<'_>) -> Result<Asked, Refused> {
     call.no_params()?;
-    let wanted: Wanted = match call.request.body.is_empty() {
-        true => Wanted { name: None },
+    let wanted: TestBody = match call.request.body.is_empty() {
+        true => TestBody { name: None },
         false => body::parse(&call.request.body)?,
     };
     let rows = {
@@ -175,7 +175,7 @@ pub(super) async fn show(tested: Tested, conn: &mut PgConnection) -> Result<Answ
         true => Some(false),
         false => checks.iter().all(|it| it.ok == Some(true)).then_some(true),
     };
-    Answer::ok(Shown { name: app.name, ok, checks })
+    Answer::ok(ConnectionReport { name: app.name, ok, checks })
 }
 
 fn choose(mut rows: Vec<Row>, name: Option<&str>) -> Result<Row, Problem> {

@@ -50,7 +50,7 @@ const AHEAD_MAX: TimeDelta = TimeDelta::minutes(5);
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NewContactRecord")]
-pub(super) struct Wanted {
+pub(super) struct RecordBody {
     /// May be left out where there is only one corp.
     corpid: Option<String>,
     /// The customer.
@@ -91,7 +91,7 @@ pub(super) const LIST: Route = Route {
             LIMIT,
             CURSOR,
         ],
-        answers: &[Response::json::<Page<Listed>>(200, "A page of records.", "一页记录。")],
+        answers: &[Response::json::<Page<RecordWithMedia>>(200, "A page of records.", "一页记录。")],
         ..Operation::new(Tag::Customers, "List what passed between a customer and us", "列出联系记录")
     },
 };
@@ -112,7 +112,7 @@ pub(super) async fn list(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
         let links = Links::of(conn, named.collect()).await?;
         let with_link = |record: RecordView| {
             let media = record.media_id.as_deref().map(|media_id| links.link(&record.corpid, media_id));
-            Listed { record, media }
+            RecordWithMedia { record, media }
         };
         Answer::ok(Page { items: page.items.into_iter().map(with_link).collect(), next_cursor: page.next_cursor })
     };
@@ -122,7 +122,7 @@ pub(super) async fn list(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
 /// A record, and where its picture, sound, film or file is handed out.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "ContactRecordWithMedia")]
-pub(super) struct Listed {
+pub(super) struct RecordWithMedia {
     #[serde(flatten)]
     record: RecordView,
     /// Where its picture, sound, film or file is handed out; null if it has none.
@@ -138,7 +138,7 @@ pub(super) const ADD: Route = Route {
     secret_answer: false,
     run: now!(add),
     operation: Operation {
-        body: Some(RequestBody::of::<Wanted>()),
+        body: Some(RequestBody::of::<RecordBody>()),
         answers: &[Response::json::<wechat_contact_record::RecordView>(201, "The record.", "新增的记录。")],
         codes: &[Code::CustomerUnknown, Code::NotBound],
         ..Operation::new(Tag::Customers, "Add a record by hand", "手工补录联系记录")
@@ -147,7 +147,7 @@ pub(super) const ADD: Route = Route {
 
 pub(super) async fn add(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
     call.no_params()?;
-    let wanted: Wanted = body::parse(&call.request.body)?;
+    let wanted: RecordBody = body::parse(&call.request.body)?;
     let about = About::customer(&wanted.customer_id);
     let answer = async {
         check::id("customer_id", &wanted.customer_id)?;

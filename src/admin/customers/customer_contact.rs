@@ -65,7 +65,7 @@ pub(super) struct Contacts {
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "ContactWayWanted")]
-pub(super) struct Wanted {
+pub(super) struct ContactWayBody {
     /// May be left out where there is only one corp.
     corpid: Option<String>,
     /// Who shall scan it.
@@ -162,7 +162,7 @@ pub(super) const MAKE: Route = Route {
             "Asked again for the same purpose, it gives out the same code while that can be used.",
             "同一用途重复请求时，在有效期内返回同一个二维码。",
         ),
-        body: Some(RequestBody::of::<Wanted>()),
+        body: Some(RequestBody::of::<ContactWayBody>()),
         answers: &[Response::json::<Made>(200, "The code.", "二维码。")],
         codes: &[Code::CustomerUnknown, Code::NotBound, Code::WorkOrderUnknown, Code::ContactWayUnknown],
         asks_wecom: true,
@@ -176,13 +176,13 @@ pub(super) const MAKE: Route = Route {
 
 async fn make(call: &Call<'_>) -> Result<Asked, Refused> {
     call.no_params()?;
-    let wanted: Wanted = body::parse(&call.request.body)?;
+    let wanted: ContactWayBody = body::parse(&call.request.body)?;
     let about = About::customer(&wanted.customer_id);
     about.then(way_for(call, wanted).await, |way, _, _| Box::pin(async { made(way) }))
 }
 
 /// Has the code made, or finds the one there is. WeCom is asked here, outside any transaction.
-async fn way_for(call: &Call<'_>, wanted: Wanted) -> Result<ContactWay, Problem> {
+async fn way_for(call: &Call<'_>, wanted: ContactWayBody) -> Result<ContactWay, Problem> {
     check::id("customer_id", &wanted.customer_id)?;
     let admin = call.admin;
     let purpose = purpose(call, &mut *admin.pool.acquire().await?, wanted).await?;
@@ -249,7 +249,7 @@ fn picture(way: &ContactWay) -> Result<Answer, Problem> {
 }
 
 /// Who shall meet whom, and about what.
-async fn purpose(call: &Call<'_>, conn: &mut PgConnection, wanted: Wanted) -> Result<Purpose, Problem> {
+async fn purpose(call: &Call<'_>, conn: &mut PgConnection, wanted: ContactWayBody) -> Result<Purpose, Problem> {
     let (corpid, staff) = match wanted.work_order_id {
         Some(id) => of_order(call, conn, id, &wanted).await?,
         None => {
@@ -281,7 +281,7 @@ async fn of_order(
     call: &Call<'_>,
     conn: &mut PgConnection,
     id: i64,
-    wanted: &Wanted,
+    wanted: &ContactWayBody,
 ) -> Result<(CorpId, Option<StaffId>), Problem> {
     let order = work_orders::find_for(call, conn, id).await.map_err(|it| it.at("work_order_id"))?;
     if order.customer_id.as_str() != wanted.customer_id {

@@ -15,7 +15,7 @@ use crate::{
             auth::Scoped,
             call::{Answer, Asked, Call, Refused},
         },
-        reading::range::{Wanted, wanted},
+        reading::range::{ByteRange, wanted},
         spec::{
             language::{Text, say},
             operation::{Content, Header, Operation, Response, Tag},
@@ -122,9 +122,11 @@ async fn find(call: &Call<'_>) -> Result<Found, Problem> {
     };
     let length = u64::try_from(file.bytes).map_err(Problem::internal)?;
     let (part, range) = match wanted(call.request.range.as_deref(), length) {
-        Wanted::Whole => (None, 0..length),
-        Wanted::Part(range) => (Some(format!("bytes {}-{}/{length}", range.start, range.end.saturating_sub(1))), range),
-        Wanted::Nothing => {
+        ByteRange::Whole => (None, 0..length),
+        ByteRange::Part(range) => {
+            (Some(format!("bytes {}-{}/{length}", range.start, range.end.saturating_sub(1))), range)
+        }
+        ByteRange::Nothing => {
             let problem = Problem::new(
                 Code::RangeNotSatisfiable,
                 (format!("the file has {length} bytes"), format!("该文件共 {length} 字节")),

@@ -5,8 +5,6 @@
 //! `external_userid` that no customer goes by. The bytes of files are read before the request's transaction, since the
 //! store may be far away.
 
-use crate::states::ErasureName;
-use crate::states::ErasureState;
 use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -31,22 +29,19 @@ use crate::{
             route::{ADMIN, Route, ask_first, by_path, now},
         },
     },
-    ids::{CorpId, DeliveryKey, ExternalUserId},
+    ids::{CorpId, DeliveryKey},
     inbox,
     media::StoreError,
-    privacy,
+    privacy::{self, DataSubject},
+    states::{ErasureName, ErasureState},
     tables::{
-        apply,
-        customers::matching,
-        now,
+        apply, now,
         privacy::{
             customer_export as rows,
             customer_export::{ExportPosition, Whose},
-            erase::{self, Whom},
-            erased_person, erasure,
+            erasure,
         },
         records::media::{self, Fetched, MediaStatus},
-        staff::member_alias,
     },
 };
 
@@ -68,23 +63,11 @@ const MEDIA_BYTES_MAX: u64 = 64 << 20;
 /// The media type of an archive.
 pub(super) const ARCHIVE: &str = "application/x-tar";
 
-/// What stands for somebody who was erased, before its random digits.
-const LABEL: &str = "erased-";
-
 /// What erasing leaves, and why.
 const KEPT: [&str; 2] = [
     "access_log: who looked at whose data, for as long as retention.access_log_months says 访问日志按保存期限保留",
     "backups: they hold what was there when they were made, until they are rotated out 备份在轮换后消失",
 ];
-
-/// Who is meant by a path.
-struct Found {
-    corpid: CorpId,
-    /// The business's id, if it is one.
-    customer: Option<String>,
-    /// The people outside.
-    persons: Vec<String>,
-}
 
 /// Where an export goes on.
 enum Part {
@@ -235,7 +218,7 @@ async fn hand_out(call: &Call<'_>) -> Result<Asked, Refused> {
 async fn ask(call: &Call<'_>, as_tar: bool, paging: &Paging, corpid: Option<&str>) -> Result<Export, Problem> {
     let mut conn = call.admin.pool.acquire().await?;
     let corpid = corp::of_parameter(&mut conn, corpid).await?;
-    let found = people(call.id, corpid, &mut conn).await?;
+    let found = subject(&mut conn, corpid, call.id).await?;
     let part = paging.after(Part::read)?.unwrap_or(Part::Tables);
     let mut page = Page::of(&found);
     page.fill(&mut conn, &found, part, paging.fetch()).await?;
@@ -313,38 +296,29 @@ pub(super) async fn remove(call: &Call<'_>, conn: &mut PgConnection) -> Outcome 
     params.finish()?;
     let corpid = corp::of_parameter(conn, named.as_deref()).await?;
     apply::lock_alone(conn, &corpid).await?;
-    let found = people(call.id, corpid, conn).await?;
-    let left = match (&found.customer, found.persons.as_slice()) {
-        (None, [person, ..]) => erase::customers_of(conn, &found.corpid, person).await?,
-        _ => Vec::new(),
-    };
-    let begun = erasure::New {
-        corpid: &found.corpid,
-        named_by: found.named_by(),
-        asked_by: call.who(),
+    let subject = subject(conn, corpid, call.id).await?;
+    let asker = privacy::Asker {
+        name: call.who(),
         token_id: call.caller.and_then(|it| it.token_id),
         request_id: call.request.request_id,
-        persons: &found.persons,
     };
-    let (id, erased_at) = erasure::begin(conn, &begun).await?;
-    let whom = Whom {
-        customer: found.customer.map(|customer| (customer, label())),
-        labels: found.persons.iter().map(|_| label()).collect(),
-        persons: found.persons,
-        corpid: found.corpid,
-    };
-    let counts = privacy::erase(conn, &whom, id).await?;
-    erased_person::set(conn, &whom.corpid, &whom.persons, id, erased_at).await?;
-    erasure::note(conn, id, &Value::Object(counts)).await?;
-    if whom.persons.is_empty() {
-        erasure::finish(conn, id).await?;
-    }
-    let erasure = erasure::list(conn, Some(id), None, 1).await?.pop();
-    let erasure = erasure.ok_or_else(|| Problem::internal("an erasure that was begun is gone"))?;
-    let status = if erasure.state == ErasureState::Done { 200 } else { 202 };
+    let erased = privacy::erase(conn, subject, &asker).await?;
     // Keep the erased id out of this audit line too.
-    About::thing(format!("erasure:{id}"))
-        .answers(Answer::new(status, Erased { erasure, people: whom.persons.len(), customers_left: left, kept: KEPT }))
+    let about = About::thing(format!("erasure:{}", erased.erasure.id));
+    let status = if erased.erasure.state == ErasureState::Done { 200 } else { 202 };
+    let privacy::Erased { erasure, people, customers_left } = erased;
+    about.answers(Answer::new(status, Erased { erasure, people, customers_left, kept: KEPT }))
+}
+
+/// Whose data the path's id means.
+async fn subject(conn: &mut PgConnection, corpid: CorpId, id: &str) -> Result<DataSubject, Problem> {
+    DataSubject::find(conn, corpid, id).await?.ok_or_else(|| {
+        let hint = (
+            "name a customer by your own id, or a person by their external_userid",
+            "请给出客户的业务编号，或某人的 external_userid",
+        );
+        Problem::new(Code::CustomerUnknown, hint).at("id")
+    })
 }
 
 pub(super) const ERASURES: Route = Route {
@@ -401,41 +375,6 @@ pub(super) async fn erasure(call: &Call<'_>, conn: &mut PgConnection) -> Result<
     Answer::ok(erasure::list(conn, Some(id), None, 1).await?.pop().ok_or_else(unknown)?)
 }
 
-/// The people that an id means: those matched to a customer, or one by WeCom's id; and whoever has the same unionid, who
-/// is the same person under another id.
-async fn people(id: &str, corpid: CorpId, conn: &mut PgConnection) -> Result<Found, Problem> {
-    let matched = erase::people_of(conn, &corpid, id).await?;
-    let is_customer = !matched.is_empty() || erase::is_known(conn, &corpid, id).await?;
-    let is_person = ExternalUserId::from_sender(id).is_some() && !member_alias::is_member(conn, &corpid, id).await?;
-    let (customer, persons) = match is_customer {
-        true => (Some(id.to_owned()), matched),
-        false if is_person => (None, vec![id.to_owned()]),
-        false => {
-            let hint = (
-                "name a customer by your own id, or a person by their external_userid",
-                "请给出客户的业务编号，或某人的 external_userid",
-            );
-            return Err(Problem::new(Code::CustomerUnknown, hint).at("id"));
-        }
-    };
-    let people = persons.iter().map(|it| (corpid.clone(), ExternalUserId(it.clone()))).collect();
-    let same = matching::with_same_unionid(conn, &people).await?;
-    // The one who was named comes first.
-    let mut persons = persons;
-    for (_, person) in same {
-        if !persons.contains(&person.0) {
-            persons.push(person.0);
-        }
-    }
-    Ok(Found { corpid, customer, persons })
-}
-
-impl Found {
-    fn named_by(&self) -> ErasureName {
-        if self.customer.is_some() { ErasureName::Customer } else { ErasureName::Person }
-    }
-}
-
 impl Part {
     fn write(&self) -> String {
         match self {
@@ -464,7 +403,7 @@ impl Part {
 }
 
 impl Page {
-    fn of(found: &Found) -> Self {
+    fn of(found: &DataSubject) -> Self {
         Self {
             corpid: found.corpid.0.clone(),
             named_by: found.named_by(),
@@ -479,7 +418,13 @@ impl Page {
         }
     }
 
-    async fn fill(&mut self, conn: &mut PgConnection, found: &Found, part: Part, fetch: i64) -> Result<(), Problem> {
+    async fn fill(
+        &mut self,
+        conn: &mut PgConnection,
+        found: &DataSubject,
+        part: Part,
+        fetch: i64,
+    ) -> Result<(), Problem> {
         let whose = Whose { corpid: &found.corpid, customer: found.customer.as_deref(), persons: &found.persons };
         let next = match part {
             Part::Tables => {
@@ -506,7 +451,7 @@ impl Page {
     async fn deliveries(
         &mut self,
         conn: &mut PgConnection,
-        found: &Found,
+        found: &DataSubject,
         after: Option<DeliveryKey>,
     ) -> Result<Option<DeliveryKey>, Problem> {
         if found.persons.is_empty() {
@@ -560,10 +505,6 @@ fn add(archive: &mut tar::Builder<Vec<u8>>, name: &str, bytes: &[u8]) -> Result<
     header.set_size(bytes.len() as u64);
     header.set_mode(0o600);
     archive.append_data(&mut header, name, bytes).map_err(Problem::internal)
-}
-
-fn label() -> String {
-    format!("{LABEL}{}", hex::encode(rand::random::<[u8; 8]>()))
 }
 
 #[cfg(test)]

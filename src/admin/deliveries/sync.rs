@@ -36,7 +36,7 @@ use crate::{
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "SyncWanted")]
-pub(super) struct Wanted {
+pub(super) struct SyncBody {
     /// May be left out where there is only one corp.
     corpid: Option<String>,
 }
@@ -140,7 +140,7 @@ pub(super) const START: Route = Route {
     run: now!(start),
     operation: Operation {
         about: say("It is worked at in the background.", "对账在后台进行。"),
-        body: Some(RequestBody::perhaps::<Wanted>()),
+        body: Some(RequestBody::perhaps::<SyncBody>()),
         answers: &[Response::json::<Asked>(202, "It has begun, or was under way.", "已开始或正在进行。")],
         ..Operation::new(Tag::Deliveries, "Begin a run of reconciling", "发起对账")
     },
@@ -148,8 +148,8 @@ pub(super) const START: Route = Route {
 
 pub(super) async fn start(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
     call.no_params()?;
-    let wanted: Wanted = match call.request.body.is_empty() {
-        true => Wanted::default(),
+    let wanted: SyncBody = match call.request.body.is_empty() {
+        true => SyncBody::default(),
         false => body::parse(&call.request.body)?,
     };
     let corpid = corp::of_field(conn, wanted.corpid.as_deref()).await?;

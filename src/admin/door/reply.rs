@@ -1,7 +1,9 @@
 //! What goes back to a caller: a status, headers, and JSON, a problem or a file.
 
 use bytes::Bytes;
+use serde::Serialize;
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::admin::spec::language::prefers_chinese;
 
@@ -22,15 +24,10 @@ pub struct Reply {
 /// What a reply holds.
 #[derive(Debug)]
 pub enum Body {
-    /// An answer; null for none.
-    Json(Value),
+    /// An answer as JSON; `null` for none.
+    Json(String),
     /// Why there is none, as RFC 9457 says it.
-    Problem {
-        /// In English.
-        said: Value,
-        /// What else a caller is told who would rather read Chinese.
-        chinese: InChinese,
-    },
+    Problem(Box<ProblemBody>),
     /// A picture, a sound, a film.
     File {
         /// Its media type.
@@ -40,13 +37,35 @@ pub enum Body {
     },
 }
 
-/// A problem's words in Chinese.
-#[derive(Debug)]
-pub struct InChinese {
-    /// Its kind.
+/// A problem as it goes out.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Problem")]
+pub struct ProblemBody {
+    /// Always `about:blank`: `code` says which kind it is.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// The kind in words, in the language that `Accept-Language` asks for; English if it asks for none.
     pub title: &'static str,
-    /// What to do about it.
+    /// The kind in Chinese words.
+    pub title_zh: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// The kind, for programs: it does not change.
+    pub code: &'static str,
+    /// What to do about it, in the language of `title`.
     pub detail: String,
+    /// The same in Chinese.
+    #[serde(skip)]
+    pub detail_zh: String,
+    /// The id that our log knows the request by.
+    pub request_id: Uuid,
+    /// The field or parameter that it is about, by its path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// What is wrong, where it is several things.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<serde_json::Map<String, Value>>>")]
+    pub errors: Option<Value>,
 }
 
 impl Body {
@@ -54,7 +73,7 @@ impl Body {
     pub fn content_type(&self) -> &str {
         match self {
             Self::Json(_) => "application/json",
-            Self::Problem { .. } => PROBLEM_JSON,
+            Self::Problem(_) => PROBLEM_JSON,
             Self::File { content_type, .. } => content_type,
         }
     }
@@ -62,8 +81,9 @@ impl Body {
     /// The body as it goes out.
     pub fn into_bytes(self) -> Bytes {
         match self {
-            Self::Json(Value::Null) => Bytes::new(),
-            Self::Json(value) | Self::Problem { said: value, .. } => format!("{value}\n").into(),
+            Self::Json(text) if text == "null" => Bytes::new(),
+            Self::Json(text) => (text + "\n").into(),
+            Self::Problem(problem) => (serde_json::to_string(&problem).unwrap_or_default() + "\n").into(),
             Self::File { bytes, .. } => bytes,
         }
     }
@@ -72,11 +92,11 @@ impl Body {
 impl Reply {
     /// The same, with a problem's `title` and `detail` in the language that the caller would rather read.
     pub fn in_language(mut self, accept_language: Option<&str>) -> Self {
-        if let Body::Problem { said, chinese } = &mut self.body
+        if let Body::Problem(problem) = &mut self.body
             && accept_language.is_some_and(prefers_chinese)
         {
-            said["title"] = chinese.title.into();
-            said["detail"] = std::mem::take(&mut chinese.detail).into();
+            problem.title = problem.title_zh;
+            problem.detail = std::mem::take(&mut problem.detail_zh);
         }
         self
     }

@@ -45,7 +45,7 @@ const TEXT_BYTES_MAX: usize = 8_192;
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NewWorkOrder")]
-pub(super) struct Wanted {
+pub(super) struct OrderBody {
     /// May be left out where there is only one corp.
     corpid: Option<String>,
     /// Whose order it is.
@@ -106,7 +106,7 @@ pub(super) const ADD: Route = Route {
     secret_answer: false,
     run: now!(add),
     operation: Operation {
-        body: Some(RequestBody::of::<Wanted>()),
+        body: Some(RequestBody::of::<OrderBody>()),
         answers: &[Response::json::<Story>(201, "The order.", "新建的工单。")],
         ..Operation::new(Tag::WorkOrders, "Add a work order", "新建工单")
     },
@@ -114,7 +114,7 @@ pub(super) const ADD: Route = Route {
 
 pub(super) async fn add(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
     call.no_params()?;
-    let wanted: Wanted = body::parse(&call.request.body)?;
+    let wanted: OrderBody = body::parse(&call.request.body)?;
     let about = About::customer(&wanted.customer_id);
     let answer = async {
         wanted.check()?;
@@ -261,7 +261,7 @@ pub(super) async fn change(call: &Call<'_>, conn: &mut PgConnection) -> Outcome 
             );
             return Err(Problem::new(Code::VersionConflict, detail).at("version"));
         }
-        turn(call, conn, order, &edit).await?;
+        change_order(call, conn, order, &edit).await?;
         let order = find(conn, id).await?;
         Answer::ok(story(conn, order).await?)
     };
@@ -269,7 +269,7 @@ pub(super) async fn change(call: &Call<'_>, conn: &mut PgConnection) -> Outcome 
 }
 
 /// Does what an edit says: who is in charge first, then how far it is; a note alone is a turn without a move.
-async fn turn(call: &Call<'_>, conn: &mut PgConnection, order: Order, edit: &Edit) -> Result<(), Problem> {
+async fn change_order(call: &Call<'_>, conn: &mut PgConnection, order: Order, edit: &Edit) -> Result<(), Problem> {
     let who = call.who();
     let mut note = edit.note.as_deref();
     let mut order = order;
@@ -304,7 +304,7 @@ async fn turn(call: &Call<'_>, conn: &mut PgConnection, order: Order, edit: &Edi
     Ok(work_order::change_state(conn, &order, wanted, who, note).await?)
 }
 
-impl Wanted {
+impl OrderBody {
     fn check(&self) -> Result<(), Problem> {
         check::id("customer_id", &self.customer_id)?;
         check::prose("description", &self.description, TEXT_BYTES_MAX)?;

@@ -13,3 +13,5 @@ pub mod corp;
 pub mod own;
 
 pub mod time;
+
+pub mod visit;

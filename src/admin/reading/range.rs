@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// What a request's `Range` asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wanted {
+pub enum ByteRange {
     /// Everything: there is no range, or one that need not be understood.
     Whole,
     /// These bytes.
@@ -16,19 +16,19 @@ pub enum Wanted {
 /// Reads a `Range` for a file of that length.
 ///
 /// Several ranges at once, other units and what cannot be read are answered with everything, as the standard allows.
-pub fn wanted(range: Option<&str>, length: u64) -> Wanted {
-    let Some((first, last)) = range.and_then(bounds) else { return Wanted::Whole };
+pub fn wanted(range: Option<&str>, length: u64) -> ByteRange {
+    let Some((first, last)) = range.and_then(bounds) else { return ByteRange::Whole };
     match (first, last) {
-        (Some(first), Some(last)) if last < first => Wanted::Whole,
-        (Some(first), _) if first >= length => Wanted::Nothing,
+        (Some(first), Some(last)) if last < first => ByteRange::Whole,
+        (Some(first), _) if first >= length => ByteRange::Nothing,
         (Some(first), last) => {
             let end = last.map_or(length, |last| last.saturating_add(1).min(length));
-            Wanted::Part(first..end)
+            ByteRange::Part(first..end)
         }
-        (None, Some(0)) => Wanted::Nothing,
-        (None, Some(_)) if length == 0 => Wanted::Nothing,
-        (None, Some(suffix)) => Wanted::Part(length.saturating_sub(suffix)..length),
-        (None, None) => Wanted::Whole,
+        (None, Some(0)) => ByteRange::Nothing,
+        (None, Some(_)) if length == 0 => ByteRange::Nothing,
+        (None, Some(suffix)) => ByteRange::Part(length.saturating_sub(suffix)..length),
+        (None, None) => ByteRange::Whole,
     }
 }
 
@@ -60,17 +60,17 @@ mod tests {
             ("Bytes = 0 - 3", 0..4),
             ("bytes=0-99999999999999999999999", 0..10),
         ] {
-            assert_eq!(wanted(Some(range), 10), Wanted::Part(expected), "{range}");
+            assert_eq!(wanted(Some(range), 10), ByteRange::Part(expected), "{range}");
         }
     }
 
     #[test]
     fn what_is_beyond_the_end_is_nothing() {
         for range in ["bytes=10-", "bytes=10-12", "bytes=-0", "bytes=99999999999999999999999-"] {
-            assert_eq!(wanted(Some(range), 10), Wanted::Nothing, "{range}");
+            assert_eq!(wanted(Some(range), 10), ByteRange::Nothing, "{range}");
         }
-        assert_eq!(wanted(Some("bytes=0-"), 0), Wanted::Nothing);
-        assert_eq!(wanted(Some("bytes=-1"), 0), Wanted::Nothing);
+        assert_eq!(wanted(Some("bytes=0-"), 0), ByteRange::Nothing);
+        assert_eq!(wanted(Some("bytes=-1"), 0), ByteRange::Nothing);
     }
 
     #[test]
@@ -78,8 +78,8 @@ mod tests {
         for range in
             ["", "bytes", "bytes=", "bytes=-", "bytes=5-2", "bytes=0-1,4-5", "lines=0-1", "bytes=a-b", "bytes=+1-2"]
         {
-            assert_eq!(wanted(Some(range), 10), Wanted::Whole, "{range}");
+            assert_eq!(wanted(Some(range), 10), ByteRange::Whole, "{range}");
         }
-        assert_eq!(wanted(None, 10), Wanted::Whole);
+        assert_eq!(wanted(None, 10), ByteRange::Whole);
     }
 }

@@ -73,7 +73,7 @@ pub(super) const REPORTS: [(&str, Report); 7] = [
 ];
 
 /// What is asked of a report.
-struct Wanted {
+struct ReportQuery {
     /// The report's name, for a file.
     name: String,
     filter: Filter,
@@ -143,7 +143,7 @@ pub(super) async fn show(call: &Call<'_>, conn: &mut PgConnection) -> Result<Ans
     if call.own().is_some() && report == Report::MessageVolumes {
         return Err(not_own(("this counts everybody's messages", "该报表统计所有人的消息")));
     }
-    let wanted = Wanted::read(call, report, report::today(conn).await?)?;
+    let wanted = ReportQuery::read(call, report, report::today(conn).await?)?;
     let Ok(_turn) = TURNS.try_acquire() else {
         let detail = ("two reports are being made already: ask again in a moment", "正在生成其他报表，请稍后再试");
         return Err(Problem::new(Code::TooManyRequests, detail).with_header("retry-after", RETRY_AFTER_S.to_string()));
@@ -161,7 +161,7 @@ pub(super) async fn show(call: &Call<'_>, conn: &mut PgConnection) -> Result<Ans
     }
 }
 
-impl Wanted {
+impl ReportQuery {
     fn read(call: &Call<'_>, report: Report, today: NaiveDate) -> Result<Self, Problem> {
         let mut params = call.params()?;
         let until = take_day(&mut params, "until")?;

@@ -3,6 +3,8 @@
 
 pub mod language;
 
+pub mod code;
+
 pub mod problem;
 
 mod cause;

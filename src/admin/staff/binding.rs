@@ -23,26 +23,22 @@ use crate::{
         },
     },
     check,
-    ids::{CorpId, UserId},
+    ids::UserId,
+    staff::binding::{self, AVATAR_CHARS_MAX, KnownMember, MemberToBind, NotBoundNow, NotVerified, inactive, is_web},
     tables::{
         apply,
-        customers::customer_wechat_contact,
-        staff::staff_wechat_bind::{self, Binding, NewBinding},
+        staff::staff_wechat_bind::{self, Binding},
     },
-    wecom::{Api, member},
 };
 
 /// How long a name may be; WeCom's have at most 64 characters.
 const NAME_BYTES_MAX: usize = 256;
 
-/// How long a picture's address may be.
-const AVATAR_CHARS_MAX: usize = 1_024;
-
 /// A binding to make.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NewBinding")]
-pub(super) struct Wanted {
+pub(super) struct BindingBody {
     /// May be left out where there is only one corp.
     corpid: Option<String>,
     /// The business's id of the staff member.
@@ -57,29 +53,6 @@ pub(super) struct Wanted {
     /// The address of the member's picture, likewise.
     #[schemars(length(max = AVATAR_CHARS_MAX), regex(pattern = "^https?://"))]
     wechat_avatar: Option<String>,
-}
-
-/// A member to bind, and to whom.
-pub(super) struct Found {
-    /// The corp.
-    pub(super) corpid: CorpId,
-    /// The business's id of the staff member.
-    pub(super) staff_id: String,
-    /// The member.
-    pub(super) known: Known,
-}
-
-/// What is known of a member.
-#[derive(Clone)]
-pub(in crate::admin) struct Known {
-    /// The userid, as WeCom writes it.
-    pub(in crate::admin) user: UserId,
-    /// The name.
-    pub(in crate::admin) name: Option<String>,
-    /// The picture's URL.
-    pub(in crate::admin) avatar: Option<String>,
-    /// Whether WeCom said so.
-    verified: bool,
 }
 
 /// A binding that was made.
@@ -142,7 +115,7 @@ pub(super) const BIND: Route = Route {
              `verified` is false.",
             "向企业微信核实成员存在、可见且在用；没有可用密钥时无法核实，`verified` 为 false。",
         ),
-        body: Some(RequestBody::of::<Wanted>()),
+        body: Some(RequestBody::of::<BindingBody>()),
         answers: &[Response::json::<Bound>(201, "They are bound.", "已绑定。")],
         codes: &[Code::AlreadyBound, Code::MemberUnknown, Code::MemberInactive],
         asks_wecom: true,
@@ -152,74 +125,40 @@ pub(super) const BIND: Route = Route {
 
 async fn bind_member(call: &Call<'_>) -> Result<Asked, Refused> {
     call.no_params()?;
-    let wanted: Wanted = body::parse(&call.request.body)?;
+    let wanted: BindingBody = body::parse(&call.request.body)?;
     let about = About::thing(&wanted.staff_id);
-    about.then(ask(call, wanted).await, |found, _, conn| Box::pin(add(found, conn)))
+    about.then(ask(call, wanted).await, |to_bind, _, conn| Box::pin(add(to_bind, conn)))
 }
 
 /// Asks WeCom whether the member is there and can be bound, if it can be asked.
-async fn ask(call: &Call<'_>, wanted: Wanted) -> Result<Found, Problem> {
+async fn ask(call: &Call<'_>, wanted: BindingBody) -> Result<MemberToBind, Problem> {
     wanted.check()?;
     let corpid = {
         let mut conn = call.admin.pool.acquire().await?;
         corp::of_field(&mut conn, wanted.corpid.as_deref()).await?
     };
-    let given = Known {
+    let given = KnownMember {
         user: UserId(wanted.wechat_userid),
         name: wanted.wechat_name,
         avatar: wanted.wechat_avatar,
         verified: false,
     };
-    let known = match call.admin.wecom.corp_if_able(&corpid).await? {
+    let member = match call.admin.wecom.corp_if_able(&corpid).await? {
         Some(api) => {
-            let verified = verify(&api, &given.user).await.map_err(|it| it.at("wechat_userid"))?;
+            let verified = binding::verify(&api, &given.user).await;
+            let verified = verified.map_err(|it| Problem::from(it).at("wechat_userid"))?;
             // New apps are shown no pictures; a name is always there.
-            Known { avatar: verified.avatar.or(given.avatar), name: verified.name.or(given.name), ..verified }
+            KnownMember { avatar: verified.avatar.or(given.avatar), name: verified.name.or(given.name), ..verified }
         }
         None => given,
     };
-    Ok(Found { corpid, staff_id: wanted.staff_id, known })
+    Ok(MemberToBind { corpid, staff_id: wanted.staff_id, member })
 }
 
-async fn add(found: Found, conn: &mut PgConnection) -> Result<Answer, Problem> {
-    let verified = found.known.verified;
-    let binding = bind(conn, &found).await?;
+async fn add(to_bind: MemberToBind, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    let verified = to_bind.member.verified;
+    let binding = binding::bind(conn, &to_bind).await?;
     Answer::new(201, Bound { binding, verified })
-}
-
-/// Binds whom WeCom, or the caller where WeCom cannot be asked, described.
-pub(super) async fn bind(conn: &mut PgConnection, found: &Found) -> Result<Binding, Problem> {
-    let Found { corpid, staff_id, known } = found;
-    // A rename or leaver that is being recorded must see this binding, or be seen by it.
-    let user = apply::know(conn, corpid, &known.user, known.verified).await?;
-    let new =
-        NewBinding { corpid, staff_id, user: &user, name: known.name.as_deref(), avatar: known.avatar.as_deref() };
-    let binding = staff_wechat_bind::bind(conn, &new).await.map_err(taken)?;
-    customer_wechat_contact::assign_staff(conn, std::slice::from_ref(&corpid.0), &[user.0]).await?;
-    Ok(binding)
-}
-
-/// The member as WeCom describes them, if they are in sight and use WeCom.
-pub(in crate::admin) async fn verify(api: &Api, user: &UserId) -> Result<Known, Problem> {
-    let member = api.member(user).await.map_err(|error| {
-        let unknown = error.is(member::UNKNOWN_OR_OUT_OF_SIGHT);
-        let problem = Problem::from(error);
-        if unknown { problem.coded(Code::MemberUnknown) } else { problem }
-    })?;
-    let why = match member.status {
-        2 => Some(("is disabled", "已被禁用")),
-        4 => Some(("has not activated WeCom yet", "尚未激活企业微信")),
-        5 => Some(("has left the corp", "已退出企业")),
-        // 1 is active, and some apps are not told.
-        _ => None,
-    };
-    if let Some((en, zh)) = why {
-        let detail =
-            (format!("the member {en} (status {})", member.status), format!("该成员{zh}（状态 {}）", member.status));
-        return Err(Problem::new(Code::MemberInactive, detail));
-    }
-    let avatar = member.avatar.filter(|it| it.len() <= AVATAR_CHARS_MAX && is_web(it));
-    Ok(Known { user: member.user, name: Some(member.name).filter(|it| !it.is_empty()), avatar, verified: true })
 }
 
 pub(super) const REMOVE: Route = Route {
@@ -268,7 +207,7 @@ pub(super) async fn remove(call: &Call<'_>, conn: &mut PgConnection) -> Outcome 
     about.answers(answer.await)
 }
 
-impl Wanted {
+impl BindingBody {
     fn check(&self) -> Result<(), Problem> {
         check::id("staff_id", &self.staff_id)?;
         check::id("wechat_userid", &self.wechat_userid)?;
@@ -289,23 +228,31 @@ impl Wanted {
     }
 }
 
-fn is_web(url: &str) -> bool {
-    ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme))
+impl From<NotVerified> for Problem {
+    fn from(error: NotVerified) -> Self {
+        match error {
+            NotVerified::Unknown(error) => Self::from(error).coded(Code::MemberUnknown),
+            NotVerified::Inactive { status } => {
+                let (en, zh) = inactive(status);
+                let detail = (format!("the member {en} (status {status})"), format!("该成员{zh}（状态 {status}）"));
+                Self::new(Code::MemberInactive, detail)
+            }
+            NotVerified::Wecom(error) => error.into(),
+        }
+    }
 }
 
-/// Says which of the two is bound already.
-fn taken(error: sqlx::Error) -> Problem {
-    let constraint = error.as_database_error().and_then(|it| it.constraint());
-    let field = match constraint {
-        Some("staff_wechat_bind_staff_bound") => "staff_id",
-        Some("staff_wechat_bind_user_bound") => "wechat_userid",
-        _ => return error.into(),
-    };
-    Problem::new(
-        Code::AlreadyBound,
-        (format!("the {field} has a binding: unbind that first"), format!("该 {field} 已有绑定，请先解除")),
-    )
-    .at(field)
+impl From<NotBoundNow> for Problem {
+    fn from(error: NotBoundNow) -> Self {
+        let field = match error {
+            NotBoundNow::StaffBound => "staff_id",
+            NotBoundNow::MemberBound => "wechat_userid",
+            NotBoundNow::Database(error) => return error.into(),
+        };
+        let detail =
+            (format!("the {field} has a binding: unbind that first"), format!("该 {field} 已有绑定，请先解除"));
+        Self::new(Code::AlreadyBound, detail).at(field)
+    }
 }
 
 #[cfg(test)]
@@ -313,7 +260,7 @@ mod tests {
     use super::*;
 
     fn refused(body: &str) -> String {
-        let checked = body::parse::<Wanted>(body.as_bytes()).and_then(|wanted| wanted.check());
+        let checked = body::parse::<BindingBody>(body.as_bytes()).and_then(|wanted| wanted.check());
         checked.expect_err(body).to_string()
     }
 

@@ -8,17 +8,18 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::{Connection, PgConnection};
 
-use super::binding::{self, Found};
 use crate::{
     admin::{
-        access::visit::{self, Refusal, page},
         door::{
             auth::Scoped,
             call::{About, Answer, Asked, Call, Refused},
             login_state as state,
             login_state::Login,
         },
-        reading::{body, corp},
+        reading::{
+            body, corp,
+            visit::{self, Refusal, page},
+        },
         spec::{
             language::say,
             operation::{Content, Operation, RequestBody, Response, Tag},
@@ -28,6 +29,7 @@ use crate::{
         },
     },
     check,
+    staff::binding::{self, MemberToBind, NotBoundNow},
     tables::{
         access::login_state::{self, Made},
         staff::staff_wechat_bind,
@@ -46,7 +48,7 @@ const CALLBACK_PATH: &str = "/api/enterprise-wechat/staff-bind/login/callback";
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "LoginLinkWanted")]
-pub(super) struct Wanted {
+pub(super) struct LoginLinkBody {
     /// May be left out where there is only one corp.
     corpid: Option<String>,
     /// The staff member who shall log in.
@@ -90,7 +92,7 @@ pub(super) const LINK: Route = Route {
             "Whoever logs in to WeCom with it is bound to that staff id. It works once, for five minutes.",
             "员工通过该链接登录企业微信后即与该员工编号绑定。链接五分钟内有效，仅可使用一次。",
         ),
-        body: Some(RequestBody::of::<Wanted>()),
+        body: Some(RequestBody::of::<LoginLinkBody>()),
         answers: &[Response::json::<Link>(201, "The link.", "链接。")],
         codes: &[Code::SettingMissing],
         asks_wecom: true,
@@ -100,13 +102,13 @@ pub(super) const LINK: Route = Route {
 
 async fn make_link(call: &Call<'_>) -> Result<Asked, Refused> {
     call.no_params()?;
-    let wanted: Wanted = body::parse(&call.request.body)?;
+    let wanted: LoginLinkBody = body::parse(&call.request.body)?;
     let about = About::thing(&wanted.staff_id);
     about.then(ask_way(call, wanted).await, |way, call, conn| Box::pin(make(call, way, conn)))
 }
 
 /// Finds the app through which a login goes.
-async fn ask_way(call: &Call<'_>, wanted: Wanted) -> Result<Way, Problem> {
+async fn ask_way(call: &Call<'_>, wanted: LoginLinkBody) -> Result<Way, Problem> {
     check::id("staff_id", &wanted.staff_id)?;
     if call.admin.settings.public_url.is_empty() {
         let detail = (
@@ -211,8 +213,8 @@ async fn come_back(call: &Call<'_>) -> Result<Asked, Refused> {
         Err(error) => return Err(about.refused(error.into())),
     };
     Ok(match visit::ask(&api, &code).await {
-        Ok(known) => {
-            let found = Found { corpid: made.corpid, staff_id: made.staff_id, known };
+        Ok(member) => {
+            let found = MemberToBind { corpid: made.corpid, staff_id: made.staff_id, member };
             about.then(Ok(found), |found, _, conn| Box::pin(finish(found, conn)))?
         }
         Err(Refusal { status, why, again }) => {
@@ -228,8 +230,8 @@ fn not_bound(about: About, status: u16, text: &str) -> Asked {
 }
 
 /// Binds who came, and tells them.
-async fn finish(found: Found, conn: &mut PgConnection) -> Result<Answer, Problem> {
-    let who = found.known.name.as_deref().unwrap_or(found.known.user.as_str()).to_owned();
+async fn finish(found: MemberToBind, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    let who = found.member.name.as_deref().unwrap_or(found.member.user.as_str()).to_owned();
     // A refused insert would spoil the transaction that the access log's line is in.
     let mut inner = conn.begin().await?;
     match binding::bind(&mut inner, &found).await {
@@ -237,21 +239,21 @@ async fn finish(found: Found, conn: &mut PgConnection) -> Result<Answer, Problem
             inner.commit().await?;
             Ok(page(200, "绑定成功", &format!("{who}，您的企业微信已绑定到员工编号 {}。", binding.staff_id)))
         }
-        Err(problem) if problem.code() == Code::AlreadyBound => {
+        Err(NotBoundNow::Database(error)) => Err(error.into()),
+        Err(taken) => {
             inner.rollback().await?;
-            if staff_wechat_bind::is_bound(conn, &found.corpid, &found.staff_id, &found.known.user).await? {
+            if staff_wechat_bind::is_bound(conn, &found.corpid, &found.staff_id, &found.member.user).await? {
                 return Ok(page(
                     200,
                     "已绑定",
                     &format!("{who}，您的企业微信此前已绑定到员工编号 {}。", found.staff_id),
                 ));
             }
-            let text = match problem.named() {
-                Some("staff_id") => format!("员工编号 {} 已绑定了其他企业微信账号。", found.staff_id),
+            let text = match taken {
+                NotBoundNow::StaffBound => format!("员工编号 {} 已绑定了其他企业微信账号。", found.staff_id),
                 _ => "您的企业微信已绑定到其他员工编号。".to_owned(),
             };
             Ok(page(409, "未能绑定", &format!("{text}请联系管理员先解除原绑定。")))
         }
-        Err(problem) => Err(problem),
     }
 }

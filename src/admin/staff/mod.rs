@@ -1,6 +1,6 @@
 //! Staff members: which WeCom user each is, and who takes new orders.
 
-pub(super) mod binding;
+mod binding;
 
 mod login_link;
 

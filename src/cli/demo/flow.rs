@@ -105,9 +105,9 @@ impl Scene<'_> {
         let target = format!("/media/{media_id}");
         let stored = async {
             loop {
-                let reply = self.office.request("GET", &target, None).await;
-                if reply.status == 200 {
-                    return reply.body.into_bytes().len();
+                let (status, bytes) = self.office.request("GET", &target, None).await;
+                if status == 200 {
+                    return bytes.len();
                 }
                 tokio::time::sleep(LOOK).await;
             }

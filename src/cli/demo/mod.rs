@@ -23,7 +23,6 @@ use sqlx::{Connection, PgConnection};
 use self::office::Office;
 use super::{say, serve::Stop};
 use crate::{
-    admin::Admin,
     app::App,
     app_config::NewConfig,
     config::Config,
@@ -145,8 +144,7 @@ async fn play(
     let Cast { corp, day, platform } = cast;
     let url = SecretString::from(server.url("wecomd"));
     let app = App::start(config, &url, vault).await?;
-    let admin = app.admin_half.clone();
-    let token = prepare(&admin, &corp, &day).await?;
+    let token = prepare(&app, &corp, &day).await?;
 
     let public = app.public.context("the demo needs the public listener; remove callback.enabled = false")?;
     let sender = Sender::new(&format!("http://127.0.0.1:{}", public.port()), &corp, Patience::default())?;
@@ -159,13 +157,14 @@ async fn play(
     let report = sender.deliver_all(pushes.clone(), CONCURRENCY, progress).await;
     bar.finish_and_clear();
 
+    let admin = &app.admin_half;
     let mut conn = admin.pool.acquire().await?;
     drained(&mut conn).await?;
     let acked = report.acked.iter().filter_map(|it| pushes.get(it.index)).map(|it| (it.app, it.plaintext.as_bytes()));
     let summary = summary::Summary::read(&mut conn, &corp, &report, acked.collect()).await?;
     platform.with(|world| world.end(&day));
     platform.push_to(sender.clone());
-    let office = Office { admin: &admin, token: &token };
+    let office = Office { app: &app, token: &token };
     let story = flow::Scene { office: &office, platform, sender: &sender }.play().await?;
     let leaving = handover::play(&office, platform).await?;
     if arguments.json {
@@ -185,7 +184,8 @@ async fn play(
 }
 
 /// What an administrator does before the first day: the apps, the staff, a token.
-async fn prepare(admin: &Admin, corp: &Corp, day: &Day) -> anyhow::Result<SecretString> {
+async fn prepare(app: &App, corp: &Corp, day: &Day) -> anyhow::Result<SecretString> {
+    let admin = &app.admin_half;
     let mut conn = admin.pool.acquire().await?;
     for app in &corp.apps {
         let new = NewConfig {

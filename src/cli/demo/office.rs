@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use bytes::Bytes;
 use secrecy::SecretString;
 use serde_json::Value;
-use uuid::Uuid;
 
-use crate::admin::{self, Admin, Request, door::browser::Browser};
+use crate::app::App;
 
 /// How long each step may take.
 pub(super) const STEP_LIMIT: Duration = Duration::from_secs(30);
@@ -17,7 +17,7 @@ pub(super) const LOOK: Duration = Duration::from_millis(50);
 
 /// Who asks, and whom.
 pub(super) struct Office<'a> {
-    pub(super) admin: &'a Admin,
+    pub(super) app: &'a App,
     pub(super) token: &'a SecretString,
 }
 
@@ -43,33 +43,14 @@ impl Office<'_> {
 
     /// The answer to a request that must succeed.
     pub(super) async fn ask(&self, method: &str, target: &str, body: Option<Value>) -> anyhow::Result<Value> {
-        let reply = self.request(method, target, body).await;
-        let (status, bytes) = (reply.status, reply.body.into_bytes());
+        let (status, bytes) = self.request(method, target, body).await;
         ensure!((200..300).contains(&status), "{method} {target}: {}", String::from_utf8_lossy(&bytes));
         Ok(serde_json::from_slice(&bytes)?)
     }
 
-    /// Sends a request as the company's own system would.
-    pub(super) async fn request(&self, method: &str, target: &str, body: Option<Value>) -> admin::Reply {
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let request = Request {
-            method: method.to_owned(),
-            path: format!("/api/enterprise-wechat{path}"),
-            query: query.to_owned(),
-            bearer: Some(self.token.clone()),
-            browser: Browser::default(),
-            body: body.map(|it| it.to_string().into()).unwrap_or_default(),
-            range: None,
-            idempotency_key: None,
-            accept: None,
-            if_match: None,
-            address: "127.0.0.1".to_owned(),
-            request_id: Uuid::now_v7(),
-        };
-        match admin::admit(self.admin, request).await {
-            Ok(admitted) => admin::handle(self.admin, admitted).await,
-            Err(refused) => refused,
-        }
+    /// Sends a request as the company's own system would: the status, and the body.
+    pub(super) async fn request(&self, method: &str, target: &str, body: Option<Value>) -> (u16, Bytes) {
+        self.app.ask_admin(self.token, method, target, body).await
     }
 }
 

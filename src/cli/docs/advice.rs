@@ -1,6 +1,6 @@
 //! What to do about each kind of problem, in English and Chinese. A test finds a kind without its advice.
 
-use crate::admin::spec::problem::Code;
+use crate::app::api::Code;
 
 /// What to do, in English and Chinese.
 pub(super) fn advice(code: Code) -> Option<(&'static str, &'static str)> {

@@ -11,7 +11,7 @@ use super::{
     configuration::columns,
     markdown::{Page, code, codes},
 };
-use crate::{admin::spec::language::Language, cli::settings};
+use crate::{app::api::Language, cli::settings};
 
 /// Names that clap adds to every command.
 const ADDED: [&str; 2] = ["help", "version"];

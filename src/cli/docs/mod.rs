@@ -36,7 +36,7 @@ use clap::Args;
 
 use super::{database::with_pool, say};
 use crate::{
-    admin::spec::language::Language,
+    app::api::Language,
     config::Config,
     tables::dictionary::{self, Relation},
 };

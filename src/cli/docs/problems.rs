@@ -8,7 +8,7 @@ use super::{
     configuration::columns,
     markdown::{Page, code},
 };
-use crate::admin::spec::problem::Code;
+use crate::app::api::Code;
 
 /// What a problem looks like.
 const EXAMPLE: &str = r#"{

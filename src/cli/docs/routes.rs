@@ -13,7 +13,7 @@ use super::{
     configuration::columns,
     markdown::{Page, code, codes},
 };
-use crate::admin::spec::openapi;
+use crate::app::api;
 
 /// The media type of problems.
 const PROBLEM: &str = "application/problem+json";
@@ -29,7 +29,7 @@ struct Operation<'a> {
 }
 
 pub(super) fn page(sources: &Sources) -> anyhow::Result<String> {
-    let document = openapi::document(sources.language);
+    let document = api::document(sources.language);
     let operations = operations(&document)?;
     let base = base(&operations);
     let common = common_codes(&document, &operations);

@@ -1,6 +1,5 @@
 //! `idempotency_key`: what a request was answered, so that its repetition is answered alike.
 
-use serde_json::Value;
 use sqlx::PgConnection;
 
 /// How many hours an answer is kept.
@@ -26,8 +25,8 @@ pub enum Known {
     Answered {
         /// The status.
         status: u16,
-        /// The body.
-        answer: Value,
+        /// The body, as JSON.
+        answer: String,
         /// Whom or what it was about.
         subject: String,
         /// The customer it was about, if it was one.
@@ -41,7 +40,7 @@ pub enum Known {
 pub async fn find(conn: &mut PgConnection, request: &Request) -> sqlx::Result<Option<Known>> {
     let row = sqlx::query!(
         r#"
-        select hash, status as "status!", answer as "answer!", subject, customer
+        select hash, status as "status!", answer::text as "answer!", subject, customer
         from idempotency_key
         where caller = $1 and key = $2 and at >= now() - make_interval(hours => $3) and status is not null
         "#,
@@ -86,18 +85,18 @@ pub async fn begin(conn: &mut PgConnection, request: &Request) -> sqlx::Result<K
     Ok(find(conn, request).await?.unwrap_or(Known::Other))
 }
 
-/// Keeps the answer.
+/// Keeps the answer, which is JSON.
 pub async fn finish(
     conn: &mut PgConnection,
     request: &Request,
     status: u16,
-    answer: &Value,
+    answer: &str,
     subject: &str,
     customer: &str,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
-        update idempotency_key set status = $3, answer = $4, subject = $5, customer = $6
+        update idempotency_key set status = $3, answer = $4::text::json, subject = $5, customer = $6
         where caller = $1 and key = $2
         "#,
         request.caller,

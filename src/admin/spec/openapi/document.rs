@@ -10,7 +10,7 @@ use crate::admin::{
     door::{
         auth::{Role, Scoped},
         idempotency::{KEY_CHARS_MAX, is_taken},
-        reply::PROBLEM_JSON,
+        reply::{PROBLEM_JSON, ProblemBody},
     },
     reading::sheet::CSV,
     routes::{ROUTES, example},
@@ -18,7 +18,7 @@ use crate::admin::{
         language::{Language, say},
         operation::{Content, Header, Operation, Response, Tag, schema_of},
         parameter::Parameter,
-        problem::{self, Code, Problem},
+        problem::{Code, Problem},
         route::{Access, Route},
     },
 };
@@ -45,7 +45,7 @@ struct Written {
 /// The whole document in one language.
 pub fn document(language: Language) -> Value {
     let mut schemas = Schemas::new();
-    let problem = schemas.answer(schema_of::<problem::Said>);
+    let problem = schemas.answer(schema_of::<ProblemBody>);
     let mut written = Written { schemas, problem, refusals: Map::new() };
     let mut paths: Map<String, Value> = Map::new();
     for route in ROUTES.iter() {

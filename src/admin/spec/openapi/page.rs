@@ -61,7 +61,7 @@ const CHINESE: Words = Words {
 };
 
 /// An operation with where it stands.
-struct Place<'a> {
+struct PlacedOperation<'a> {
     method: String,
     path: &'a str,
     it: &'a Value,
@@ -104,16 +104,16 @@ pub(super) fn page(document: &Value, language: Language) -> String {
     )
 }
 
-fn places(document: &Value) -> Vec<Place<'_>> {
+fn places(document: &Value) -> Vec<PlacedOperation<'_>> {
     let methods = |(path, methods)| {
         let methods: &Map<String, Value> = members(methods);
-        methods.iter().map(move |(method, it)| Place { method: method.to_ascii_uppercase(), path, it })
+        methods.iter().map(move |(method, it)| PlacedOperation { method: method.to_ascii_uppercase(), path, it })
     };
     members(&document["paths"]).iter().map(|(path, it)| (path.as_str(), it)).flat_map(methods).collect()
 }
 
-fn operation(document: &Value, place: &Place<'_>, words: &Words) -> String {
-    let Place { method, path, it } = place;
+fn operation(document: &Value, place: &PlacedOperation<'_>, words: &Words) -> String {
+    let PlacedOperation { method, path, it } = place;
     let (id, role) = (text(&it["operationId"]), text(&it["x-role"]));
     let mut html = format!(
         "<section>\n<h3 id=\"{id}\"><span class=\"role\">{role}</span>{}</h3>\n\
@@ -230,8 +230,8 @@ fn kind(schema: &Value) -> String {
 }
 
 /// The request on a command line.
-fn curl(place: &Place<'_>) -> String {
-    let Place { method, path, it } = place;
+fn curl(place: &PlacedOperation<'_>) -> String {
+    let PlacedOperation { method, path, it } = place;
     let mut path = path.replacen(BASE, "", 1);
     let mut query = Vec::new();
     for parameter in items(&it["parameters"]) {

@@ -1,16 +1,13 @@
 //! Somebody who comes back from WeCom's login in a browser: who they are, and the page that they see.
 
 use crate::{
-    admin::{
-        door::call::Answer,
-        spec::problem::Code,
-        staff::binding::{self, Known},
-    },
+    admin::door::call::Answer,
+    staff::binding::{self, KnownMember, NotVerified},
     wecom::Api,
 };
 
 /// Why somebody is not let in, for themselves.
-pub(crate) struct Refusal {
+pub struct Refusal {
     /// The status.
     pub status: u16,
     /// Why, in Chinese, without a full stop.
@@ -20,7 +17,7 @@ pub(crate) struct Refusal {
 }
 
 /// Redeems the code that somebody came back with, and finds out whether they are a member in sight who is active.
-pub(crate) async fn ask(api: &Api, code: &str) -> Result<Known, Refusal> {
+pub async fn ask(api: &Api, code: &str) -> Result<KnownMember, Refusal> {
     let visitor = api.visitor(code).await.map_err(|error| {
         tracing::warn!(error = %error, "a login was not confirmed by WeCom");
         let why = error.meaning().map_or("企业微信未能确认您的身份", |it| it.zh).to_owned();
@@ -30,19 +27,19 @@ pub(crate) async fn ask(api: &Api, code: &str) -> Result<Known, Refusal> {
         return Err(Refusal { status: 403, why: "您不是本企业的成员".to_owned(), again: false });
     };
     // A login is given to members out of the app's sight, too: whether this one counts is ours to find out.
-    binding::verify(api, &user).await.map_err(|problem| {
-        tracing::warn!(error = %problem, "somebody who logged in cannot be verified");
-        let (why, again) = match problem.code() {
-            Code::MemberUnknown => ("您不在应用的可见范围内。请联系管理员添加", false),
-            Code::MemberInactive => ("您的企业微信账号未激活或已停用。请联系管理员", false),
-            _ => ("暂时无法向企业微信核实您的身份", true),
+    binding::verify(api, &user).await.map_err(|error| {
+        tracing::warn!(error = %error, "somebody who logged in cannot be verified");
+        let (why, again) = match error {
+            NotVerified::Unknown(_) => ("您不在应用的可见范围内。请联系管理员添加", false),
+            NotVerified::Inactive { .. } => ("您的企业微信账号未激活或已停用。请联系管理员", false),
+            NotVerified::Wecom(_) => ("暂时无法向企业微信核实您的身份", true),
         };
         Refusal { status: 403, why: why.to_owned(), again }
     })
 }
 
 /// A page for a person. It loads and runs nothing, and tells no other site the code in its own address.
-pub(crate) fn page(status: u16, title: &str, text: &str) -> Answer {
+pub fn page(status: u16, title: &str, text: &str) -> Answer {
     let (title, text) = (escaped(title), escaped(text));
     let html = format!(
         "<!doctype html>\n<html lang=\"zh-CN\">\n<meta charset=\"utf-8\">\n\
