@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use super::{
-    EmbeddedError,
+    error::EmbeddedError,
     site::{ROLE, Site, run},
 };
 

@@ -3,7 +3,7 @@
 //! It looks at the machine: installed PostgreSQLs, `/etc/passwd`, the folders above the cluster. It prepares and
 //! checks; it refuses to know when a server starts or stops.
 
-use super::{EmbeddedError, child};
+use super::{child, error::EmbeddedError};
 use std::{
     env, fs,
     io::{self, Write},

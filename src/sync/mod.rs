@@ -21,6 +21,8 @@ mod leavers;
 
 mod run;
 
+mod stepping;
+
 mod refused;
 
 mod schedule;

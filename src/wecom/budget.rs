@@ -20,7 +20,10 @@ use governor::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{ApiError, Class, group_chat, token, transfer, welcome};
+use super::{
+    ApiError, Class,
+    paths::{GET_TOKEN, GROUPS_IN_SERVICE, GROUPS_RESIGNED, SEND_WELCOME, TRANSFER_IN_SERVICE, TRANSFER_RESIGNED},
+};
 use crate::ids::CorpId;
 
 /// How long a call waits for its permit, at most. Then its caller has better things to do.
@@ -42,7 +45,7 @@ const CUSTOMER_CONCURRENCY: usize = 4;
 const CUSTOMER_PATHS: &str = "externalcontact/";
 
 /// Endpoints of which one call runs at once: WeCom takes no two that hand over to the same member (45035).
-const ONE_BY_ONE: [&str; 4] = [transfer::IN_SERVICE, transfer::RESIGNED, group_chat::IN_SERVICE, group_chat::RESIGNED];
+const ONE_BY_ONE: [&str; 4] = [TRANSFER_IN_SERVICE, TRANSFER_RESIGNED, GROUPS_IN_SERVICE, GROUPS_RESIGNED];
 
 /// How many greetings are sent per second: just below the platform's 10,000 a minute.
 const WELCOMES_PER_SECOND: u32 = 150;
@@ -148,8 +151,8 @@ impl Budget {
 impl Path {
     fn new(name: &'static str, limits: Limits) -> Self {
         let own = match name {
-            welcome::PATH => NonZeroU32::new(WELCOMES_PER_SECOND),
-            token::PATH => NonZeroU32::new(TOKENS_PER_SECOND),
+            SEND_WELCOME => NonZeroU32::new(WELCOMES_PER_SECOND),
+            GET_TOKEN => NonZeroU32::new(TOKENS_PER_SECOND),
             _ => None,
         };
         let rate = own.unwrap_or(limits.path_per_second);
@@ -294,10 +297,10 @@ mod tests {
     #[tokio::test]
     async fn customers_are_handed_over_by_one_call_after_the_other() {
         let budget = budget(50, 10, 20);
-        let running = at_once(&budget, "ww1", transfer::RESIGNED).await.expect("at once").expect("a permit");
-        assert!(at_once(&budget, "ww1", transfer::RESIGNED).await.is_none(), "the second waits");
+        let running = at_once(&budget, "ww1", TRANSFER_RESIGNED).await.expect("at once").expect("a permit");
+        assert!(at_once(&budget, "ww1", TRANSFER_RESIGNED).await.is_none(), "the second waits");
         drop(running);
-        assert!(at_once(&budget, "ww1", transfer::RESIGNED).await.is_some());
+        assert!(at_once(&budget, "ww1", TRANSFER_RESIGNED).await.is_some());
     }
 
     #[tokio::test]
@@ -325,7 +328,7 @@ mod tests {
         assert!(at_once(&budget, "ww1", "user/list").await.is_none(), "the corp's budget is used up");
         // Not many more: tokio makes a test that never waits yield.
         for _ in 0..10 {
-            assert!(at_once(&budget, "ww1", welcome::PATH).await.expect("at once").is_ok());
+            assert!(at_once(&budget, "ww1", SEND_WELCOME).await.expect("at once").is_ok());
         }
     }
 }

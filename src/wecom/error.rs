@@ -4,6 +4,7 @@ use std::{fmt, time::Duration};
 
 use super::{
     meaning::{self, Meaning},
+    paths::GET_TOKEN,
     unreached::Unreached,
 };
 
@@ -71,7 +72,7 @@ impl ApiError {
     /// Understands an answer's `errcode` and `errmsg`. 0 is one, too, if what the answer must hold is not there.
     pub(super) fn answered(path: &'static str, errcode: i64, errmsg: &str) -> Self {
         let class = match errcode {
-            40001 if path == super::token::PATH => Class::Refused,
+            40001 if path == GET_TOKEN => Class::Refused,
             code if TOKEN.contains(&code) => Class::Token,
             // What WeCom should have given is not there, although it says that all is well.
             0 => Class::Transient,
@@ -122,7 +123,7 @@ impl ApiError {
     /// What it means and what to do about it, in words; none for codes without a meaning of their own.
     pub fn meaning(&self) -> Option<&'static Meaning> {
         match (self.errcode, self.path) {
-            (Some(40001), super::token::PATH) => Some(&meaning::WRONG_SECRET),
+            (Some(40001), GET_TOKEN) => Some(&meaning::WRONG_SECRET),
             (Some(errcode), _) => meaning::of(errcode),
             (None, _) => self.unreached.map(Unreached::meaning),
         }

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::{
     Api, ApiError, Rows, Unreadable,
     lenient::{Cursor, List, Number},
+    paths::{GROUPS_IN_SERVICE, GROUPS_RESIGNED},
     rows::{Row, is_id},
     transfer::TransferFlow,
 };
@@ -26,10 +27,6 @@ pub const LIST: &str = "externalcontact/groupchat/list";
 
 /// Who is on the list of failures has failed, with or without a code: -1 is the platform's for anything.
 const UNSAID: i64 = -1;
-
-/// The endpoints that give groups away.
-pub(super) const IN_SERVICE: &str = "externalcontact/groupchat/onjob_transfer";
-pub(super) const RESIGNED: &str = "externalcontact/groupchat/transfer";
 
 /// A page of a member's groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,8 +149,8 @@ impl Api {
         new_owner: &UserId,
     ) -> Result<Rows<GroupFailed>, ApiError> {
         let path = match flow {
-            TransferFlow::InService => IN_SERVICE,
-            TransferFlow::Resigned => RESIGNED,
+            TransferFlow::InService => GROUPS_IN_SERVICE,
+            TransferFlow::Resigned => GROUPS_RESIGNED,
         };
         let body = json!({ "chat_id_list": chat_ids, "new_owner": new_owner });
         let answer: GroupsTransferredAnswer = self.post(path, &body).await?;

@@ -8,6 +8,8 @@
 
 mod client;
 
+mod paths;
+
 mod error;
 
 mod unreached;

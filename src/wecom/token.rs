@@ -17,11 +17,8 @@ use sha2::{Digest, Sha256};
 use sqlx::{Acquire, PgPool};
 use tokio::sync::Semaphore;
 
-use super::{Api, ApiError, Class, Unreached};
+use super::{Api, ApiError, Class, Unreached, paths::GET_TOKEN};
 use crate::tables::apps::wecom_token::{self, Row};
-
-/// Where tokens are made.
-pub(super) const PATH: &str = "gettoken";
 
 /// Stands for the endpoint where the trouble is on our own side.
 const TABLE: &str = "wecom_token";
@@ -303,10 +300,10 @@ fn remaining(left_s: f64, age_s: f64, margin: Duration) -> Duration {
 async fn make(api: &Api) -> Result<TokenAnswer, ApiError> {
     let credentials = api.credentials();
     let query = [("corpid", credentials.corpid.as_str()), ("corpsecret", credentials.secret.expose_secret())];
-    let outcome = tokio::time::timeout(MAKING_LIMIT, api.get_bare::<TokenAnswer>(PATH, &query)).await;
+    let outcome = tokio::time::timeout(MAKING_LIMIT, api.get_bare::<TokenAnswer>(GET_TOKEN, &query)).await;
     let outcome = outcome.unwrap_or_else(|_| Err(late()));
     let outcome = outcome.and_then(|answer| match answer.access_token.trim().is_empty() {
-        true => Err(ApiError::answered(PATH, 0, "the answer holds no access_token")),
+        true => Err(ApiError::answered(GET_TOKEN, 0, "the answer holds no access_token")),
         false => Ok(answer),
     });
     // Whether a token was made matters to nobody; the call that wanted it has certainly not happened.
@@ -317,7 +314,7 @@ async fn make(api: &Api) -> Result<TokenAnswer, ApiError> {
 }
 
 fn late() -> ApiError {
-    let error = ApiError::unanswered(PATH, Class::Transient, "no answer in time");
+    let error = ApiError::unanswered(GET_TOKEN, Class::Transient, "no answer in time");
     ApiError { unreached: Some(Unreached::Timeout), ..error }
 }
 
@@ -336,7 +333,7 @@ fn pause(error: &ApiError, refusals: i32) -> Option<Duration> {
 /// What WeCom said last, and for how long it is not asked again.
 fn blocked(row: &Row) -> ApiError {
     let said = row.refused_words.as_deref().unwrap_or_default();
-    let error = ApiError::answered(PATH, row.refused_code.unwrap_or_default(), said);
+    let error = ApiError::answered(GET_TOKEN, row.refused_code.unwrap_or_default(), said);
     let left = Duration::try_from_secs_f64(row.blocked_s).unwrap_or_default();
     let message =
         format!("{} (not asked again for {} s, or until the secret is changed)", error.message, left.as_secs());
@@ -370,7 +367,7 @@ mod tests {
     use super::*;
 
     fn refused(errcode: i64) -> ApiError {
-        ApiError::answered(PATH, errcode, "no")
+        ApiError::answered(GET_TOKEN, errcode, "no")
     }
 
     #[test]
@@ -386,7 +383,7 @@ mod tests {
         assert_eq!(pause(&refused(60020), 20), Some(REFUSED_LONGEST));
         assert_eq!(pause(&refused(-1), 0), None);
         assert_eq!(pause(&refused(0), 0), Some(REFUSED_FIRST), "all was well, and there was no token");
-        assert_eq!(pause(&ApiError::unanswered(PATH, Class::Transient, "gone"), 0), None);
+        assert_eq!(pause(&ApiError::unanswered(GET_TOKEN, Class::Transient, "gone"), 0), None);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::{
     Api, ApiError, Rows, Unreadable,
     lenient::{self, Cursor, List, Number},
+    paths::{TRANSFER_IN_SERVICE, TRANSFER_RESIGNED},
     rows::{Row, is_id},
 };
 use crate::ids::{ExternalUserId, UserId};
@@ -22,10 +23,6 @@ pub const CUSTOMERS_MAX: usize = 100;
 
 /// How many characters the message to the customers may have.
 pub const MESSAGE_CHARS_MAX: usize = 200;
-
-/// The endpoints that begin a transfer.
-pub(super) const IN_SERVICE: &str = "externalcontact/transfer_customer";
-pub(super) const RESIGNED: &str = "externalcontact/resigned/transfer_customer";
 
 /// What WeCom said about one customer of a transfer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,8 +140,8 @@ impl Api {
             fields.insert("transfer_success_msg".to_owned(), message.into());
         }
         let path = match flow {
-            TransferFlow::InService => IN_SERVICE,
-            TransferFlow::Resigned => RESIGNED,
+            TransferFlow::InService => TRANSFER_IN_SERVICE,
+            TransferFlow::Resigned => TRANSFER_RESIGNED,
         };
         let answer: TakenAnswer = self.post(path, &body).await?;
         let taken = answer.customer.rows("customer");

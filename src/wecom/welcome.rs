@@ -5,10 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Api, ApiError};
-
-/// Where a customer is greeted: a path with a budget of its own.
-pub(super) const PATH: &str = "externalcontact/send_welcome_msg";
+use super::{Api, ApiError, paths::SEND_WELCOME};
 
 /// Somebody else has greeted this customer, or the chat has begun: as good as done.
 pub const GREETED_ALREADY: i64 = 41051;
@@ -86,7 +83,7 @@ impl Api {
                 fields.insert("attachments".to_owned(), attachments.into());
             }
         }
-        self.post::<serde::de::IgnoredAny>(PATH, &body).await.map(drop)
+        self.post::<serde::de::IgnoredAny>(SEND_WELCOME, &body).await.map(drop)
     }
 }
 

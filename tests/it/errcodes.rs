@@ -57,7 +57,7 @@ const NOTICES: Handled = ("src/tasks/notify_staff.rs", &[81013]);
 /// A contact way that WeCom has no more, when it is asked for and when it is deleted.
 const WAYS: Handled = ("src/contact_way/making.rs", &[41044]);
 
-const CONNECTION: Handled = ("src/admin/test_connection.rs", &[48002, 60020]);
+const CONNECTION: Handled = ("src/admin/apps/test_connection.rs", &[48002, 60020]);
 
 const DEPARTMENTS: Handled = ("src/sync/members.rs", &[60003, 60011, 60123]);
 
@@ -378,7 +378,10 @@ fn every_code_that_a_source_handles_is_driven_by_a_test_here() {
     driven.extend([Class::Transient, Class::Token].into_iter().flat_map(codes_of).map(|it| ("src/wecom/error.rs", it)));
 
     let sources = tidy::sources(&["src"]);
-    let calling = sources.iter().filter(|(path, _)| tidy::may_call_wecom(path) && !path.contains("/tests/"));
+    // `permissions.rs` only lists codes for its readers.
+    let calling = sources.iter().filter(|(path, _)| {
+        tidy::may_call_wecom(path) && !path.contains("/tests/") && !path.ends_with("/permissions.rs")
+    });
     let handled: BTreeSet<_> =
         calling.flat_map(|(path, source)| codes_in(source).into_iter().map(|code| (path.as_str(), code))).collect();
     let missing: Vec<_> = handled.difference(&driven).collect();

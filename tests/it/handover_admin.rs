@@ -119,7 +119,7 @@ async fn where_acceptance_is_asked_for_nothing_is_let_go_without_it() {
     assert_eq!(act(&app, id, "acceptances", accept("S1")).await.status, 200);
     let missing = act(&app, id, "submit", json!({})).await;
     assert_eq!(code(&missing), (409, "acceptance_missing".to_owned()));
-    assert!(missing.text().contains("还有 1 名接替员工未确认接收"), "{}", missing.text());
+    assert_eq!(missing.json()["detail"], "1 successors have not agreed yet");
     assert_eq!(act(&app, id, "acceptances", accept("S2")).await.status, 200);
     assert_eq!(act(&app, id, "submit", json!({})).await.status, 200);
     app.finish().await;

@@ -78,6 +78,8 @@ mod unreached;
 
 mod tidy;
 
+mod tidy_layers;
+
 mod documents;
 mod tidy_names;
 

@@ -8,7 +8,9 @@ mod media;
 
 mod customer_matches;
 
-mod privacy;
+mod export;
+
+mod erasure;
 
 use crate::admin::spec::route::Route;
 
@@ -22,10 +24,10 @@ pub(super) const ROUTES: &[&Route] = &[
     &media::SHOW,
     &customer_matches::LIST,
     &customer_matches::DECIDE,
-    &privacy::EXPORT,
-    &privacy::ERASE,
-    &privacy::ERASURES,
-    &privacy::SHOW_ERASURE,
+    &export::EXPORT,
+    &erasure::ERASE,
+    &erasure::ERASURES,
+    &erasure::SHOW_ERASURE,
 ];
 
 /// Bodies and answers of a company that was made up, by route id and then `request` or status.

@@ -20,9 +20,9 @@ use crate::{
 #[derive(Debug)]
 pub struct Problem {
     code: Code,
-    detail: Bilingual,
+    detail: Box<Bilingual>,
     field: Option<String>,
-    header: Option<(&'static str, String)>,
+    header: Option<Box<(&'static str, String)>>,
     cause: Option<Box<dyn Error + Send + Sync>>,
     errors: Option<Box<Value>>,
 }
@@ -30,7 +30,7 @@ pub struct Problem {
 impl Problem {
     /// A problem, with a detail that says what to do about it.
     pub fn new(code: Code, detail: impl Into<Bilingual>) -> Self {
-        Self { code, detail: detail.into(), field: None, header: None, cause: None, errors: None }
+        Self { code, detail: Box::new(detail.into()), field: None, header: None, cause: None, errors: None }
     }
 
     /// A field of the body is wrong; the detail says what it must be.
@@ -101,7 +101,7 @@ impl Problem {
 
     /// Adds a header that HTTP asks for beside the status.
     pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.header = Some((name, value.into()));
+        self.header = Some(Box::new((name, value.into())));
         self
     }
 
@@ -115,19 +115,24 @@ impl Problem {
 
     /// The problem as it goes out.
     pub fn reply(self, request_id: Uuid) -> Reply {
+        let Bilingual { en, zh } = *self.detail;
         let body = ProblemBody {
             kind: "about:blank",
             title: self.code.title(Language::English),
             title_zh: self.code.title(Language::Chinese),
             status: self.code.status(),
             code: self.code.as_str(),
-            detail: self.detail.en.into_owned(),
-            detail_zh: self.detail.zh.into_owned(),
+            detail: en.into_owned(),
+            detail_zh: zh.into_owned(),
             request_id,
             field: self.field,
             errors: self.errors.map(|it| *it),
         };
-        Reply { status: body.status, body: Body::Problem(Box::new(body)), headers: Vec::from_iter(self.header) }
+        Reply {
+            status: body.status,
+            body: Body::Problem(Box::new(body)),
+            headers: self.header.map(|it| *it).into_iter().collect(),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The company's own changes: members arrive, move, are renamed and leave; departments and member tags change.
 
 use super::cast::Staff;
-use super::story::{FollowUp, Story};
+use super::scene::{FollowUp, Story};
 use super::wire::{Xml, event, head};
 use crate::ids::UserId;
 use crate::sandbox::push::{AppKind, Push};

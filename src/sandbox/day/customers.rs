@@ -2,7 +2,7 @@
 
 use super::Ended;
 use super::cast::{self, opaque};
-use super::story::{FollowUp, Story, Tie, TieStatus};
+use super::scene::{FollowUp, Story, Tie, TieStatus};
 use super::wire::contact_event;
 use crate::sandbox::push::{AppKind, Push};
 

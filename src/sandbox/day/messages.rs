@@ -1,7 +1,7 @@
 //! What members send to the app from their rounds: texts, photos, voice, video, places and links.
 
 use super::cast::opaque;
-use super::story::Story;
+use super::scene::Story;
 use super::wire::{Xml, head};
 use crate::sandbox::chance::Chance;
 use crate::sandbox::push::{AppKind, Push};

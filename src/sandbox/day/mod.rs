@@ -8,6 +8,8 @@ pub(super) mod cast;
 
 mod clock;
 
+mod scene;
+
 mod story;
 
 mod customers;

@@ -2,7 +2,7 @@
 //! now and then something that this program has never heard of.
 
 use super::cast::{number, opaque};
-use super::story::{Act, Story};
+use super::scene::{Act, Group, Story};
 use super::wire::{Xml, event, head};
 use crate::sandbox::chance::HEX;
 use crate::sandbox::push::{AppKind, Push};
@@ -30,12 +30,6 @@ const CHAT_ID_CHARS: usize = 30;
 /// A customer service account's id; the company has a few.
 const SERVICE_ACCOUNTS: [&str; 3] =
     ["wkAJ2GCAAAZSfhHCt7IFSvLKtMPxyJTw", "wkAJ2GCAAAsxF2xOMHmCyTGGKBjBl9rA", "wkAJ2GCAAA9PbBt2GU3GwBQoFUsuxw1g"];
-
-/// A group chat with customers.
-pub(super) struct Group {
-    id: String,
-    version: String,
-}
 
 /// Any of these.
 pub(super) fn any(story: &mut Story, at: i64) -> Option<Push> {

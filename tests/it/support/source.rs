@@ -19,6 +19,39 @@ pub(crate) fn imports(code: &str, depth: usize) -> Vec<(usize, String)> {
     found.into_iter().map(|(at, path)| (line_of(code, at), path)).collect()
 }
 
+/// Every path into this crate that a module's source names, from the crate's root: by `crate::…`, by `super::…`, and in
+/// a `use` of one of its own children. What `pub use` only passes on is left out.
+pub(crate) fn paths(code: &str, module: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for at in words(code, "crate").filter(|at| !code[..*at].ends_with("pub(in ")) {
+        follow(code, at + "crate".len(), at, "", &mut found);
+    }
+    for at in words(code, "super").filter(|at| !code[..*at].ends_with("super::") && !code[..*at].ends_with('(')) {
+        let climb = code[at..].split("::").take_while(|it| *it == "super").count();
+        let Some(up) = climb.checked_sub(modules_around(code, at)) else { continue };
+        if up > 0 && up <= module.len() {
+            let parent = module[..module.len() - up].join("::");
+            follow(code, at + "super::".len() * climb - "::".len(), at, &parent, &mut found);
+        }
+    }
+    for at in words(code, "use").filter(|at| !code[..*at].trim_end().ends_with(['b', ')'])) {
+        let at = skip_blanks(code, at + "use".len());
+        segment(code, at, &module.join("::"), &mut found);
+    }
+    found.into_iter().map(|(_, path)| path).collect()
+}
+
+/// What a source passes on by `pub use` of its own children: the name, and the path that it stands for.
+pub(crate) fn passed_on(code: &str, module: &[&str]) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for at in words(code, "use").filter(|at| code[..*at].trim_end().ends_with(['b', ')'])) {
+        let at = skip_blanks(code, at + "use".len());
+        segment(code, at, &module.join("::"), &mut found);
+    }
+    let named = found.into_iter().map(|(_, path)| (path.rsplit("::").next().unwrap_or_default().to_owned(), path));
+    named.collect()
+}
+
 /// Where `word` begins in `code`, alone or as the beginning of a longer name.
 pub(crate) fn places_of<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     let begins = |at: &usize| !code[..*at].chars().next_back().is_some_and(is_name);
@@ -196,7 +229,7 @@ fn an_import_is_seen_however_it_is_written_and_not_in_words() {
         "4 inbox::self",
         "4 inbox::Wake",
         "5 tables::apply",
-        "5 tables::records::wechat_contact_record::KnownMonths",
+        "5 tables::wechat_contact_record::KnownMonths",
         "5 event::*",
         "7 worker::Step",
         "10 handlers::record",
