@@ -429,7 +429,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_told_from_an_error_and_from_a_proxy_s_page() {
+    fn a_file_is_distinguished_from_an_error_and_from_a_proxy_page() {
         let answer = |status: u16, headers: &[(&'static str, &'static str)], body: &[u8]| {
             let headers = headers.iter().map(|(name, value)| {
                 let value = reqwest::header::HeaderValue::from_static(value);

@@ -49,7 +49,7 @@ fn a_plaintext_of_any_bytes_is_understood_the_same_every_time_or_refused() {
 }
 
 #[test]
-fn a_bent_callback_is_recorded_within_bounds_or_kept_under_its_name_or_refused() {
+fn a_mutated_callback_is_recorded_within_bounds_ignored_by_name_or_refused() {
     static UNDERSTOOD: AtomicUsize = AtomicUsize::new(0);
     static REFUSED: AtomicUsize = AtomicUsize::new(0);
     check!()
@@ -102,7 +102,7 @@ const WORDS: [&str; 20] = [
 ];
 
 #[test]
-fn whatever_somebody_types_into_a_text_changes_no_other_field() {
+fn any_text_typed_into_a_message_changes_no_other_field() {
     check!()
         .with_type::<Typed>()
         .with_iterations(ITERATIONS)

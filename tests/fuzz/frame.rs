@@ -69,7 +69,7 @@ fn a_frame_never_opens_once_its_signature_or_ciphertext_is_changed() {
 }
 
 #[test]
-fn a_rightly_signed_text_that_nobody_encrypted_never_opens() {
+fn a_correctly_signed_text_that_was_never_encrypted_never_opens() {
     check!().with_iterations(ITERATIONS).with_test_time(TIME_LIMIT).with_shrink_time(SHRINK_LIMIT).for_each(
         |bytes: &[u8]| {
             for text in [String::from_utf8_lossy(bytes).into_owned(), STANDARD.encode(bytes)] {

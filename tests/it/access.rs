@@ -128,7 +128,7 @@ async fn every_route_asks_for_a_token_and_for_its_role_and_writes_the_access_log
 }
 
 #[tokio::test]
-async fn a_line_says_who_did_what_to_whom_from_where_and_under_which_id() {
+async fn a_line_holds_caller_action_customer_address_and_request_id() {
     let app = TestApp::start().await;
     let order = json!({ "customer_id": "C-1", "description": "漏水" });
     let made = app.ask("POST", &format!("{BASE}/work-orders"), Some(order)).await.json();
@@ -206,7 +206,7 @@ async fn the_access_log_is_read_by_filters_in_pages_and_as_csv() {
 }
 
 #[tokio::test]
-async fn whoever_guesses_is_told_to_wait_and_nobody_else_is() {
+async fn only_the_address_that_guesses_tokens_has_to_wait() {
     let app = TestApp::start().await;
     let route = ("GET", "/api/enterprise-wechat/config");
     let (in_use, fresh) = (token(&app.db, Role::Viewer, "in use").await.1, token(&app.db, Role::Viewer, "new").await.1);
@@ -259,7 +259,7 @@ async fn an_address_that_fails_too_often_has_one_line_whatever_methods_it_invent
 }
 
 #[tokio::test]
-async fn strangers_are_written_down_when_the_program_stops() {
+async fn counts_of_refused_strangers_are_written_when_the_program_stops() {
     let app = TestApp::start().await;
     for _ in 0..3 {
         assert_eq!(ask(&app, HOME, None, ("GET", "/api/enterprise-wechat/config")).await.status, 401);
@@ -289,7 +289,7 @@ async fn a_token_that_is_used_too_often_has_to_wait() {
 }
 
 #[tokio::test]
-async fn a_token_counts_whatever_the_case_of_its_scheme() {
+async fn the_bearer_scheme_is_accepted_in_any_case() {
     let app = TestApp::start().await;
     let route = ("GET", "/api/enterprise-wechat/config");
     for scheme in ["Bearer", "bearer", "BEARER", "bearer  "] {
@@ -302,7 +302,7 @@ async fn a_token_counts_whatever_the_case_of_its_scheme() {
 }
 
 #[tokio::test]
-async fn a_stranger_costs_no_connection_and_no_reading() {
+async fn an_unauthenticated_request_uses_no_connection_and_its_body_is_not_read() {
     let app = TestApp::start().await;
     let target = "/api/enterprise-wechat/config";
     let known = guess();
@@ -374,7 +374,7 @@ async fn tokens_are_made_shown_once_listed_and_end_in_every_process_at_once() {
 }
 
 #[tokio::test]
-async fn a_token_that_makes_no_sense_is_refused_by_its_field_and_use_is_noted_once_a_minute() {
+async fn an_invalid_new_token_is_refused_by_field_and_token_use_is_noted_once_a_minute() {
     let app = TestApp::start().await;
     let tokens = format!("{BASE}/api-tokens");
     for (body, field) in [
@@ -398,7 +398,7 @@ async fn a_token_that_makes_no_sense_is_refused_by_its_field_and_use_is_noted_on
 }
 
 #[tokio::test]
-async fn every_answer_tells_browsers_to_do_nothing_with_it_and_none_is_for_other_sites() {
+async fn every_answer_has_security_headers_and_none_allows_cross_origin_access() {
     let app = TestApp::start().await;
     let config = format!("{BASE}/config");
     let origin = ("origin", "https://elsewhere.example");
@@ -434,7 +434,7 @@ async fn every_answer_tells_browsers_to_do_nothing_with_it_and_none_is_for_other
 }
 
 #[tokio::test]
-async fn an_app_is_changed_only_if_it_is_as_it_was_read() {
+async fn an_app_is_changed_only_if_its_etag_still_matches() {
     let app = TestApp::start().await;
     let config = format!("{BASE}/config");
     let listed = app.ask("GET", &config, None).await.json()["items"][0].clone();

@@ -36,7 +36,7 @@ async fn half_body(address: SocketAddr, target: &str) -> TcpStream {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn half_bodies_hold_no_more_than_their_room_and_the_oldest_are_given_up_without_an_answer() {
+async fn unfinished_bodies_stay_within_their_limit_and_the_oldest_are_dropped_unanswered() {
     // Nobody is given up for being slow here.
     let app = TestApp::start_with(|it| it.http.body_timeout_ms = 60_000).await;
     let public = app.app.public.expect("a public listener");

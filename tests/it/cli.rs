@@ -152,7 +152,7 @@ async fn a_token_is_printed_alone_and_works_until_it_is_revoked() {
 }
 
 #[tokio::test]
-async fn an_audit_says_that_the_access_log_is_whole_or_where_it_is_not() {
+async fn an_audit_reports_an_intact_log_or_the_damaged_line() {
     let app = TestApp::start().await;
     for customer in ["C-1", "C-2", "C-3"] {
         app.ask("GET", &format!("/api/enterprise-wechat/customer-contact/{customer}"), None).await;
@@ -178,7 +178,7 @@ async fn an_audit_says_that_the_access_log_is_whole_or_where_it_is_not() {
 }
 
 #[tokio::test]
-async fn a_token_may_be_a_staff_member_s_own() {
+async fn a_token_can_be_limited_to_one_staff_member() {
     let app = TestApp::start().await;
     let shell = Shell::with(&app.db);
     shell.ok(&["token", "create", "--role", "viewer", "--name", "ann", "--staff", "S1"]).await;
@@ -212,7 +212,7 @@ async fn a_token_may_be_a_staff_member_s_own() {
 }
 
 #[tokio::test]
-async fn a_token_may_end_by_itself() {
+async fn a_token_can_have_an_expiry_date() {
     let db = TestDb::new().await;
     let shell = Shell::with(&db);
     shell.ok(&["token", "create", "--role", "viewer", "--name", "crm", "--expires", "30"]).await;
@@ -304,7 +304,7 @@ async fn an_app_is_added_listed_without_secrets_closed_and_opened_again_while_we
 }
 
 #[tokio::test]
-async fn an_app_that_cannot_be_meant_is_refused_by_its_field_and_no_secret_is_repeated() {
+async fn an_invalid_app_is_refused_by_field_and_no_secret_is_printed() {
     let (db, company) = (TestDb::new().await, Company::new());
     let shell = Shell::with(&db).and("WECOMD_MASTER_KEY", &company.key);
     let mut app = description(&company.corp, company.corp.app(AppKind::App).expect("an app"));
@@ -355,7 +355,7 @@ async fn deliveries_are_listed_shown_and_replayed() {
 }
 
 #[tokio::test]
-async fn a_typing_error_in_the_settings_is_told_by_its_place_and_ends_with_2() {
+async fn a_typing_error_in_the_settings_is_located_and_exits_with_2() {
     let shell = Shell::bare();
     std::fs::write(shell.folder.path().join("wecomd.toml"), "log = 'info'\nadmin_listn = '127.0.0.1:1'\n")
         .expect("written");
@@ -382,7 +382,7 @@ async fn migrating_makes_the_tables_and_doing_it_again_changes_nothing() {
 }
 
 #[tokio::test]
-async fn the_demo_s_line_of_figures_adds_up_and_nothing_is_lost() {
+async fn the_figures_of_the_demo_add_up_and_nothing_is_lost() {
     let listen = ["--public-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
     let said = Shell::bare().ok(&[&["demo", "--exit", "--json", "--count", "600"][..], &listen].concat()).await;
     let figures: Value = serde_json::from_str(&said).expect("one JSON object and nothing else");

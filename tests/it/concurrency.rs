@@ -31,7 +31,7 @@ const WORKERS: usize = 3;
 const MONTH_SECONDS: i64 = 31 * 24 * 3_600;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn workers_side_by_side_write_what_one_alone_writes_and_never_meet_crosswise() {
+async fn concurrent_workers_write_the_same_rows_as_one_and_never_deadlock() {
     let db = TestDb::new().await;
     let (inbox, committer) = Inbox::start(db.options(), Wake::default());
     for seed in 0..SEEDS {

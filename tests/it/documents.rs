@@ -21,7 +21,7 @@ fn documents_that_people_read_whole_are_short() {
 }
 
 #[test]
-fn every_source_that_the_documents_for_developers_name_exists() {
+fn every_source_named_in_the_developer_documents_exists() {
     let documents = for_developers();
     let named: Vec<_> = documents.iter().flat_map(|(path, text)| sources_named(path, text)).collect();
     assert!(named.len() > 100, "only {} are named", named.len());
@@ -46,7 +46,7 @@ fn a_document_that_is_too_long_is_reported_with_both_numbers() {
 }
 
 #[test]
-fn a_source_is_told_from_routes_names_and_patterns() {
+fn a_source_path_is_distinguished_from_routes_names_and_patterns() {
     let text =
         "`inbox/accept.rs`, `docs/`, `tables/`, `/readyz`, `app-seconds-hash`, `src/<noun>.rs`, `GET media/{id}`";
     let named: Vec<_> = sources_named("A.md", text).into_iter().map(|(_, named)| named).collect();

@@ -27,7 +27,7 @@ async fn a_new_folder_becomes_a_durable_server_whose_data_outlives_it() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_dropped_is_gone() {
+async fn dropping_a_server_stops_its_processes() {
     let folder = Folder::new("dropped");
     let server = Embedded::start(folder.path(), Durability::Throwaway).await.expect("started");
     let (url, pid) = (server.url("wecomd"), server.pid());
@@ -111,7 +111,7 @@ async fn a_folder_too_deep_for_a_socket_is_refused_before_anything_is_made() {
 }
 
 #[tokio::test]
-async fn as_root_a_folder_that_the_database_cannot_enter_is_named() {
+async fn running_as_root_names_the_folder_that_the_database_cannot_enter() {
     let folder = Folder::new("private");
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).expect("chmod");
     let started = Embedded::start(&folder.path().join("database"), Durability::Throwaway).await;

@@ -31,7 +31,7 @@ async fn in_every_state() -> TestApp {
 }
 
 #[tokio::test]
-async fn an_erased_customer_s_items_end_and_the_log_has_a_line_for_each_without_the_id() {
+async fn erasing_a_customer_ends_their_items_and_logs_each_without_the_id() {
     let app = in_every_state().await;
     let erased = app.ask("DELETE", &format!("/api/enterprise-wechat/customers/{PERSON}"), None).await;
     assert_eq!(erased.status, 202, "{}", erased.text());
@@ -75,7 +75,7 @@ async fn an_erased_customer_s_items_end_and_the_log_has_a_line_for_each_without_
 }
 
 #[test]
-fn erasing_is_a_fact_that_ends_whatever_has_not_ended() {
+fn erasing_a_customer_ends_every_unfinished_item() {
     for state in ItemState::ALL {
         let after = (!state.is_final()).then_some(ItemState::Cancelled);
         assert_eq!(state.after(Fact::CustomerErased), after, "{state:?}");
@@ -83,7 +83,7 @@ fn erasing_is_a_fact_that_ends_whatever_has_not_ended() {
 }
 
 #[test]
-fn no_statement_but_the_handover_s_own_changes_an_item_s_state_or_writes_its_log() {
+fn only_the_handover_statements_change_item_states_or_write_the_log() {
     let files = sources(&["src"]);
     let broken: Vec<_> = files.iter().flat_map(|(path, source)| writes_states(path, source)).collect();
     assert!(broken.is_empty(), "{}", broken.join("\n"));

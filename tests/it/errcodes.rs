@@ -105,7 +105,7 @@ fn once(errcode: i64) -> Fault {
 }
 
 #[tokio::test]
-async fn a_secret_that_wecom_refuses_is_left_alone_by_every_process() {
+async fn every_process_stops_using_a_secret_that_wecom_refuses() {
     let (app, platform) = app_with_wecom().await;
     let user = somebody(&platform);
     // What may be mended within a moment is asked again soon, and a busy WeCom at once.
@@ -130,7 +130,7 @@ async fn a_secret_that_wecom_refuses_is_left_alone_by_every_process() {
 }
 
 #[tokio::test]
-async fn a_task_waits_for_wecom_or_for_the_operator_or_is_parked() {
+async fn an_errcode_delays_or_parks_a_task_according_to_its_class() {
     let acting = Acting::start().await;
     acting.member("ann", "安", &[]);
     for code in OPERATOR.1 {
@@ -176,7 +176,7 @@ async fn attempt(acting: &Acting, path: &str, code: i64) -> (bool, i64, String) 
 }
 
 #[tokio::test]
-async fn a_greeting_that_came_after_another_or_too_late_is_over() {
+async fn a_greeting_refused_as_duplicate_or_late_is_not_retried() {
     let acting = Acting::start().await;
     acting.member("ann", "安", &[]);
     let app = acting.app.corp.app(AppKind::App).expect("an app").name.clone();
@@ -199,7 +199,7 @@ async fn a_greeting_that_came_after_another_or_too_late_is_over() {
 }
 
 #[tokio::test]
-async fn whom_or_what_wecom_does_not_show_is_no_error_of_ours() {
+async fn tasks_for_invisible_customers_and_members_end_without_an_error() {
     let acting = Acting::start().await;
     acting.member("ann", "安", &["wmEXAMPLE00000000000000000000001"]);
     let faults = acting.platform.faults();
@@ -247,7 +247,7 @@ async fn whom_or_what_wecom_does_not_show_is_no_error_of_ours() {
 }
 
 #[tokio::test]
-async fn a_contact_way_that_is_gone_is_passed_over_and_as_good_as_deleted() {
+async fn a_contact_way_missing_at_wecom_is_skipped_and_counts_as_deleted() {
     let (app, platform) = app_with_wecom().await;
     let serves = |world: &mut wecomd::sandbox::World| {
         world.members().find(|it| it.customer_contact).expect("somebody serves customers").userid.clone()
@@ -281,7 +281,7 @@ async fn a_contact_way_that_is_gone_is_passed_over_and_as_good_as_deleted() {
 }
 
 #[tokio::test]
-async fn the_test_of_a_connection_says_what_each_of_these_is_about() {
+async fn the_connection_test_explains_each_of_these_errcodes() {
     let (app, platform) = app_with_wecom().await;
     let check = async |name: &str, path: &str, code: i64| {
         platform.faults().clear();
@@ -306,7 +306,7 @@ async fn the_test_of_a_connection_says_what_each_of_these_is_about() {
 }
 
 #[tokio::test]
-async fn a_run_goes_on_without_a_department_that_is_gone_and_without_members_who_are_refused() {
+async fn a_run_continues_without_a_missing_department_and_refused_members() {
     let scene = Scene::start(COMPANY).await;
     let faults = scene.platform.faults();
     for code in DEPARTMENTS.1 {
@@ -337,7 +337,7 @@ async fn a_run_goes_on_without_a_department_that_is_gone_and_without_members_who
 }
 
 #[tokio::test]
-async fn a_cursor_that_wecom_does_not_take_any_more_begins_its_list_anew() {
+async fn an_expired_cursor_starts_its_list_again() {
     let scene = Scene::start(COMPANY).await;
     let faults = scene.platform.faults();
     for code in CURSORS {
@@ -388,7 +388,7 @@ fn every_code_that_a_source_handles_is_driven_by_a_test_here() {
 }
 
 #[test]
-fn a_code_is_seen_wherever_it_stands_and_told_from_other_numbers() {
+fn errcodes_in_source_are_found_and_distinguished_from_other_numbers() {
     let source = r#"
         //! 40001 in a comment.
         const OVER: &[i64] = &[50100, 60_268, -1];

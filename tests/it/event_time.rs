@@ -40,7 +40,7 @@ impl TestApp {
 }
 
 #[tokio::test]
-async fn a_time_in_milliseconds_is_the_time_that_people_and_deadlines_see() {
+async fn a_time_in_milliseconds_is_used_for_display_and_deadlines() {
     let app = TestApp::start().await;
     let ms = AT * 1_000 + 123;
     let added = contact(ms, "add_external_contact", "zhangsan", CUSTOMER, &[("WelcomeCode", "code-1")]);
@@ -67,7 +67,7 @@ async fn a_time_in_milliseconds_is_the_time_that_people_and_deadlines_see() {
 }
 
 #[tokio::test]
-async fn what_was_recorded_under_the_epoch_moves_to_its_time_when_it_is_recorded_again() {
+async fn replaying_a_record_stored_at_the_epoch_gives_it_its_true_time() {
     let app = TestApp::start().await;
     app.hear_at_stored(&[text(AT * 1_000, CUSTOMER, "你好", 1)]).await;
     // As an earlier version did, which did not understand milliseconds.
@@ -81,7 +81,7 @@ async fn what_was_recorded_under_the_epoch_moves_to_its_time_when_it_is_recorded
 }
 
 #[tokio::test]
-async fn without_a_time_people_see_the_arrival_marked_as_that_and_registers_do_not() {
+async fn without_event_time_the_arrival_is_shown_as_such_and_not_written_to_registers() {
     let app = TestApp::start().await;
     let added = contact(0, "add_external_contact", "zhangsan", CUSTOMER, &[]);
     let without = text(0, CUSTOMER, "你好", 1).replace("<CreateTime>0</CreateTime>", "");
@@ -141,7 +141,7 @@ async fn a_greeting_without_a_time_has_twenty_seconds_from_its_arrival() {
 }
 
 #[tokio::test]
-async fn of_two_arrivals_of_one_event_the_earlier_counts_in_either_order() {
+async fn the_earlier_of_two_arrivals_of_one_event_counts_in_either_order() {
     let app = TestApp::start().await;
     for (customer, first) in [("wmX", "service"), ("wmY", "directory")] {
         let added = contact(0, "add_external_contact", "zhangsan", customer, &[]);
@@ -176,7 +176,7 @@ async fn of_two_arrivals_of_one_event_the_earlier_counts_in_either_order() {
 }
 
 #[tokio::test]
-async fn an_edit_shows_when_it_arrived_and_a_leaver_without_a_time_left_at_no_time() {
+async fn an_edit_shows_its_arrival_and_a_leaver_without_event_time_has_no_leaving_time() {
     let app = TestApp::start().await;
     let edited = contact(AT, "edit_external_contact", "zhangsan", CUSTOMER, &[]);
     app.hear_at_stored(&[edited, member(0, "delete_user", "lisi", &[])]).await;
@@ -197,7 +197,7 @@ async fn an_edit_shows_when_it_arrived_and_a_leaver_without_a_time_left_at_no_ti
 }
 
 #[tokio::test]
-async fn an_order_whose_customer_came_without_a_time_was_contacted_when_that_arrived() {
+async fn an_order_is_contacted_at_the_arrival_of_a_callback_without_event_time() {
     let app = TestApp::start().await;
     app.db
         .execute(&format!(

@@ -86,7 +86,7 @@ impl Ten {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nine_corps_that_wecom_does_not_serve_do_not_hold_up_the_tasks_of_the_tenth() {
+async fn nine_unserved_corps_do_not_delay_the_tasks_of_the_tenth() {
     for ends in [Ends::Silent, Ends::Busy, Ends::Limited] {
         let mut ten = Ten::start(ends, false).await;
         let customers: Vec<_> = (0..20).map(|n| format!("wmSERVED{n}")).collect();
@@ -110,7 +110,7 @@ async fn nine_corps_that_wecom_does_not_serve_do_not_hold_up_the_tasks_of_the_te
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nine_corps_whose_greetings_get_no_answer_do_not_delay_the_tenth_s() {
+async fn nine_corps_with_unanswered_greetings_do_not_delay_greetings_of_the_tenth() {
     let mut ten = Ten::start(Ends::Silent, false).await;
     ten.acting.member("ann", "安", &[]);
     let app = ten.acting.app.corp.app(AppKind::App).expect("an app").name.clone();
@@ -135,7 +135,7 @@ async fn nine_corps_whose_greetings_get_no_answer_do_not_delay_the_tenth_s() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nine_handovers_that_wecom_does_not_serve_do_not_hold_up_the_tenth() {
+async fn nine_unserved_handovers_do_not_delay_the_tenth() {
     let mut ten = Ten::start(Ends::Silent, false).await;
     let acting = &ten.acting;
     acting.successor("bob").await;
@@ -175,7 +175,7 @@ async fn nine_handovers_that_wecom_does_not_serve_do_not_hold_up_the_tenth() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nine_runs_that_wait_for_wecom_do_not_hold_up_the_tenth() {
+async fn nine_runs_waiting_for_wecom_do_not_delay_the_tenth() {
     for ends in [Ends::Silent, Ends::Busy, Ends::Limited] {
         let ten = Ten::start(ends, true).await;
         let (app, db) = (&ten.acting.app, &ten.acting.app.db);
@@ -209,7 +209,7 @@ async fn nine_runs_that_wait_for_wecom_do_not_hold_up_the_tenth() {
 }
 
 #[tokio::test]
-async fn a_run_that_waits_is_held_by_nobody_and_taken_when_its_time_comes() {
+async fn a_postponed_run_is_held_by_no_worker_and_taken_when_due() {
     let scene = Scene::start(wecomd::sandbox::Size { members: 3, customers: 5, departments: 1 }).await;
     let busy = wecomd::sandbox::Fault { errcode: Some(-1), ..wecomd::sandbox::Fault::default() };
     scene.platform.faults().set("department/simplelist", busy);
@@ -234,7 +234,7 @@ async fn a_run_that_waits_is_held_by_nobody_and_taken_when_its_time_comes() {
 }
 
 #[tokio::test]
-async fn long_runs_take_turns() {
+async fn long_runs_of_several_corps_alternate() {
     let scene = Scene::start(wecomd::sandbox::Size { members: 3, customers: 5, departments: 1 }).await;
     let long = scene.begin().await;
     let id = long.id();
@@ -249,7 +249,7 @@ async fn long_runs_take_turns() {
 }
 
 #[tokio::test]
-async fn of_a_lane_each_corp_gets_its_share_and_who_has_none_in_hand_comes_first() {
+async fn a_worker_pool_is_shared_by_corps_and_idle_corps_come_first() {
     const KIND: TaskKind = TaskKind::RefreshContact;
     let db = TestDb::new().await;
     let vault = Arc::new(wecomd::vault::Vault::random());

@@ -50,7 +50,7 @@ struct Scene {
 }
 
 #[tokio::test]
-async fn a_leaver_with_1250_customers_is_handed_over_whatever_goes_wrong_and_the_report_adds_up() {
+async fn a_leaver_with_1250_customers_is_handed_over_despite_faults_and_the_report_adds_up() {
     let mut scene = Scene::begin().await;
     let groups = scene.groups();
     scene.platform.leave(&UserId::from(LEAVER)).await.expect("left");

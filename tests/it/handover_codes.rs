@@ -52,7 +52,7 @@ const NO: &[(i64, &str)] = &[
 const ITEM: &str = "select concat_ws(' ', state, errcode, attempts) from handover_item order by id desc limit 1";
 
 #[tokio::test]
-async fn each_code_of_a_customer_has_its_end_and_is_kept_with_its_words() {
+async fn each_customer_errcode_leads_to_its_final_state_and_keeps_the_message() {
     let acting = Acting::start().await;
     acting.successor("bob").await;
     let no = NO.iter().map(|(code, _)| *code);
@@ -80,7 +80,7 @@ async fn each_code_of_a_customer_has_its_end_and_is_kept_with_its_words() {
 }
 
 #[tokio::test]
-async fn each_code_of_a_group_has_its_end() {
+async fn each_group_errcode_leads_to_its_final_state() {
     let acting = Acting::start().await;
     acting.successor("bob").await;
     for (n, code) in OF_GROUPS.iter().copied().chain([90503, 40128]).enumerate() {
@@ -99,7 +99,7 @@ async fn each_code_of_a_group_has_its_end() {
 }
 
 #[tokio::test]
-async fn a_group_that_is_given_away_is_looked_at_before_it_counts_as_handed_over() {
+async fn a_group_counts_as_handed_over_only_after_its_owner_is_checked() {
     let acting = Acting::start().await;
     acting.successor("bob").await;
     let id = acting.leaver("ann", &[]).await;
@@ -128,7 +128,7 @@ async fn a_group_that_is_given_away_is_looked_at_before_it_counts_as_handed_over
 }
 
 #[tokio::test]
-async fn a_transfer_that_was_somebody_else_s_is_asked_for_again_once_it_is_over() {
+async fn a_customer_in_a_foreign_transfer_is_requested_again_after_it_ends() {
     let acting = Acting::start().await;
     acting.successor("bob").await;
     for (n, code) in UNDER_WAY.iter().copied().enumerate() {
@@ -150,7 +150,7 @@ async fn a_transfer_that_was_somebody_else_s_is_asked_for_again_once_it_is_over(
 }
 
 #[tokio::test]
-async fn a_call_that_comes_too_early_or_too_often_is_made_again_and_a_refused_one_is_not() {
+async fn an_early_or_rate_limited_call_is_retried_and_a_refused_one_is_not() {
     let acting = Acting::start().await;
     acting.successor("bob").await;
     let path = "externalcontact/transfer_customer";

@@ -106,7 +106,7 @@ fn any_story() -> impl Strategy<Value = (Vec<Event>, Vec<bool>)> {
 }
 
 #[test]
-fn whatever_happens_no_customer_of_a_leaver_is_lost_or_sent_twice_and_an_end_stays() {
+fn no_customer_of_a_leaver_is_lost_or_sent_twice_and_final_states_stay() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let acting = runtime.block_on(company());
     let stories = std::cell::Cell::new(0);

@@ -63,7 +63,7 @@ fn asked(acting: &Acting) -> usize {
 }
 
 #[tokio::test]
-async fn what_wecom_does_not_decide_in_time_is_overdue_with_its_last_words_and_asked_about_once_a_day() {
+async fn an_undecided_item_becomes_overdue_with_its_last_message_and_is_polled_daily() {
     for (said, words) in [
         (None, "企业微信的转接结果中没有该客户"),
         (Some(5), "企业微信没有该客户的转接记录(状态 5)"),
@@ -102,7 +102,7 @@ async fn what_wecom_does_not_decide_in_time_is_overdue_with_its_last_words_and_a
 }
 
 #[tokio::test]
-async fn an_announced_time_counts_and_one_that_is_announced_anew_is_waited_for_again() {
+async fn an_item_is_overdue_only_after_the_latest_announced_time() {
     let (acting, id) = taken_on(None).await;
     acting.app.db.execute("update handover_item set takeover_at = now() + interval '1 hour'").await;
     later(&acting).await;
@@ -119,7 +119,7 @@ async fn an_announced_time_counts_and_one_that_is_announced_anew_is_waited_for_a
 }
 
 #[tokio::test]
-async fn a_later_answer_decides_what_is_overdue() {
+async fn a_later_answer_settles_an_overdue_item() {
     for (status, state) in [(1, "done"), (3, "refused"), (4, "full")] {
         let (acting, id) = taken_on(Some(5)).await;
         later(&acting).await;
@@ -134,7 +134,7 @@ async fn a_later_answer_decides_what_is_overdue() {
 }
 
 #[tokio::test]
-async fn another_round_ends_the_overdue_one_and_wins() {
+async fn a_new_round_ends_the_overdue_item_and_ignores_its_late_result() {
     let (acting, id) = taken_on(Some(5)).await;
     acting.successor("cai").await;
     later(&acting).await;
@@ -158,7 +158,7 @@ async fn another_round_ends_the_overdue_one_and_wins() {
 }
 
 #[tokio::test]
-async fn what_is_overdue_can_be_given_up_and_is_shown_in_answers_and_the_report() {
+async fn overdue_items_can_be_given_up_and_appear_in_answers_and_reports() {
     let (acting, id) = taken_on(Some(5)).await;
     later(&acting).await;
     acting.drive(id).await.expect("driven");
@@ -185,7 +185,7 @@ async fn what_is_overdue_can_be_given_up_and_is_shown_in_answers_and_the_report(
 }
 
 #[tokio::test]
-async fn a_group_that_stays_its_owner_s_is_overdue_and_so_is_what_wecom_cannot_be_asked_about() {
+async fn unmoved_groups_and_items_without_results_become_overdue() {
     let acting = Acting::start().await;
     acting.successor("bob").await;
     let id = acting.leaver("ann", &[customer(0)]).await;
@@ -211,7 +211,7 @@ async fn a_group_that_stays_its_owner_s_is_overdue_and_so_is_what_wecom_cannot_b
 }
 
 #[tokio::test]
-async fn nobody_asks_any_more_about_an_overdue_customer_who_is_erased() {
+async fn an_erased_overdue_customer_is_no_longer_polled() {
     let (acting, id) = taken_on(Some(5)).await;
     later(&acting).await;
     acting.drive(id).await.expect("driven");

@@ -79,7 +79,7 @@ async fn under_the_first(db: &TestDb) -> usize {
 }
 
 #[tokio::test]
-async fn every_column_of_bytes_is_known_to_be_sealed_or_not() {
+async fn every_bytea_column_is_listed_as_sealed_or_plain() {
     let db = TestDb::new().await;
     let mut known: Vec<String> = PLAIN.iter().map(|it| (*it).to_owned()).collect();
     for (table, columns) in sealed::COLUMNS {
@@ -123,7 +123,7 @@ async fn every_sealed_column_is_listed_with_its_place_and_its_key() {
 }
 
 #[tokio::test]
-async fn a_rotation_under_load_that_is_killed_goes_on_and_the_old_key_is_not_needed_afterwards() {
+async fn a_killed_rotation_under_load_resumes_and_the_old_key_is_no_longer_needed() {
     let (db, company, folder) = (TestDb::new().await, Company::new(), Folder::new("rotate"));
     fill(&db, &company).await;
     let total = under_the_first(&db).await;
@@ -192,7 +192,7 @@ async fn a_rotation_under_load_that_is_killed_goes_on_and_the_old_key_is_not_nee
 }
 
 #[tokio::test]
-async fn a_rotation_without_the_key_that_a_value_needs_names_both() {
+async fn a_rotation_names_the_value_and_the_key_that_is_missing() {
     let (db, company, folder) = (TestDb::new().await, Company::new(), Folder::new("rotate"));
     fill(&db, &company).await;
     let (well, words) = said(key(&db, &folder, SECOND, "rotate")).await;

@@ -64,7 +64,7 @@ async fn allow(app: &TestApp, user: &UserId) {
 }
 
 #[tokio::test]
-async fn a_state_that_was_not_made_here_asks_neither_wecom_nor_the_database() {
+async fn a_foreign_login_state_causes_no_call_to_wecom_or_the_database() {
     let (app, platform) = app_with_wecom().await;
     let (other, _) = app_with_wecom().await;
     let (own, link) = (set_out(&app).await, link(&app).await);
@@ -87,7 +87,7 @@ async fn a_state_that_was_not_made_here_asks_neither_wecom_nor_the_database() {
 }
 
 #[tokio::test]
-async fn codes_that_strangers_bring_are_redeemed_in_a_share_of_their_own() {
+async fn login_codes_from_strangers_are_redeemed_within_a_separate_limit() {
     let (app, platform) = app_with_wecom().await;
     let user = somebody(&platform);
     allow(&app, &user).await;
@@ -128,7 +128,7 @@ async fn viewer(app: &TestApp, name: &str) -> (i32, String) {
 }
 
 #[tokio::test]
-async fn sessions_of_one_token_are_few_a_minute_and_few_at_once() {
+async fn sessions_of_one_token_are_limited_per_minute_and_in_number() {
     let app = TestApp::start().await;
     let session = format!("{BASE}/session");
     let ((busy, bearer), (_, calm)) = (viewer(&app, "busy").await, viewer(&app, "calm").await);

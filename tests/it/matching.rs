@@ -67,7 +67,7 @@ fn any_facts() -> impl Strategy<Value = Vec<Fact>> {
 }
 
 #[test]
-fn whose_customer_a_contact_is_follows_from_what_is_known_in_whatever_order() {
+fn matching_gives_the_same_customer_for_facts_in_any_order() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let db = runtime.block_on(TestDb::new());
     let corps = std::cell::Cell::new(0);
@@ -201,7 +201,7 @@ async fn outcome(db: &TestDb, corpid: &CorpId) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn no_index_of_the_contacts_but_the_key_leads_a_planner_through_all_of_a_corp() {
+async fn no_contact_index_except_the_key_contains_corpid() {
     let db = TestDb::new().await;
     let query =
         "select indexname::text from pg_indexes where tablename = 'customer_wechat_contact' and indexdef ~ 'corpid'";
@@ -209,7 +209,7 @@ async fn no_index_of_the_contacts_but_the_key_leads_a_planner_through_all_of_a_c
 }
 
 #[tokio::test]
-async fn who_may_be_several_customers_is_listed_for_a_person_and_never_guessed() {
+async fn a_contact_with_several_candidates_is_listed_and_never_matched_automatically() {
     let app = TestApp::start().await;
     let corpid = app.corp.corpid.clone();
     let read = async |user: &str, person: &str, card: Card, at: i64| {

@@ -118,7 +118,7 @@ async fn a_picture_is_fetched_and_shown_and_the_access_log_says_to_whom() {
 }
 
 #[tokio::test]
-async fn a_part_is_given_as_it_is_asked_for() {
+async fn a_range_request_returns_exactly_that_range() {
     let acting = Acting::start().await;
     let media_id = acting.file(b"0123456789", "audio/amr", "a.amr");
     acting.sent("voice", &media_id, now()).await;
@@ -140,7 +140,7 @@ async fn a_part_is_given_as_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_long_film_comes_in_parts_and_each_part_once_however_often_the_line_drops() {
+async fn a_long_film_is_fetched_in_parts_and_each_part_once_despite_broken_connections() {
     let acting = Acting::start().await;
     let bytes = film((PARTS - 1) * usize::try_from(PART_BYTES).expect("small") + 1_000);
     let media_id = acting.file(&bytes, "video/mp4", "film.mp4");
@@ -226,7 +226,7 @@ async fn a_download_survives_the_death_of_its_process() {
 }
 
 #[tokio::test]
-async fn what_wecom_no_longer_has_is_said_to_be_gone_and_parked() {
+async fn media_that_wecom_no_longer_has_is_reported_as_gone_and_parked() {
     let acting = Acting::start().await;
     acting.sent("image", "never-was", now()).await;
     let old = acting.file(b"old picture", "image/png", "old.png");
@@ -267,7 +267,7 @@ async fn a_file_that_is_too_large_is_not_kept() {
 }
 
 #[tokio::test]
-async fn a_browser_is_never_given_anything_to_run() {
+async fn active_content_is_never_served_to_a_browser_as_such() {
     let acting = Acting::start().await;
     for (content_type, filename) in
         [("text/html", "a.html"), ("image/svg+xml", "a.svg"), ("text/xml", "a.xml"), ("application/json", "a.json")]
@@ -287,7 +287,7 @@ async fn a_browser_is_never_given_anything_to_run() {
 }
 
 #[tokio::test]
-async fn a_file_is_fetched_whatever_its_headers_say_of_it_and_keeps_its_name() {
+async fn a_file_is_fetched_with_any_headers_and_keeps_its_name() {
     let acting = Acting::start().await;
     let header = |name: &str, value: Option<&str>| (name.to_owned(), value.map(str::to_owned));
     let headers = |disposition: Option<&str>| vec![header("content-disposition", disposition)];

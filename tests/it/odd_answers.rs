@@ -30,7 +30,7 @@ fn garbled(pairs: &[Pair<'_>]) -> Fault {
 }
 
 #[tokio::test]
-async fn an_odd_value_of_a_customer_costs_itself_and_the_run_reads_everybody() {
+async fn a_malformed_customer_value_is_skipped_and_the_run_reads_everybody() {
     let scene = Scene::start(COMPANY).await;
     let (user, customer) = scene.somebody(0);
     let card = format!(
@@ -62,7 +62,7 @@ async fn an_odd_value_of_a_customer_costs_itself_and_the_run_reads_everybody() {
 }
 
 #[tokio::test]
-async fn a_row_that_names_nobody_is_reported_and_nobody_counts_as_gone_for_it() {
+async fn a_row_without_an_id_is_reported_and_marks_nobody_as_gone() {
     let scene = Scene::start(COMPANY).await;
     let (user, customer) = scene.somebody(0);
     scene.reconcile().await;
@@ -93,7 +93,7 @@ async fn a_row_that_names_nobody_is_reported_and_nobody_counts_as_gone_for_it() 
 }
 
 #[tokio::test]
-async fn a_list_or_a_cursor_that_is_none_ends_no_contact() {
+async fn a_malformed_list_or_cursor_ends_no_contact() {
     let scene = Scene::start(COMPANY).await;
     scene.reconcile().await;
     for pairs in [
@@ -110,7 +110,7 @@ async fn a_list_or_a_cursor_that_is_none_ends_no_contact() {
 }
 
 #[tokio::test]
-async fn an_odd_value_of_a_member_or_a_leaver_costs_itself_and_the_run_goes_on() {
+async fn a_malformed_member_or_leaver_value_is_skipped_and_the_run_continues() {
     let scene = Scene::start(COMPANY).await;
     let (user, _) = scene.somebody(0);
     let (leaver, theirs) = scene.somebody(1);
@@ -143,7 +143,7 @@ async fn an_odd_value_of_a_member_or_a_leaver_costs_itself_and_the_run_goes_on()
 }
 
 #[tokio::test]
-async fn a_row_that_the_database_refuses_costs_itself_and_is_named() {
+async fn a_row_refused_by_the_database_is_reported_and_only_that_row_is_lost() {
     let scene = Scene::start(COMPANY).await;
     let (user, customer) = scene.somebody(0);
     scene
@@ -166,7 +166,7 @@ async fn a_row_that_the_database_refuses_costs_itself_and_is_named() {
 }
 
 #[tokio::test]
-async fn a_database_that_refuses_every_page_is_shown_and_ends_the_run_with_its_reason() {
+async fn a_run_fails_with_its_reason_if_the_database_refuses_every_page() {
     let scene = Scene::start(COMPANY).await;
     scene
         .db
@@ -199,7 +199,7 @@ async fn a_database_that_refuses_every_page_is_shown_and_ends_the_run_with_its_r
 }
 
 #[tokio::test]
-async fn a_card_with_odd_values_is_read_as_far_as_it_goes() {
+async fn a_card_with_malformed_values_is_read_without_them() {
     let acting = Acting::start().await;
     acting.member("ann", "安", &[CUSTOMER]);
     acting.member("bob", "白", &[CUSTOMER]);
@@ -252,7 +252,7 @@ async fn an_answer_without_an_errcode_counts_if_it_holds_what_was_asked_for() {
 }
 
 #[tokio::test]
-async fn odd_rows_of_transfers_and_groups_say_nothing_of_their_customers() {
+async fn malformed_transfer_and_group_rows_give_no_result() {
     let (app, platform) = app_with_wecom().await;
     let api = app.app.admin_half.wecom.corp(&app.corp.corpid).await.expect("an app");
     let (amy, bo) = (UserId::from("amy"), UserId::from("bo"));

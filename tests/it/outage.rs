@@ -37,7 +37,7 @@ async fn answered(app: &TestApp, push: &Push) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_the_database_is_away_nothing_is_answered_and_afterwards_all_is_well() {
+async fn callbacks_are_unanswered_during_a_database_outage_and_stored_after_it() {
     let db = TestDb::new().await;
     let link = Link::to(&db).await;
     let app = TestApp::start_at(db, &link.url, |it| it.worker.enabled = true).await;
@@ -61,7 +61,7 @@ async fn while_the_database_is_away_nothing_is_answered_and_afterwards_all_is_we
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_falls_silent_costs_a_callback_its_answer_in_time_and_not_more() {
+async fn a_silent_database_leaves_a_callback_unanswered_within_the_time_limit() {
     let db = TestDb::new().await;
     let link = Link::to(&db).await;
     let app = TestApp::start_at(db, &link.url, |it| it.worker.enabled = true).await;
@@ -99,7 +99,7 @@ async fn a_statement_that_hangs_is_given_up_here_and_in_the_database() {
 }
 
 #[tokio::test]
-async fn what_is_no_callback_gets_a_bare_status() {
+async fn a_request_that_is_not_a_callback_gets_a_status_without_a_body() {
     let app = TestApp::start_with(|it| it.http.body_bytes_max = 2_048).await;
     let public = app.app.public.expect("a public door");
     let query = "msg_signature=00&timestamp=1700000000&nonce=1";
@@ -152,7 +152,7 @@ async fn said(address: std::net::SocketAddr, part: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_connection_too_many_waits_for_its_turn() {
+async fn a_connection_over_the_limit_waits_for_a_free_place() {
     let app = TestApp::start_with(|it| it.http.connections_max = 2).await;
     let public = app.app.public.expect("a public door");
     let mut first = Caller::connect(public).await;

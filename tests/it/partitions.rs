@@ -108,7 +108,7 @@ async fn four_hundred_days() -> (TestApp, Vec<DeliveryKey>) {
 }
 
 #[tokio::test]
-async fn nothing_that_is_asked_of_one_delivery_or_a_page_locks_more_than_a_few_of_400_days() {
+async fn reading_a_delivery_or_a_page_locks_only_a_few_of_400_days() {
     let (app, keys) = four_hundred_days().await;
     let pool = &app.app.admin_half.pool;
     // Often enough that PostgreSQL would think of a plan for any value.
@@ -232,7 +232,7 @@ async fn callbacks_of_any_times_make_no_partitions_and_are_stored_once_and_recor
 }
 
 #[tokio::test]
-async fn a_day_that_somebody_holds_is_put_off_and_made_later_with_what_fell_past_it() {
+async fn a_locked_day_is_postponed_and_later_takes_in_rows_of_the_default_partition() {
     let app = TestApp::start().await;
     let at = days_ago(10);
     let name = name_of(at);
@@ -267,7 +267,7 @@ async fn a_day_that_somebody_holds_is_put_off_and_made_later_with_what_fell_past
 }
 
 #[tokio::test]
-async fn days_are_made_ahead_and_a_day_that_comes_near_takes_in_what_came_too_early() {
+async fn days_are_created_ahead_and_take_in_deliveries_that_came_too_early() {
     let db = TestDb::new().await;
     let (inbox, committer) = Inbox::start(db.options(), Wake::default());
     let early = text(days_ago(-3), CUSTOMER, "早", 1);
@@ -372,7 +372,7 @@ async fn a_default_partition_that_holds_whole_days_is_split_while_callbacks_and_
 }
 
 #[tokio::test]
-async fn readyz_says_why_recording_stands_still_while_callbacks_are_stored() {
+async fn readyz_says_why_recording_is_stuck_while_callbacks_are_stored() {
     let app = TestApp::start_with(|it| it.worker.enabled = true).await;
     let ready = async || {
         let answer = request(app.app.admin, "GET", "/readyz", &[], b"").await.expect("an answer");

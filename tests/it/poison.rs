@@ -50,7 +50,7 @@ async fn work(worker: &mut Worker) {
 }
 
 #[tokio::test]
-async fn a_delivery_that_the_database_refuses_is_tried_again_then_parked_and_holds_nobody() {
+async fn a_delivery_refused_by_the_database_is_retried_then_parked_and_blocks_no_other() {
     let app = TestApp::start().await;
     app.db.execute(REFUSE).await;
     let mut pushes: Vec<_> = (0..10).map(|it| met("zhangsan", &format!("wm{it}"))).collect();
@@ -109,7 +109,7 @@ async fn a_delivery_that_cannot_be_read_is_parked_at_once_and_the_others_are_rec
 }
 
 #[tokio::test]
-async fn events_of_tomorrow_are_kept_and_counted_by_name() {
+async fn unknown_events_are_kept_and_counted_by_name() {
     let app = TestApp::start().await;
     let news = [(AT, "moon_landing"), (AT + 1, "moon_landing"), (AT, "sun_rise")];
     let pushes = news.map(|(at, name)| Push::genuine(AppKind::App, event(at, name, &[])));
@@ -147,7 +147,7 @@ async fn every_callback_that_wecom_documents_is_accepted_and_none_is_parked() {
 }
 
 #[tokio::test]
-async fn a_worker_whose_table_is_gone_reports_it_and_goes_on_when_it_is_back() {
+async fn a_worker_reports_a_missing_table_and_continues_once_it_is_back() {
     let app = TestApp::start().await;
     app.deliver(vec![met("zhangsan", "wmAlice")]).await;
     app.db.execute("alter table pending rename to elsewhere").await;

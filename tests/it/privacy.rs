@@ -249,7 +249,7 @@ async fn an_export_holds_everything_that_is_known_and_the_pictures() {
 }
 
 #[tokio::test]
-async fn whoever_is_erased_stands_in_no_table_and_no_file_any_more() {
+async fn an_erased_customer_is_in_no_table_and_no_file() {
     let acting = plant().await;
     for planted in [PERSON, CUSTOMER, NICKNAME, SAID, WRITTEN, ORDERED, NAMED, PHONE, LIVES, NOTED, UNREADABLE] {
         assert!(!found(&acting, planted).await.is_empty(), "{planted} was never planted");
@@ -292,7 +292,7 @@ async fn whoever_is_erased_stands_in_no_table_and_no_file_any_more() {
 }
 
 #[tokio::test]
-async fn nothing_late_brings_back_who_was_erased_and_who_comes_again_begins_anew() {
+async fn late_callbacks_restore_no_erased_customer_and_a_returning_one_starts_anew() {
     let acting = plant().await;
     erase(&acting, PERSON).await;
     let at = before();
@@ -350,7 +350,7 @@ async fn nothing_late_brings_back_who_was_erased_and_who_comes_again_begins_anew
 }
 
 #[tokio::test]
-async fn an_erasure_that_is_killed_half_way_goes_on_where_it_was() {
+async fn an_interrupted_erasure_resumes_where_it_stopped() {
     let acting = plant().await;
     let answer = acting.app.ask("DELETE", &format!("{BASE}/customers/{PERSON}"), None).await;
     assert_eq!(answer.status, 202, "{}", answer.text());
@@ -388,7 +388,7 @@ async fn an_erasure_that_is_killed_half_way_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn what_a_task_in_hand_learns_of_somebody_who_is_erased_meanwhile_is_not_kept() {
+async fn a_running_task_stores_nothing_about_a_customer_erased_meanwhile() {
     let acting = plant().await;
     let leased = "select count(*) from task where kind = 'fetch_media' and lease is not null";
     acting.platform.faults().set("media/get", Fault { latency: Duration::from_millis(1_500), ..Fault::default() });
@@ -405,7 +405,7 @@ async fn what_a_task_in_hand_learns_of_somebody_who_is_erased_meanwhile_is_not_k
 }
 
 #[tokio::test]
-async fn only_administrators_export_and_erase_and_only_whom_they_can_name() {
+async fn only_administrators_export_and_erase_and_only_known_customers() {
     let acting = plant().await;
     let made =
         acting.app.ask("POST", &format!("{BASE}/api-tokens"), Some(json!({ "name": "o", "role": "operator" }))).await;
@@ -425,7 +425,7 @@ async fn only_administrators_export_and_erase_and_only_whom_they_can_name() {
 }
 
 #[tokio::test]
-async fn every_column_that_may_hold_whom_a_customer_is_has_its_fate() {
+async fn every_column_that_may_identify_a_customer_is_listed_with_its_handling() {
     let acting = Acting::start().await;
     // What such a column is called, and what is called so and holds no id.
     let named = "(customer|external|person|subject|used_by|candidate|sender|unionid)";

@@ -9,7 +9,7 @@ const WAITING: &str =
     "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_and_twenty_probes_at_once_hold_one_connection_and_no_administrator_up() {
+async fn many_concurrent_probes_use_one_connection_and_delay_no_administrator() {
     let app = TestApp::start().await;
     let mut lock = app.db.pool.begin().await.expect("begins");
     sqlx::query("lock table pending in access exclusive mode").execute(&mut *lock).await.expect("locks");

@@ -60,7 +60,7 @@ async fn two_processes_that_start_together_on_an_empty_database_share_the_work()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_process_accepts_and_tells_another_that_records() {
+async fn one_process_accepts_callbacks_and_wakes_another_that_records_them() {
     let (db, company) = (TestDb::new().await, Company::new());
     company.save(&db.pool).await;
     let settings = [("DATABASE_URL", db.url.expose_secret())];

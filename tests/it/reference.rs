@@ -59,7 +59,7 @@ fn is_chinese(text: &str) -> bool {
 }
 
 #[tokio::test]
-async fn the_reference_is_what_the_program_writes() {
+async fn the_committed_reference_matches_the_generated_one() {
     let db = TestDb::new().await;
     let folder = Folder::new("reference");
     let mut command = tokio::process::Command::from(program(folder.path()));
@@ -220,7 +220,7 @@ fn endpoints(source: &str) -> Vec<String> {
 }
 
 #[test]
-fn an_endpoint_is_told_from_other_texts() {
+fn an_endpoint_is_distinguished_from_other_texts() {
     let source =
         "self.get(\"getcallbackip\", &[]); const LIST: &str = \"group/list\"; let kind = \"image/jpeg\"; \"a b/c\"";
     assert_eq!(endpoints(source), ["group/list", "getcallbackip"]);

@@ -68,7 +68,7 @@ fn files(acting: &Acting) -> usize {
 }
 
 #[tokio::test]
-async fn old_days_of_the_inbox_go_whole_but_for_what_is_not_settled() {
+async fn old_days_of_the_inbox_are_dropped_except_unsettled_deliveries() {
     let acting = Acting::start().await;
     let now = Utc::now().timestamp();
     for day in ["2025-01-10", "2025-01-12"] {
@@ -113,7 +113,7 @@ async fn old_days_of_the_inbox_go_whole_but_for_what_is_not_settled() {
 }
 
 #[tokio::test]
-async fn a_captured_callback_of_a_dropped_day_is_acknowledged_and_nothing_of_it_is_kept() {
+async fn a_captured_callback_of_a_dropped_day_is_acknowledged_and_not_stored() {
     let acting = Acting::start().await;
     let db = &acting.app.db;
     make_day(db, "2025-01-10").await;
@@ -156,7 +156,7 @@ async fn a_captured_callback_of_a_dropped_day_is_acknowledged_and_nothing_of_it_
 }
 
 #[tokio::test]
-async fn a_clock_that_was_wrong_for_a_while_cannot_make_today_be_thrown_away() {
+async fn callbacks_of_today_are_stored_even_if_a_wrong_clock_dropped_the_day() {
     let acting = Acting::start().await;
     let db = &acting.app.db;
     let now = Utc::now();
@@ -200,7 +200,7 @@ async fn old_months_of_records_go_with_their_files() {
 }
 
 #[tokio::test]
-async fn old_files_go_and_say_why() {
+async fn old_media_files_are_deleted_and_their_rows_say_why() {
     let acting = Acting::start().await;
     let media = acting.platform.with(|world| world.add_media(b"old".to_vec(), "image/jpeg", "1.jpg"));
     deliver(&acting, vec![picture(Utc::now().timestamp(), CUSTOMER, &media)]).await;
@@ -236,7 +236,7 @@ fn ends(verdict: Verdict) -> Vec<End> {
 }
 
 #[tokio::test]
-async fn old_months_of_the_access_log_go_and_the_rest_still_proves_itself() {
+async fn old_months_of_the_access_log_are_dropped_and_the_rest_still_verifies() {
     let acting = Acting::start().await;
     let db = &acting.app.db;
     for month in ["2025-01-01", "2025-02-01"] {
@@ -293,7 +293,7 @@ async fn old_months_of_the_access_log_go_and_the_rest_still_proves_itself() {
 }
 
 #[tokio::test]
-async fn nobody_edits_a_month_of_the_access_log_by_its_own_name() {
+async fn a_monthly_partition_of_the_access_log_cannot_be_edited_directly() {
     let db = TestDb::new().await;
     line(&db, "now").await;
     let month = format!("access_log_{}", Utc::now().format("%Y%m"));
@@ -310,7 +310,7 @@ async fn nobody_edits_a_month_of_the_access_log_by_its_own_name() {
 }
 
 #[tokio::test]
-async fn the_command_says_what_would_go_and_what_went() {
+async fn the_command_reports_what_would_be_dropped_and_what_was_dropped() {
     let (db, folder) = (TestDb::new().await, Folder::new("retention"));
     make_day(&db, "2025-01-10").await;
     let command = |dry: bool| {

@@ -138,7 +138,7 @@ impl Asking<'_> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_secret_is_in_the_database_or_in_a_log_that_tells_everything() {
+async fn no_secret_is_in_the_database_or_in_the_most_verbose_log() {
     let (db, company, platform) = (TestDb::new().await, Company::new(), platform().await);
     company.save(&db.pool).await;
     let url = db.url.expose_secret().replacen("@", &format!(":{DATABASE_PASSWORD}@"), 1);
@@ -204,7 +204,7 @@ async fn no_secret_is_in_the_database_or_in_a_log_that_tells_everything() {
 }
 
 #[test]
-fn what_holds_secrets_shows_none_when_it_is_printed() {
+fn debug_output_of_types_with_secrets_shows_none() {
     let folder = Folder::new("secrets");
     let key = folder.path().join("master.key");
     let vault = Vault::generate(&key).expect("a key");

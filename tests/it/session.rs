@@ -101,7 +101,7 @@ async fn allow(app: &TestApp, user: &UserId, role: &str) {
 const ORDER: &str = r#"{"customer_id": "C-1", "description": "漏水"}"#;
 
 #[tokio::test]
-async fn a_member_who_may_logs_in_by_wecom_works_and_logs_out() {
+async fn an_allowed_member_logs_in_with_wecom_works_and_logs_out() {
     let (app, platform) = app_with_wecom().await;
     let user = somebody(&platform);
     allow(&app, &user, "operator").await;
@@ -161,7 +161,7 @@ async fn a_member_who_may_logs_in_by_wecom_works_and_logs_out() {
 }
 
 #[tokio::test]
-async fn a_login_that_another_browser_began_or_that_was_tampered_with_logs_nobody_in() {
+async fn a_login_from_another_browser_or_with_altered_state_is_refused() {
     let (app, platform) = app_with_wecom().await;
     let user = somebody(&platform);
     allow(&app, &user, "admin").await;
@@ -191,7 +191,7 @@ async fn a_login_that_another_browser_began_or_that_was_tampered_with_logs_nobod
 }
 
 #[tokio::test]
-async fn who_may_not_is_told_so_and_not_logged_in() {
+async fn a_member_who_is_not_allowed_is_told_so_and_not_logged_in() {
     let (app, platform) = app_with_wecom().await;
     let user = somebody(&platform);
     let come = async |code: String| {
@@ -211,7 +211,7 @@ async fn who_may_not_is_told_so_and_not_logged_in() {
 }
 
 #[tokio::test]
-async fn a_session_ends_with_what_it_stands_on_and_with_time() {
+async fn a_session_ends_with_its_permission_and_after_its_time_limits() {
     let (app, platform) = app_with_wecom().await;
     let user = somebody(&platform);
     allow(&app, &user, "admin").await;
@@ -271,7 +271,7 @@ async fn a_leaver_is_locked_out_for_good_and_a_renamed_member_stays() {
 }
 
 #[tokio::test]
-async fn who_sees_their_own_alone_does_so_in_a_session_too() {
+async fn a_session_of_a_scoped_user_shows_only_their_own_data() {
     let (app, platform) = app_with_wecom().await;
     let user = somebody(&platform);
     let target = format!("{BASE}/console-users/{}", user.as_str());
@@ -336,7 +336,7 @@ async fn a_token_logs_a_browser_in_until_the_token_ends() {
 }
 
 #[tokio::test]
-async fn the_first_who_may_log_in_is_named_on_the_command_line() {
+async fn the_first_console_user_is_added_on_the_command_line() {
     let (db, company) = (TestDb::new().await, crate::support::Company::new());
     company.save(&db.pool).await;
     let run = |arguments: &[&str]| {

@@ -157,7 +157,7 @@ fn bare(answer: &Answer) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn nothing_of_another_staff_member_s_is_seen_or_changed_on_any_route() {
+async fn a_scoped_token_sees_and_changes_nothing_of_others_on_any_route() {
     let World { app, us, them, viewer, operator, joint } = world().await;
     let state = "select concat_ws(' ', (select string_agg(to_jsonb(it)::text, ',' order by id) from work_order it),
          (select string_agg(to_jsonb(it)::text, ',' order by id) from staff_wechat_bind it),
@@ -203,7 +203,7 @@ async fn nothing_of_another_staff_member_s_is_seen_or_changed_on_any_route() {
 }
 
 #[tokio::test]
-async fn whoever_sees_all_is_shown_what_the_walk_asks_for() {
+async fn the_probes_of_every_scoped_route_reach_data_of_others_without_a_scope() {
     let World { app, us, them, joint, .. } = world().await;
     for route in ROUTES.iter().filter(|it| it.scoped == Scoped::Own && it.method == "GET") {
         let mut shown = false;
@@ -218,7 +218,7 @@ async fn whoever_sees_all_is_shown_what_the_walk_asks_for() {
 }
 
 #[tokio::test]
-async fn on_every_route_that_is_open_to_them_staff_see_what_is_their_own() {
+async fn a_scoped_token_sees_its_own_data_on_every_open_route() {
     let World { app, us, viewer, operator, joint, .. } = world().await;
     let Names { staff, customer, external, order, way, media, handover, .. } = &us;
     for route in ROUTES.iter().filter(|it| it.scoped == Scoped::Own) {
@@ -271,7 +271,7 @@ async fn on_every_route_that_is_open_to_them_staff_see_what_is_their_own() {
 }
 
 #[tokio::test]
-async fn an_order_that_is_handed_on_is_theirs_no_longer_and_their_contacts_follow_their_binding() {
+async fn a_reassigned_order_leaves_the_scope_and_contacts_follow_the_binding() {
     let World { app, us, them, viewer, operator, .. } = world().await;
     let order = format!("{BASE}/work-orders/{}", us.order);
     let handed = app.ask_as(&operator, "PATCH", &order, Some(json!({ "staff_id": them.staff }))).await;
@@ -302,7 +302,7 @@ async fn an_order_that_is_handed_on_is_theirs_no_longer_and_their_contacts_follo
 }
 
 #[tokio::test]
-async fn a_token_is_limited_to_a_staff_member_s_own_only_with_one_and_never_as_an_admin() {
+async fn a_scoped_token_needs_a_staff_id_and_is_never_an_admin() {
     let app = TestApp::start().await;
     let tokens = format!("{BASE}/api-tokens");
     for (body, field) in [

@@ -45,7 +45,7 @@ const UNCONSTRAINED: [&str; 8] = [
 ];
 
 #[tokio::test]
-async fn every_enum_has_the_words_of_its_column_s_constraint_and_every_constraint_has_an_enum() {
+async fn every_enum_matches_its_check_constraint_and_every_constraint_has_an_enum() {
     let db = TestDb::new().await;
     let rows: Vec<(String, String)> = sqlx::query_as(
         "select conrelid::regclass::text, pg_get_constraintdef(pg_constraint.oid) from pg_constraint
@@ -170,7 +170,7 @@ async fn strange_database() -> TestDb {
 }
 
 #[tokio::test]
-async fn a_strange_word_of_orders_staff_and_contacts_is_an_error_that_names_its_column() {
+async fn an_unknown_word_of_orders_staff_or_contacts_is_an_error_that_names_its_column() {
     let db = strange_database().await;
     let mut held = db.pool.acquire().await.expect("connects");
     let conn = &mut *held;
@@ -203,7 +203,7 @@ async fn a_strange_word_of_orders_staff_and_contacts_is_an_error_that_names_its_
 }
 
 #[tokio::test]
-async fn a_strange_word_of_a_handover_is_an_error_and_changes_no_state() {
+async fn an_unknown_handover_state_is_an_error_and_changes_nothing() {
     let db = strange_database().await;
     let mut held = db.pool.acquire().await.expect("connects");
     let conn = &mut *held;
@@ -228,7 +228,7 @@ async fn a_strange_word_of_a_handover_is_an_error_and_changes_no_state() {
 }
 
 #[tokio::test]
-async fn a_strange_word_of_tasks_runs_and_upkeep_is_an_error_that_names_its_column() {
+async fn an_unknown_word_of_tasks_runs_or_upkeep_is_an_error_that_names_its_column() {
     let db = strange_database().await;
     let mut held = db.pool.acquire().await.expect("connects");
     let conn = &mut *held;

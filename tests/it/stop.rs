@@ -26,7 +26,7 @@ use crate::support::{
 const STOPS_WITHIN: Duration = Duration::from_secs(25);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sigterm_closes_the_door_and_answers_the_request_in_hand() {
+async fn sigterm_stops_accepting_and_answers_the_running_request() {
     let (db, company) = (TestDb::new().await, Company::new());
     company.save(&db.pool).await;
     let mut wecomd = Daemon::start(&company.key, &[("DATABASE_URL", db.url.expose_secret())], &[]).await;
@@ -57,7 +57,7 @@ async fn sigterm_closes_the_door_and_answers_the_request_in_hand() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sigterm_waits_for_nobody_who_has_nothing_in_hand() {
+async fn sigterm_does_not_wait_for_idle_connections() {
     let (db, company) = (TestDb::new().await, Company::new());
     company.save(&db.pool).await;
     // An idle connection may stay for a minute here, longer than this test would wait.
@@ -130,7 +130,7 @@ async fn with_another_master_key_it_refuses_to_start_and_names_the_app_and_the_k
 }
 
 #[tokio::test]
-async fn a_busy_port_is_refused_with_the_option_that_changes_it() {
+async fn the_error_for_a_busy_port_names_its_option() {
     let (db, company) = (TestDb::new().await, Company::new());
     let taken = free_port();
     let busy = TcpListener::bind(taken).expect("it was free");

@@ -31,7 +31,7 @@ const BEFORE_CUSTOMERS: usize = 1 + 5 + 1 + 1;
 const EXTRA_CALLS: usize = 4;
 
 #[tokio::test]
-async fn a_whole_run_holds_what_wecom_names_and_a_second_one_finds_nothing() {
+async fn a_full_run_stores_everything_and_a_second_one_finds_no_difference() {
     let scene = Scene::start(COMPANY).await;
     let run = scene.reconcile().await;
 
@@ -97,7 +97,7 @@ async fn a_whole_run_holds_what_wecom_names_and_a_second_one_finds_nothing() {
 }
 
 #[tokio::test]
-async fn a_run_that_is_killed_half_way_goes_on_where_it_was_and_ends_the_same() {
+async fn an_interrupted_run_resumes_and_ends_with_the_same_result() {
     let scene = Scene::start(COMPANY).await;
     let mut moments = [0, 1, 3, 4, 2, 3].into_iter();
     let mut first = None;
@@ -156,7 +156,7 @@ async fn a_callback_that_comes_during_a_run_wins() {
 }
 
 #[tokio::test]
-async fn a_cursor_that_has_expired_costs_its_group_a_new_beginning_and_nothing_else() {
+async fn an_expired_cursor_restarts_only_its_own_group_of_members() {
     let scene = Scene::start(COMPANY).await;
     for errcode in [50100, 60268] {
         let mut run = scene.begin().await;
@@ -191,7 +191,7 @@ async fn a_cursor_that_has_expired_costs_its_group_a_new_beginning_and_nothing_e
 }
 
 #[tokio::test]
-async fn trouble_is_waited_out_and_a_refusal_ends_the_run_with_its_reason() {
+async fn a_run_waits_out_transient_errors_and_fails_with_the_reason_of_a_refusal() {
     let scene = Scene::start(COMPANY).await;
     let faults = scene.platform.faults();
     let mut run = scene.begin().await;
@@ -233,7 +233,7 @@ async fn trouble_is_waited_out_and_a_refusal_ends_the_run_with_its_reason() {
 }
 
 #[tokio::test]
-async fn of_two_workers_one_has_the_run_and_a_dead_one_s_is_taken_over() {
+async fn one_worker_holds_a_run_and_a_run_of_a_dead_worker_is_taken_over() {
     let scene = Scene::start(COMPANY).await;
     let mut one = scene.begin().await;
     assert!(scene.sync.take(Which::Any).await.expect("looked").is_none(), "somebody works at it");
@@ -255,7 +255,7 @@ async fn of_two_workers_one_has_the_run_and_a_dead_one_s_is_taken_over() {
 }
 
 #[tokio::test]
-async fn a_run_is_due_by_itself_once_for_each_turn_and_only_where_an_app_can_call() {
+async fn a_run_starts_once_per_scheduled_time_and_only_for_corps_that_can_call() {
     let scene = Scene::start(COMPANY).await;
     scene
         .db

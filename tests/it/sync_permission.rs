@@ -41,7 +41,7 @@ fn phases(run: &RunView) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn each_phase_that_is_not_permitted_is_left_out_and_named_and_nobody_is_gone_for_it() {
+async fn each_forbidden_phase_is_skipped_and_reported_and_marks_nobody_as_gone() {
     let scene = Scene::start(COMPANY).await;
     scene.reconcile().await;
     let members = scene.db.count("select count(*) from member").await;
@@ -78,7 +78,7 @@ async fn each_phase_that_is_not_permitted_is_left_out_and_named_and_nobody_is_go
 }
 
 #[tokio::test]
-async fn each_code_of_a_missing_right_leaves_a_phase_out() {
+async fn each_missing_permission_errcode_skips_a_phase() {
     let scene = Scene::start(COMPANY).await;
     for errcode in RIGHTS {
         scene.platform.faults().set(DEPARTMENTS, closed(*errcode));
@@ -92,7 +92,7 @@ async fn each_code_of_a_missing_right_leaves_a_phase_out() {
 }
 
 #[tokio::test]
-async fn a_department_out_of_sight_costs_nobody_their_place_and_is_named() {
+async fn an_invisible_department_is_reported_and_marks_nobody_as_gone() {
     let scene = Scene::start(COMPANY).await;
     scene.reconcile().await;
     scene.platform.faults().set("user/list", Fault { times: Some(1), ..closed(60011) });
@@ -105,7 +105,7 @@ async fn a_department_out_of_sight_costs_nobody_their_place_and_is_named() {
 }
 
 #[tokio::test]
-async fn a_run_that_is_permitted_nothing_fails_and_reads_everything_once_it_may() {
+async fn a_run_without_permissions_fails_and_a_later_one_with_them_reads_everything() {
     let scene = Scene::start(COMPANY).await;
     for path in [DEPARTMENTS, STAFF, LEAVERS] {
         scene.platform.faults().set(path, closed(48002));

@@ -119,7 +119,7 @@ fn any_happening() -> impl Strategy<Value = Happens> {
 }
 
 #[test]
-fn no_mark_is_forgotten_nothing_is_in_two_hands_and_a_lost_lease_says_nothing() {
+fn no_mark_is_lost_no_task_has_two_holders_and_a_lost_lease_has_no_effect() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let db = runtime.block_on(TestDb::new());
     let seen = RefCell::new(Seen::default());

@@ -70,7 +70,7 @@ impl Drop for Port {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_way_in_which_wecom_cannot_be_reached_has_its_name_and_words() {
+async fn each_reason_why_wecom_is_unreachable_has_a_name_and_an_explanation() {
     let acting = Acting::start().await;
     let admin = &acting.app.app.admin_half;
     let page = Port::open(Listener::Says("HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\n<html>login\n")).await;
@@ -146,7 +146,7 @@ async fn tested(acting: &Acting) -> (Value, Vec<(String, Value)>, String) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_cannot_be_found_out_is_null_and_never_true() {
+async fn a_check_without_a_result_is_null_and_never_true() {
     let crowd = Crowd::start(Ends::Busy).await;
     let acting = Acting::start_with(|config| config.wecom.base_url.clone_from(&crowd.base_url)).await;
     crowd.lead_to(acting.platform.address());

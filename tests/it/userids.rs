@@ -58,7 +58,7 @@ async fn userids(db: &TestDb, corp: u32) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_member_is_one_person_in_whatever_case_events_spell_the_userid() {
+async fn events_that_spell_a_userid_in_any_case_concern_one_member() {
     let db = TestDb::new().await;
     let told = [
         contact(BEGIN, "add_external_contact", "Ann", "wmX", &[("State", "way_a")]),
@@ -95,7 +95,7 @@ async fn a_member_is_one_person_in_whatever_case_events_spell_the_userid() {
 }
 
 #[tokio::test]
-async fn of_several_spellings_the_directory_s_counts_and_else_the_one_that_came_last() {
+async fn the_directory_spelling_of_a_userid_wins_and_otherwise_the_latest() {
     let db = TestDb::new().await;
     let add = |at: i64, user: &str, customer: &str| contact(BEGIN + at, "add_external_contact", user, customer, &[]);
     let now = async |corp: u32| userids(&db, corp).await;
@@ -145,7 +145,7 @@ fn doings(user: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_known_member_is_a_member_whatever_the_userid_looks_like_and_whenever_it_becomes_known() {
+async fn a_known_member_is_recognised_whatever_the_form_of_the_userid() {
     let db = TestDb::new().await;
     let mut corp = 0;
     for user in ["wm001", "wb123", "wo.li", "wmLi", "wmLi-of-the-sales-department"] {
@@ -185,7 +185,7 @@ async fn a_known_member_is_a_member_whatever_the_userid_looks_like_and_whenever_
 }
 
 #[tokio::test]
-async fn a_stranger_who_looks_like_a_customer_is_still_taken_for_one() {
+async fn an_unknown_sender_that_looks_like_a_customer_is_recorded_as_one() {
     let db = TestDb::new().await;
     record(&db, 1, &[text(BEGIN, "wm001", "水管漏水", 1)], 1).await;
     let row =
@@ -196,7 +196,7 @@ async fn a_stranger_who_looks_like_a_customer_is_still_taken_for_one() {
 }
 
 #[tokio::test]
-async fn a_binding_makes_a_member_of_who_was_taken_for_a_customer() {
+async fn a_binding_corrects_a_member_recorded_as_a_customer() {
     let app = TestApp::start().await;
     app.deliver(vec![Push::genuine(AppKind::App, text(BEGIN, "wm001", "在的", 1))]).await;
     app.drain().await;
@@ -284,7 +284,7 @@ async fn the_admin_api_knows_a_member_in_any_case() {
 }
 
 #[tokio::test]
-async fn what_other_lists_spell_in_lower_case_is_the_same_member() {
+async fn a_lower_case_userid_in_other_lists_is_the_same_member() {
     let acting = Acting::start().await;
     acting.member("ZhangSan", "张三", &["wmX"]);
     let corpid = acting.app.corp.corpid.clone();
@@ -308,7 +308,7 @@ async fn what_other_lists_spell_in_lower_case_is_the_same_member() {
 }
 
 #[tokio::test]
-async fn a_run_finds_members_whom_callbacks_spelled_otherwise_and_takes_the_directory_s_spelling() {
+async fn a_run_finds_members_in_any_case_and_takes_the_directory_spelling() {
     let scene = Scene::start(Size { members: 12, customers: 30, departments: 2 }).await;
     let (user, customer) = scene.platform.with(|world| {
         let serving = world.members().filter(|it| it.customer_contact).map(|it| it.userid.clone());

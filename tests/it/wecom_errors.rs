@@ -162,7 +162,7 @@ async fn a_token_that_has_ended_is_replaced_and_the_call_succeeds() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_called_too_often_rests_alone() {
+async fn a_rate_limited_endpoint_pauses_without_affecting_others() {
     let (app, platform) = app_with_wecom().await;
     let user = somebody(&platform);
     let api = app.app.admin_half.wecom.corp(&app.corp.corpid).await.expect("an app");
@@ -179,7 +179,7 @@ async fn an_endpoint_that_is_called_too_often_rests_alone() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_leaves_open_whether_the_call_happened_and_a_token_never_does() {
+async fn a_broken_connection_leaves_the_outcome_unknown_except_for_token_requests() {
     let (app, platform) = app_with_wecom().await;
     let user = somebody(&platform);
     let broken = || Fault { drop: Some(wecomd::sandbox::DropAt::After), times: Some(1), ..Fault::default() };

@@ -94,7 +94,7 @@ async fn dress(pool: &PgPool, vault: &Vault, corp: &Corp, message: Option<&str>,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_new_customer_is_greeted_by_the_member_s_name_and_never_twice() {
+async fn a_new_customer_is_greeted_with_the_member_name_and_never_twice() {
     let shop = Shop::open(Some("{customer}，您好！我是{staff}。"), json!({})).await;
     let corpid = &shop.app.corp.corpid;
     shop.app
@@ -128,7 +128,7 @@ async fn a_new_customer_is_greeted_by_the_member_s_name_and_never_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_words_or_in_quiet_hours_wecom_is_not_asked() {
+async fn no_greeting_is_sent_without_a_text_or_in_quiet_hours() {
     let shop = Shop::open(None, json!({})).await;
     shop.meet("wmAlice00000000000000000000000001").await;
     shop.greet().await;
@@ -152,7 +152,7 @@ async fn without_words_or_in_quiet_hours_wecom_is_not_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_channel_s_own_words_and_attachments_are_sent() {
+async fn the_text_and_attachments_of_a_channel_are_sent() {
     let link = json!({ "msgtype": "link", "title": "服务说明", "url": "https://example.com/s" });
     let rules = json!({ "states": [{ "state": "booth-3", "text": "展位三", "attachments": [link] }] });
     let shop = Shop::open(Some("您好"), rules).await;
@@ -170,7 +170,7 @@ async fn a_channel_s_own_words_and_attachments_are_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_refusal_has_its_outcome_and_only_what_may_pass_is_tried_again() {
+async fn each_greeting_errcode_has_its_outcome_and_only_transient_ones_are_retried() {
     let shop = Shop::open(Some("您好"), json!({})).await;
     for (errcode, outcome, calls) in [
         (41051, "greeted_already", 1),
@@ -199,7 +199,7 @@ async fn each_refusal_has_its_outcome_and_only_what_may_pass_is_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_another_app_is_greeting_we_try_again_at_once() {
+async fn a_greeting_that_conflicts_with_another_app_is_retried_at_once() {
     let shop = Shop::open(Some("您好"), json!({})).await;
     shop.platform.with(|world| world.welcome_conflicts = 2);
     shop.meet("wmAlice00000000000000000000000001").await;
@@ -215,7 +215,7 @@ async fn while_another_app_is_greeting_we_try_again_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_that_was_lost_costs_no_second_greeting() {
+async fn a_lost_answer_causes_no_second_greeting() {
     let shop = Shop::open(Some("您好"), json!({})).await;
     shop.fault(Fault { drop: Some(DropAt::After), times: Some(1), ..Fault::default() });
     shop.meet("wmAlice00000000000000000000000001").await;
@@ -227,7 +227,7 @@ async fn an_answer_that_was_lost_costs_no_second_greeting() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_missed_deadline_is_reported_with_by_how_much() {
+async fn a_missed_deadline_is_reported_with_its_delay() {
     let shop = Shop::open(Some("您好"), json!({})).await;
     let late = async |customer: &str, by_s: i64, more: &str| {
         shop.meet(customer).await;
@@ -258,7 +258,7 @@ async fn a_missed_deadline_is_reported_with_by_how_much() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_more_greetings_are_under_way_than_the_lane_is_wide() {
+async fn greetings_in_progress_never_exceed_the_size_of_their_worker_pool() {
     let shop = Shop::open(Some("您好"), json!({})).await;
     for number in 0..8 {
         shop.meet(&format!("wmAlice{number:026}")).await;
@@ -283,7 +283,7 @@ async fn no_more_greetings_are_under_way_than_the_lane_is_wide() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn wecomd_may_be_killed_while_it_greets_and_greets_everybody_once() {
+async fn killing_wecomd_while_it_greets_leaves_everybody_greeted_once() {
     const CUSTOMERS: usize = 60;
     const KILLS: usize = 4;
     let (db, company, platform) = (TestDb::new().await, Company::new(), platform().await);

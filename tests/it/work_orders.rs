@@ -73,7 +73,7 @@ async fn assigning() -> TestApp {
 }
 
 #[tokio::test]
-async fn an_order_that_is_sent_again_is_added_once_and_answered_alike() {
+async fn an_order_sent_twice_is_added_once_and_gets_the_same_answer() {
     let app = TestApp::start().await;
     let order = json!({ "customer_id": "C-1", "description": "空调不制冷" });
     let [one, two, three] =
@@ -99,7 +99,7 @@ async fn an_order_that_is_sent_again_is_added_once_and_answered_alike() {
 }
 
 #[tokio::test]
-async fn an_order_takes_only_turns_that_it_may_and_remembers_each() {
+async fn an_order_makes_only_allowed_transitions_and_logs_each() {
     let app = TestApp::start().await;
     bind(&app, "S1", "ann").await;
     let order = add(&app, "C-1").await;
@@ -155,7 +155,7 @@ async fn a_list_of_orders_is_paged_and_filtered() {
 }
 
 #[tokio::test]
-async fn orders_go_to_whoever_has_fewest_and_has_waited_longest() {
+async fn orders_go_to_the_member_with_the_fewest_and_the_longest_wait() {
     let app = assigning().await;
     for (staff, user) in [("S1", "ann"), ("S2", "bob"), ("S3", "cai"), ("S4", "dee")] {
         bind(&app, staff, user).await;
