@@ -1,4 +1,4 @@
-//! Who gets in: every route with every role and with tokens that do not count, strangers who knock too often, what
+//! Access: every route with every role and with invalid tokens, unauthenticated callers who ask too often, what
 //! browsers are told, and what the access log shows of it all.
 
 use std::net::Ipv4Addr;
@@ -30,10 +30,10 @@ use crate::support::{
 
 const BASE: &str = "/api/enterprise-wechat";
 
-/// Where the tests' administrator asks from.
+/// The address of the tests' administrator.
 const HOME: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
-/// A neighbour.
+/// The address of another caller.
 const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 99);
 
 /// A new token of this role; returns its number and the header that shows it.
@@ -44,7 +44,7 @@ async fn token(db: &TestDb, role: Role, name: &str) -> (i32, String) {
     (id, format!("Bearer {}", token.secret.expose_secret()))
 }
 
-/// A token that nobody made, as a header.
+/// An invented token, as a header.
 fn guess() -> String {
     format!("Bearer {}", ApiToken::new().secret.expose_secret())
 }
@@ -307,13 +307,13 @@ async fn an_unauthenticated_request_uses_no_connection_and_its_body_is_not_read(
     let target = "/api/enterprise-wechat/config";
     let known = guess();
     assert_eq!(ask(&app, HOME, Some(&known), ("GET", target)).await.status, 401);
-    // From here on nobody gets a connection.
+    // From here on no database connection is available.
     app.app.admin_half.pool.close().await;
     assert_eq!(ask(&app, HOME, Some(&guess()), ("GET", target)).await.status, 503, "a guess is looked up");
     for bearer in [None, Some("Bearer wcd_wrong"), Some("Basic YTpi"), Some(known.as_str())] {
         assert_eq!(code(&ask(&app, HOME, bearer, ("GET", target)).await), (401, "unauthenticated".to_owned()));
     }
-    // A body that never comes: whoever waited for it would answer 408.
+    // A body that never arrives: a server that waited for it would answer 408.
     let mut stream = TcpStream::connect(app.app.admin).await.expect("connects");
     let head = format!("POST {target} HTTP/1.1\r\nhost: wecomd\r\ncontent-length: 999\r\n\r\n");
     stream.write_all(head.as_bytes()).await.expect("sends");

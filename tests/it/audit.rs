@@ -1,4 +1,4 @@
-//! The access log's chains: whoever touches a line is found out, and many may write at once.
+//! The access log's chains: a changed line is detected, and many writers may append at once.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use wecomd::{
 
 use crate::support::{TestApp, TestDb, http::request};
 
-/// Writers at once.
+/// The number of concurrent writers.
 const WRITERS: usize = 16;
 
 /// The migration that made the chains.
@@ -183,7 +183,7 @@ async fn sixteen_writers_at_once_leave_chains_that_verify() {
             })
         })
         .collect();
-    // A walk in their midst sees a whole log, too.
+    // A verification that runs meanwhile sees an intact log, too.
     ends(verify(&app.db.pool, &[]).await.expect("it reads"));
     for writer in writers {
         writer.await.expect("it ends");

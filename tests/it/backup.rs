@@ -1,4 +1,4 @@
-//! Backups: made while callbacks arrive, restored into a new database, compared; and everything that may go wrong.
+//! Backups: made while callbacks arrive, restored into a new database and compared; and their failures.
 
 use std::{
     fs,
@@ -177,7 +177,7 @@ async fn a_backup_under_load_holds_every_callback_that_was_answered_before_it_be
     assert!(restored.count(records).await > 0);
 
     wecomd::app::migrate(&restored.options()).await.expect("it is at home there");
-    // Recorded to its end, it says what these callbacks say when nothing happens to them.
+    // After recording, the restored database equals one in which the same callbacks were recorded without a backup.
     let mut worker = Worker::new(restored.options(), worker::Settings { batch_max: 500, attempts_max: 1 });
     while worker.step().await.expect("records") != Step::Idle {}
     let inside = |it: &Push| there.contains(&hex::encode(Sha256::digest(&it.plaintext)));

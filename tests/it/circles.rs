@@ -1,4 +1,4 @@
-//! Lists whose cursors go round: each walk ends, with a reason that somebody sees.
+//! Lists whose cursors loop: reading each list ends with a visible reason.
 
 use serde_json::json;
 use wecomd::{
@@ -57,7 +57,7 @@ async fn a_list_that_never_ends_is_noticed_although_each_process_dies_after_a_pa
     let scene = Scene::start(COMPANY).await;
     scene.platform.faults().set(PAGES, round(json!({ "external_contact_list": [] })));
     let mut run = scene.begin().await;
-    // The departments, the members of each, the end of that, who serves; then two pages.
+    // Steps: the departments, the members of each, the end of those, the serving members; then two pages.
     while scene.platform.calls_of(PAGES).len() < 2 {
         steps(&mut run, 1).await;
     }

@@ -32,13 +32,13 @@ const WELL: i32 = 0;
 const FAILED: i32 = 1;
 const WRONG: i32 = 2;
 
-/// A person's folder and environment.
+/// A user's folder and environment.
 struct Shell {
     folder: Folder,
     env: Vec<(&'static str, String)>,
 }
 
-/// What a command came to.
+/// The result of a command.
 #[derive(Debug)]
 struct Ran {
     code: i32,
@@ -47,12 +47,12 @@ struct Ran {
 }
 
 impl Shell {
-    /// An environment that says nothing.
+    /// An environment without any settings.
     fn bare() -> Self {
         Self { folder: Folder::new("cli"), env: Vec::new() }
     }
 
-    /// One that knows the database.
+    /// An environment with the database's URL.
     fn with(db: &TestDb) -> Self {
         Self { env: vec![("DATABASE_URL", db.url.expose_secret().to_owned())], ..Self::bare() }
     }
@@ -72,7 +72,7 @@ impl Shell {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().expect("wecomd starts");
         let mut input = child.stdin.take().expect("piped");
-        // A command that reads nothing may be gone already.
+        // A command that does not read its input may have ended already.
         let _ = input.write_all(stdin.as_bytes()).await;
         drop(input);
         let output = timeout(LIMIT, child.wait_with_output()).await.expect("it ends in time").expect("it can be read");
@@ -81,7 +81,7 @@ impl Shell {
         Ran { code, stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
-    /// Runs what must go well, and returns what it prints.
+    /// Runs a command that must succeed, and returns its output.
     async fn ok(&self, arguments: &[&str]) -> String {
         let ran = self.run(arguments).await;
         assert_eq!(ran.code, WELL, "{arguments:?}: {ran:?}");

@@ -1,4 +1,4 @@
-//! The process's clock and the database's are not one: here they are forty days apart, and each judgement keeps to one.
+//! The clocks of the process and of the database differ by forty days here; each decision uses only one of them.
 
 use std::time::Duration;
 

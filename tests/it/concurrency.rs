@@ -1,4 +1,4 @@
-//! Workers side by side: whatever meets whatever, the tables say what they say when one worker is alone.
+//! Concurrent workers write the same tables as a single worker.
 
 use proptest::{
     prelude::*,
@@ -87,7 +87,7 @@ async fn record(db: &TestDb, workers: usize, batch_max: u32) {
     for worker in Vec::from_iter(working) {
         worker.await.expect("the worker ends");
     }
-    // A worker that finds the others holding the rest has nothing to do; all together have left nothing.
+    // A worker is idle while others hold the remaining deliveries; in the end nothing is pending.
     assert_eq!(db.count("select count(*) from pending").await, 0);
     assert_eq!(db.count("select count(*) from parked").await, 0);
 }

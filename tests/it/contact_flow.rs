@@ -327,7 +327,7 @@ async fn a_code_created_without_a_picture_url_is_read_again() {
     assert!(way["qr_code"].as_str().is_some_and(|it| it.starts_with("http")), "{way}");
     assert!(way["qr_png"].as_str().is_some_and(|it| it.len() > 100));
 
-    // Rows that stand so, from an earlier version or because WeCom did not say it when it was asked.
+    // Rows without a picture URL, from an earlier version or because WeCom left it out.
     let get = "externalcontact/get_contact_way";
     for (stored, again) in [("''", false), ("null", true)] {
         flow.app.db.execute(&format!("update contact_way set qr_code = {stored}")).await;

@@ -1,4 +1,4 @@
-//! The documents: how long they may be, and that what they point at is there.
+//! The documents: their length limits, and that their links and the sources they name exist.
 //!
 //! Whether the tests that they name exist is checked in `tidy`; whether the READMEs' commands do, in `scripts/check-docs`.
 
@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Documents that people read from beginning to end, and how many bytes of them somebody finishes.
+/// Documents that people read from beginning to end, and their length limits in bytes.
 const BYTES_MAX: &[(&str, usize)] =
     &[("ARCHITECTURE.md", 14 * 1024), ("README.md", 8 * 1024), ("README.zh-CN.md", 8 * 1024)];
 
@@ -90,7 +90,7 @@ fn for_developers() -> Vec<(String, String)> {
     found.into_iter().map(|path| (path.clone(), read(&path))).collect()
 }
 
-/// What stands between backticks and is a path to a source or a folder: from the root, or from `src/`.
+/// Texts between backticks that are paths of sources or folders: from the root, or from `src/`.
 fn sources_named(document: &str, text: &str) -> Vec<(String, String)> {
     let letter = |it: char| it.is_ascii_alphanumeric() || "/._-".contains(it);
     let is_path = |it: &&str| {
@@ -127,7 +127,7 @@ fn broken_link(document: &str, link: &str) -> Option<String> {
     (!headings.any(|it| it == heading)).then(|| format!("{document}: the link to {link} names no heading"))
 }
 
-/// What a heading is called in a link: small letters, digits and hyphens.
+/// The anchor of a heading: small letters, digits and hyphens.
 fn anchor(heading: &str) -> String {
     let kept = heading.trim().chars().filter(|it| it.is_alphanumeric() || " -_".contains(*it));
     kept.map(|it| if it == ' ' { '-' } else { it }).flat_map(char::to_lowercase).collect()

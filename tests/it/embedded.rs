@@ -1,4 +1,4 @@
-//! A PostgreSQL of our own: what happens to it when things end in the wrong order.
+//! The private PostgreSQL: what happens to it when processes end in the wrong order.
 
 use sqlx::{Connection, PgConnection};
 use std::{
@@ -131,13 +131,13 @@ async fn ask(server: &Embedded, sql: &'static str) -> String {
     answer.unwrap_or_default()
 }
 
-/// Runs `test` once more in a process of its own which starts a server and dies without a word.
+/// Runs `test` again in a separate process, which starts a server and aborts.
 async fn leave_an_orphan(folder: &Folder, test: &str) -> u32 {
     const CHILD: &str = "WECOMD_TEST_ORPHAN";
     if let Some(dir) = env::var_os(CHILD) {
         let server = Embedded::start(Path::new(&dir), Durability::Throwaway).await.expect("started");
         fs::write(Path::new(&dir).join("pid"), server.pid().to_string()).expect("noted");
-        // Nothing is tidied up after an abort, and this process has made a folder which it does not use.
+        // Nothing is cleaned up after an abort, and this process has created a folder that it does not use.
         let _ = fs::remove_dir_all(folder.path());
         std::process::abort();
     }

@@ -1,11 +1,11 @@
-//! Erasing a customer who is in a handover: their items end as everything in a handover does, and the log keeps what
+//! Erasing a customer who is in a handover: their items end by a transition like all others, and the log keeps what
 //! happened but not whose customer it was.
 
 use wecomd::handover::item::{Fact, ItemState};
 
 use crate::{support::TestApp, tidy::sources};
 
-/// Somebody outside.
+/// A customer.
 const PERSON: &str = "wmERASED0000000000000000000000077";
 
 /// A handover that holds the person once in every state, each in a round of its own, with a line in the log.
@@ -94,7 +94,7 @@ fn only_the_handover_statements_change_item_states_or_write_the_log() {
     assert_eq!(writes_states("src/tables/task/mod.rs", "insert into handover_log (at) values (now())").len(), 1);
 }
 
-/// Statements of a source that write what only the handover's transition may.
+/// Statements of a source that write columns reserved for the handover's transition.
 fn writes_states(path: &str, source: &str) -> Vec<String> {
     let is_item = path == "src/tables/handover/item.rs";
     let mut found = Vec::new();

@@ -93,7 +93,7 @@ const HANDLED: &[Handled] = &[
     ("src/wecom/group_chat.rs", &[-1]),
 ];
 
-/// A company that one group of members serves.
+/// A company whose serving members fit into one group.
 const COMPANY: Size = Size { members: 12, customers: 40, departments: 3 };
 
 fn always(errcode: i64) -> Fault {
@@ -108,7 +108,7 @@ fn once(errcode: i64) -> Fault {
 async fn every_process_stops_using_a_secret_that_wecom_refuses() {
     let (app, platform) = app_with_wecom().await;
     let user = somebody(&platform);
-    // What may be mended within a moment is asked again soon, and a busy WeCom at once.
+    // Problems that an operator can fix soon are retried after seconds, and a busy WeCom at once.
     let others = [(60020, Some(5)), (48002, Some(5)), (-1, None)];
     for (code, rest_s) in SECRETS.1.iter().map(|code| (*code, Some(60))).chain(others) {
         app.db.execute("delete from wecom_token").await;
@@ -162,7 +162,7 @@ async fn attempt(acting: &Acting, path: &str, code: i64) -> (bool, i64, String) 
     acting.platform.faults().set(path, always(code));
     acting.enqueue(TaskKind::RefreshMember, "ann", None).await;
     let admin = &acting.app.app.admin_half;
-    // Each with a memory of its own, because some codes end in a pause.
+    // Each code gets its own budgets, because some codes cause a pause.
     let (wecom, pool) = another_wecom(db, &admin.vault, &acting.platform).await;
     let context = Context { wecom, ..context(&acting.app) };
     let mut executor = Executor::new(context, WorkerPool::of(TaskKind::RefreshMember, 1));
@@ -255,7 +255,7 @@ async fn a_contact_way_missing_at_wecom_is_skipped_and_counts_as_deleted() {
     let body = json!({ "staff_id": "S1", "wechat_userid": platform.with(serves) });
     assert_eq!(app.ask("POST", "/api/enterprise-wechat/staff-bind", Some(body)).await.status, 201);
     for code in WAYS.1 {
-        // Its making was answered by nothing, and what the list names is gone when it is looked at.
+        // The answer to the creation was lost, and the contact way in the list is gone when it is read.
         let lost = Fault { drop: Some(DropAt::After), times: Some(1), ..Fault::default() };
         platform.faults().set("externalcontact/add_contact_way", lost);
         platform.faults().set("externalcontact/get_contact_way", once(*code));

@@ -12,10 +12,10 @@ use crate::support::{
 /// A moment in the past.
 const AT: i64 = 1_700_000_000;
 
-/// Somebody outside.
+/// A customer.
 const CUSTOMER: &str = "wmAlice00000000000000000000000001";
 
-/// A delivery was stored then, says the test.
+/// The time at which the test says that a delivery was stored.
 const STORED: &str = "2026-01-31 08:00:00+00";
 
 const BASE: &str = "/api/enterprise-wechat";
@@ -70,7 +70,7 @@ async fn a_time_in_milliseconds_is_used_for_display_and_deadlines() {
 async fn replaying_a_record_stored_at_the_epoch_gives_it_its_true_time() {
     let app = TestApp::start().await;
     app.hear_at_stored(&[text(AT * 1_000, CUSTOMER, "你好", 1)]).await;
-    // As an earlier version did, which did not understand milliseconds.
+    // As an earlier version stored it, which did not understand milliseconds.
     app.db.execute("update wechat_contact_record set contact_time = to_timestamp(0)").await;
     let id = app.db.texts("select app_id || '-0-' || encode(hash, 'hex') from inbox").await;
     assert!(app.ask("POST", &format!("{BASE}/deliveries/{}/replay", id[0]), None).await.status < 300);
@@ -121,7 +121,7 @@ async fn a_greeting_without_a_time_has_twenty_seconds_from_its_arrival() {
         let added = contact(at, "add_external_contact", "zhangsan", CUSTOMER, &[("WelcomeCode", code)]);
         app.hear_at_stored(&[added]).await;
     }
-    // One whose clock runs ahead of ours is in time for as long.
+    // An event time ahead of our clock gives the same deadline.
     app.hear_at_stored(&[contact(
         4_000_000_000,
         "add_external_contact",

@@ -1,4 +1,4 @@
-//! Ten corps, of which nine are stuck at WeCom: the tenth is reconciled, its tasks are done, its handover goes on.
+//! Ten corps, of which WeCom does not serve nine: the tenth is reconciled, its tasks are done, its handover continues.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -24,7 +24,7 @@ use crate::support::{
     wait::until,
 };
 
-/// How long a call may take here: whoever is silent costs a place for so long.
+/// The time limit of a call here: an unanswered call occupies a worker for so long.
 const TIMEOUT_MS: u64 = 500;
 
 /// Tasks of each stuck corp, all due before those of the tenth.
@@ -70,7 +70,7 @@ impl Ten {
         }
     }
 
-    /// Lets executors at the queue.
+    /// Starts executors on the queue.
     fn work(&mut self) {
         let options = self.acting.app.db.options();
         self.executors = tasks::start(&context(&self.acting.app), &WORKER_POOLS, &options, &self.stop.subscribe());
@@ -100,7 +100,7 @@ async fn nine_unserved_corps_do_not_delay_the_tasks_of_the_tenth() {
         let db = &ten.acting.app.db;
         let left = "select count(*) from task where subject like 'wmSERVED%'";
         until("the tenth corp's tasks are done", async || db.count(left).await == 0).await;
-        // The others' wait in the queue, not in hand: few of their attempts were used up.
+        // The other corps' tasks wait in the queue unclaimed: few of their attempts were used.
         let tried = "select count(*) from task where attempts > 0";
         let (tried, all) = (db.count(tried).await, i64::try_from(STUCK * BACKLOG).expect("small"));
         assert!(tried < all / 10, "{ends:?}: {tried} of {all} were tried");
@@ -120,7 +120,7 @@ async fn nine_corps_with_unanswered_greetings_do_not_delay_greetings_of_the_tent
     ten.acting.platform.add(&ann, &alice).await.expect("added");
     ten.acting.platform.pushed().await;
     ten.acting.app.drain().await;
-    // The others' are more pressing, and there are more than all places can try meanwhile.
+    // The other corps' greetings have nearer deadlines, and there are more of them than the pool can try meanwhile.
     ten.pile_up(TaskKind::Welcome, BACKLOG).await;
     let wishes = "update task set deadline = now() + interval '15 s', payload = json_build_object(
         'external_userid', subject, 'wechat_userid', 'ann') where subject like 'wmSTUCK%'";
@@ -142,7 +142,7 @@ async fn nine_unserved_handovers_do_not_delay_the_tenth() {
     let id = acting.leaver("ann", &[ExternalUserId::from("wmSERVED0")]).await;
     acting.plan(id, "bob").await;
     acting.let_go(id).await;
-    // The stuck corps' handovers are the same, and come first; each corp has several.
+    // The stuck corps have the same handovers, several each, and they are due first.
     for corpid in &ten.stuck {
         let copies = format!(
             "with contacts as (
@@ -169,7 +169,7 @@ async fn nine_unserved_handovers_do_not_delay_the_tenth() {
     let db = &ten.acting.app.db;
     let item = format!("select state from handover_item where handover_id = {id}");
     until("WeCom has taken on the tenth corp's customer", async || db.texts(&item).await == ["waiting"]).await;
-    // The stuck ones were meant seriously: WeCom was asked for them.
+    // The stuck runs were really tried: WeCom was asked for them.
     assert!(!ten.crowd.calls().is_empty());
     ten.finish().await;
 }
@@ -193,7 +193,7 @@ async fn nine_runs_waiting_for_wecom_do_not_delay_the_tenth() {
         until("the tenth corp is reconciled", async || db.texts(&state).await == ["done"]).await;
         let held = "select external_userid from customer_wechat_contact where status = 'contacted'";
         assert_eq!(db.texts(held).await, ["wmSERVED0"], "{ends:?}");
-        // Whoever waits is held by nobody, and its row says what for and until when.
+        // A waiting run is held by no worker, and its row says why and until when it waits.
         until("every other run waits", async || {
             let waits = "select count(*) from sync_run where state = 'running' and trouble is not null and troubles > 0
                 and due_at > started_at";

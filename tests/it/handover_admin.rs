@@ -1,4 +1,4 @@
-//! What people do with handovers over real sockets. What WeCom does then is the driver's.
+//! What people do with handovers, over real sockets. The driver has tests of its own.
 
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ fn round_robin() -> Value {
     json!({ "rules": [{ "rule": "round_robin", "staff_ids": ["S1", "S2"] }] })
 }
 
-/// What staff members are to be told.
+/// The notices that wait for staff members.
 async fn cards(app: &TestApp) -> Vec<String> {
     app.db
         .texts(
@@ -75,7 +75,7 @@ async fn each_successor_is_told_once_of_their_part_and_may_refuse_it() {
     );
     assert_eq!(code(&act(&app, id, "submit", json!({})).await), (409, "handover_items_open".to_owned()));
 
-    // A new plan is a new question.
+    // A new plan needs a new acceptance.
     let kept = planned(&app, id, all_to("S1")).await;
     assert_eq!((&kept["state"], &kept["version"]), (&json!("planned"), &json!(3)));
     assert_eq!(app.db.count("select count(*) from handover_successor where accepted is not null").await, 0);

@@ -1,4 +1,4 @@
-//! What WeCom's codes come to in a handover: of single customers and groups, and of whole calls.
+//! What WeCom's errcodes lead to in a handover: for single customers and groups, and for whole calls.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use wecomd::{
 
 use crate::support::Acting;
 
-/// Codes of single customers that mean more than a no.
+/// Codes of single customers that mean more than a plain refusal.
 pub(crate) const OF_CUSTOMERS: &[i64] = &[40129, 40100, 40099, 40096, 40131, 84061, 40097, 45035, 45033, 45009, -1];
 
 /// The same of single groups.
@@ -20,13 +20,13 @@ pub(crate) const OF_GROUPS: &[i64] =
 /// Codes that say that a transfer is under way already, perhaps not ours.
 pub(crate) const UNDER_WAY: &[i64] = &[40129, 40100];
 
-/// Codes of a group that is none any more.
+/// Codes of a group that no longer exists.
 pub(crate) const NO_GROUP: &[i64] = &[49008, 86003, 40050, 90501, 90509];
 
-/// Codes of a whole call that came before WeCom's directory knew of the leaving.
+/// Codes of a whole call that was made before WeCom's directory had removed the leaver.
 pub(crate) const TOO_EARLY: &[i64] = &[40097, 90500];
 
-/// What becomes of an item of which WeCom says this, and whether it is tried again soon.
+/// The state of an item after WeCom answers with this code, and whether it is retried soon.
 fn expected(code: i64) -> (&'static str, bool) {
     match code {
         40129 | 40100 | 90507 | 90508 | 90504 => ("waiting", false),
@@ -37,7 +37,7 @@ fn expected(code: i64) -> (&'static str, bool) {
     }
 }
 
-/// Codes that are a no and nothing else, with a word of their reason.
+/// Codes that are plain refusals, with a word of their reason.
 const NO: &[(i64, &str)] = &[
     (40128, "90 天"),
     (40098, "实名"),
@@ -71,7 +71,7 @@ async fn each_customer_errcode_leads_to_its_final_state_and_keeps_the_message() 
             acting.app.db.texts("select coalesce(reason, '') from handover_item order by id desc limit 1").await;
         let word = NO.iter().find(|it| it.0 == code).map_or("", |it| it.1);
         assert!(reason[0].contains(word), "{code}: {reason:?}");
-        // Whom WeCom does not have as theirs, they do not have here.
+        // A contact that WeCom does not know is ended here, too.
         let contact = format!("select status from customer_wechat_contact where external_userid = '{customer}'");
         let gone = if state == "gone" { "gone" } else { "contacted" };
         assert_eq!(acting.app.db.texts(&contact).await, [gone], "{code}");

@@ -1,4 +1,4 @@
-//! How a handover is driven on: what callbacks hint at, what a day may hold, what is stuck, and what nobody may edit.
+//! The handover's driver: callbacks that finish items, daily limits, stuck items, and the log that cannot be edited.
 
 use std::{num::NonZeroU32, time::Duration};
 
@@ -180,7 +180,7 @@ async fn callbacks_after_a_finished_handover_go_to_the_next_one() {
     acting.platform.advance(DAY);
     acting.drive(id).await.expect("driven");
     assert_eq!(acting.app.db.texts("select state from handover").await, ["done"]);
-    // The member has another one, and a customer of whom nobody knew.
+    // The member gets a second handover, with a customer who was unknown before.
     acting.platform.leave(&UserId::from("ann")).await.expect("left");
     acting.platform.pushed().await;
     acting.app.drain().await;

@@ -1,4 +1,4 @@
-//! Transfers that WeCom does not decide in time: overdue, asked about once a day, and open to a person all the while.
+//! Transfers that WeCom does not decide in time: overdue, polled once a day, and open to an operator meanwhile.
 
 use std::collections::BTreeSet;
 
@@ -20,14 +20,14 @@ const RESULTS: &str = "externalcontact/transfer_result";
 /// Every item's round, state and reason, the customer's name left out.
 const ITEMS: &str = "select concat_ws(' ', round, state, reason) from handover_item order by subject, round";
 
-/// So long after the call or the announced time an item is overdue.
+/// How long after the call or the announced time an item is overdue.
 const PAST: &str = "interval '27 hours'";
 
 fn customer(n: usize) -> ExternalUserId {
     ExternalUserId(format!("wmOVERDUE{n:04}CUSTOMER"))
 }
 
-/// A handover of one customer to bob, which WeCom has taken on and says no more of than this.
+/// A handover of one customer to bob, which WeCom has accepted; its results say this and nothing else.
 async fn taken_on(said: Option<i64>) -> (Acting, i64) {
     let acting = Acting::start().await;
     acting.successor("bob").await;
@@ -83,7 +83,7 @@ async fn an_undecided_item_becomes_overdue_with_its_last_message_and_is_polled_d
         assert_eq!(handover::stuck(&mut conn, OVERDUE_AFTER).await.expect("counted"), 1);
         drop(conn);
 
-        // The first question about it as overdue is due at once, the next after a day.
+        // The first poll of the overdue item is due at once, the next after a day.
         assert!(matches!(next, Next::Again(pause) if pause.as_secs() <= 60), "{next:?}");
         let before = asked(&acting);
         let mut pauses = BTreeSet::new();
@@ -150,7 +150,7 @@ async fn a_new_round_ends_the_overdue_item_and_ignores_its_late_result() {
     );
     assert_eq!(acting.app.db.texts(&log).await, ["failed 超时未有结果,重新安排"]);
 
-    // What WeCom says of the first round now is heard by nobody.
+    // Results for the first round are ignored from now on.
     says(&acting, Some(3));
     acting.drive(id).await.expect("driven");
     assert_eq!(acting.app.db.texts(states).await, ["1 failed bob", "2 planned cai"]);
@@ -190,7 +190,7 @@ async fn unmoved_groups_and_items_without_results_become_overdue() {
     acting.successor("bob").await;
     let id = acting.leaver("ann", &[customer(0)]).await;
     acting.group_in(id, "ann", "一群").await;
-    // It goes over much later than WeCom lets one believe.
+    // The transfer is completed much later than WeCom announced.
     acting.platform.with(|world| world.transfer_rules.inherit_after_s = 90 * 24 * 3600);
     acting.platform.leave(&UserId::from("ann")).await.expect("left");
     acting.platform.pushed().await;

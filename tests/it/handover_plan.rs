@@ -1,4 +1,4 @@
-//! Plans of handovers over real sockets: looked at before they are kept, and refused as a whole with every reason.
+//! Plans of handovers over real sockets: previewed before they are saved, and refused as a whole with every reason.
 
 use serde_json::{Value, json};
 use wecomd::{
@@ -124,7 +124,7 @@ async fn all_objections_to_successors_are_listed_at_once_and_nothing_is_saved() 
     });
     acting.sees_only(&["lao", "bob", "cat", "dan", "eve"]);
     let id = leaves(app, &["wm1"]).await;
-    // One of them left, and nobody has told WeCom's directory yet.
+    // One of them left, and WeCom's directory does not know it yet.
     app.db
         .execute(&format!(
             "insert into member (corpid, wechat_userid, left_at) values ('{}', 'cat', now())",
@@ -203,7 +203,7 @@ async fn a_customer_moved_twice_recently_stays_open_unless_the_leaver_has_left()
              from handover_call call, (values (1, 89), (2, 5)) moved (round, days) group by round, days"
         ))
         .await;
-    // Of who has left, WeCom counts no moves; of who is still here, it does.
+    // WeCom limits the moves of members in service, but not of those who have left.
     let gone = put_plan(&app, id, "?preview=true", all_to("S1")).await.json();
     assert_eq!(gone["unassigned"]["count"], 0, "{gone:#}");
     app.db.execute("update member set joined_at = now() + interval '1 hour' where wechat_userid = 'lao'").await;
@@ -257,7 +257,7 @@ async fn refused_items_get_another_round_that_waits_for_submission() {
         ["customer wm1 2 planned S2 bob", "customer wm2 2 planned S2 bob", "customer wm3 2 planned S2 bob"]
     );
 
-    // Where another handover of theirs is open, that one is to be planned.
+    // If the leaver has another open handover, that one must be planned.
     app.db
         .execute(
             "update handover set state = 'done';
@@ -304,7 +304,7 @@ async fn groups_of_the_leaver_are_planned_if_the_app_may_see_them() {
     let expected: Vec<_> = groups.iter().map(|it| format!("group {it} planned S1 ann")).collect();
     assert_eq!(items(app).await, expected);
 
-    // A WeCom that says nothing is no reason to leave groups out in silence.
+    // If WeCom does not answer, groups must not be left out silently.
     acting
         .platform
         .faults()

@@ -1,4 +1,4 @@
-//! How many lines an outage costs: one for each cause, and a sum.
+//! How many lines an outage logs: one for each cause, and a sum.
 
 use secrecy::ExposeSecret;
 use wecomd::{crypto::seal_random, sandbox::AppKind};
@@ -8,7 +8,7 @@ use crate::support::{Company, Daemon, TestDb, http::request, link::Link, plainte
 /// Callbacks that come during the outage, one after the other: each is a group of its own.
 const CALLBACKS: u32 = 40;
 
-/// Strangers who come meanwhile.
+/// Forged requests that arrive meanwhile.
 const FORGERIES: u32 = 200;
 
 /// The lines that say this, and how often it happened by their count.

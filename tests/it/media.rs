@@ -1,4 +1,4 @@
-//! Pictures, sounds, films and files: fetched while WeCom has them, shown to whom may see them.
+//! Pictures, sounds, films and files: fetched while WeCom has them, served to callers who may see them.
 
 use std::time::Duration;
 
@@ -188,7 +188,7 @@ async fn a_download_survives_the_death_of_its_process() {
     let platform = Platform::start(world, ([127, 0, 0, 1], 0).into()).await.expect("it starts");
     let bytes = film((PARTS - 1) * usize::try_from(PART_BYTES).expect("small") + 1_000);
     let media_id = platform.with(|world| world.add_media(bytes.clone(), "video/mp4", "film.mp4"));
-    // Slow answers leave time to kill whoever waits for them.
+    // Slow answers leave time to kill the waiting process.
     platform.faults().set("media/get", Fault { latency: Duration::from_millis(300), ..Fault::default() });
 
     let mut conn = db.pool.acquire().await.expect("connects");
@@ -310,7 +310,7 @@ async fn a_file_is_fetched_with_any_headers_and_keeps_its_name() {
         let expected = ["fetched", "10"].into_iter().chain(name).collect::<Vec<_>>().join(" ");
         assert_eq!(acting.app.db.texts(&kept).await, [expected], "{said}");
     }
-    // An error is none the less an error.
+    // An error answer is still treated as an error.
     acting.platform.faults().clear();
     acting.sent("image", "unknown", now()).await;
     acting.act(TaskKind::FetchMedia).await;

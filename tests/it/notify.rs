@@ -1,4 +1,4 @@
-//! Staff members are told what there is to do: once, or a person learns why not.
+//! Notices to staff members: each is sent once, or parked with its reason.
 
 use serde_json::json;
 use wecomd::{

@@ -1,4 +1,4 @@
-//! WeCom's answers with odd values in them: each costs itself, at worst its row, and everything else goes on.
+//! Malformed values in WeCom's answers: only the value, or at worst its row, is lost.
 
 use serde_json::json;
 use wecomd::{
@@ -15,12 +15,12 @@ use crate::support::{
     wecom::{app_with_wecom, somebody},
 };
 
-/// A company of which a whole run is quick.
+/// A company so small that a whole run is quick.
 const COMPANY: Size = Size { members: 12, customers: 40, departments: 2 };
 
 const CUSTOMER: &str = "wmEXAMPLE00000000000000000000001";
 
-/// A text of an answer, and what stands in its place.
+/// A text of an answer, and its replacement.
 type Pair<'a> = (&'a str, &'a [u8]);
 
 /// An answer in which these texts are replaced.
@@ -84,7 +84,7 @@ async fn a_row_without_an_id_is_reported_and_marks_nobody_as_gone() {
     assert_eq!(scene.db.count("select count(*) from customer_wechat_contact where status = 'gone'").await, 0);
     assert_eq!(scene.held().await, scene.named(), "what stood before stands");
 
-    // Once they can be read again, who is not named is gone.
+    // Once the pages can be read again, a contact that is not listed is gone.
     scene.platform.faults().clear();
     scene.platform.remove(&user, &customer).await.expect("a contact");
     let run = scene.reconcile().await;
@@ -128,7 +128,7 @@ async fn a_malformed_member_or_leaver_value_is_skipped_and_the_run_continues() {
     assert_eq!(scene.db.count(&left).await, 1);
     let found = scene.drift(run).await;
     assert!(found.iter().any(|it| it.starts_with("unreadable | `userid` of row ")), "{found:?}");
-    // Whoever could not be read was perhaps named: nobody is missed.
+    // The unreadable row may have named anybody, so nobody counts as gone.
     assert!(!found.iter().any(|it| it.starts_with("member_gone_there")), "{found:?}");
 
     // Without a time nobody knows since when they have left, and the row is named.

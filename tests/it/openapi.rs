@@ -21,7 +21,7 @@ use crate::support::{
 /// What the OpenAPI Initiative publishes: <https://spec.openapis.org/oas/3.1/schema/2022-10-07>.
 const OPENAPI: &str = include_str!("../../fixtures/openapi/schema-3.1.json");
 
-/// What is done to an answer so that it is not described any more.
+/// A change of an answer after which the description does not cover it.
 type Change<'a> = &'a dyn Fn(&mut Value);
 
 /// Every operation: method, path, and what is said of it.
@@ -234,7 +234,7 @@ async fn described_parameters_are_accepted_and_others_refused_by_name() {
     let document = document(Language::English);
     for (method, path, it) in operations(&document) {
         if it["x-role"] == "public" {
-            // WeCom may add what it likes to the way back.
+            // WeCom may add parameters to the callback URL.
             continue;
         }
         let target = filled(path, it);

@@ -13,7 +13,7 @@ use wecomd::{
 
 use crate::support::{TestApp, TestDb, http::request, link::Link, plaintext::contact, wait::until};
 
-/// WeCom hangs up after this long; until then it must have been hung up on.
+/// WeCom gives up after this long; the connection must be closed before that.
 const WECOM_WAITS: Duration = Duration::from_secs(5);
 
 /// A caller that is still connected after this long was not cut off.
@@ -87,7 +87,7 @@ async fn a_statement_that_hangs_is_given_up_here_and_in_the_database() {
     let began = Instant::now();
     assert!(!answered(&app, &met("wmAlice")).await);
     assert!(began.elapsed() < WECOM_WAITS, "it took {:?}", began.elapsed());
-    // What was given up would otherwise gather in the database, a connection for each try.
+    // Otherwise abandoned statements would pile up in the database, one connection for each try.
     let waiting = "select count(*) from pg_stat_activity
         where datname = current_database() and application_name = 'wecomd' and wait_event_type = 'Lock'";
     until("nothing waits any more", async || app.db.count(waiting).await == 0).await;

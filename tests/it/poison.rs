@@ -1,4 +1,4 @@
-//! Deliveries that cannot be recorded: they wait, then a person looks, and nobody else is held up.
+//! Deliveries that cannot be recorded: they are retried, then parked, and do not block others.
 
 use std::{fs, path::Path};
 

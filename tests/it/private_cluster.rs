@@ -24,7 +24,7 @@ use crate::support::{
     wait::until,
 };
 
-/// What no child may know.
+/// The variable that no child process may get.
 const SECRETS: [(&str, &str); 2] = [("AWS_SECRET_ACCESS_KEY", "aws-very-secret"), ("SOMETHING_ELSE", "not-a-child-s")];
 
 /// Where PostgreSQL's programs are.
@@ -62,7 +62,7 @@ async fn no_child_inherits_the_master_key_or_anything_else() {
             std::os::unix::fs::symlink(entry.path(), programs.join(entry.file_name())).expect("a link");
         }
     }
-    // Says what it was given, then does its work.
+    // Writes its environment to a file, then runs the real program.
     let said = folder.path().join("said");
     let script = format!(
         "#!/bin/sh\n[ \"$1\" = --version ] || env > {}\nexec {} \"$@\"\n",
@@ -116,7 +116,7 @@ async fn the_role_of_wecomd_cannot_become_superuser_read_files_or_run_programs()
     ] {
         assert!(refused(&mut conn, sql).await, "{sql}");
     }
-    // What it is for, it may.
+    // It may do what it needs for its work.
     for sql in ["create role reader login", "create database scratch", "drop database scratch", "create table kept ()"]
     {
         assert!(!refused(&mut conn, sql).await, "{sql}");
@@ -208,7 +208,7 @@ impl Old {
     }
 }
 
-/// Whom PostgreSQL runs as where we are root.
+/// The user that PostgreSQL runs as if we are root.
 fn account() -> Option<(u32, u32)> {
     let root = std::os::unix::fs::MetadataExt::uid(&fs::metadata("/proc/self").ok()?) == 0;
     let passwd = fs::read_to_string("/etc/passwd").ok()?;

@@ -1,4 +1,4 @@
-//! Probes: however many ask at once, the database is asked once, and administrators notice nothing.
+//! Probes: many concurrent probes cause one query, and do not delay administrators.
 
 use tokio::task::JoinSet;
 

@@ -32,7 +32,7 @@ async fn two_processes_that_start_together_on_an_empty_database_share_the_work()
         until("both have heard of the company's apps", knows).await;
     }
 
-    // Repeats of one callback go to both: whoever comes second must find it known.
+    // Repeats of one callback go to both processes: the second must find it stored.
     let day = bad_day(&company, 11, 1_500);
     let (odd, even): (Vec<_>, Vec<_>) = day.iter().cloned().enumerate().partition(|(place, _)| place % 2 == 1);
     let pushes = |half: Vec<(usize, Push)>| half.into_iter().map(|(_, push)| push).collect::<Vec<_>>();

@@ -77,7 +77,7 @@ async fn readyz_names_a_permission_that_was_taken_away() {
     let app = TestApp::start().await;
     assert!(app.post(&met("wmFirst")).await.is_some());
     let role = format!("r_{}", uuid::Uuid::now_v7().simple());
-    // New connections are somebody who may do anything but store.
+    // New connections use a role that may do anything but store.
     app.db
         .execute(&format!(
             "create role {role};

@@ -17,7 +17,7 @@ use wecomd::{
 
 use crate::support::{TestDb, daemon::program, folder::Folder};
 
-/// What stands between the English and the Chinese half of a comment.
+/// The separator between the English and the Chinese half of a comment.
 const BETWEEN_LANGUAGES: &str = " | ";
 
 /// Media types that look like an endpoint's path.
@@ -164,7 +164,7 @@ fn counts(source: &str) -> Vec<(String, String, Vec<String>)> {
     found
 }
 
-/// What stands before the bracket that closes one that was opened before.
+/// The text before the bracket that closes one that was opened before.
 fn within(source: &str) -> &str {
     let mut open = 1_usize;
     for (at, it) in source.char_indices() {

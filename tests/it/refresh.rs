@@ -121,7 +121,7 @@ async fn a_leaver_known_only_by_a_hint_is_found_by_their_unassigned_customers() 
     let acting = Acting::start().await;
     acting.member("ann", "安", &[CUSTOMER, "wmSecondCustomerSecondCustomer01"]);
     acting.platform.leave(&UserId::from("ann")).await.expect("left");
-    // Nothing of that reached us but an app's hint.
+    // Only an app's hint of that reached us.
     acting.enqueue(TaskKind::RefreshMember, "ann", None).await;
     acting.act(TaskKind::RefreshMember).await;
     assert_eq!(acting.app.db.count("select count(*) from handover").await, 0, "a hint is no proof");
@@ -154,12 +154,12 @@ const SETS: u32 = 100;
 /// The first second of them.
 const BEGIN: i64 = 1_700_000_000;
 
-/// One thing that is learnt of the customers.
+/// One fact about the customers.
 #[derive(Debug, Clone)]
 enum Said {
     /// Their card was read at that second.
     Card { at: i64, customer: &'static str },
-    /// A callback told of a turn.
+    /// A callback reported a change of status.
     Turn { at: i64, customer: &'static str, user: &'static str, status: ContactStatus },
 }
 
@@ -233,7 +233,7 @@ async fn write(db: &TestDb, corp: u32, (said, batch): &(Vec<Said>, usize)) -> Ve
     tables(&db.pool, &corpid.0).await
 }
 
-/// What WeCom says at that second: two readings of one moment do not differ.
+/// WeCom's answer at that second: two readings of one moment are equal.
 fn card(at: i64, customer: &str) -> Customer {
     let followers: Vec<_> = ["ann", "bob", "cai"]
         .iter()

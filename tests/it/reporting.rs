@@ -363,7 +363,7 @@ async fn a_granted_role_reads_the_views_and_nothing_else_until_it_is_revoked() {
             .expect("asked");
     assert_eq!(settings, ("1min".to_owned(), "on".to_owned()));
 
-    // Whoever takes the setting away has no right all the same.
+    // A role that resets the setting still has no permission.
     assert!(allowed(&mut conn, "set default_transaction_read_only = off").await);
     let of_kind = async |kinds: &str| {
         let sql = "select oid::regclass::text from pg_class where relnamespace = 'public'::regnamespace and relkind in";

@@ -84,7 +84,7 @@ async fn an_approved_resignation_starts_a_handover_that_continues_after_leaving(
     let target = format!("{BASE}/resignations/{id}/approve");
     assert_eq!(code(&app.ask_as(&bearer, "POST", &target, Some(json!({}))).await).0, 403);
 
-    // Of two who approve at once, one begins the handover.
+    // Of two concurrent approvals, one starts the handover.
     let (one, two) = tokio::join!(decide(&app, id, "approve"), decide(&app, id, "approve"));
     assert_eq!((one.status, two.status), (200, 200), "{} {}", one.text(), two.text());
     let approved = app.ask("GET", &format!("{BASE}/resignations/{id}"), None).await.json();

@@ -1,4 +1,4 @@
-//! What is old goes: whole days and months, with their files, and nothing that is still to be recorded.
+//! Retention: old days and months are dropped whole, with their files; deliveries still to be recorded are kept.
 
 use std::process::Stdio;
 
@@ -125,7 +125,7 @@ async fn a_captured_callback_of_a_dropped_day_is_acknowledged_and_not_stored() {
         // One that never had a day of its own.
         text(at("2016-05-05T08:00:00Z"), CUSTOMER, "旧", 2),
     ];
-    // Times that cannot be true say nothing about how old a callback is.
+    // Impossible event times do not make a callback old.
     let kept = [
         text(0, CUSTOMER, "无", 3),
         text(at("2012-01-01T00:00:00Z"), CUSTOMER, "古", 4),
@@ -248,7 +248,7 @@ async fn old_months_of_the_access_log_are_dropped_and_the_rest_still_verifies() 
     for _ in 0..3 {
         acting.app.ask("GET", "/api/enterprise-wechat/config", None).await;
     }
-    // A line that comes late, of an older month: it does not stand behind the newer ones.
+    // A late line of an older month is not placed behind the newer ones.
     line(db, "2025-02-04 00:00+00").await;
     let noted = ends(verify(&db.pool, &[]).await.expect("it reads"));
     let total: i64 = noted.iter().map(|it| it.lines).sum();
@@ -274,7 +274,7 @@ async fn old_months_of_the_access_log_are_dropped_and_the_rest_still_verifies() 
     line(db, "now").await;
     ends(verify(&db.pool, &noted).await.expect("it reads"));
 
-    // The first line that is left cannot be taken away with them, nor can what was noted be denied.
+    // Removing the first remaining line as well is detected, and so is a log that contradicts the noted ends.
     let harm = |sql: &str| format!("begin; set local session_replication_role = replica; {sql}; commit");
     let anchored = "(select chain from access_anchor order by position desc limit 1)";
     db.execute("create table kept_anchors as select * from access_anchor").await;

@@ -17,10 +17,10 @@ use crate::support::{
 
 const BASE: &str = "/api/enterprise-wechat";
 
-/// Every part tells each of its steps, the libraries' included.
+/// The most verbose logging of every module, libraries included.
 const EVERYTHING: &str = "trace,sqlx=trace,hyper=trace,hyper_util=trace,reqwest=trace,rustls=trace";
 
-/// What the database's user says on connecting; the tests' database believes anybody.
+/// The password of the database's user; the tests' database accepts any.
 const DATABASE_PASSWORD: &str = "pw-of-the-database-0815";
 
 /// A secret, and what to call it when it was found where it must not be.
@@ -184,7 +184,7 @@ async fn no_secret_is_in_the_database_or_in_the_most_verbose_log() {
     secrets.extend(sealed_secrets(&db, &company.vault).await);
     assert!(secrets.iter().any(|it| it.name.contains("previous_token")), "the old keys are there");
     assert!(secrets.iter().any(|it| it.name.contains("wecom_token")), "an access token is there");
-    // What its owner is shown once may stand in the answers that are for it.
+    // A secret that its owner is shown once may appear in that answer.
     assert_silent(&secrets, "an answer", &answers);
     secrets.extend(shown_once);
 

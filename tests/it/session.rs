@@ -53,7 +53,7 @@ impl Browser {
         self.ask(app, "GET", &format!("{BASE}{path}"), &[], "").await
     }
 
-    /// Sets out to log in; where it is sent, and the state that goes along.
+    /// Starts a login; returns the address that it is sent to, and the state.
     async fn set_out(&mut self, app: &TestApp) -> (String, String) {
         let sent = self.ask(app, "GET", LOGIN, &[], "").await;
         assert_eq!(sent.status, 303, "{}", sent.text());
@@ -67,7 +67,7 @@ impl Browser {
         self.ask(app, "GET", &format!("{LOGIN}/callback?code={code}&state={state}"), &[], "").await
     }
 
-    /// Logs somebody in who may.
+    /// Logs in a member who is allowed to.
     async fn log_in(app: &TestApp, platform: &Platform, user: &UserId) -> Self {
         let mut browser = Self::default();
         let (_, state) = browser.set_out(app).await;
@@ -184,7 +184,7 @@ async fn a_login_from_another_browser_or_with_altered_state_is_refused() {
     let replayed = second.come_back(&app, &code, &state).await;
     assert_eq!(replayed.status, 502, "WeCom's code works once: {}", replayed.text());
     assert_eq!(app.db.count("select count(*) from console_session").await, 1);
-    // Strangers who set out leave no line each in the log.
+    // Logins started by strangers do not each write a log line.
     let lines = format!("select count(*) from access_log where route like '{LOGIN}%'");
     assert_eq!(app.db.count(&lines).await, 1, "the login that succeeded");
     app.finish().await;

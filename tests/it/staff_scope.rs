@@ -1,4 +1,4 @@
-//! Who sees their own alone: every route, asked by one staff member for what is another's and for what is theirs.
+//! Scoped tokens: every route, asked by one staff member for another's data and for their own.
 
 use serde_json::{Value, json};
 use wecomd::admin::{
@@ -14,13 +14,13 @@ use crate::support::{
     scoped::{Names, inherits, knows, own_token, settle},
 };
 
-/// In everything that is the caller's.
+/// Part of every name that belongs to the caller.
 const OURS: &str = "aown";
 
-/// In everything that is somebody else's.
+/// Part of every name that belongs to somebody else.
 const THEIRS: &str = "bsecret";
 
-/// The caller, and the other one.
+/// Two staff members, the caller and another, with their data.
 struct World {
     app: TestApp,
     us: Names,
@@ -38,7 +38,7 @@ async fn world() -> World {
     let app = TestApp::start().await;
     let (us, them) = (settle(&app, OURS).await, settle(&app, THEIRS).await);
     let joint = inherits(&app, "joint", &[(&us, OURS), (&them, THEIRS)]).await;
-    // They both know one customer, who is an order's of ours and theirs.
+    // Both know one customer, who has an order with each of them.
     for (names, word) in [(&us, OURS), (&them, THEIRS)] {
         knows(&app, names, "wm-shared", Some("C-shared"), word).await;
         let (corp, staff, user) = (&app.corp.corpid, &names.staff, &names.user);
@@ -78,7 +78,7 @@ const REPORTS: [&str; 6] = [
     "unmatched_customers",
 ];
 
-/// What to ask of a route to learn of, or meddle with, what has these names.
+/// The requests that read or change data with these names through a route.
 fn probes(route: &Route, it: &Names, us: &Names, joint: i64) -> Vec<Probe> {
     let Names { staff, user, customer, external, order, way, media, handover } = it;
     let get = |tails: &[String]| tails.iter().map(|tail| (tail.clone(), None)).collect::<Vec<Probe>>();
@@ -127,7 +127,7 @@ fn probes(route: &Route, it: &Names, us: &Names, joint: i64) -> Vec<Probe> {
             .chain(["message_volumes"])
             .flat_map(|name| [(format!("/{name}?staff_id={staff}"), None), (format!("/{name}?format=csv"), None)])
             .collect(),
-        // The rest is closed; what would be about them is asked for all the same.
+        // The other routes are closed to scoped tokens; they are asked all the same.
         _ => {
             let (_, tail) = route.path.split_at(stem(route).len());
             let body =
@@ -143,7 +143,7 @@ fn stem(route: &Route) -> &'static str {
     route.path.split("/{").next().unwrap_or_default()
 }
 
-/// An answer without what differs between any two.
+/// An answer without the parts that differ in every answer.
 fn bare(answer: &Answer) -> (u16, String) {
     let text = String::from_utf8_lossy(&answer.body).into_owned();
     match serde_json::from_str::<Value>(&text) {

@@ -150,12 +150,12 @@ async fn the_error_for_a_busy_port_names_its_option() {
     db.close().await;
 }
 
-/// A PostgreSQL of which no process moves. Dropped, it goes on.
+/// A PostgreSQL whose processes are all suspended. They continue when it is dropped.
 struct Hung(Vec<u32>);
 
 impl Hung {
     fn with_children(postmaster: u32) -> Self {
-        // The parent first, so that it makes no more.
+        // The parent first, so that it starts no more children.
         signal("-STOP", postmaster);
         let children = fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children"));
         let children = children.expect("the kernel names children");

@@ -1,5 +1,5 @@
-//! What strangers cannot do to those whose token or session counts, however often they knock, visit or guess; and whose
-//! address it is that they are counted by.
+//! Unauthenticated callers take nothing from callers with a valid token or session, however often they ask; and the
+//! address by which they are counted.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -44,7 +44,7 @@ const CONNECTIONS: usize = 8;
 /// How often they visit: more than they may.
 const VISITS: usize = 12_400;
 
-/// A token that nobody made, as a header.
+/// An invented token, as a header.
 fn guess() -> String {
     format!("Bearer {}", ApiToken::new().secret.expose_secret())
 }
@@ -142,7 +142,7 @@ async fn new_tokens_and_sessions_work_while_somebody_guesses() {
         }
         let token = unused(&app).await;
         assert_eq!(app.ask_as(&token, "GET", CONFIG, None).await.status, 200, "try {attempt}");
-        // A bound on sessions is not what is asked about here.
+        // The limit on sessions is not tested here.
         app.db.execute("delete from console_session").await;
         let made = app.ask("POST", &format!("{BASE}/session"), None).await;
         assert_eq!(made.status, 201, "{}", made.text());

@@ -1,4 +1,4 @@
-//! Reconciling: a run ends where WeCom stands, whoever is killed on the way and whatever goes wrong.
+//! Reconciling: a run ends with the data that WeCom has, despite killed processes and errors.
 
 use std::{net::Ipv4Addr, time::Duration};
 
@@ -73,7 +73,7 @@ async fn a_full_run_stores_everything_and_a_second_one_finds_no_difference() {
     let calls = scene.db.count(&format!("select calls from sync_run where id = {run}")).await;
     assert!(calls <= i64::try_from(pages + 5 + 3 + EXTRA_CALLS).expect("few"), "{calls} calls");
 
-    // However much it finds, it asks nobody to read it once more: the queue of tasks does not grow with the company.
+    // A run enqueues no further reading of what it finds: the queue of tasks does not grow with the company.
     assert_eq!(scene.db.count("select count(*) from task").await, 0);
 
     let before = tables(&scene.db.pool, &scene.corp.corpid.0).await;
@@ -106,7 +106,7 @@ async fn an_interrupted_run_resumes_and_ends_with_the_same_result() {
         assert_eq!(*first.get_or_insert(run.id()), run.id(), "it is the same run, resumed");
         let Some(moment) = moments.next() else { break run };
         steps(&mut run, moment).await;
-        // A step that is cut off anywhere leaves nothing behind.
+        // A step that is interrupted anywhere stores nothing.
         let _ = tokio::time::timeout(Duration::from_millis(2), run.step()).await;
         drop(run);
         scene.leases_end().await;
@@ -210,7 +210,7 @@ async fn a_run_waits_out_transient_errors_and_fails_with_the_reason_of_a_refusal
     assert!(matches!(run.step().await.expect("the database answers"), Step::Waits(_)));
     steps(&mut run, 1).await;
 
-    // Throttled: as long as WeCom wants, and meanwhile it is not even asked.
+    // Throttled: the run waits as long as WeCom asks, and makes no call meanwhile.
     faults.set(PAGES, once(Some(45009)));
     for _ in 0..2 {
         let waits = run.step().await.expect("the database answers");

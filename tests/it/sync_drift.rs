@@ -1,4 +1,4 @@
-//! What a run finds to be otherwise, each kind by itself.
+//! The kinds of drift that a run finds, one by one.
 
 use wecomd::{
     ids::{ExternalUserId, UserId},
@@ -8,7 +8,7 @@ use wecomd::{
 
 use crate::support::reconcile::{Scene, steps, to_the_end};
 
-/// A company that one group of members serves.
+/// A company whose serving members fit into one group.
 const COMPANY: Size = Size { members: 40, customers: 200, departments: 3 };
 
 /// Steps before the first page of customers.
@@ -51,7 +51,7 @@ async fn contacts_added_ended_or_moved_without_a_callback_are_found() {
     assert_eq!(scene.held().await, scene.named());
     assert_eq!(scene.drift(scene.reconcile().await).await, [""; 0], "it is told once");
 
-    // What only we called gone is taken back when it is named again.
+    // A contact that only we marked as gone is restored when WeCom lists it again.
     scene.db.execute("update customer_wechat_contact set status = 'gone', status_at = now() - interval '2 minutes' where wechat_userid = (select min(wechat_userid) from customer_wechat_contact)").await;
     let run = scene.reconcile().await;
     assert!(scene.drift(run).await.iter().all(|it| it.starts_with("missing_here | ")));

@@ -1,4 +1,4 @@
-//! Reconciling with an app that lacks rights: what it may not read is left out and named, and the rest is read.
+//! Reconciling with an app that lacks permissions: forbidden phases are skipped and reported, and the rest is read.
 
 use wecomd::{
     sandbox::{Fault, Size},
@@ -10,14 +10,14 @@ use crate::support::reconcile::{PAGES, Scene, to_the_end};
 
 const COMPANY: Size = Size { members: 12, customers: 40, departments: 3 };
 
-/// What WeCom says when the app lacks a right.
+/// WeCom's errcodes for a missing permission.
 pub(crate) const RIGHTS: &[i64] = &[48002, 48009, 48011, 50002, 60011, 60030, 60031, 92000, 610_023, 610_024];
 
 const DEPARTMENTS: &str = "department/simplelist";
 const STAFF: &str = "externalcontact/get_follow_user_list";
 const LEAVERS: &str = "externalcontact/get_unassigned_list";
 
-/// Which API is closed, and what is left out therefore.
+/// The forbidden API, and the phases that are skipped because of it.
 const CLOSED: [(&str, &[&str]); 6] = [
     (DEPARTMENTS, &["departments", "members"]),
     ("user/list", &["members"]),

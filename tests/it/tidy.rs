@@ -12,14 +12,14 @@ use std::{
 
 use crate::support::source::{code_of, imports, line_of, places_of};
 
-/// Whom each module of `src/` may import, beside itself. Where a callback is accepted nobody knows how it is
+/// The modules that each module of `src/` may import, beside itself. The accepting half does not know how a callback is
 /// recorded, and the other way round: the two halves meet in `inbox`.
 const IMPORTS: &[(&str, &[&str])] = &[
     // The accepting half.
     ("server", &["apps", "crypto", "inbox", "document", "admin"]),
     ("apps", &["crypto", "ids", "states", "tables", "time_limit", "vault"]),
     ("crypto", &["document"]),
-    // The hinge.
+    // Where the two halves meet.
     ("inbox", &["ids", "states", "document", "tables::upkeep::partitions", "time_limit"]),
     // The recording half.
     ("worker", &["inbox", "event", "handlers", "changes", "tables", "time_limit", "ids"]),
@@ -38,7 +38,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("backup", &["embedded", "media", "states", "tables", "vault"]),
     ("privacy", &["handover", "ids", "inbox", "media", "states", "tables"]),
     ("housekeeping", &["contact_way", "orders", "tables", "time_limit", "wecom"]),
-    // For people.
+    // The interfaces for people.
     (
         "admin",
         &[
@@ -63,7 +63,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "wecom",
         ],
     ),
-    // What holds it together. Nobody but the command line sees the whole.
+    // What connects the parts. Only the command line imports everything.
     (
         "app",
         &[
@@ -93,7 +93,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("vault", &[]),
     ("telemetry", &[]),
     ("embedded", &[]),
-    // The pretend WeCom knows the wire and nothing of us.
+    // The simulated WeCom knows the wire format and nothing of our modules.
     ("sandbox", &["crypto", "ids"]),
     ("document", &["repair"]),
     ("repair", &[]),
@@ -129,7 +129,7 @@ const UNFINISHED: &[&str] = &["todo!", "unimplemented!", "dbg!"];
 /// Names that a search finds everywhere, so they say nothing: what `src/tables/` declares is called by the field's word.
 const VAGUE: [&str; 6] = [" Wanted", " Shown", " Standing", " Listed", " Place", " turn"];
 
-/// A longer file is read twice.
+/// The longest file, in lines.
 const LINES_MAX: usize = 500;
 
 #[test]

@@ -1,4 +1,4 @@
-//! Names as a test: where a folder's own file lies, names that a search for finds too much, and names that stand twice.
+//! Names as a test: `mod.rs` for folders, vague names, and payload fields that SQL spells a second time.
 //!
 //! It reads sources as text, as `tidy` does.
 

@@ -29,7 +29,7 @@ const PROCESSES: usize = 4;
 /// How often every token is revoked while all processes are calling.
 const ROUNDS: usize = 5;
 
-/// Where no chance may be: the moments of revocation follow from it.
+/// The seed from which the moments of revocation follow.
 const SEED: u64 = 20_260_728;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -83,7 +83,7 @@ async fn four_processes_share_a_token_and_no_call_fails_when_it_is_revoked() {
         }
         let before = platform.calls().len();
         let asked = ask_all();
-        // In the midst of it, once: a call that fails is repeated once, and that has to be enough.
+        // Revoked once during the calls: a failed call is repeated once, and that must suffice.
         let moment = chance.random_range(1..12);
         until("some calls were made", async || platform.calls().len() >= before + moment).await;
         platform.with(|world| world.revoke_tokens(&company.corp.corpid));

@@ -1,4 +1,4 @@
-//! Customers who go from one staff member to another at once, over real sockets. What WeCom does then is the driver's.
+//! Immediate transfers of customers between staff members, over real sockets. The driver has tests of its own.
 
 use serde_json::{Value, json};
 
@@ -64,7 +64,7 @@ async fn a_transfer_is_planned_and_submitted_at_once_and_a_repeated_request_retu
     let due = format!("select count(*) from task where kind = 'handover' and subject = '{id}' and due_at <= now()");
     assert_eq!(app.db.count(&due).await, 1);
 
-    // Who is on the way to one does not go to another; the rest does, in a handover of its own.
+    // A customer already in a transfer is left out; the others are transferred by a separate handover.
     let other = transfer(&app, wish("S2", &["wm2", "wm3"])).await.json();
     assert_eq!((&other["refused"][0]["code"], &other["refused"][0]["handover_id"]), (&json!("under_way"), &json!(id)));
     assert_eq!(app.db.count("select count(*) from handover").await, 2);

@@ -1,5 +1,5 @@
-//! Plaintexts that are not well formed: what people type, and what gateways break, is recorded as it was meant, or kept
-//! for a person. Nothing that somebody types becomes another field.
+//! Plaintexts that are not well formed: typed text and bytes broken by gateways are recorded as meant, or parked
+//! for an operator. Typed text never becomes another field.
 
 use wecomd::{
     crypto::seal_random,
@@ -15,7 +15,7 @@ use crate::support::{
 /// A moment in the past.
 const AT: i64 = 1_700_000_000;
 
-/// Somebody outside who writes.
+/// The customer who writes.
 const CUSTOMER: &str = "wmAlice00000000000000000000000001";
 
 /// What was recorded of messages: who wrote, what, and whether it was repaired.

@@ -1,4 +1,4 @@
-//! Why WeCom cannot be reached, over real sockets: each way has its name and its words, and what is unknown is said to be.
+//! Reasons why WeCom cannot be reached, over real sockets: each has a name and an explanation, and so has the unknown.
 
 use std::{net::Ipv4Addr, time::Duration};
 
@@ -22,17 +22,17 @@ use crate::support::{
 
 const PATH: &str = "/api/enterprise-wechat/test-connection";
 
-/// A page of somebody else's; its beginning is told.
+/// A foreign page, whose beginning is reported.
 const PAGE: &str = "<html><head><title>请先登录网络 Log in first</title></head><body></body></html>";
 
 /// What a listener does with whoever connects.
 #[derive(Clone, Copy)]
 enum Listener {
-    /// It says this, whatever it hears.
+    /// It answers with this, whatever the request.
     Says(&'static str),
-    /// It never says anything.
+    /// It never answers.
     Silent,
-    /// It hangs up as soon as it has heard something.
+    /// It closes the connection after the first bytes.
     HangsUp,
 }
 

@@ -1,4 +1,4 @@
-//! An upgrade merges what stood twice because one userid was spelled in two ways.
+//! An upgrade merges rows that were duplicated because one userid was spelled in two ways.
 
 use wecomd::tables::MIGRATOR;
 

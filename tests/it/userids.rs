@@ -1,4 +1,4 @@
-//! Userids: the same in any case, and a member's whatever they look like.
+//! Userids: equal in any case, and recognised as a member's in any form.
 
 use chrono::DateTime;
 use serde_json::json;
@@ -79,7 +79,7 @@ async fn events_that_spell_a_userid_in_any_case_concern_one_member() {
     for corp in ["ww2", "ww3"] {
         assert_same(&tables(&db.pool, corp).await, &expected, corp);
     }
-    // The directory's latest.
+    // The directory's latest spelling.
     assert_eq!(userids(&db, 1).await, ["Ann"]);
     let contacts =
         "select status || ' ' || wechat_userid || ' ' || staff_id from customer_wechat_contact where corpid = 'ww1'";
@@ -101,7 +101,7 @@ async fn the_directory_spelling_of_a_userid_wins_and_otherwise_the_latest() {
     let now = async |corp: u32| userids(&db, corp).await;
     record(&db, 1, &[add(5, "DEE", "wmX"), add(3, "Dee", "wmY")], 1).await;
     assert_eq!(now(1).await, ["DEE", "ann"]);
-    // One that is used on and on costs nothing: it came first.
+    // A spelling that is used repeatedly has no advantage: it came first.
     record(&db, 2, &[add(3, "DEE", "wmX"), add(4, "Dee", "wmY"), add(5, "DEE", "woZ")], 1).await;
     assert_eq!(now(2).await, ["Dee", "ann"]);
     let same = [add(3, "DEE", "wmX"), add(3, "dEE", "wmY")];
@@ -110,7 +110,7 @@ async fn the_directory_spelling_of_a_userid_wins_and_otherwise_the_latest() {
     let named = member(BEGIN + 1, "create_user", "Dee", &[("Name", "Dee")]);
     record(&db, 4, &[named, add(5, "DEE", "wmX"), add(6, "dEE", "wmX")], 1).await;
     assert_eq!(now(4).await, ["Dee", "ann"]);
-    // A change of case is the directory's word, too.
+    // A change of case by the directory counts, too.
     let changed = member(BEGIN + 2, "update_user", "Dee", &[("NewUserID", "DEe")]);
     record(&db, 5, &[changed, add(5, "DEE", "wmX"), member(BEGIN + 1, "create_user", "Dee", &[])], 1).await;
     assert_eq!(now(5).await, ["DEe", "ann"]);
@@ -149,7 +149,7 @@ async fn a_known_member_is_recognised_whatever_the_form_of_the_userid() {
     let db = TestDb::new().await;
     let mut corp = 0;
     for user in ["wm001", "wb123", "wo.li", "wmLi", "wmLi-of-the-sales-department"] {
-        // Whatever makes them known, before and after.
+        // Every event that makes a member known, before and after the others.
         for known in [
             member(BEGIN, "create_user", user, &[("Name", "李")]),
             member(BEGIN + 9, "update_user", user, &[("Name", "李")]),
@@ -210,7 +210,7 @@ async fn a_binding_corrects_a_member_recorded_as_a_customer() {
     let row =
         "select wechat_userid || ' ' || sender || ' ' || coalesce(external_userid, '-') from wechat_contact_record";
     assert_eq!(app.db.texts(row).await, ["WM001 WM001 -"]);
-    // Nobody erases a member as a person.
+    // A member cannot be erased as a customer.
     let erased = app.ask("DELETE", &format!("{BASE}/customers/wm001"), None).await;
     assert_eq!(erased.status, 404, "{}", erased.text());
     app.finish().await;
@@ -272,7 +272,7 @@ async fn the_admin_api_knows_a_member_in_any_case() {
         let put = app.ask("PUT", &format!("{BASE}/console-users/{userid}"), role()).await;
         assert_eq!((put.status, &put.json()["wechat_userid"]), (200, &json!("ZhangSan")), "{}", put.text());
     }
-    // Whom nobody has heard of yet is found by whatever spelling the directory has.
+    // An unknown member is found by the directory's spelling.
     assert_eq!(app.ask("PUT", &format!("{BASE}/console-users/wangwu"), role()).await.status, 200);
     app.deliver(vec![Push::genuine(AppKind::Directory, member(BEGIN, "create_user", "WangWu", &[]))]).await;
     app.drain().await;
@@ -292,13 +292,13 @@ async fn a_lower_case_userid_in_other_lists_is_the_same_member() {
     acting.app.deliver(vec![Push::genuine(AppKind::App, add)]).await;
     acting.app.drain().await;
     let spelled = async || acting.app.db.texts("select distinct wechat_userid from customer_wechat_contact").await;
-    // A reading of another list adds a spelling, and none that events used gives way to it.
+    // Another list adds a spelling, but does not replace one that events used.
     let mut changes = Changes::default();
     let key = (corpid.clone(), "wmX".into(), UserId::from("zhangsan"));
     changes.contacts.entry(key).or_default().met(DateTime::from_timestamp(BEGIN + 9, 0).expect("a time"));
     write(&acting.app.db, changes).await;
     assert_eq!(spelled().await, ["zhangSan"]);
-    // The directory's does.
+    // The directory's spelling does replace it.
     acting.enqueue(TaskKind::RefreshMember, "zhangsan", None).await;
     acting.act(TaskKind::RefreshMember).await;
     assert_eq!(spelled().await, ["ZhangSan"]);

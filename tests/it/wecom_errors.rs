@@ -15,7 +15,7 @@ pub(crate) struct Kind {
     /// Not before so many seconds; none if there is no such limit.
     pub(crate) pause_s: Option<u64>,
     pub(crate) codes: &'static [i64],
-    /// What stands in the words for a person, be it in what it means or in what to do.
+    /// A text that the explanation or the advice must contain.
     words: &'static str,
 }
 
@@ -74,7 +74,7 @@ pub(crate) const KINDS: &[Kind] = &[
     // Our own mistakes.
     refused(&[40008, 40032, 40033, 40035, 40039, 40056, 40058, 40063, 40206, 44004, 45002], "report the hint"),
     refused(&[41009, 41010, 41011, 41035, 82001, 82002, 82003], "report the hint"),
-    // Already so.
+    // Already done.
     refused(&[41051], "greeted already"),
     refused(&[40100, 40129], "handed over"),
     refused(&[86215, 95033], "done already"),
@@ -88,7 +88,7 @@ pub(crate) const KINDS: &[Kind] = &[
     refused(&[95001, 95002, 95018], "48 hours"),
     refused(&[95007], "fetching messages"),
     refused(&[10010], "no longer kept"),
-    // Elsewhere.
+    // Handled elsewhere.
     refused(&[40003, 46004], "no such member"),
     refused(&[40007, 40145], "three days"),
     refused(&[41054], "activated"),
@@ -139,7 +139,7 @@ async fn every_errcode_that_needs_special_handling_does_what_its_class_says() {
         assert_eq!(made, if token { 2 } else { 1 }, "{code}: only a token is tried again");
         assert!(tokens <= 1 + usize::from(token), "{code}: {tokens} tokens were made");
 
-        // Who comes at once after a limit, or after two tokens, does not reach WeCom; everybody else does.
+        // A call right after a rate limit, or after two tokens, is not sent to WeCom; all others are.
         let rests = token || kind.pause_s.is_some();
         let again = api.member(&user).await.expect_err("a fault, or a rest");
         assert_eq!((asked(before).0 - made, again.errcode.is_none()), (usize::from(!rests), rests), "{code}: {again}");

@@ -1,4 +1,4 @@
-//! New customers are greeted: once, in time, with the right words; and what was not so is written down.
+//! Greetings of new customers: once, in time, with the right text; every other outcome is recorded.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::support::{Company, Daemon, TestApp, TestDb, acting::context, plaintex
 
 const PATH: &str = "externalcontact/send_welcome_msg";
 
-/// The member whom everybody meets.
+/// The member whom all customers add.
 const MEMBER: &str = "lihua";
 
 /// wecomd, and the WeCom in which customers appear.
@@ -156,7 +156,7 @@ async fn the_text_and_attachments_of_a_channel_are_sent() {
     let link = json!({ "msgtype": "link", "title": "服务说明", "url": "https://example.com/s" });
     let rules = json!({ "states": [{ "state": "booth-3", "text": "展位三", "attachments": [link] }] });
     let shop = Shop::open(Some("您好"), rules).await;
-    // A code that this WeCom never gave: it says no, and the journal has what it was asked.
+    // A code that this WeCom never issued: it refuses, and its journal holds the request.
     let more = [("State", "booth-3"), ("WelcomeCode", "code-1")];
     let met = contact(Utc::now().timestamp(), "add_external_contact", MEMBER, "wmX", &more);
     shop.app.deliver(vec![Push::genuine(AppKind::App, met)]).await;
@@ -242,12 +242,12 @@ async fn a_missed_deadline_is_reported_with_its_delay() {
     };
     assert_eq!(late("wmAlice00000000000000000000000001", 90, "select 1").await, "late 90 s");
     assert_eq!(shop.platform.calls_of(PATH).len(), 0, "nobody waits for it any more");
-    // A little late: perhaps WeCom counts from later on, and if not it says whether somebody else was in time.
+    // Slightly late: WeCom may count from a later time, and otherwise its errcode says whether another app greeted.
     assert_eq!(late("wmBob0000000000000000000000000001", 5, "select 1").await, "sent 5 s");
     shop.fault(Fault { errcode: Some(41051), times: Some(1), ..Fault::default() });
     assert_eq!(late("wmCarl000000000000000000000000001", 5, "select 1").await, "greeted_already 5 s");
 
-    // Asked before a crash, and the code's life is over: it may be out, so it is not asked for again.
+    // Sent before a crash, and the code has expired: the greeting may have arrived, so it is not sent again.
     let calls = shop.platform.calls_of(PATH).len();
     let asked = "insert into welcome (corpid, code_hash, external_userid, wechat_userid, app_id, received_at, attempted_at)
         select corpid, sha256(convert_to(subject, 'UTF8')), 'wmDora000000000000000000000000001', 'lihua', app_id, now(), now()
