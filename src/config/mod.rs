@@ -373,7 +373,7 @@ mod tests {
             EXAMPLE.lines().map(|line| if is_setting(line) { line.trim_start_matches('#') } else { line }).collect();
         let example: Table = uncommented.join("\n").parse().expect("TOML");
         assert_eq!(example, Table::try_from(Config::default()).expect("TOML"));
-        toml::from_str::<Config>(EXAMPLE).expect("as it is, it changes nothing");
+        toml::from_str::<Config>(EXAMPLE).expect("the example is a valid configuration");
     }
 
     #[test]

@@ -200,7 +200,11 @@ mod tests {
         for other in ["", "Bearer", "Bearerwcd_x", "Basic wcd_x", "wcd_x", "Token wcd_x"] {
             assert_eq!(bearer(other), None, "{other}");
         }
-        assert_eq!(bearer("Bearer wcd_x, Bearer wcd_y"), Some("wcd_x, Bearer wcd_y"), "two are none");
+        assert_eq!(
+            bearer("Bearer wcd_x, Bearer wcd_y"),
+            Some("wcd_x, Bearer wcd_y"),
+            "two joined tokens are no valid token"
+        );
     }
 
     #[test]

@@ -214,7 +214,7 @@ mod tests {
         let (limit, corps) = rooms(&troubles, &[], now);
         assert_eq!((limit, corps.len()), (4, 9));
         let tried: Vec<_> = corps.iter().filter(|it| it.2 > 0).map(|it| it.0.as_str()).collect();
-        assert_eq!(tried, ["ww1", "ww2"], "whoever has rested longest");
+        assert_eq!(tried, ["ww1", "ww2"], "the corp with the longest pause comes first");
         let (_, corps) = rooms(&troubles, &[1, 2], now);
         assert!(corps.iter().all(|it| it.2 == 0), "{corps:?}");
     }

@@ -305,7 +305,7 @@ mod tests {
         let sum = r#"WARN a task is postponed: 2499 more times within the last minute corpid="ww1" cause="user/get: -1 busy" times=2499"#;
         assert_eq!(sums[0], sum);
         assert_eq!(logged(&repeats, || repeats.tell(after(3))), [""; 0], "it has stopped");
-        assert_eq!(logged(&repeats, || postponed("ww1", "user/get: -1 busy", 1)).len(), 1, "and begins anew");
+        assert_eq!(logged(&repeats, || postponed("ww1", "user/get: -1 busy", 1)).len(), 1, "and counting starts again");
     }
 
     #[test]

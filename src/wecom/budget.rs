@@ -315,7 +315,7 @@ mod tests {
         path.trouble.lock().expect("whole").paused_until = None;
         let _held = at_once(&budget, "ww1", CUSTOMERS).await.expect("at once").expect("a permit");
         assert_eq!(path.permits.available_permits(), CUSTOMER_CONCURRENCY - 2, "each call counts twice");
-        assert!(at_once(&budget, "ww1", CUSTOMERS).await.is_none(), "and they follow at half the rate");
+        assert!(at_once(&budget, "ww1", CUSTOMERS).await.is_none(), "and the next calls run at half the rate");
     }
 
     #[tokio::test]

@@ -440,7 +440,7 @@ mod tests {
         let error = br#"{"errcode":40007,"errmsg":"invalid media_id"}"#;
         let named = ("content-disposition", "attachment; filename=\"a.json\"");
         assert!(answer(200, &[named], error), "a file may be JSON");
-        assert!(answer(206, &[], error), "a part of one, too");
+        assert!(answer(206, &[], error), "part of a file, too");
         assert!(answer(200, &[("content-type", "image/jpeg")], b"\xff\xd8"));
         assert!(answer(200, &[], b"{\"a\":1}"));
         assert!(!answer(200, &[("content-type", "text/plain")], error));

@@ -385,7 +385,7 @@ mod tests {
         assert_eq!(pause(&refused(60020), 0), Some(REFUSED_FIRST));
         assert_eq!(pause(&refused(60020), 20), Some(REFUSED_LONGEST));
         assert_eq!(pause(&refused(-1), 0), None);
-        assert_eq!(pause(&refused(0), 0), Some(REFUSED_FIRST), "all was well, and there was no token");
+        assert_eq!(pause(&refused(0), 0), Some(REFUSED_FIRST), "the answer was successful but had no token");
         assert_eq!(pause(&ApiError::unanswered(PATH, Class::Transient, "gone"), 0), None);
     }
 

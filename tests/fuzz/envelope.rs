@@ -58,7 +58,7 @@ fn the_first_of_each_parameter_is_read_and_the_result_is_bounded() {
                 Err(error) => {
                     assert_eq!(error, OpenError::Query);
                     let long = query.len() > QUERY_BYTES_MAX;
-                    assert!(whole.contains(&None) || long, "nothing was wrong with {parameters:?}");
+                    assert!(whole.contains(&None) || long, "{parameters:?} should have been accepted");
                 }
             }
         });

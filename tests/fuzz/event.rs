@@ -137,7 +137,7 @@ fn obeys_the_laws(plaintext: &[u8]) -> Option<Callback> {
     let name = &callback.head.name;
     if callback.repaired {
         let strict = str::from_utf8(plaintext).ok().and_then(|text| Element::parse(text).ok());
-        assert!(strict.is_none() || holds_end_mark(plaintext), "what is well formed is repaired for nothing");
+        assert!(strict.is_none() || holds_end_mark(plaintext), "a well-formed document needs no repair");
     }
     let printable = name.bytes().all(|it| it == b' ' || it.is_ascii_graphic());
     assert!(printable && (1..=NAME_BYTES_MAX).contains(&name.len()), "{name:?}");

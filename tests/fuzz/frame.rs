@@ -39,7 +39,7 @@ fn a_signed_frame_opens_if_and_only_if_each_of_its_parts_is_right() {
             SEEN[way_out(&expected)].fetch_add(1, Ordering::Relaxed);
             assert_eq!(opened, expected);
         });
-    assert!(SEEN.iter().all(|it| it.load(Ordering::Relaxed) > 0), "some ways out were never taken: {SEEN:?}");
+    assert!(SEEN.iter().all(|it| it.load(Ordering::Relaxed) > 0), "some outcomes never occurred: {SEEN:?}");
 }
 
 #[test]

@@ -176,7 +176,7 @@ async fn the_access_log_is_read_by_filters_in_pages_and_as_csv() {
         page.json()
     };
     let count = async |query: &str| found(query).await["items"].as_array().expect("items").len();
-    assert_eq!(count("customer=C-1").await, 3, "its own line comes after it");
+    assert_eq!(count("customer=C-1").await, 3, "the line of the request itself is written later");
     assert_eq!(count("subject=C-2").await, 1);
     assert_eq!(count("status=403").await, 1);
     assert_eq!(count("route=config&who=%3Dcrm,%20%22the%22%20one").await, 1);
@@ -218,8 +218,8 @@ async fn only_the_address_that_guesses_tokens_has_to_wait() {
     assert_eq!(code(&refused), (429, "too_many_requests".to_owned()));
     let after = refused.head.lines().find_map(|it| it.strip_prefix("retry-after: ")).expect("when to try again");
     assert!((1..=61).contains(&after.parse::<u32>().expect("seconds")), "{after}");
-    assert_eq!(ask(&app, HOME, Some(&fresh), route).await.status, 200, "it might be a guess, and is looked up");
-    assert_eq!(ask(&app, HOME, Some(&in_use), route).await.status, 200, "a token that counts goes on");
+    assert_eq!(ask(&app, HOME, Some(&fresh), route).await.status, 200, "it may be a guess, so it is looked up");
+    assert_eq!(ask(&app, HOME, Some(&in_use), route).await.status, 200, "a valid token still works");
     assert_eq!(code(&ask(&app, ELSEWHERE, Some(&guess()), route).await).0, 401, "nobody else is told to wait");
 
     for state in ["a", "b", "c"] {
@@ -282,7 +282,7 @@ async fn a_token_that_is_used_too_often_has_to_wait() {
         let _ = app.app.admin_half.guard.admit_token(&hash, std::time::Instant::now());
     }
     let refused = ask(&app, ELSEWHERE, Some(&busy), route).await;
-    assert_eq!(code(&refused), (429, "too_many_requests".to_owned()), "from wherever");
+    assert_eq!(code(&refused), (429, "too_many_requests".to_owned()), "from any address");
     assert!(refused.head.contains("retry-after: "), "{}", refused.head);
     assert_eq!(ask(&app, HOME, Some(&calm), route).await.status, 200);
     app.finish().await;
@@ -365,7 +365,7 @@ async fn tokens_are_made_shown_once_listed_and_end_in_every_process_at_once() {
     let gone = ask(&one, &boss, "DELETE", &format!("api-tokens/{}", again["id"]), None).await;
     assert_eq!((gone.status, &gone.json()["state"]), (200, &json!("revoked")));
     for process in [&other, &one] {
-        assert_eq!(ask(process, &erp, "GET", "config", None).await.status, 401, "the very next request");
+        assert_eq!(ask(process, &erp, "GET", "config", None).await.status, 401, "the next request");
     }
     assert_eq!(ask(&other, &boss, "DELETE", &format!("api-tokens/{}", again["id"]), None).await.status, 404);
     assert_eq!(ask(&other, &crm, "DELETE", &format!("api-tokens/{id}"), None).await.status, 401);

@@ -163,8 +163,8 @@ async fn a_backup_under_load_holds_every_callback_that_was_answered_before_it_be
     let there = hashes(&restored).await;
     let missing: Vec<_> =
         before.acked.iter().map(|it| hex::encode(it.sha256)).filter(|it| !there.contains(it)).collect();
-    assert!(missing.is_empty(), "answered before, and gone: {missing:?}");
-    assert!(there.len() < hashes(&app.db).await.len(), "what came afterwards is not in it");
+    assert!(missing.is_empty(), "answered before the backup but missing in it: {missing:?}");
+    assert!(there.len() < hashes(&app.db).await.len(), "later callbacks are not in it");
 
     let orphans = [
         "select count(*) from wechat_contact_record record
@@ -176,7 +176,7 @@ async fn a_backup_under_load_holds_every_callback_that_was_answered_before_it_be
     }
     assert!(restored.count(records).await > 0);
 
-    wecomd::app::migrate(&restored.options()).await.expect("it is at home there");
+    wecomd::app::migrate(&restored.options()).await.expect("it migrates");
     // After recording, the restored database equals one in which the same callbacks were recorded without a backup.
     let mut worker = Worker::new(restored.options(), worker::Settings { batch_max: 500, attempts_max: 1 });
     while worker.step().await.expect("records") != Step::Idle {}
@@ -319,7 +319,7 @@ async fn a_missing_or_altered_media_file_is_reported_and_the_backup_is_made_anyw
     fs::remove_file(path(0)).expect("removed");
     fs::write(path(1), "a pikture").expect("written");
 
-    let made = site.backups().make(Utc::now(), &|_| ()).await.expect("a backup all the same");
+    let made = site.backups().make(Utc::now(), &|_| ()).await.expect("the backup is made");
     let lacking = format!("2 files of the media store could not be saved, the first is {}", locations[0]);
     assert_eq!((made.media, made.lacking), (1, Some(lacking)));
     let standing = backup::standing(&mut site.db.pool.acquire().await.expect("connects")).await.expect("one");
@@ -346,7 +346,11 @@ async fn one_process_at_a_time_makes_a_backup_and_remains_of_a_killed_one_are_re
     fs::write(left.with_extension("backup.part"), "half").expect("written");
     fs::write(&left, "whole, but nobody noted it").expect("written");
     let standing = backup::standing(&mut other).await.expect("one");
-    assert_eq!(wecomd::backup::said(&standing, None, Utc::now())["state"], "failed", "nobody is at it any more");
+    assert_eq!(
+        wecomd::backup::said(&standing, None, Utc::now())["state"],
+        "failed",
+        "nobody is making a backup any more"
+    );
     site.make().await;
     assert_eq!(site.files().len(), 1, "{:?}", site.files());
     let rows = site.db.texts("select outcome || coalesce(': ' || reason, '') from backup order by started_at").await;
@@ -374,7 +378,7 @@ async fn a_backup_is_made_once_per_scheduled_time_and_retried_after_a_failure() 
     let failed = Err("pg_dump failed: pg_dump: error: the disk is on fire".to_owned());
     assert_eq!(made(&backups, "2026-05-30T18:30:00Z").await, failed);
     let rests = made(&backups, "2026-05-30T18:39:59Z").await;
-    assert_eq!(rests, Ok(false), "it rests for ten minutes");
+    assert_eq!(rests, Ok(false), "it pauses for ten minutes");
     assert_eq!(made(&backups, "2026-05-30T18:40:00Z").await, failed);
     backups.settings.programs = None;
     let again = at("2026-05-30T18:40:00Z") + TimeDelta::minutes(10);

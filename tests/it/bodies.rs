@@ -58,7 +58,7 @@ async fn unfinished_bodies_stay_within_their_limit_and_the_oldest_are_dropped_un
     }
     let added = contact(1_700_000_000, "add_external_contact", "zhangsan", "wmAlice", &[]);
     let whole = app.post(&Push::genuine(AppKind::App, added)).await.expect("an answer");
-    assert_eq!(whole.status, 200, "who sends a whole body waits for none of them");
+    assert_eq!(whole.status, 200, "a complete request does not wait for the unfinished ones");
     let refused = app.ask("GET", "/metrics", None).await.text();
     assert!(refused.contains("step=\"body_crowded\""), "it is counted");
     ends.abort_all();

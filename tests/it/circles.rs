@@ -65,7 +65,7 @@ async fn a_list_that_never_ends_is_noticed_although_each_process_dies_after_a_pa
     assert_eq!(scene.db.texts("select pages::text from sync_shard").await, ["2"]);
     scene.db.execute("update sync_shard set pages = 50000").await;
     let scene = scene.in_another_process().await;
-    let mut run = scene.sync.take(Which::Any).await.expect("looked").expect("nobody works at it");
+    let mut run = scene.sync.take(Which::Any).await.expect("looked").expect("no worker has claimed it");
     assert_eq!(to_the_end(&mut run).await, Over::Failed);
     let reason = scene.db.texts("select reason from sync_run").await;
     assert_eq!(reason, ["a group's list of customers has more than 50000 pages"]);

@@ -345,7 +345,7 @@ async fn deliveries_are_listed_shown_and_replayed() {
     assert_eq!(app.db.count("select count(*) from parked").await, 0);
     shell.ok(&["inbox", "replay", id]).await;
     app.drain().await;
-    assert_eq!(shell.ok(&["inbox", "list"]).await, list, "what is read again comes out the same");
+    assert_eq!(shell.ok(&["inbox", "list"]).await, list, "a replay writes the same rows");
 
     let unknown = shell.run(&["inbox", "show", &id.replace("1-17", "1-18")]).await;
     assert_eq!(unknown.code, FAILED);
@@ -456,13 +456,13 @@ async fn the_sandbox_answers_api_calls_beside_the_callbacks_until_it_is_told_to_
     let api: SocketAddr = told("base URL").trim_start_matches("http://").parse().expect("an address");
     let get = async |target: String| request(api, "GET", &target, &[], b"").await.expect("answered").json();
     let token = get(format!("/cgi-bin/gettoken?corpid={corp}&corpsecret={}", told("secret"))).await;
-    let token = token["access_token"].as_str().expect("the printed secret gives a token");
+    let token = token["access_token"].as_str().expect("the printed secret fetches a token");
     app.drain().await;
     let customers = app.db.texts("select external_userid from customer_wechat_contact limit 5").await;
     assert!(!customers.is_empty());
     for customer in customers {
         let card = get(format!("/cgi-bin/externalcontact/get?access_token={token}&external_userid={customer}")).await;
-        assert_eq!(card["errcode"], 0, "whom the day names has a card: {card}");
+        assert_eq!(card["errcode"], 0, "everybody named by the day has a card: {card}");
     }
     signal("-INT", sandbox.id().expect("it runs"));
     let status = timeout(LIMIT, sandbox.wait()).await.expect("it ends in time").expect("it can be waited for");

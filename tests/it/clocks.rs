@@ -88,7 +88,7 @@ async fn a_notice_is_due_at_once_and_an_order_that_waits_too_long_is_escalated_o
             housekeeper.round().await.expect("a round");
         }
         assert_eq!(count(&app, "select count(*)::text from work_order where escalated_at is not null").await, 1);
-        assert_eq!(count(&app, "select notices::text from work_order").await, 1, "{clock}: it was not reminded of");
+        assert_eq!(count(&app, "select notices::text from work_order").await, 1, "{clock}: no reminder was enqueued");
         app.finish().await;
     }
 }

@@ -55,7 +55,7 @@ async fn concurrent_workers_write_the_same_rows_as_one_and_never_deadlock() {
         and query like '%pending%'";
     until("the workers' connections have reported", async || db.count(others).await == 0).await;
     let deadlocks = "select deadlocks from pg_stat_database where datname = current_database()";
-    assert_eq!(db.count(deadlocks).await, 0, "workers waited for each other crosswise");
+    assert_eq!(db.count(deadlocks).await, 0, "workers deadlocked");
     db.close().await;
 }
 

@@ -123,7 +123,7 @@ async fn every_process_stops_using_a_secret_that_wecom_refuses() {
         assert_eq!(calls(&platform, "gettoken") - before, if rest_s.is_some() { 1 } else { 2 }, "{code}");
         let left = "select coalesce(ceil(extract(epoch from blocked_until - now())), 0)::bigint from wecom_token";
         let rest_s = rest_s.unwrap_or(0);
-        assert!((rest_s / 2..=rest_s).contains(&app.db.count(left).await), "{code} rests for {rest_s} s");
+        assert!((rest_s / 2..=rest_s).contains(&app.db.count(left).await), "{code} pauses for {rest_s} s");
     }
     app.finish().await;
     platform.stop().await;
@@ -207,7 +207,7 @@ async fn tasks_for_invisible_customers_and_members_end_without_an_error() {
         faults.set("externalcontact/get", once(*code));
         acting.enqueue(TaskKind::RefreshContact, "wmEXAMPLE00000000000000000000001", None).await;
         acting.act(TaskKind::RefreshContact).await;
-        assert_eq!(acting.left(TaskKind::RefreshContact).await, [""; 0], "{code}: nobody in sight knows them");
+        assert_eq!(acting.left(TaskKind::RefreshContact).await, [""; 0], "{code}: no visible member knows them");
     }
     for code in MEMBERS.1 {
         faults.set("user/get", once(*code));
@@ -318,7 +318,7 @@ async fn a_run_continues_without_a_missing_department_and_refused_members() {
     for code in ABOUT_MEMBERS {
         faults.set(PAGES, once(*code));
         let run = scene.reconcile().await;
-        assert_eq!(scene.held().await, scene.named(), "{code}: the group is read in halves");
+        assert_eq!(scene.held().await, scene.named(), "{code}: the group is split and read in halves");
         assert!(!scene.drift(run).await.iter().any(|it| it.starts_with("member_refused")), "{code}");
     }
     for code in ABOUT_MEMBERS.iter().filter(|code| !CUSTOMERS.1.contains(code)) {
@@ -327,7 +327,7 @@ async fn a_run_continues_without_a_missing_department_and_refused_members() {
         let refused = format!("{PAGES}: {code} ");
         let told = scene.drift(run).await;
         let told = told.iter().filter(|it| it.starts_with("member_refused") && it.contains(&refused)).count();
-        assert_eq!((told, scene.held().await), (serving, scene.named()), "{code}: nobody's contacts end by that");
+        assert_eq!((told, scene.held().await), (serving, scene.named()), "{code}: no contact is ended");
     }
     // But this one says that a member has none.
     faults.set(PAGES, always(CUSTOMERS.1[0]));

@@ -100,12 +100,16 @@ async fn without_event_time_the_arrival_is_shown_as_such_and_not_written_to_regi
     let arrived = (Some("2026-01-31T08:00:00Z".to_owned()), Value::from(true));
     let dated = (Some("2023-11-14T22:13:20Z".to_owned()), Value::from(false));
     assert_eq!(records.iter().map(seen).collect::<Vec<_>>(), [arrived.clone(), arrived.clone(), arrived, dated]);
-    assert_eq!(app.records_shown("from=2026-01-01T00:00:00Z").await.len(), 3, "they count by what is shown");
+    assert_eq!(
+        app.records_shown("from=2026-01-01T00:00:00Z").await.len(),
+        3,
+        "they are filtered by the time that is shown"
+    );
     assert_eq!(app.records_shown("to=2026-01-01T00:00:00Z").await.len(), 1);
 
     let registers = "select count(*) from customer_wechat_contact where status_at = to_timestamp(0)
         and first_contact_time is null";
-    assert_eq!(app.db.count(registers).await, 1, "arrival is in no register");
+    assert_eq!(app.db.count(registers).await, 1, "no register holds the arrival");
     assert_eq!(app.db.count("select count(*) from wechat_contact_record where contact_time > '2026-01-01'").await, 0);
 
     app.hear_at_stored(&[contact(AT, "del_follow_user", "zhangsan", CUSTOMER, &[])]).await;
@@ -213,6 +217,6 @@ async fn an_order_is_contacted_at_the_arrival_of_a_callback_without_event_time()
     let shown = app.ask("GET", &format!("{BASE}/customer-contact/C-1"), None).await.json();
     assert_eq!(shown["contact_ways"][0]["used_at"], "2026-01-31T08:00:00Z", "{shown}");
     let register = "select count(*) from contact_way where used_at = to_timestamp(0)";
-    assert_eq!(app.db.count(register).await, 1, "arrival decides nothing");
+    assert_eq!(app.db.count(register).await, 1, "the arrival does not decide the order");
     app.finish().await;
 }

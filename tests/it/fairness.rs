@@ -130,7 +130,7 @@ async fn nine_corps_with_unanswered_greetings_do_not_delay_greetings_of_the_tent
     let sent = "select count(*) from welcome where external_userid = 'wmSERVED0' and outcome = 'sent'";
     until("the tenth corp's customer is greeted", async || db.count(sent).await == 1).await;
     let soon = "select count(*) from welcome where sent_at < received_at + interval '8 s'";
-    assert_eq!(db.count(soon).await, 1, "before the others' time was over");
+    assert_eq!(db.count(soon).await, 1, "before the other corps' calls time out");
     ten.finish().await;
 }
 
@@ -200,7 +200,7 @@ async fn nine_runs_waiting_for_wecom_do_not_delay_the_tenth() {
             db.count(waits).await == i64::try_from(STUCK).expect("small")
         })
         .await;
-        until("none of them is in hand", async || {
+        until("none of them is claimed", async || {
             db.count("select count(*) from sync_run where holder is not null").await <= 4
         })
         .await;
@@ -224,7 +224,7 @@ async fn a_postponed_run_is_held_by_no_worker_and_taken_when_due() {
     assert!(scene.sync.take(Which::Untroubled).await.expect("looked").is_none(), "others come first");
     let run = scene.sync.take(Which::Any).await.expect("looked").expect("it is due");
     assert_eq!(run.drive(SLICE, std::future::pending(), |_| ()).await, Over::PutDown);
-    assert_eq!(scene.db.texts(row).await, ["2 true true"], "the pauses grow, whoever works at it");
+    assert_eq!(scene.db.texts(row).await, ["2 true true"], "the pauses grow whichever worker claims it");
 
     scene.platform.faults().clear();
     scene.db.execute("update sync_run set due_at = now()").await;
@@ -266,17 +266,17 @@ async fn a_worker_pool_is_shared_by_corps_and_idle_corps_come_first() {
         taken.into_iter().for_each(|it| *corps.entry(it.corpid.0).or_default() += 1);
         corps.into_iter().map(|(corp, tasks)| format!("{corp} {tasks}")).collect::<Vec<_>>().join(", ")
     };
-    assert_eq!(take(Room::of(7)).await, "ww1 3, ww2 2, ww3 2", "they take turns");
+    assert_eq!(take(Room::of(7)).await, "ww1 3, ww2 2, ww3 2", "the runs alternate");
     let corp = |corpid: &str, held, room| CorpRoom { corpid: CorpId::from(corpid), held, room };
     let room = Room { limit: 4, reserve: 0, corps: vec![corp("ww1", 6, 9), corp("ww2", 5, 1)] };
-    assert_eq!(take(room).await, "ww3 4", "whoever has fewer in hand");
+    assert_eq!(take(room).await, "ww3 4", "the corp with fewer running tasks comes first");
     let room = Room { limit: 4, reserve: 0, corps: vec![corp("ww1", 0, 0), corp("ww3", 0, 1)] };
-    assert_eq!(take(room).await, "ww2 3, ww3 1", "no more than a corp may have");
+    assert_eq!(take(room).await, "ww2 3, ww3 1", "at most the share of one corp");
     let room = Room { limit: 4, reserve: 2, corps: vec![corp("ww1", 1, 4), corp("ww2", 1, 4), corp("ww3", 1, 4)] };
-    assert_eq!(take(room).await, "ww1 1, ww2 1", "some places wait for corps that have none in hand");
+    assert_eq!(take(room).await, "ww1 1, ww2 1", "some workers stay free for corps without a running task");
     db.execute("update enterprise_wechat_config set corpid = 'ww1'").await;
     let room = Room { limit: 4, reserve: 2, corps: vec![corp("ww1", 1, 4)] };
-    assert_eq!(take(room).await, "ww1 1, ww2 2, ww3 1", "which are not there where one corp alone has apps");
+    assert_eq!(take(room).await, "ww1 1, ww2 2, ww3 1", "which do not exist if only one corp has apps");
     drop(conn);
     db.close().await;
 }

@@ -74,7 +74,7 @@ async fn a_leaver_with_1250_customers_is_handed_over_despite_faults_and_the_repo
     scene.lives_again().await;
     let limited = "select count(*) from task where kind = 'handover' and reason like '%45009%' and due_at > now() + interval '40 s'";
     until("the limit is waited out", async || scene.db.count(limited).await == 1).await;
-    assert_eq!(scene.states("customer").await["waiting"], 100, "those that were taken on were found");
+    assert_eq!(scene.states("customer").await["waiting"], 100, "the accepted ones were found");
     scene.wecomd.kill();
     scene.lives_again().await;
     let sent = "select count(*) from handover_item where state in ('waiting', 'done')";
@@ -149,7 +149,7 @@ impl Scene {
         answer.json()
     }
 
-    /// From now on WeCom carries out the next call of this path but never answers it. Returns the number of calls so far.
+    /// From now on WeCom carries out the next call of this path but never answers it. Returns the calls so far.
     fn holds(&self, path: &str) -> usize {
         let fault = Fault { latency: Duration::from_secs(3600), times: Some(1), ..Fault::default() };
         self.platform.faults().set(path, fault);

@@ -202,7 +202,7 @@ async fn the_checklist_shows_everything_left_behind_and_recently_read_records() 
     let open = shown["customers"]["items"].as_array().expect("a list").iter();
     let open: Vec<_> =
         open.map(|it| format!("{} {} {}", it["external_userid"], it["name"], it["open_orders"])).collect();
-    assert_eq!(open, [r#""wm2" "wm2号" 2"#, r#""wm1" "wm1号" 0"#], "who was spoken to last comes first");
+    assert_eq!(open, [r#""wm2" "wm2号" 2"#, r#""wm1" "wm1号" 0"#], "the latest conversation comes first");
     assert_eq!(shown["counts"][0], json!({ "kind": "customer", "state": "planned", "items": 2 }));
     assert_eq!((&shown["successors"][0]["staff_id"], &shown["successors"][0]["customers"]), (&json!("S1"), &json!(2)));
     assert_eq!(code(&app.ask("GET", &format!("{BASE}/handovers/none"), None).await).0, 404);

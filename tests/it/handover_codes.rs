@@ -107,7 +107,7 @@ async fn a_group_counts_as_handed_over_only_after_its_owner_is_checked() {
     acting.plan(id, "bob").await;
     acting.let_go(id).await;
     acting.platform.faults().set("externalcontact/groupchat/get", Fault { errcode: Some(-1), ..Fault::default() });
-    acting.drive(id).await.expect_err("nobody says whose they are");
+    acting.drive(id).await.expect_err("WeCom does not name the owners");
     let states = "select concat_ws(' ', subject, state) from handover_item order by subject";
     let waiting = |chat: &String| format!("{chat} waiting");
     let mut both = [waiting(&kept), waiting(&dissolved)];
@@ -140,7 +140,7 @@ async fn a_customer_in_a_foreign_transfer_is_requested_again_after_it_ends() {
         acting.drive(id).await.expect("driven");
         acting.platform.with(|world| world.transfer_rules.errcodes.clear());
         acting.drive(id).await.expect("driven");
-        assert_eq!(acting.app.db.texts(ITEM).await, [format!("waiting {code} 1")], "a day may pass first");
+        assert_eq!(acting.app.db.texts(ITEM).await, [format!("waiting {code} 1")], "the poll may be a day away");
         acting.app.db.execute("update handover_item set submitted_at = now() - interval '27 hours'").await;
         acting.drive(id).await.expect("driven");
         acting.drive(id).await.expect("driven");

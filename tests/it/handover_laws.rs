@@ -123,7 +123,7 @@ fn no_customer_of_a_leaver_is_lost_or_sent_twice_and_final_states_stay() {
         panic!("{failure}");
     }
     assert!(handed.get() > 40, "only {} customers were handed over", handed.get());
-    assert!(OVERDUE.load(Ordering::Relaxed) > 10, "hardly anything was overdue");
+    assert!(OVERDUE.load(Ordering::Relaxed) > 10, "too few items were overdue");
     runtime.block_on(acting.finish());
 }
 
@@ -281,12 +281,12 @@ impl Scene<'_> {
             let [item, from, to] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
             let before = last.insert(item.to_owned(), to.to_owned()).unwrap_or_else(|| "open".to_owned());
             assert_eq!(before, from, "the log has a hole: {line}");
-            assert!(!before.parse::<ItemState>().expect("a state").is_final(), "an end was left: {line}");
+            assert!(!before.parse::<ItemState>().expect("a state").is_final(), "a final state was left: {line}");
         }
         let now = format!("select id || ' ' || state from handover_item where handover_id = {id}");
         for line in db.texts(&now).await {
             let (item, state) = line.split_once(' ').expect("two words");
-            assert_eq!(last.get(item).map_or("open", String::as_str), state, "a turn is not in the log");
+            assert_eq!(last.get(item).map_or("open", String::as_str), state, "a transition is missing in the log");
         }
         for which in 0..CUSTOMERS {
             let customer = self.customer(which);

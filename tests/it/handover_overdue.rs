@@ -78,7 +78,7 @@ async fn an_undecided_item_becomes_overdue_with_its_last_message_and_is_polled_d
         assert_eq!(items(&acting).await, [format!("1 overdue {words}")]);
         let log = "select from_state || ' ' || to_state || ' ' || actor from handover_log where item_id is not null order by id desc limit 1";
         assert_eq!(acting.app.db.texts(log).await, ["waiting overdue wecomd"]);
-        assert_eq!(acting.app.db.texts("select state from handover").await, ["waiting"], "it is no end");
+        assert_eq!(acting.app.db.texts("select state from handover").await, ["waiting"], "it is not a final state");
         let mut conn = acting.app.db.pool.acquire().await.expect("connects");
         assert_eq!(handover::stuck(&mut conn, OVERDUE_AFTER).await.expect("counted"), 1);
         drop(conn);
@@ -92,7 +92,7 @@ async fn an_undecided_item_becomes_overdue_with_its_last_message_and_is_polled_d
             let Next::Again(pause) = next else { panic!("{next:?}") };
             pauses.insert(pause.as_secs() / 3600);
         }
-        assert_eq!(asked(&acting), before + 1, "three looks, one question");
+        assert_eq!(asked(&acting), before + 1, "three polls, one call");
         assert_eq!(pauses, BTreeSet::from([23]));
         later(&acting).await;
         acting.drive(id).await.expect("driven");

@@ -155,7 +155,7 @@ async fn a_long_film_is_fetched_in_parts_and_each_part_once_despite_broken_conne
     let calls = acting.platform.calls_of("media/get");
     let first = calls.iter().position(|it| !it.dropped).expect("one came through");
     assert!(calls[first..].iter().any(|it| it.dropped), "the line dropped in the middle");
-    assert_eq!(calls.iter().filter(|it| !it.dropped).count(), PARTS, "no part was fetched twice");
+    assert_eq!(calls.iter().filter(|it| !it.dropped).count(), PARTS, "each part was fetched once");
     assert!(acting.show(&media_id).await.body == bytes, "the film is whole");
     let across = usize::try_from(PART_BYTES).expect("small") - 2;
     let part = acting.show_part(&media_id, &format!("bytes={across}-{}", across + 3)).await;
@@ -217,7 +217,7 @@ async fn a_download_survives_the_death_of_its_process() {
 
     let hash = db.texts("select encode(sha256, 'hex') from media").await;
     assert_eq!(hash, [hex::encode(Sha256::digest(&bytes))]);
-    assert!(platform.calls_of("media/get").len() - before < PARTS, "what was on disk was not fetched again");
+    assert!(platform.calls_of("media/get").len() - before < PARTS, "parts on disk were not fetched again");
     until("the task is done", async || db.count("select count(*) from task").await == 0).await;
     wecomd.terminate();
     wecomd.ended().await;
@@ -242,7 +242,7 @@ async fn media_that_wecom_no_longer_has_is_reported_as_gone_and_parked() {
         left.iter().any(|it| it.starts_with(&old) && it.ends_with("older than three days 消息已超过三天")),
         "{left:?}"
     );
-    assert_eq!(acting.platform.calls_of("media/get").len(), 1, "nobody asks for what is too old");
+    assert_eq!(acting.platform.calls_of("media/get").len(), 1, "media that is too old is not requested");
     for media_id in ["never-was", &old] {
         let answer = acting.show(media_id).await;
         assert_eq!(code(&answer), (404, "media_gone".to_owned()));

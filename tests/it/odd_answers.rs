@@ -82,7 +82,7 @@ async fn a_row_without_an_id_is_reported_and_marks_nobody_as_gone() {
         "{found:?}"
     );
     assert_eq!(scene.db.count("select count(*) from customer_wechat_contact where status = 'gone'").await, 0);
-    assert_eq!(scene.held().await, scene.named(), "what stood before stands");
+    assert_eq!(scene.held().await, scene.named(), "the earlier contacts are kept");
 
     // Once the pages can be read again, a contact that is not listed is gone.
     scene.platform.faults().clear();
@@ -122,7 +122,10 @@ async fn a_malformed_member_or_leaver_value_is_skipped_and_the_run_continues() {
         [("\"dimission_time\":", b"\"dimission_time\":\""), (",\"external_userid\"", b"\",\"external_userid\"")];
     faults.set("externalcontact/get_unassigned_list", garbled(&text));
     let run = scene.reconcile().await;
-    assert!(scene.db.count("select count(*) from member where status = 1").await > 3, "a number in quotes is one");
+    assert!(
+        scene.db.count("select count(*) from member where status = 1").await > 3,
+        "a quoted number is read as a number"
+    );
     let left =
         format!("select count(*) from member where wechat_userid = '{leaver}' and left_at > now() - interval '1 hour'");
     assert_eq!(scene.db.count(&left).await, 1);
@@ -246,7 +249,7 @@ async fn an_answer_without_an_errcode_counts_if_it_holds_what_was_asked_for() {
     assert!(error.is(60111) && &*error.message == "nobody", "{error:?}");
     says("auth/getuserinfo", r#"{"errcode":0,"userid":"","external_userid":null}"#);
     let visitor = api.visitor("code").await.expect("read");
-    assert_eq!((visitor.user, visitor.customer), (None, None), "an empty userid is nobody's");
+    assert_eq!((visitor.user, visitor.customer), (None, None), "an empty userid belongs to nobody");
     app.finish().await;
     platform.stop().await;
 }
@@ -294,7 +297,7 @@ async fn malformed_transfer_and_group_rows_give_no_result() {
     assert_eq!((groups.groups.len(), groups.groups[0].status, groups.unreadable.len()), (1, 2, 2));
     says("externalcontact/groupchat/get", json!({ "errcode": 0, "group_chat": { "owner": [], "name": null } }));
     let group = api.group("wr1").await.expect("a group");
-    assert_eq!((group.chat_id.as_str(), group.owner), ("wr1", None), "nobody knows whose it is");
+    assert_eq!((group.chat_id.as_str(), group.owner), ("wr1", None), "the row names nobody");
     says(
         "externalcontact/groupchat/onjob_transfer",
         json!({ "errcode": 0, "failed_chat_list": [

@@ -90,7 +90,7 @@ async fn a_statement_that_hangs_is_given_up_here_and_in_the_database() {
     // Otherwise abandoned statements would pile up in the database, one connection for each try.
     let waiting = "select count(*) from pg_stat_activity
         where datname = current_database() and application_name = 'wecomd' and wait_event_type = 'Lock'";
-    until("nothing waits any more", async || app.db.count(waiting).await == 0).await;
+    until("no statement waits any longer", async || app.db.count(waiting).await == 0).await;
 
     lock.rollback().await.expect("released");
     assert!(answered(&app, &met("wmAlice")).await, "the repeat is stored");
@@ -134,7 +134,7 @@ async fn slow_callers_are_cut_off() {
     let query = "msg_signature=00&timestamp=1700000000&nonce=1";
     let part_of_a_body =
         format!("POST /callback/service?{query} HTTP/1.1\r\nhost: wecomd\r\ncontent-length: 100\r\n\r\n<xml>");
-    assert_eq!(said(public, "").await, "", "who says nothing hears nothing");
+    assert_eq!(said(public, "").await, "", "a silent caller gets no answer");
     assert_eq!(said(public, "POST /callback/service HTTP/1.1\r\nhost: ").await, "", "nor does half a head");
     let answer = said(public, &part_of_a_body).await;
     assert!(answer.starts_with("HTTP/1.1 408 ") && answer.ends_with("\r\n\r\n"), "{answer}");

@@ -190,9 +190,9 @@ async fn a_claim_an_erasure_and_retention_lock_no_more_than_a_few_of_400_days() 
         let Some(last) = stretch.last else { break };
         after = Some(last);
         looked += 1;
-        assert!(looked <= 400, "it goes on for ever");
+        assert!(looked <= 400, "it does not end");
     }
-    assert_eq!(after.as_ref(), keys.first(), "it came to the latest");
+    assert_eq!(after.as_ref(), keys.first(), "it reached the latest delivery");
     step.rollback().await.expect("undone");
 
     let mut step = pool.begin().await.expect("begins");

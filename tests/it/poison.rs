@@ -46,7 +46,7 @@ async fn work(worker: &mut Worker) {
             return;
         }
     }
-    panic!("it goes on for ever");
+    panic!("it does not end");
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn a_delivery_refused_by_the_database_is_retried_then_parked_and_blocks_no
         app.db.execute("update pending set due_at = now()").await;
     }
     work(&mut worker).await;
-    assert_eq!(app.db.count("select count(*) from pending").await, 0, "it is not tried for ever");
+    assert_eq!(app.db.count("select count(*) from pending").await, 0, "it is not retried for ever");
     let reasons = app.db.texts("select attempts || ' ' || reason from parked").await;
     assert_eq!(reasons.len(), 1);
     assert!(
@@ -97,11 +97,11 @@ async fn a_delivery_that_cannot_be_read_is_parked_at_once_and_the_others_are_rec
     let mut pushes: Vec<_> = (0..5).map(|it| met("zhangsan", &format!("wm{it}"))).collect();
     pushes.extend(unreadable.into_iter().map(|it| Push::genuine(AppKind::App, it)));
     let report = app.deliver(pushes).await;
-    assert_eq!(report.genuine.answered, 8, "an authentic callback is taken, whatever it says");
+    assert_eq!(report.genuine.answered, 8, "an authentic callback is accepted with any content");
 
     app.drain().await;
     assert_eq!(app.db.count("select count(*) from customer_wechat_contact").await, 5);
-    assert_eq!(app.db.count("select count(*) from pending").await, 0, "it will never read better");
+    assert_eq!(app.db.count("select count(*) from pending").await, 0, "it will never become readable");
     let parked = app.db.texts("select reason from parked").await;
     assert_eq!(parked.len(), 3);
     assert!(parked.iter().all(|reason| reason.starts_with("cannot be read: ")), "{parked:?}");
@@ -117,7 +117,7 @@ async fn unknown_events_are_kept_and_counted_by_name() {
     app.drain().await;
     let counted = "select name || ' ' || count(*) from ignored group by name order by name";
     assert_eq!(app.db.texts(counted).await, ["moon_landing 2", "sun_rise 1"]);
-    assert_eq!(app.db.count("select count(*) from inbox").await, 3, "kept, for the day when they mean something");
+    assert_eq!(app.db.count("select count(*) from inbox").await, 3, "kept until a version knows them");
     assert_eq!(
         app.db.count("select count(*) from pending").await + app.db.count("select count(*) from parked").await,
         0

@@ -329,7 +329,8 @@ async fn late_callbacks_restore_no_erased_customer_and_a_returning_one_starts_an
     acting.act(TaskKind::RefreshContact).await;
     let sync = Sync { pool: acting.app.db.pool.clone(), wecom: acting.app.app.admin_half.wecom.clone() };
     let asked = sync::ask(&mut sync.pool.acquire().await.expect("connects"), &acting.app.corp.corpid).await;
-    let mut run = sync.take(Which::One(asked.expect("asked").run())).await.expect("taken").expect("nobody works at it");
+    let mut run =
+        sync.take(Which::One(asked.expect("asked").run())).await.expect("taken").expect("no worker has claimed it");
     assert_eq!(to_the_end(&mut run).await, Over::Done);
     for said in [PERSON, NICKNAME] {
         let places = found(&acting, said).await;
@@ -370,7 +371,7 @@ async fn an_interrupted_erasure_resumes_where_it_stopped() {
     stuck.abort();
     assert!(stuck.await.is_err());
     held.rollback().await.expect("let go");
-    assert_eq!(acting.app.db.texts(place).await, first, "half a step is none");
+    assert_eq!(acting.app.db.texts(place).await, first, "an interrupted step stores nothing");
     // Other processes continue the erasure; several at once do not conflict.
     let (one, two) = (eraser(&acting, 3), eraser(&acting, 3));
     let work = async |it: &Eraser| while it.step().await.expect("a step") == Step::Worked {};
@@ -382,7 +383,7 @@ async fn an_interrupted_erasure_resumes_where_it_stopped() {
     .await;
     let places = found(&acting, PERSON).await;
     assert!(places.iter().all(|it| it.starts_with("access_log: ")), "{places:?}");
-    assert!(!found(&acting, CUSTOMER).await.is_empty(), "the business's customer is another matter");
+    assert!(!found(&acting, CUSTOMER).await.is_empty(), "the business's customer is unaffected");
     assert_eq!(pictures(&acting), 0);
     acting.finish().await;
 }

@@ -18,7 +18,7 @@ async fn many_concurrent_probes_use_one_connection_and_delay_no_administrator() 
         let (admin, target) = (app.app.admin, if number % 2 == 0 { "/readyz" } else { "/metrics" });
         probing.spawn(async move { request(admin, "GET", target, &[], b"").await.expect("an answer").status });
     }
-    until("somebody looks", async || app.db.count(WAITING).await > 0).await;
+    until("a probe queries the database", async || app.db.count(WAITING).await > 0).await;
     for _ in 0..20 {
         let answer = app.ask("GET", "/api/enterprise-wechat/config", None).await;
         assert_eq!(answer.status, 200, "{}", answer.text());

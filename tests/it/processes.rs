@@ -79,7 +79,7 @@ async fn one_process_accepts_callbacks_and_wakes_another_that_records_them() {
     assert_eq!(accepting.metric("wecomd_events_total", "").await, 0.0);
     assert_eq!(recording.metric("wecomd_events_total", "outcome=\"recorded\"").await, 1.0);
     let refused = tokio::net::TcpStream::connect(recording.public).await;
-    assert!(refused.is_err(), "whoever does not accept callbacks has no public door");
+    assert!(refused.is_err(), "a process that does not accept callbacks has no public listener");
     drop((accepting, recording, overheard));
     db.close().await;
 }

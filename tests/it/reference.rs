@@ -130,7 +130,7 @@ fn every_metric_that_is_counted_is_described_with_its_type_and_labels() {
     for (path, source) in files(&root().join("src"), ".rs") {
         for (kind, name, labels) in counts(&source) {
             let known = counted.entry(name.clone()).or_insert_with(|| (kind.clone(), labels.clone()));
-            assert_eq!(*known, (kind, labels), "{name} in {} is like elsewhere", path.display());
+            assert_eq!(*known, (kind, labels), "{name} in {} has the same type as elsewhere", path.display());
         }
     }
     assert!(counted.len() > 25, "only {counted:?}");

@@ -124,7 +124,7 @@ async fn a_leaver_known_only_by_a_hint_is_found_by_their_unassigned_customers() 
     // Only an app's hint of that reached us.
     acting.enqueue(TaskKind::RefreshMember, "ann", None).await;
     acting.act(TaskKind::RefreshMember).await;
-    assert_eq!(acting.app.db.count("select count(*) from handover").await, 0, "a hint is no proof");
+    assert_eq!(acting.app.db.count("select count(*) from handover").await, 0, "a hint alone starts no handover");
     acting.act(TaskKind::FindLeavers).await;
 
     let handover = "select concat_ws(' ', wechat_userid, state, (select count(*) from handover_item)) from handover";

@@ -282,7 +282,7 @@ async fn two_reports_are_made_at_once_and_a_third_is_told_when_to_ask_again() {
         tokio::join!(csv_of(&app, "message_volumes", BOTH), csv_of(&app, "contacts_by_staff_day", BOTH), third);
     assert_eq!((first.status, second.status, third.status), (200, 200, 429), "{}", third.text());
     assert!(third.head.contains("retry-after: 5"), "{}", third.head);
-    assert_eq!(csv_of(&app, "first_response_time", BOTH).await.status, 200, "there are turns again");
+    assert_eq!(csv_of(&app, "first_response_time", BOTH).await.status, 200, "capacity is free again");
     app.finish().await;
 }
 

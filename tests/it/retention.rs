@@ -138,7 +138,7 @@ async fn a_captured_callback_of_a_dropped_day_is_acknowledged_and_not_stored() {
     let keep = keep(&acting, Settings { plaintext_days: 30, ..Settings::default() });
     let went = run(&keep, RetentionKind::Plaintext, false).await;
     assert_eq!((went.partitions, went.waiting), (vec!["inbox_20250110".to_owned()], vec!["inbox_20250111".to_owned()]));
-    assert_eq!(db.count("select count(*) from inbox").await, 1, "what is parked keeps its day");
+    assert_eq!(db.count("select count(*) from inbox").await, 1, "a day with parked deliveries is kept");
     db.execute("delete from wechat_contact_record").await;
 
     // `deliver` fails unless each is answered.

@@ -47,7 +47,7 @@ fn assert_silent(secrets: &[Secret], place: &str, text: &str) {
     for secret in secrets {
         for form in secret.forms() {
             assert!(form.len() >= 8, "{} is too short to be looked for", secret.name);
-            assert!(!text.contains(&form), "{} stands in {place} as {form}", secret.name);
+            assert!(!text.contains(&form), "{} is found in {place} as {form}", secret.name);
         }
     }
 }
@@ -192,7 +192,7 @@ async fn no_secret_is_in_the_database_or_in_the_most_verbose_log() {
     assert!(wecomd.ended().await.success());
     let log = wecomd.log();
     let all = log.contains("TRACE") && log.contains("pooling idle connection");
-    assert!(all, "it tells everything: {} bytes", log.len());
+    assert!(all, "the log is too short to be verbose: {} bytes", log.len());
     assert_silent(&secrets, "the log", &log);
     let tables = dump(&db).await;
     assert!(tables.len() > 30, "{}", tables.len());

@@ -224,7 +224,7 @@ async fn a_session_ends_with_its_permission_and_after_its_time_limits() {
     allow(&app, &user, "viewer").await;
     assert_eq!(code(&browser.get(&app, "/console-users").await).0, 403, "a lowered role counts at once");
     app.db.execute("update console_session set last_seen_at = now() - interval '59 minutes'").await;
-    assert_eq!(browser.get(&app, "/session").await.status, 200, "and is used again by that");
+    assert_eq!(browser.get(&app, "/session").await.status, 200, "and the request counts as use");
     app.db.execute("update console_session set last_seen_at = now() - interval '1 hour'").await;
     ended(&mut browser, "an hour without use").await;
 
@@ -265,7 +265,7 @@ async fn a_leaver_is_locked_out_for_good_and_a_renamed_member_stays() {
     said(member(at - 30, "delete_user", "renamed", &[])).await;
     assert_eq!(browser.get(&app, "/session").await.status, 401);
     said(member(at - 10, "create_user", "renamed", &[("Name", "人")])).await;
-    assert_eq!(browser.get(&app, "/session").await.status, 401, "coming back gives no right back");
+    assert_eq!(browser.get(&app, "/session").await.status, 401, "returning does not restore the permission");
     assert_eq!(app.db.count("select count(*) from console_user").await, 0);
     app.finish().await;
 }
@@ -296,7 +296,7 @@ async fn a_session_of_a_scoped_user_shows_only_their_own_data() {
     app.db
         .execute("update staff_wechat_bind set status = 'unbound', unbound_at = now(), unbound_reason = 'admin'")
         .await;
-    assert_eq!(browser.get(&app, "/session").await.status, 401, "with nothing of their own there is nothing to see");
+    assert_eq!(browser.get(&app, "/session").await.status, 401, "without data of their own they see nothing");
 
     let own = json!({ "name": "ann", "role": "viewer", "staff_id": "E-2", "own_only": true });
     let token = app.ask("POST", &format!("{BASE}/api-tokens"), Some(own)).await.json()["token"].clone();

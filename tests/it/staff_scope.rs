@@ -193,7 +193,7 @@ async fn a_scoped_token_sees_and_changes_nothing_of_others_on_any_route() {
                 assert!(answer.status < 500 && answer.status != 401, "{story}");
                 let (path, body) = nobodys;
                 let other = app.ask_as(bearer, route.method, &format!("{}{path}", stem(route)), body).await;
-                assert_eq!(bare(&answer), bare(&other), "what is another's answers as what is not there: {story}");
+                assert_eq!(bare(&answer), bare(&other), "data of others is answered as if it did not exist: {story}");
             }
         }
     }

@@ -38,16 +38,16 @@ async fn sigterm_stops_accepting_and_answers_the_running_request() {
     let in_hand = tokio::spawn(async move { sender.deliver(&Push::genuine(AppKind::App, added)).await });
     let waiting = "select count(*) from pg_stat_activity
         where datname = current_database() and application_name = 'wecomd' and wait_event_type = 'Lock'";
-    until("the callback is in hand", async || db.count(waiting).await > 0).await;
+    until("the callback is being processed", async || db.count(waiting).await > 0).await;
 
     wecomd.terminate();
     let public = wecomd.public;
-    until("nobody is let in any more", async || TcpStream::connect(public).await.is_err()).await;
-    assert!(wecomd.is_running() && !in_hand.is_finished(), "it has a callback in hand");
+    until("new connections are refused", async || TcpStream::connect(public).await.is_err()).await;
+    assert!(wecomd.is_running() && !in_hand.is_finished(), "it is processing a callback");
     lock.rollback().await.expect("released");
 
     let delivered = in_hand.await.expect("delivered");
-    assert_eq!((delivered.status, delivered.attempts), (Some(200), 1), "what was in hand is answered");
+    assert_eq!((delivered.status, delivered.attempts), (Some(200), 1), "the running request is answered");
     assert_eq!(wecomd.ended().await.code(), Some(0));
     assert_eq!(db.count("select count(*) from inbox").await, 1);
     let left =
@@ -86,7 +86,7 @@ async fn sigterm_stops_the_private_postgresql_too() {
 
     wecomd.terminate();
     assert_eq!(wecomd.ended().await.code(), Some(0));
-    assert!(!is_running(postgres), "it ended before wecomd did");
+    assert!(!is_running(postgres), "the request ended before wecomd did");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -119,7 +119,7 @@ async fn each_limit_used_up_by_strangers_leaves_other_limits_and_callers_unaffec
         }
     }
     for probe in ["/livez", "/readyz", "/metrics"] {
-        assert_eq!(ask(probe).await.status, 200, "{probe} is what a restart is decided by");
+        assert_eq!(ask(probe).await.status, 200, "{probe} must not be affected: orchestrators restart by it");
     }
     assert_eq!(app.ask("GET", CONFIG, None).await.status, 200);
     assert_eq!(app.ask_as(&unused(&app).await, "GET", CONFIG, None).await.status, 200);

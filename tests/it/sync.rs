@@ -219,7 +219,7 @@ async fn a_run_waits_out_transient_errors_and_fails_with_the_reason_of_a_refusal
     assert_eq!(scene.platform.calls_of(PAGES).iter().filter(|it| it.errcode == 45009).count(), 1);
     drop(run);
     let scene = scene.in_another_process().await;
-    let mut run = scene.sync.take(Which::Any).await.expect("looked").expect("nobody works at it");
+    let mut run = scene.sync.take(Which::Any).await.expect("looked").expect("no worker has claimed it");
 
     faults.set("externalcontact/get_unassigned_list", once(Some(60020)));
     assert_eq!(to_the_end(&mut run).await, Over::Failed);
@@ -236,7 +236,7 @@ async fn a_run_waits_out_transient_errors_and_fails_with_the_reason_of_a_refusal
 async fn one_worker_holds_a_run_and_a_run_of_a_dead_worker_is_taken_over() {
     let scene = Scene::start(COMPANY).await;
     let mut one = scene.begin().await;
-    assert!(scene.sync.take(Which::Any).await.expect("looked").is_none(), "somebody works at it");
+    assert!(scene.sync.take(Which::Any).await.expect("looked").is_none(), "a worker has claimed it");
     let mut conn = scene.db.pool.acquire().await.expect("connects");
     let asked = sync::ask(&mut conn, &scene.corp.corpid).await.expect("asked");
     drop(conn);
@@ -248,7 +248,7 @@ async fn one_worker_holds_a_run_and_a_run_of_a_dead_worker_is_taken_over() {
     scene.leases_end().await;
     let mut other = scene.sync.take(Which::Any).await.expect("looked").expect("the first seems dead");
     assert_eq!(other.id(), one.id());
-    assert_eq!(one.step().await.expect("the database answers"), Step::Over(Over::Lost), "it only seemed so");
+    assert_eq!(one.step().await.expect("the database answers"), Step::Over(Over::Lost), "it was a false alarm");
     assert_eq!(to_the_end(&mut other).await, Over::Done);
     assert_eq!(scene.held().await, scene.named());
     scene.finish().await;
@@ -267,11 +267,11 @@ async fn a_run_starts_once_per_scheduled_time_and_only_for_corps_that_can_call()
     let due = async |conn: &mut sqlx::PgConnection, days| {
         sync::begin_due(conn, schedule, turn + TimeDelta::days(days)).await.expect("begun")
     };
-    assert_eq!(due(&mut conn, 0).await, 0, "the app was added after the last turn");
+    assert_eq!(due(&mut conn, 0).await, 0, "the app was added after the last scheduled time");
     assert_eq!(due(&mut conn, 1).await, 1, "the next turn is the first");
     assert_eq!(due(&mut conn, 2).await, 0, "one is running");
     scene.db.execute("update sync_run set state = 'done', started_at = scheduled_for").await;
-    assert_eq!(due(&mut conn, 1).await, 0, "this turn had its run");
+    assert_eq!(due(&mut conn, 1).await, 0, "this scheduled time had its run");
     assert_eq!(due(&mut conn, 2).await, 1);
     let never = Schedule { every_hours: 0, at_hour: 3 };
     scene.db.execute("delete from sync_run").await;
@@ -314,7 +314,11 @@ async fn an_administrator_begins_a_run_reads_its_report_page_by_page_and_cancels
     let other = format!("{BASE}/{}", app.ask("POST", BASE, Some(json!({}))).await.json()["id"]);
     assert_eq!(app.ask("POST", BASE, None).await.json()["asked"], "running");
     assert_eq!(app.ask("POST", &format!("{other}/cancel"), None).await.json()["state"], "cancelled");
-    assert_eq!(app.ask("POST", &format!("{run}/cancel"), None).await.json()["state"], "done", "what is over stays so");
+    assert_eq!(
+        app.ask("POST", &format!("{run}/cancel"), None).await.json()["state"],
+        "done",
+        "a finished run stays finished"
+    );
     let listed = app.ask("GET", BASE, None).await.json();
     let states: Vec<_> = listed["items"].as_array().expect("runs").iter().map(|it| it["state"].clone()).collect();
     assert_eq!(states, ["cancelled", "done"]);

@@ -148,7 +148,7 @@ async fn live_through(db: &TestDb, happenings: &[Happens], seen: &mut Seen) -> R
         prop_assert_eq!(found(db).await, model.expected(), "after {:?}", happens);
         let alive = db.texts("select subject from task where parked_at is null").await;
         let forgotten: Vec<_> = model.wanted.iter().filter(|it| !alive.contains(it)).collect();
-        prop_assert!(forgotten.is_empty(), "a mark is forgotten after {:?}: {:?}", happens, forgotten);
+        prop_assert!(forgotten.is_empty(), "a mark is lost after {:?}: {:?}", happens, forgotten);
     }
     // In the end, once all leases and pauses are over, an executor finds every remaining task.
     db.execute("update task set leased_until = now() where lease is not null").await;
@@ -265,7 +265,7 @@ impl Model {
             Happens::Finish { .. } => {
                 let finished = task::finish(conn, task).await.expect("asked");
                 seen.marked_again += usize::from(finished == Finished::MarkedAgain);
-                prop_assert!(finished != Finished::Done || !news, "what was marked meanwhile is done already");
+                prop_assert!(finished != Finished::Done || !news, "a task marked meanwhile counts as done");
                 finished != Finished::Lost
             }
             Happens::Postpone { later, .. } => {

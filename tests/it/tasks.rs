@@ -79,7 +79,7 @@ async fn a_task_with_an_expired_lease_is_taken_again_and_its_first_holder_is_ign
     let db = TestDb::new().await;
     enqueue(&db, "wmAlice", None).await;
     let first = claim_one(&db).await;
-    assert_eq!(claim(&db, 9).await, [], "it is in hand");
+    assert_eq!(claim(&db, 9).await, [], "it is claimed");
 
     db.execute("update task set leased_until = now() - interval '1 second'").await;
     let second = claim_one(&db).await;
@@ -141,7 +141,7 @@ async fn a_parked_task_waits_for_a_person_or_for_another_mark() {
     let task = claim_one(&db).await;
     enqueue(&db, "wmAlice", None).await;
     assert!(task::park(&mut conn, &task, "too late").await.expect("asked"));
-    assert_eq!(claim(&db, 9).await.len(), 1, "what was marked meanwhile is not set aside");
+    assert_eq!(claim(&db, 9).await.len(), 1, "a task marked meanwhile is not parked");
     drop(conn);
     db.close().await;
 }
@@ -204,7 +204,7 @@ async fn an_attempt_that_is_not_safe_to_repeat_is_remembered_until_the_task_is_d
     assert!(again.attempted_at.is_some_and(|it| Utc::now() - it < TimeDelta::minutes(1)));
     enqueue(&db, "wmAlice", None).await;
     assert_eq!(finish(&db, &again).await, Finished::MarkedAgain);
-    assert_eq!(claim_one(&db).await.attempted_at, None, "what comes now is another matter");
+    assert_eq!(claim_one(&db).await.attempted_at, None, "a later mark is separate");
     drop(conn);
     db.close().await;
 }

@@ -63,7 +63,7 @@ async fn text_with_cdata_ends_is_recorded_completely_and_marked_as_repaired() {
         "select count(*) from inbox where plaintext = convert_to('{}', 'UTF8')",
         text(AT, CUSTOMER, typed[0], 1)
     );
-    assert_eq!(app.db.count(&kept).await, 1, "what WeCom said is kept as it came");
+    assert_eq!(app.db.count(&kept).await, 1, "WeCom's bytes are kept unchanged");
     app.finish().await;
 }
 
@@ -116,7 +116,7 @@ async fn a_broken_byte_or_bare_ampersand_loses_neither_the_event_nor_its_time() 
     let expected = [format!("{AT} 你好\u{fffd} true"), format!("{} 电话&微信 & &nbsp; true", AT + 1)];
     assert_eq!((app.db.texts(records).await, app.parked().await), (Vec::from(expected), vec![]));
     let active = format!("select count(*) from customer_activity where last_message_at = to_timestamp({})", AT + 1);
-    assert_eq!(app.db.count(&active).await, 1, "registers take the event's own time");
+    assert_eq!(app.db.count(&active).await, 1, "registers hold the event time");
     app.finish().await;
 }
 

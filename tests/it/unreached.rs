@@ -122,7 +122,7 @@ async fn each_reason_why_wecom_is_unreachable_has_a_name_and_an_explanation() {
         let meaning = error.meaning().expect("words");
         assert!(meaning.zh.contains(words) && !meaning.en.is_empty(), "{base_url}: {meaning:?}");
         assert!(!meaning.remedy_zh.is_empty() && !meaning.remedy_en.is_empty(), "{base_url}");
-        assert!(error.is_transient(), "{base_url}: nobody knows whether anything is wrong with the app");
+        assert!(error.is_transient(), "{base_url}: the state of the app is unknown");
         assert!(!error.to_string().contains("corpsecret"), "{error}");
         let told = match unreached {
             Unreached::Status => "502",

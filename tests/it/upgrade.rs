@@ -89,7 +89,7 @@ async fn a_database_of_0_1_0_is_migrated_and_served_and_keeps_every_row() {
 
     let folder = Folder::new("upgrade");
     let audit = program(folder.path()).args(["audit", "verify"]).envs(settings).output().expect("it runs");
-    assert!(audit.status.success(), "the access log still proves itself: {audit:?}");
+    assert!(audit.status.success(), "the access log still verifies: {audit:?}");
     drop(wecomd);
     db.close().await;
 }

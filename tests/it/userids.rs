@@ -106,7 +106,7 @@ async fn the_directory_spelling_of_a_userid_wins_and_otherwise_the_latest() {
     assert_eq!(now(2).await, ["Dee", "ann"]);
     let same = [add(3, "DEE", "wmX"), add(3, "dEE", "wmY")];
     record(&db, 3, &same, 1).await;
-    assert_eq!(now(3).await, ["ann", "dEE"], "of one second the greater");
+    assert_eq!(now(3).await, ["ann", "dEE"], "within one second the greater spelling wins");
     let named = member(BEGIN + 1, "create_user", "Dee", &[("Name", "Dee")]);
     record(&db, 4, &[named, add(5, "DEE", "wmX"), add(6, "dEE", "wmX")], 1).await;
     assert_eq!(now(4).await, ["Dee", "ann"]);

@@ -141,7 +141,7 @@ async fn every_errcode_that_needs_special_handling_does_what_its_class_says() {
 
         // A call right after a rate limit, or after two tokens, is not sent to WeCom; all others are.
         let rests = token || kind.pause_s.is_some();
-        let again = api.member(&user).await.expect_err("a fault, or a rest");
+        let again = api.member(&user).await.expect_err("a fault or a pause");
         assert_eq!((asked(before).0 - made, again.errcode.is_none()), (usize::from(!rests), rests), "{code}: {again}");
         pool.close().await;
     }

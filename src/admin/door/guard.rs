@@ -415,7 +415,11 @@ mod tests {
         drop(counts);
         let later = now + WINDOW;
         assert_eq!(guard.admit(Share::Logins, "203.0.113.1", later), Ok(()));
-        assert_eq!(guard.counts().strangers[&Share::Logins].each.len(), 1, "those whose minute is over are let go of");
+        assert_eq!(
+            guard.counts().strangers[&Share::Logins].each.len(),
+            1,
+            "addresses whose minute is over are forgotten"
+        );
         let refused = guard.take_refused();
         assert_eq!(refused.len(), REFUSALS_MAX + 1);
         let times: u32 = refused.iter().map(|(_, tally)| tally.times).sum();

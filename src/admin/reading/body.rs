@@ -104,7 +104,10 @@ mod tests {
         let nested = |depth: usize| format!("{{\"lines\": {}{}}}", "[".repeat(depth), "]".repeat(depth));
         insta::assert_snapshot!(refused(&nested(32)), @"invalid_json None lists and objects must not lie deeper than 32 in each other");
         assert!(refused(&nested(31)).starts_with("invalid_field"));
-        assert!(!is_deep(format!("{{\"lines\": \"\\\"{}\"}}", "[".repeat(99)).as_bytes()), "a text has no depth");
+        assert!(
+            !is_deep(format!("{{\"lines\": \"\\\"{}\"}}", "[".repeat(99)).as_bytes()),
+            "nesting inside a string does not count"
+        );
     }
 
     #[test]

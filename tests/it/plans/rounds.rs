@@ -240,7 +240,7 @@ impl Site {
         let mut conn = self.pool.acquire().await.expect("connects");
         let asked = sync::ask(&mut conn, &self.corp()).await.expect("asked");
         drop(conn);
-        let mut run = sync.take(Which::One(asked.run())).await.expect("taken").expect("nobody works at it");
+        let mut run = sync.take(Which::One(asked.run())).await.expect("taken").expect("no worker has claimed it");
         assert_eq!(to_the_end(&mut run).await, Over::Done);
         self.acting.platform.with(|world| {
             world.app_mut(AppKind::App).expect("an app").visible = Visible::Everybody;

@@ -62,7 +62,7 @@ async fn a_cursor_is_good_for_the_same_members_and_some_hours_only() {
         service.post("externalcontact/batch/get_by_user", body)
     };
     let page = ask(json!([member]), json!("")).await.json();
-    assert_eq!(page["external_contact_list"].as_array().map(Vec::len), Some(50), "without a wish");
+    assert_eq!(page["external_contact_list"].as_array().map(Vec::len), Some(50), "without extra options");
     let cursor = page["next_cursor"].clone();
     assert_eq!(ask(json!([member]), cursor.clone()).await.errcode(), 0);
     assert_eq!(ask(json!([member, member]), cursor.clone()).await.errcode(), 50100);
@@ -102,7 +102,11 @@ async fn the_api_still_returns_a_contact_that_only_one_side_deleted() {
     let read = format!("externalcontact/get?external_userid={customer}");
     let remark = || json!({ "userid": member, "external_userid": customer, "remark": "老客户" });
     service.platform.unfollow(&member, &customer).await.expect("they are contacts");
-    assert_eq!(service.post("externalcontact/remark", remark()).await.errcode(), 0, "one-sided is good enough");
+    assert_eq!(
+        service.post("externalcontact/remark", remark()).await.errcode(),
+        0,
+        "a one-sided contact is sufficient"
+    );
 
     let followers = service.get(&read).await.json()["follow_user"].as_array().map_or(0, Vec::len);
     service.platform.remove(&member, &customer).await.expect("they are contacts");

@@ -45,7 +45,7 @@ async fn an_errcode_fault_hits_its_share_of_calls_on_one_path_only() {
     assert!((15..=45).contains(&hits), "{hits}");
     faults.set(EVERY_PATH, Fault { errcode: Some(-1), times: Some(2), ..Fault::default() });
     faults.set("getcallbackip", Fault::default());
-    assert_eq!(service.get("getcallbackip").await.errcode(), 0, "a path's own fault comes first");
+    assert_eq!(service.get("getcallbackip").await.errcode(), 0, "a fault of the path takes precedence");
     assert_eq!(service.get("get_api_domain_ip").await.errcode(), -1);
     faults.clear();
     assert_eq!(service.get("get_api_domain_ip").await.errcode(), 0);

@@ -123,7 +123,7 @@ async fn a_group_changes_its_owner_in_service_twice_within_ninety_days() {
     let group = service.post(GET, json!({ "chat_id": ids[0] })).await.json()["group_chat"].clone();
     let staff: Vec<_> =
         group["member_list"].as_array().expect("a list").iter().map(|it| it["userid"].clone()).collect();
-    assert_eq!(staff, ["cho", "amy", "bo", "wmGUEST"], "who owned it stays in it");
+    assert_eq!(staff, ["cho", "amy", "bo", "wmGUEST"], "the former owner stays in the group");
     service.later(DAY * 90).await;
     assert_eq!(given(&service, IN_SERVICE, &ids, "amy").await, [0; 0]);
 }

@@ -115,7 +115,11 @@ async fn a_transfer_in_service_ends_after_a_day_with_callbacks_to_both_members()
     assert!(follower.get("state").is_none() && card["follow_user"][1].is_null(), "{card}");
     let (done, _) = results(&service, IN_SERVICE_RESULT, "amy", "bo").await;
     assert_eq!(done, [(ids[0].to_string(), 1, asked_at + 86_400)]);
-    assert_eq!(results(&service, RESIGNED_RESULT, "amy", "bo").await.0, [], "of the other endpoint it is none");
+    assert_eq!(
+        results(&service, RESIGNED_RESULT, "amy", "bo").await.0,
+        [],
+        "the other endpoint does not know the transfer"
+    );
 }
 
 #[tokio::test]
@@ -131,7 +135,7 @@ async fn customers_of_a_leaver_are_unassigned_until_they_are_transferred() {
     assert_eq!(service.post(IN_SERVICE, body("amy", "bo", &ids)).await.errcode(), 60111, "amy is gone");
     assert_eq!(unassigned(&service).await, (ids.iter().map(|it| it.0.clone()).collect(), 3));
     assert_eq!(asked(&service, RESIGNED, body("AMY", "bo", &ids[..3])).await, [0, 0, 0]);
-    assert_eq!(unassigned(&service).await.0.len(), 5, "asked for is not gone over");
+    assert_eq!(unassigned(&service).await.0.len(), 5, "a requested transfer is not completed yet");
     let (waiting, pages) = results(&service, RESIGNED_RESULT, "amy", "bo").await;
     assert_eq!((statuses(&waiting), pages), (vec![2, 2, 2], 2));
 
@@ -140,7 +144,7 @@ async fn customers_of_a_leaver_are_unassigned_until_they_are_transferred() {
     assert_eq!(statuses(&results(&service, RESIGNED_RESULT, "amy", "bo").await.0), [1, 1, 1]);
     let mut expected: Vec<_> = ids[..3].iter().map(|it| format!("add_external_contact bo {it}")).collect();
     expected.push("delete_user amy".to_owned());
-    assert_eq!(heard(&service, &receiver).await, expected, "nobody listens for amy any more");
+    assert_eq!(heard(&service, &receiver).await, expected, "amy no longer gets callbacks");
     assert_eq!(service.platform.with(|world| world.customers_of(&UserId::from("bo"))), ids[..3]);
 }
 
@@ -176,7 +180,7 @@ async fn a_customer_who_refuses_or_exceeds_the_limit_is_not_transferred() {
         service.later(DAY).await;
         let (ended, _) = results(&service, result, "amy", "bo").await;
         assert_eq!(statuses(&ended), [1, 3, 1, 4]);
-        assert_eq!((ended[1].2, ended[3].2), (0, 0), "nobody takes over");
+        assert_eq!((ended[1].2, ended[3].2), (0, 0), "no successor is given");
         let said = heard(&service, &receiver).await;
         assert!(said.contains(&format!("transfer_fail bo {} customer_limit_exceed", ids[3])), "{said:?}");
         assert_eq!([&ids[1], &ids[3]].map(|it| followers(&service, it)), [["amy"], ["amy"]]);
