@@ -36,7 +36,7 @@ const COMPANY: Size = Size { members: 400, customers: 100_000, departments: 12 }
 /// A smoke test's.
 const SMALL: Size = Size { members: 40, customers: 2_000, departments: 4 };
 
-/// What must be the same however a run came to its end.
+/// The contacts, which must be equal after an undisturbed and an interrupted run.
 const STATE: &str = "
     select md5(string_agg(concat_ws('|', external_userid, wechat_userid, status, status_at, state, nickname, remark, tags),
         ',' order by external_userid, wechat_userid)) || ' ' || count(*)
@@ -97,7 +97,7 @@ async fn measure(size: Size) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a run came to.
+/// The result of a run.
 struct Reconciled {
     took: Duration,
     calls: usize,

@@ -122,7 +122,7 @@ async fn drained(conn: &mut PgConnection) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What came of offering callbacks at a pace.
+/// The result of offering callbacks at a given rate.
 struct Offer {
     outcome: Outcome,
     /// By how many deliveries a second the backlog grew, after a third of the window to get going.

@@ -44,7 +44,7 @@ const MEET_EVERY: Duration = Duration::from_millis(50);
 /// How long the last greetings may take.
 const GREET_LIMIT: Duration = Duration::from_secs(20);
 
-/// The member whom everybody meets.
+/// The member whom all customers add.
 const MEMBER: &str = "lihua";
 
 fn main() -> anyhow::Result<()> {

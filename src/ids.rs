@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn senders_shaped_like_customers_are_told_from_members() {
+    fn senders_that_look_like_customers_are_distinguished_from_members() {
         assert!(ExternalUserId::from_sender("woEXAMPLE000000000000000000000001").is_some());
         assert!(ExternalUserId::from_sender("wmqfasd1e19278asdasdddd").is_some());
         for member in ["wolfgang", "wmartin", "zhangsan", "wm", ""] {
@@ -203,14 +203,14 @@ mod tests {
     }
 
     #[test]
-    fn customers_are_found_wherever_they_are_mentioned() {
+    fn customer_ids_are_found_anywhere_in_a_text() {
         let text = b"<From><![CDATA[wmAlice]]></From><X>{\"u\":\"wo_Bob-1\"}</X> wolfgang wmAlice \xff woman";
         let found: Vec<_> = ExternalUserId::mentioned_in(text).into_iter().map(|it| it.0).collect();
         assert_eq!(found, ["wmAlice", "wo_Bob-1"]);
     }
 
     #[test]
-    fn a_contact_way_s_state_fits_and_is_known_by_its_shape() {
+    fn a_contact_way_state_fits_the_limit_and_is_recognised_by_its_form() {
         let state = ContactWayState::random();
         assert_eq!(state.as_str().len(), 26);
         assert_ne!(state, ContactWayState::random());

@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn no_id_leads_out_of_the_store() {
+    fn no_media_id_leads_to_a_path_outside_the_store() {
         let name = Name::new(&CorpId::from("../.."), DateTime::UNIX_EPOCH, "../../etc/passwd");
         assert!(name.whole.as_ref().starts_with("..%2F../1970/01/"), "{}", name.whole);
         assert_eq!(name.whole.filename().map(str::len), Some(64));
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_part_that_is_cut_short_and_what_follows_it_do_not_count() {
+    async fn a_truncated_part_and_all_later_parts_are_ignored() {
         let (store, folder) = store("short");
         let name = name("M2");
         for (number, bytes) in [(0, "whole"), (1, "cut"), (2, "whole")] {
@@ -307,13 +307,13 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_is_opened_without_asking_it() {
+    fn opening_a_bucket_sends_no_request() {
         assert!(MediaStore::new(Path::new("s3://bucket/a/prefix/"), 1).is_ok());
         assert!(MediaStore::new(Path::new("s3://bucket"), 1).is_ok());
     }
 
     #[tokio::test]
-    async fn what_is_not_there_is_missing_and_a_folder_that_cannot_be_is_broken() {
+    async fn a_missing_file_and_an_unusable_folder_are_different_errors() {
         let (store, folder) = store("missing");
         assert!(matches!(store.read("ww1/2026/01/none", 0..1).await, Err(StoreError::Missing)));
         std::fs::remove_dir_all(folder).expect("removed");

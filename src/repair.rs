@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn control_characters_and_halves_of_pairs_become_escapes() {
+    fn control_characters_and_lone_surrogates_become_escapes() {
         for (broken, meant) in [
             ("{\"a\": \"x\ny\x1b\0\"}", "x\ny\u{1b}\0"),
             (r#"{"a": "x\ud83dy\udc00\ud83d"}"#, "x\u{fffd}y\u{fffd}\u{fffd}"),
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_broken_in_bytes_costs_a_character_and_no_structure_is_guessed() {
+    fn a_broken_byte_is_replaced_and_broken_structure_is_not_guessed() {
         let read = |bytes: &[u8]| serde_json::from_str::<Value>(&json_bytes(bytes));
         let cut = read(b"{\"name\":\"\xe5\xb0\",\"n\":2}").expect("JSON");
         assert_eq!(cut, serde_json::json!({ "name": "\u{fffd}", "n": 2 }));
@@ -123,19 +123,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_fail(bytes: Vec<u8>) {
+        fn repairing_arbitrary_bytes_never_panics(bytes: Vec<u8>) {
             let _ = json_bytes(&bytes);
         }
 
         #[test]
-        fn what_is_json_stays_what_it_says(text in any::<String>(), number in any::<i64>()) {
+        fn valid_json_keeps_its_meaning(text in any::<String>(), number in any::<i64>()) {
             let value = serde_json::json!({ "a": [text.clone(), number, Value::Null], "b": { "c": text } });
             let again: Value = serde_json::from_str(&json(&value.to_string())).expect("JSON");
             prop_assert_eq!(again, value);
         }
 
         #[test]
-        fn a_string_of_anything_but_quotes_and_backslashes_can_be_read(text in r#"[^"\\]*"#) {
+        fn a_json_string_of_any_other_characters_can_be_read(text in r#"[^"\\]*"#) {
             let again: Value = serde_json::from_str(&json(&format!("\"{text}\""))).expect("JSON");
             prop_assert_eq!(again, Value::from(text));
         }

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_time_out_says_what_took_too_long_and_after_how_long_and_blames_no_pool() {
+    async fn a_time_out_names_the_operation_and_its_limit_and_blames_no_pool() {
         let never = std::future::pending::<sqlx::Result<()>>();
         let error = within(Duration::from_millis(20), "connecting to the database", never).await.expect_err("never");
         assert_eq!(error.to_string(), "connecting to the database took longer than 20ms");
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_database_says_in_time_is_passed_on_as_it_is() {
+    async fn a_database_result_within_the_limit_is_passed_on_unchanged() {
         let closed = async { Err::<(), _>(sqlx::Error::PoolClosed) };
         let error = within(Duration::from_secs(9), "anything", closed).await.expect_err("closed");
         assert_eq!(error.to_string(), sqlx::Error::PoolClosed.to_string());

@@ -316,7 +316,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn what_is_sealed_opens_in_its_place_and_nowhere_else(plain in ".{0,80}", row in ".{0,20}", other in ".{0,20}") {
+        fn a_sealed_value_opens_only_in_the_place_it_was_sealed_for(plain in ".{0,80}", row in ".{0,20}", other in ".{0,20}") {
             let vault = Vault::random();
             let blob = vault.seal(&row, &plain.clone().into()).expect("sealed");
             let opened = vault.open(&row, &blob).expect("opened");
@@ -366,14 +366,14 @@ mod tests {
     }
 
     #[test]
-    fn another_key_of_the_same_id_is_refused_by_its_id() {
+    fn a_value_sealed_with_another_key_is_refused_with_the_key_id() {
         let blob = Vault::random().seal(ROW, &"a".to_owned().into()).expect("sealed");
         let error = Vault::random().open(ROW, &blob).expect_err("the key is another");
         assert!(error.to_string().starts_with("does not open with master key 1"), "{error}");
     }
 
     #[test]
-    fn keys_that_are_no_keys_are_refused_by_their_number() {
+    fn malformed_master_keys_are_refused_by_their_number() {
         let good = BASE64.encode([7; 32]);
         for (text, number) in [("c2hvcnQ=", 1), (&format!("{good},1:{good}"), 2), (&format!("{good}\nx:{good}"), 2)] {
             let error = Vault::parse("WECOMD_MASTER_KEY", text).expect_err("refused").to_string();
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn the_variable_comes_before_the_file_and_the_file_before_the_credential() {
+    fn the_key_variable_precedes_the_file_and_the_file_the_credential() {
         let folder = Folder::new("order");
         let (file, credential) = (folder.0.join("key"), folder.0.join("master.key"));
         let made = Vault::generate(&file).expect("a new file");
@@ -412,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_nothing() {
+    fn debug_output_shows_no_key_and_no_token() {
         assert_eq!(format!("{:?}", Vault::parse("test", &BASE64.encode([7; 32]))), "Ok(Vault([REDACTED]))");
         let token = ApiToken::new();
         assert!(!format!("{token:?}").contains(token.secret.expose_secret()));

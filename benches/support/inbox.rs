@@ -78,7 +78,7 @@ impl Crew {
 
     /// Records everything that is pending; returns how much that was, and how long it took.
     pub(crate) async fn drain(&mut self, conn: &mut PgConnection) -> anyhow::Result<(usize, Duration)> {
-        // Dead rows of an earlier contender are not this one's burden.
+        // Dead rows of an earlier contender must not slow this one down.
         sqlx::query("vacuum pending").execute(&mut *conn).await?;
         let began = Instant::now();
         let mut working = JoinSet::new();

@@ -1,4 +1,4 @@
-//! What the benchmarks stand on. Each is a program of its own and uses its part of this.
+//! Shared parts of the benchmarks. Each benchmark is a separate program and uses some of them.
 
 #![allow(dead_code, reason = "no benchmark uses everything")]
 

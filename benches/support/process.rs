@@ -39,7 +39,7 @@ impl Process {
     ) -> anyhow::Result<Self> {
         let (public, admin) = (free_address()?, free_address()?);
         let mut command = Command::new(env!("CARGO_BIN_EXE_wecomd"));
-        // Nothing of the caller's environment configures what is measured.
+        // The caller's environment must not configure the measured program.
         command.env_clear().current_dir(env!("CARGO_TARGET_TMPDIR")).env("WECOMD_LOG", "warn");
         // What is measured is accepting and recording, unless a benchmark says otherwise.
         command.env("WECOMD_TASKS__ENABLED", "false");

@@ -254,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_end_reads_back_as_it_is_written() {
+    fn a_chain_end_parses_from_its_own_text() {
         let end = End { chain: 3, lines: 1017, hash: "5f".repeat(32) };
         assert_eq!(end.to_string().parse(), Ok(end));
         for wrong in ["", "chain 3", "chain 3: 17 lines, the last is 5f", "chain x: 1 lines, the last is 00"] {

@@ -127,7 +127,7 @@ mod tests {
     use crate::admin::{door::auth::Role, spec::route::Access};
 
     #[test]
-    fn every_route_is_found_by_its_own_path_and_none_stands_twice() {
+    fn every_route_is_found_by_its_path_and_none_is_duplicated() {
         let (mut met, mut ids) = (BTreeSet::new(), BTreeSet::new());
         for route in ROUTES.iter() {
             assert!(met.insert((route.method, route.path)), "{route:?} stands twice");
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn changing_anything_asks_for_more_than_a_viewer() {
+    fn every_route_that_changes_something_needs_more_than_viewer() {
         // Logging oneself in and out changes nothing but that.
         let own = ["sessionMake", "sessionEnd"];
         for route in ROUTES.iter().filter(|it| it.method != "GET" && !own.contains(&it.id)) {
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_exists_says_which_methods_it_takes() {
+    fn a_wrong_method_is_answered_with_the_allowed_methods() {
         let problem = find("PATCH", "/api/enterprise-wechat/staff-bind").expect_err("no such method");
         assert_eq!(problem.code(), Code::MethodNotAllowed);
         assert_eq!(problem.to_string(), "this path takes GET, POST, DELETE");
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_that_is_no_text_is_refused_by_name() {
+    fn a_path_parameter_that_is_not_text_is_refused_by_name() {
         for raw in ["%", "%4", "%zz", "%ff", "a%00b"] {
             let path = format!("/api/enterprise-wechat/customer-contact/{raw}");
             assert_eq!(find("GET", &path).expect_err(raw).named(), Some("customerId"));

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_given_stays_and_what_is_cleared_goes() {
+    fn missing_fields_are_kept_and_cleared_fields_are_removed() {
         let vault = Vault::random();
         let mut row = row(&vault);
         let (before, now) = (row.clone(), change(&vault).now);
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_another_master_key_sealed_are_a_problem_not_a_loss() {
+    fn keys_sealed_with_another_master_key_are_an_error_and_not_discarded() {
         let mut row = row(&Vault::random());
         let new = NewConfig { token: secret("tokenB"), ..Default::default() };
         let problem = change(&Vault::random()).apply(&mut row, new).expect_err("sealed by another");

@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn each_field_that_cannot_be_meant_is_refused_by_name() {
+    fn each_invalid_field_is_refused_by_name() {
         let long = "x".repeat(4_001);
         let changes = [
             json!({"name": ""}),
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn each_rule_that_cannot_be_meant_is_refused_by_its_place() {
+    fn each_invalid_rule_is_refused_with_its_path() {
         let rules = [
             json!([{"on": "text", "reply": ""}]),
             json!([{"on": "text", "reply": "字".repeat(683)}]),
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_told_from_a_field_that_is_left_out() {
+    fn null_is_distinguished_from_a_missing_field() {
         let silent = app(json!({})).expect("good");
         assert_eq!((silent.welcome_message, silent.receive_ids), (None, None));
         let cleared = app(json!({"welcome_message": null, "receive_ids": null})).expect("good");
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn printing_what_was_said_shows_no_secret() {
+    fn debug_output_of_the_input_shows_no_secret() {
         let printed = format!("{:?}", app(json!({})).expect("good"));
         assert!(["s3cret", "QDG6eK", "jWmYm7"].iter().all(|secret| !printed.contains(secret)), "{printed}");
     }

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn each_rule_that_cannot_be_meant_is_refused_by_its_place() {
+    fn each_invalid_rule_is_refused_with_its_path() {
         let link = |url: &str| json!({ "msgtype": "link", "title": "服务说明", "url": url });
         let refusals = [
             json!({ "attachments": vec![link("https://example.com"); 10] }),

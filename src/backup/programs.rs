@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_becomes_the_variables_that_say_the_same() {
+    fn a_database_url_becomes_the_matching_pg_variables() {
         let found =
             variables("postgres://li:p%40s+s@db.example.com:6432/shop?sslmode=require&statement-cache-capacity=9");
         let expected = [
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_program_that_is_older_than_the_server_is_refused_with_what_there_is() {
+    async fn a_program_older_than_the_server_is_refused_and_the_error_lists_versions_found() {
         let target = Target::of_url(&"postgres://localhost/a".into()).expect("a URL");
         assert!(program("pg_dump", None, 15, &target).await.is_ok(), "tests need PostgreSQL's programs");
         let error = program("pg_dump", None, 999, &target).await.expect_err("from the future").to_string();
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_s_version_is_the_number_after_its_name() {
+    fn the_version_of_a_program_is_the_number_after_its_name() {
         assert_eq!(version_in("pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n"), Some(15));
         assert_eq!(version_in("pg_restore (PostgreSQL) 18beta1\n"), Some(18));
         assert_eq!(version_in("hello"), None);

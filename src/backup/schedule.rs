@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_comes_at_its_minute_in_shanghai() {
+    fn a_scheduled_backup_is_due_at_its_minute_in_shanghai_time() {
         let schedule = Schedule::parse("30 2 * * *").expect("a schedule");
         assert_eq!(schedule.last_turn(at("2026-05-29T18:29:59Z")), Some(at("2026-05-28T18:30:00Z")));
         assert_eq!(schedule.last_turn(at("2026-05-29T18:30:00Z")), Some(at("2026-05-29T18:30:00Z")));
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_weekend_without_turns_makes_no_backup_late_on_monday() {
+    fn a_weekend_without_scheduled_backups_makes_none_late_on_monday() {
         let schedule = Schedule::parse("0 3 * * 1-5").expect("a schedule");
         // Monday, 1 June 2026, a minute after its turn.
         assert_eq!(schedule.age_max(at("2026-05-31T19:01:00Z")), Some(TimeDelta::hours(144)));
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_schedule_is_refused() {
+    fn a_malformed_schedule_is_refused() {
         for text in ["", "daily", "61 * * * *", "* * * *"] {
             assert!(Schedule::parse(text).is_err(), "{text}");
         }

@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_written_is_read_again_whatever_its_length() {
+    async fn data_of_any_length_reads_back_as_written() {
         let (folder, vault) = (Folder::new("length"), Vault::random());
         for length in [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES] {
             let path = folder.0.join(length.to_string());
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_byte_can_be_changed_and_no_chunk_exchanged_or_cut_off() {
+    async fn a_changed_byte_or_a_swapped_or_missing_chunk_is_detected() {
         let (folder, vault) = (Folder::new("changed"), Vault::random());
         let path = folder.0.join("backup");
         written(&path, &vault, &[7; 3 * CHUNK_BYTES]).await;
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wrong_key_and_a_file_of_somebody_else_are_named() {
+    async fn a_wrong_key_and_a_foreign_file_each_have_their_own_error() {
         let (folder, vault) = (Folder::new("key"), Vault::random());
         let path = folder.0.join("backup");
         written(&path, &vault, b"plain").await;

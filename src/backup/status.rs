@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backup_is_missing_once_it_is_older_than_two_turns() {
+    fn a_backup_counts_as_missing_once_two_scheduled_times_have_passed() {
         let schedule = Schedule::parse("0 3 * * *").expect("a schedule");
         let done_at = Some(at("2026-05-28T19:00:00Z"));
         let standing =
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn none_at_all_is_missing_only_where_there_is_a_schedule() {
+    fn having_no_backup_counts_as_missing_only_with_a_schedule() {
         let (none, schedule) = (BackupStatus::default(), Schedule::parse("0 3 * * *").expect("a schedule"));
         let now = at("2026-05-30T19:00:00Z");
         assert_eq!((state(&none, Some(&schedule), now), state(&none, None, now)), ("missing", "off"));

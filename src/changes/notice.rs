@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_notice_keeps_to_what_wecom_shows() {
+    fn a_notice_is_cut_to_the_length_that_wecom_shows() {
         let long = "水".repeat(40);
         let notice = Notice::new("li".into(), &long, "短", String::new()).line("客户", Some(&long)).line("电话", None);
         assert_eq!((notice.title.chars().count(), notice.desc.as_str()), (26, "短"));

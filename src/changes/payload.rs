@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_of_the_first_version_reads_and_what_is_none_does_not() {
+    fn payloads_of_the_first_version_are_read_and_malformed_ones_refused() {
         let old = r#"{"external_userid":"wmX","state":"cust:7","wechat_userid":"ann"}"#;
         let read = WelcomePayload::read(Some(old)).expect("it reads");
         assert_eq!((read.state.as_deref(), read.event_s, read.hash.as_str()), (Some("cust:7"), 0, ""));
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn statements_look_for_fields_that_payloads_have() {
+    fn sql_statements_use_only_field_names_that_payloads_have() {
         let welcome =
             WelcomePayload::read(Some(r#"{"external_userid":"wmX","wechat_userid":"ann"}"#)).expect("it reads");
         assert_eq!(serde_json::json!(welcome)[WelcomePayload::GREETED], "wmX");

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_brings_back_somebody_who_did_not_come_back() {
+    fn an_erased_customer_who_did_not_return_stays_erased() {
         let mut changes = Changes::default();
         met(&mut changes, "ann", 50);
         message(&mut changes, 60, "M1");
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_back_begins_anew_and_what_was_before_stays_out() {
+    fn a_returning_customer_starts_anew_without_their_earlier_data() {
         let mut changes = Changes::default();
         met(&mut changes, "ann", 50);
         met(&mut changes, "bob", 150);
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_contact_that_was_folded_from_both_times_keeps_the_later() {
+    fn a_contact_met_before_and_after_erasure_keeps_the_later_time() {
         let mut changes = Changes::default();
         met(&mut changes, "ann", 50);
         met(&mut changes, "ann", 150);
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn others_are_left_alone() {
+    fn a_tombstone_does_not_affect_the_same_id_in_another_corp() {
         let mut changes = Changes::default();
         met(&mut changes, "ann", 50);
         let other = (CorpId::from("ww2"), ExternalUserId::from("wmX"));

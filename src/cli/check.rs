@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn partitions_that_a_backup_could_not_lock_are_warned_of() {
+    fn a_warning_is_given_if_a_backup_would_need_too_many_locks() {
         let of = |locks| LockRoom { partitions: 1_000, locks, room: 6_400 };
         assert_eq!(locks_warning(of(3_199)), None);
         let warning = locks_warning(of(3_200)).expect("a warning");

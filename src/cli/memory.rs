@@ -39,14 +39,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_dump_of_the_memory_is_written_and_nobody_looks_into_it() {
+    fn core_dumps_and_memory_access_by_others_are_disabled() {
         keep_private();
         assert_eq!(rustix::process::dumpable_behavior(), Ok(rustix::process::DumpableBehavior::NotDumpable));
         assert_eq!(getrlimit(Resource::Core).current, Some(0));
     }
 
     #[test]
-    fn a_file_that_says_nothing_of_its_mode_is_this_user_s_alone() {
+    fn files_and_folders_are_created_private_to_the_user_by_default() {
         use std::os::unix::fs::MetadataExt;
         keep_files_private();
         let folder = std::env::temp_dir().join(format!("wecomd-mode-{}", std::process::id()));

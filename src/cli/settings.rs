@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_setting_is_known_by_its_id_and_every_command_shows_what_it_reads() {
+    fn commands_show_exactly_the_settings_they_read() {
         let mut whole = command();
         whole.build();
         for id in ALL {

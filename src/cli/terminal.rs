@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_steers_a_terminal_is_spelt_out_and_everything_else_stays() {
+    fn terminal_control_characters_are_escaped_and_other_text_is_kept() {
         let bell_and_title = "a\u{1b}]0;b\u{7}c\u{9b}2J\r\u{7f}";
         let shown = escaped(bell_and_title, &['\n', '\t']);
         assert_eq!(shown, r"a\u{1b}]0;b\u{7}c\u{9b}2J\u{d}\u{7f}");

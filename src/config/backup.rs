@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_schedule_that_nobody_can_read_is_refused_by_its_name() {
+    fn an_invalid_schedule_is_refused_by_the_name_of_its_setting() {
         let check = |schedule: &str| Backup { schedule: schedule.to_owned(), ..Backup::default() }.check();
         assert!(check("*/15 8-18 * * 1-5").is_ok());
         let error = check("at night").expect_err("no schedule").to_string();

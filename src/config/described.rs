@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn every_setting_has_a_text_and_every_text_a_setting() {
+    fn every_setting_has_a_description_and_every_description_a_setting() {
         let described: Vec<_> = settings().into_iter().map(|it| it.variable).collect();
         assert_eq!(described.len(), TEXTS.len(), "a text has no setting");
         let mut sorted = described.clone();
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn every_range_is_the_one_that_is_checked() {
+    fn every_described_range_is_the_range_that_is_enforced() {
         for it in settings() {
             let Some(range) = it.range else { continue };
             load(&it.variable, *range.end()).expect("the greatest number is taken");
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_that_are_no_settings_are_described() {
+    fn environment_variables_outside_the_settings_are_described() {
         for name in crate::config::environment::RESERVED {
             assert!(VARIABLES.iter().any(|it| it.name == name), "{name}");
         }

@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_cannot_be_asked_for_ever_more_often() {
+    fn the_longest_polling_interval_must_not_be_shorter_than_the_first() {
         let it = Handover { poll_first_seconds: 60, poll_max_seconds: 30, ..Handover::default() };
         assert!(it.check().is_err_and(|error| error.to_string().starts_with("handover.poll_max_seconds: ")));
         assert!(Handover::default().check().is_ok());

@@ -373,7 +373,7 @@ mod tests {
             EXAMPLE.lines().map(|line| if is_setting(line) { line.trim_start_matches('#') } else { line }).collect();
         let example: Table = uncommented.join("\n").parse().expect("TOML");
         assert_eq!(example, Table::try_from(Config::default()).expect("TOML"));
-        toml::from_str::<Config>(EXAMPLE).expect("as it is, it changes nothing");
+        toml::from_str::<Config>(EXAMPLE).expect("the example is a valid configuration");
     }
 
     #[test]
@@ -444,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_makes_no_sense_is_refused_by_its_name() {
+    fn an_invalid_value_is_refused_by_the_name_of_its_setting() {
         let file = File::new("range", "");
         for (name, value, expected) in [
             ("WECOMD_WORKER__BATCH_MAX", "0", "worker.batch_max: is 0, but must be between 1 and 5000"),

@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_of_ways_that_cannot_be_meant_is_refused() {
+    fn an_invalid_order_of_matching_methods_is_refused() {
         let check = |order: &[&str]| {
             let order = order.iter().map(|it| (*it).to_owned()).collect();
             Matching { order, ..Matching::default() }.check().map_err(|error| error.to_string())

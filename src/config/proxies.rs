@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_and_networks_are_taken_and_anything_else_is_refused_by_its_text() {
+    fn only_addresses_and_networks_are_accepted_as_trusted_proxies() {
         let trusted = |texts: &[&str]| {
             let trusted_proxies = texts.iter().map(|it| (*it).to_owned()).collect();
             Http { trusted_proxies, ..Http::default() }.trusted_networks()

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_too_shortly_is_refused_by_its_name() {
+    fn a_retention_period_that_is_too_short_is_refused_by_name() {
         let check = |it: Retention| it.check().map_err(|error| error.to_string());
         assert!(check(Retention::default()).is_ok());
         let short = check(Retention { plaintext_days: 6, ..Retention::default() }).expect_err("too short");

@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_public_url_is_a_place_that_browsers_can_name_as_their_origin() {
+    fn a_public_url_must_have_a_valid_browser_origin() {
         let check = |public_url: &str| Wecom { public_url: public_url.to_owned(), ..Wecom::default() }.check();
         for good in ["", "https://wecom.example.com", "https://wecom.example.com:8443/wecomd/", "http://[::1]:8081"] {
             check(good).expect(good);

@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_somebody_types_is_read_whole_and_forges_nothing() {
+    fn any_typed_text_is_read_completely_and_forges_no_field() {
         for plain in ["", " a & b <c> &amp; ", "a]]", "</MsgId>", "]", "<!-- a -->", "<MsgId>8</MsgId>"] {
             assert!(!read_text(plain).repaired, "{plain}");
         }
@@ -285,13 +285,13 @@ mod tests {
     }
 
     #[test]
-    fn an_escaped_end_mark_is_read_as_what_it_stands_for_and_counts_as_no_repair() {
+    fn an_escaped_cdata_end_is_decoded_and_does_not_count_as_a_repair() {
         let reading = read(text_message("a]]]]><![CDATA[>b").as_bytes()).expect("a document");
         assert_eq!((reading.root.text_of("Content"), reading.repaired), (Some("a]]>b"), false));
     }
 
     #[test]
-    fn a_broken_byte_is_replaced_and_a_bare_ampersand_is_itself() {
+    fn a_broken_byte_is_replaced_and_a_bare_ampersand_is_kept() {
         let mut broken = text_message("a?b").into_bytes();
         let at = broken.iter().position(|it| *it == b'?').expect("it is there");
         broken[at] = 0xe4;
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_meant_in_two_ways_is_refused_or_doubtful() {
+    fn an_ambiguous_document_is_refused_or_marked_doubtful() {
         let link = |title: &str, description: &str| {
             format!(
                 "<xml><FromUserName>ann</FromUserName><MsgType>link</MsgType><Title><![CDATA[{title}]]></Title>\
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_and_what_stands_in_them_are_not_doubtful() {
+    fn repeated_list_elements_are_not_marked_doubtful() {
         for text in [
             "<xml><Event>e</Event><FileId>a</FileId><FileId>b</FileId><Count>2</Count></xml>",
             "<xml><Name>n</Name><ExtAttr><Item><Name>a</Name></Item><Item><Name>b</Name></Item></ExtAttr></xml>",
@@ -350,7 +350,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_that_is_typed_into_a_text_reaches_another_field(
+        fn text_typed_by_a_user_never_changes_another_field(
             typed in r#"(<|>|a|&|]]>|]]|<!\[CDATA\[|</?(Content|content|FromUserName|xml|X|MsgId)>|<!--|-->|"|X a="| )*"#
         ) {
             let reading = read(text_message(&typed).as_bytes()).expect("a document");

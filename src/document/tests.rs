@@ -37,7 +37,7 @@ fn xml_and_json_of_the_same_names_read_alike() {
 }
 
 #[test]
-fn text_is_joined_from_its_pieces_and_keeps_its_blanks_only_if_asked() {
+fn text_pieces_are_joined_and_blanks_are_kept_only_on_request() {
     let root = parsed("<x><A> a<![CDATA[<b>\0]]>&amp;&#x4e2d;&#0;&#xD800; </A><B/><C>twelve</C></x>");
     assert_eq!(root.raw_text_of("A"), Some(" a<b>&中\u{fffd}\u{fffd} "));
     assert_eq!(root.text_of("A"), Some("a<b>&中\u{fffd}\u{fffd}"));
@@ -53,7 +53,7 @@ fn the_first_of_two_fields_with_one_name_counts() {
 }
 
 #[test]
-fn a_scan_borrows_fields_and_passes_over_what_has_elements_inside() {
+fn a_scan_borrows_text_fields_and_skips_nested_elements() {
     let xml = "<xml>\n<A>\n<![CDATA[one]]></A><L><Item>2</Item></L><B>&lt; 3</B><C/></xml>";
     let json = r#"{"A":" one ","L":{"Item":2},"B":"\u003c 3","C":""}"#;
     for text in [xml, json] {

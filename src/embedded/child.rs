@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_child_sees_nothing_that_it_was_not_given() {
+    fn a_child_process_gets_only_the_environment_it_is_given() {
         let output = command(Path::new("/usr/bin/env")).env("GIVEN", "1").output().expect("it runs");
         let said = String::from_utf8(output.stdout).expect("text");
         let mut names: Vec<_> = said.lines().filter_map(|it| Some(it.split_once('=')?.0)).collect();

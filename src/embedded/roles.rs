@@ -57,14 +57,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_database_s_name_is_read_whatever_stands_around_it() {
+    fn database_names_are_found_among_other_output() {
         let said = "backend> database:7765636f6d64:\ndatabase:e5b7a520313a:\nbackend> \n";
         assert_eq!(names(said), ["wecomd", "工 1:"]);
         assert_eq!(names("PostgreSQL stand-alone backend 15"), [""; 0]);
     }
 
     #[test]
-    fn the_statements_name_the_roles_that_the_program_does() {
+    fn the_sql_statements_use_the_role_names_of_the_program() {
         for sql in [ROLES, OWNER] {
             assert!(sql.contains(SUPERUSER) && sql.contains(&format!(" {ROLE}")) && sql.ends_with(";\n\n"));
         }

@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_form_s_number_stays_text_and_its_people_are_lists_of_any_length() {
+    fn approval_numbers_stay_text_and_approvers_are_read_as_lists() {
         let text = "<ApprovalInfo><SpNo>202311140001</SpNo><SpNoStr>00202311140001</SpNoStr>\
                     <SpRecord><Details><Approver><UserId>a</UserId></Approver></Details>\
                     <Details><Approver><UserId>b</UserId></Approver></Details></SpRecord>\

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_transfer_s_own_word_makes_a_removal_a_transfer() {
+    fn a_removal_is_a_transfer_only_with_source_delete_by_transfer() {
         for (source, by_transfer) in [("DELETE_BY_TRANSFER", true), ("OTHER", false), ("", false)] {
             let event = change("del_external_contact", &format!("{IDS}<Source>{source}</Source>"));
             let Ok(Event::CustomerDeleted(it)) = event else { panic!("{event:?}") };
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_without_one_of_its_ids_is_refused_but_the_component_s_twin_is_not() {
+    fn missing_ids_are_refused_except_for_acquisition_links() {
         let user_only = "<UserID>chen.m</UserID><LinkId>cawcde1</LinkId>";
         assert_eq!(change("add_external_contact", user_only), Err(ParseError::Missing("ExternalUserID")));
         assert_eq!(

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_person_who_came_is_still_a_list() {
+    fn a_single_new_group_member_is_read_as_a_list() {
         let text = "<xml><UpdateDetail>add_member</UpdateDetail><JoinScene/><MemChangeCnt><![CDATA[1]]></MemChangeCnt>\
                     <MemChangeList>\n<Item>\n<![CDATA[woEXAMPLE1]]>\n</Item><Item/></MemChangeList></xml>";
         let update = update(&Element::parse(text).expect("a document"));

@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_short_and_printable_whatever_wecom_sends() {
+    fn an_event_name_is_always_short_and_printable() {
         let long = format!("<xml><MsgType>event</MsgType><Event>新\n{}</Event></xml>", "é".repeat(500));
         let name = head(&long).name;
         assert_eq!(name.len(), super::NAME_BYTES_MAX);
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_cannot_be_is_no_time() {
+    fn an_impossible_time_is_read_as_no_time() {
         for time in ["", "soon", "-1", "0", "7258118400", "99999999999999", "7258118400000", "9223372036854775807"] {
             assert_eq!(head(&format!("<xml><CreateTime>{time}</CreateTime></xml>")).at, None, "{time}");
         }
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_in_milliseconds_is_the_second_that_it_lies_in() {
+    fn a_time_in_milliseconds_is_rounded_down_to_its_second() {
         for document in [
             "<xml><CreateTime>1700000000999</CreateTime></xml>",
             "<xml><InfoType>x</InfoType><TimeStamp>1700000000000</TimeStamp></xml>",

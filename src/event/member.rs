@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_id_counts_only_if_it_is_new() {
+    fn a_new_userid_counts_only_if_it_differs_from_the_old() {
         for (new, expected) in [("chen.m", Some("chen.m")), ("u-7", None), (" ", None)] {
             let it = updated(&format!("<UserID>u-7</UserID><NewUserID>{new}</NewUserID>"));
             assert_eq!(it.new_user.as_ref().map(UserId::as_str), expected);
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_and_the_company_s_own_fields_are_read_in_each_of_their_spellings() {
+    fn lists_and_custom_attributes_are_read_in_every_documented_form() {
         let it = updated(concat!(
             "<UserID>u-7</UserID><Department>3, 8</Department><ExtAttr>",
             "<Item><Name>工位</Name><Type>0</Type><Text><Value>A-12</Value></Text><Value>A-12</Value></Item>",

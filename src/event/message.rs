@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_is_not_on_earth_has_no_coordinates() {
+    fn impossible_coordinates_are_read_as_none() {
         let body = message("location", "<Location_X>NaN</Location_X><Location_Y>inf</Location_Y><Scale>x</Scale>").body;
         let nowhere =
             MessageBody::Location { latitude: None, longitude: None, scale: None, label: None, app_type: None };
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_from_nobody_is_refused() {
+    fn a_message_without_a_sender_is_refused() {
         let refused = parse(b"<xml><MsgType>text</MsgType><Content>hi</Content></xml>");
         assert_eq!(refused, Err(ParseError::Missing("FromUserName")));
     }

@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn repeated_siblings_are_lists_even_when_one_arrives() {
+    fn repeatable_elements_are_lists_even_if_only_one_arrives() {
         let doc = Element::parse("<xml><FileId>a</FileId><SpaceId>s</SpaceId><FileId> b </FileId></xml>");
         let event = read_drive("wedrive_file_change", "move_file", &doc.expect("a document"));
         let Some(Event::Drive(drive)) = event else { panic!("{event:?}") };
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_belongs_to_another_event_is_not_taken() {
+    fn a_change_type_of_another_event_is_not_accepted() {
         let doc = Element::default();
         assert_eq!(read_drive("wedrive_space_change", "create_file", &doc), None);
         assert_eq!(read_document("doc_change", "add_record", &doc), None);

@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mixed_message_and_what_it_quotes_keep_their_parts_in_order() {
+    fn a_mixed_message_and_its_quote_keep_the_order_of_their_parts() {
         let said = body(
             r#"{"aibotid":"b","msgtype":"mixed","mixed":{"msg_item":[
                 {"msgtype":"text","text":{"content":"@Robot look "}},

@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ticket_can_be_read_by_whoever_needs_it() {
+    fn the_text_of_a_suite_ticket_can_be_read() {
         let doc = Element::parse("<xml><SuiteTicket> <![CDATA[t]]></SuiteTicket></xml>").expect("a document");
         let Some(Notice::Ticket { ticket: Some(ticket) }) = notice("suite_ticket", &doc) else { panic!("no ticket") };
         assert_eq!(ticket.expose(), "t");

@@ -86,7 +86,7 @@ fn one_event_reads_the_same_in_every_shape() {
 }
 
 #[test]
-fn a_head_says_whose_and_when_in_each_family() {
+fn the_head_is_read_in_each_family_of_callbacks() {
     let heads = [
         ("text.xml", Some("ww00000000000000aa"), Some("1000002")),
         ("text_with_empty_agent.xml", Some("ww00000000000000aa"), None),
@@ -153,7 +153,7 @@ fn a_plaintext_cut_short_is_refused_wherever_it_is_cut() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_refused() {
+fn bytes_that_are_not_utf8_are_refused() {
     assert!(parse(b"<xml>\xff</xml>").is_ok_and(|it| it.repaired && it.event == Event::Unknown));
     assert_eq!(parse(b""), Err(ParseError::Document(DocumentError::Empty)));
 }

@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn one_delivery_that_is_refused_again_and_again_says_nothing_about_others() {
+    fn repeated_refusals_of_one_delivery_are_no_commit_failure() {
         let commit_status = CommitStatus::default();
         for _ in 0..10 {
             commit_status.not_stored(&refusal(), [[1; 32]].iter());
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn several_deliveries_refused_with_nothing_stored_in_between_are_a_failure_until_one_is_stored() {
+    fn several_refused_deliveries_in_a_row_are_a_failure_until_one_is_stored() {
         let commit_status = CommitStatus::default();
         for byte in 1..=2 {
             commit_status.not_stored(&refusal(), [[byte; 32]].iter());
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn trouble_of_the_database_is_a_failure_at_once_and_a_trial_ends_it_unless_another_came() {
+    fn a_database_error_is_a_failure_until_a_later_trial_succeeds() {
         let commit_status = CommitStatus::default();
         let silent = DatabaseFailure::TimedOut { what: "storing a group", limit: Duration::from_secs(4) };
         commit_status.not_stored(&silent, [[1; 32]].iter());

@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_family_of_plaintext_tells_its_time() {
+    fn the_event_time_is_found_in_each_family_of_plaintext() {
         let times = [
             "<xml><FromUserName>a</FromUserName><CreateTime>1700000000</CreateTime></xml>",
             "<xml><SuiteId>s</SuiteId><TimeStamp> <![CDATA[1700000000]]></TimeStamp></xml>",
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn words_inside_a_message_do_not_count_as_its_time() {
+    fn a_time_typed_into_a_message_is_not_its_event_time() {
         let text =
             "<xml><Content><![CDATA[<CreateTime>1</CreateTime>]]></Content><CreateTime>1700000000</CreateTime></xml>";
         assert_eq!(event_time(text.as_bytes()).timestamp(), 1_700_000_000);

@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn workers_that_fail_for_a_while_stand_still_until_one_takes_a_step() {
+    fn workers_that_keep_failing_count_as_halted_until_one_succeeds() {
         let recording = Recording::default();
         assert_eq!(recording.halted_for(Duration::ZERO), None);
         recording.failed(&sqlx::Error::PoolClosed.into());

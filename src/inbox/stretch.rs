@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn stretches_follow_on_each_other_and_have_few_days_each() {
+    fn stretches_are_contiguous_and_touch_few_days_each() {
         let first = NaiveDate::from_ymd_opt(2026, 1, 1).expect("a day");
         let days: Vec<_> = first.iter_days().take(100).collect();
         let stretches = cut(&days, at("2026-01-05T12:00:00Z"), at("2026-04-05T00:00:00Z"));

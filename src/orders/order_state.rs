@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_pair_of_states_is_a_move_or_none() {
+    fn every_pair_of_order_states_is_a_transition_or_refused() {
         let table: Vec<String> = OrderState::ALL
             .iter()
             .map(|from| {

@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn days_count_from_today_and_months_leave_the_current_one_and_so_many_whole_ones() {
+    fn retention_in_days_counts_from_today_and_in_months_keeps_whole_months() {
         let today = day("2026-03-31");
         assert_eq!(Age::Days(30).horizon(today), day("2026-03-01"));
         assert_eq!(Age::Months(1).horizon(today), day("2026-02-01"));
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_dropped_that_nobody_asked_for() {
+    fn by_default_retention_drops_nothing() {
         assert!(RetentionKind::ALL.iter().all(|kind| Settings::default().age(*kind).is_none()));
     }
 }

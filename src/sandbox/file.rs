@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_sent_is_named() {
+    fn a_file_that_cannot_be_sent_is_refused_with_its_reason() {
         let scratch = Scratch::new("errors");
         assert!(matches!(read(&scratch.0.join("none")), Err(FileError::Unreadable { .. })));
         assert!(matches!(read(&scratch.write("empty", "\n")), Err(FileError::Empty(_))));

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn without_rates_nothing_changes() {
+    fn mischief_without_rates_changes_nothing() {
         assert_eq!(stir(tidy(), 1, &Rates::NONE), tidy());
     }
 
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn every_genuine_push_remains_and_the_rates_are_kept() {
+    fn mischief_keeps_every_genuine_push_and_its_rates() {
         let stirred = stir(tidy(), 1, &Rates { duplicate: 0.1, reorder: 0.2, forge: 0.05 });
         let mut arrivals: HashMap<&str, usize> = HashMap::new();
         for push in stirred.iter().filter(|push| !push.forged()) {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn reordering_moves_pushes_far_and_leaves_the_others_in_order() {
+    fn reordering_moves_chosen_pushes_far_and_keeps_the_order_of_the_others() {
         let stirred = stir(tidy(), 1, &Rates { duplicate: 0.0, reorder: 0.1, forge: 0.0 });
         let tidy = tidy();
         let places: HashMap<&str, usize> =

@@ -193,18 +193,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_read_whatever_the_case_of_its_scheme_and_however_many_blanks_there_are() {
+    fn a_bearer_token_is_read_in_any_case_of_scheme_and_with_any_blanks() {
         for good in ["Bearer wcd_x", "bearer wcd_x", "BEARER wcd_x", "bEaReR   wcd_x", " Bearer wcd_x "] {
             assert_eq!(bearer(good), Some("wcd_x"), "{good}");
         }
         for other in ["", "Bearer", "Bearerwcd_x", "Basic wcd_x", "wcd_x", "Token wcd_x"] {
             assert_eq!(bearer(other), None, "{other}");
         }
-        assert_eq!(bearer("Bearer wcd_x, Bearer wcd_y"), Some("wcd_x, Bearer wcd_y"), "two are none");
+        assert_eq!(
+            bearer("Bearer wcd_x, Bearer wcd_y"),
+            Some("wcd_x, Bearer wcd_y"),
+            "two joined tokens are no valid token"
+        );
     }
 
     #[test]
-    fn a_header_that_comes_twice_or_is_no_text_is_not_overlooked() {
+    fn a_repeated_or_non_text_header_is_refused_rather_than_ignored() {
         let mut headers = HeaderMap::new();
         assert_eq!(whole(&headers, IF_MATCH, ", "), None);
         headers.append(IF_MATCH, HeaderValue::from_static("\"a\""));

@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_half_bodies_are_given_up_until_the_others_fit() {
+    fn the_oldest_unfinished_bodies_are_dropped_until_the_others_fit() {
         let room = BodyRoom::of(100);
         let (mut first, mut second, mut third) = (room.enter(), room.enter(), room.enter());
         for share in [&first, &second, &third] {
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_alone_is_too_much_is_given_up_itself_and_what_ends_gives_its_room_back() {
+    fn a_body_over_the_whole_limit_is_dropped_and_finished_bodies_free_their_room() {
         let room = BodyRoom::of(100);
         let mut only = room.enter();
         room.lock().grow(only.number, 101);

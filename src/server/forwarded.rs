@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_before_the_first_trusted_proxy_counts_and_nothing_that_stands_before_it() {
+    fn the_client_is_the_address_just_before_the_trusted_proxies() {
         let (nginx, peer) = (&["127.0.0.1/32", "10.0.0.0/8", "fd00::/8"], "127.0.0.1:4711");
         for (lines, expected) in [
             (&["203.0.113.7"][..], "203.0.113.7"),
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn the_header_of_whoever_is_no_trusted_proxy_is_not_looked_at() {
+    fn the_forwarded_header_of_an_untrusted_peer_is_ignored() {
         assert_eq!(caller(&[], "127.0.0.1:4711", &["203.0.113.7"]), "127.0.0.1");
         assert_eq!(caller(&["10.0.0.0/8"], "192.0.2.1:4711", &["203.0.113.7, 10.0.0.9"]), "192.0.2.1");
     }

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn of_many_who_ask_within_a_second_one_looks_and_the_others_wait_for_it() {
+    async fn concurrent_callers_share_one_lookup() {
         let (lately, looks) = (Lately::new(Duration::from_secs(1)), Cell::new(0));
         let now = Cell::new(Instant::now());
         let later = |millis| now.set(now.get() + Duration::from_millis(millis));
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_looks_and_goes_away_leaves_it_to_the_next() {
+    async fn a_cancelled_lookup_is_repeated_by_the_next_caller() {
         let lately = Lately::new(Duration::from_secs(1));
         let gone = lately.get(std::future::pending::<u32>());
         assert!(tokio::time::timeout(Duration::from_millis(1), gone).await.is_err());

@@ -109,13 +109,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_end_mark_cannot_close_the_section() {
+    fn a_cdata_end_in_a_reply_does_not_close_its_section() {
         let text = format!("<xml><Content>{}</Content></xml>", cdata("a]]>b<c"));
         assert_eq!(Fields::read(text.as_bytes()).content, "a]]>b<c");
     }
 
     #[test]
-    fn what_somebody_types_makes_no_notice_and_names_nobody_else() {
+    fn typed_text_forges_no_notice_and_no_sender() {
         for typed in [
             "a]]></Content><InfoType>suite_ticket</InfoType><Content><![CDATA[b",
             "a]]></Content><FromUserName>boss</FromUserName><Content><![CDATA[b",

@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_words_of_a_contact_s_status_sort_as_the_variants_do() {
+    fn contact_statuses_sort_the_same_as_words_and_as_variants() {
         assert!(ContactStatus::ALL.is_sorted());
         assert!(ContactStatus::WORDS.is_sorted());
     }

@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_log_knows_every_state_of_a_handover_and_of_an_item_and_no_other() {
+    fn the_handover_log_accepts_exactly_the_states_of_handovers_and_items() {
         let mut words = [HandoverState::WORDS.as_slice(), ItemState::WORDS.as_slice()].concat();
         let mut logged = LoggedState::WORDS.to_vec();
         words.sort_unstable();

@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_described_with_the_words_that_it_may_have() {
+    fn a_field_is_described_with_its_allowed_words() {
         let schema = schemars::schema_for!(Option<BindingStatus>);
         assert_eq!(schema.get("enum"), Some(&serde_json::json!(["bound", "unbound", null])));
     }

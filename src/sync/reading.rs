@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_contact_is_said_to_stand_since_it_was_made() {
+    fn a_contact_found_by_a_run_has_its_creation_time_as_status_time() {
         use ContactStatus::*;
         let at = |second| DateTime::from_timestamp(second, 0).expect("a time");
         let stands = |second: i64| (Contacted, second * 1_000_000);
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_named_and_personal_ones_stay() {
+    fn tags_are_read_by_name_including_personal_ones() {
         let tags = Tags([("et1", "VIP"), ("et2", "普通")].map(|(id, name)| (id.to_owned(), name.to_owned())).into());
         let texts = |names: &[&str]| names.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
         assert_eq!(tags.names(&texts(&["et1", "et9"]), &texts(&["普通", "亲友"])), ["VIP", "亲友"]);

@@ -50,19 +50,19 @@ mod tests {
     }
 
     #[test]
-    fn a_daily_turn_comes_at_its_hour_in_shanghai() {
+    fn a_daily_run_is_due_at_its_hour_in_shanghai_time() {
         assert_eq!(last_turn_before(24, 3, "2026-05-29T18:59:59Z").as_deref(), Some("2026-05-28T19:00:00+00:00"));
         assert_eq!(last_turn_before(24, 3, "2026-05-29T19:00:00Z").as_deref(), Some("2026-05-29T19:00:00+00:00"));
     }
 
     #[test]
-    fn turns_within_a_day_are_counted_from_the_hour() {
+    fn runs_within_a_day_are_spaced_from_the_scheduled_hour() {
         assert_eq!(last_turn_before(6, 3, "2026-05-29T06:30:00Z").as_deref(), Some("2026-05-29T01:00:00+00:00"));
         assert_eq!(last_turn_before(6, 3, "2026-05-29T07:00:00Z").as_deref(), Some("2026-05-29T07:00:00+00:00"));
     }
 
     #[test]
-    fn no_schedule_has_no_turn() {
+    fn without_a_schedule_no_run_is_due() {
         assert_eq!(last_turn_before(0, 3, "2026-05-29T06:30:00Z"), None);
         assert_eq!(last_turn_before(24, 24, "2026-05-29T06:30:00Z"), None);
     }

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_corp_without_an_answer_rests_longer_and_longer_and_is_tried_by_one_task_afterwards() {
+    fn an_unanswered_corp_pauses_ever_longer_and_is_then_tried_by_one_task() {
         let mut troubles = Troubles::new(4, LONGEST);
         let mut now = Instant::now();
         for rest_s in [1, 2, 4, 8, 16, 30, 30] {
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn nine_corps_in_trouble_leave_half_of_the_worker_pool_and_are_tried_one_after_the_other() {
+    fn nine_failing_corps_leave_half_the_worker_pool_free_and_are_tried_in_turn() {
         let mut troubles = Troubles::new(4, LONGEST);
         let began = Instant::now();
         for number in 1..=9 {
@@ -214,13 +214,13 @@ mod tests {
         let (limit, corps) = rooms(&troubles, &[], now);
         assert_eq!((limit, corps.len()), (4, 9));
         let tried: Vec<_> = corps.iter().filter(|it| it.2 > 0).map(|it| it.0.as_str()).collect();
-        assert_eq!(tried, ["ww1", "ww2"], "whoever has rested longest");
+        assert_eq!(tried, ["ww1", "ww2"], "the corp with the longest pause comes first");
         let (_, corps) = rooms(&troubles, &[1, 2], now);
         assert!(corps.iter().all(|it| it.2 == 0), "{corps:?}");
     }
 
     #[test]
-    fn a_few_complaints_are_no_trouble_unless_wecom_asks_for_a_pause() {
+    fn a_few_transient_errors_cause_no_pause_unless_wecom_asks_for_one() {
         let mut troubles = Troubles::new(8, LONGEST);
         let now = Instant::now();
         troubles.hear(&corp(1), KIND, Reach::Complained(None), now);
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn where_greetings_wait_nobody_rests() {
+    fn corps_are_never_paused_for_greetings() {
         let mut troubles = Troubles::new(8, Duration::ZERO);
         let now = Instant::now();
         troubles.hear(&corp(1), TaskKind::Welcome, Reach::Unanswered(Some(LONGEST)), now);

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_queue_is_said_to_be_behind() {
+    fn a_long_queue_is_reported_as_behind() {
         let of =
             |due| TaskCounts { kind: TaskKind::RefreshContact, due, waiting: 7, running: 1, parked: 2, age_s: 0.5 };
         let said = words(&[of(BACKLOG_MAX), of(1)]);

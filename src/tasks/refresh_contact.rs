@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_card_says_what_each_member_knows_of_a_customer() {
+    fn a_card_is_read_separately_for_each_member() {
         let customer = customer(json!([
             { "userid": "ann", "remark": "小雨-门店", "description": "", "createtime": 1_760_000_000, "add_way": 1,
               "tags": [{ "tag_name": "VIP", "tag_id": "et1", "group_name": "等级", "type": 1 },

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_wecom_withholds_says_nothing() {
+    fn empty_fields_from_wecom_do_not_change_a_member() {
         let member = serde_json::from_value(json!({ "userid": "ann", "name": "", "avatar": "" })).expect("a member");
         let mut known = Known::default();
         learn(&mut known, &member, DateTime::UNIX_EPOCH);
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_who_left_says_wecom_has_a_status_and_has_not_left() {
+    fn a_status_of_five_from_wecom_does_not_mark_a_member_as_left() {
         let said = json!({ "userid": "ann", "name": "安", "department": [3, 8], "status": 5 });
         let mut known = Known::default();
         learn(&mut known, &serde_json::from_value(said).expect("a member"), DateTime::UNIX_EPOCH);

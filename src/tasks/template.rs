@@ -236,13 +236,13 @@ mod tests {
     }
 
     #[test]
-    fn names_stand_where_the_braces_stood() {
+    fn placeholders_are_replaced_by_names() {
         let text = "{customer}，您好！我是{staff}，{customer|朋友}有事请说。";
         assert_eq!(fill(text, &names("王小明", "李工")), "王小明，您好！我是李工，王小明有事请说。");
     }
 
     #[test]
-    fn an_unknown_customer_is_left_out_and_takes_the_comma_along() {
+    fn an_unknown_customer_name_is_omitted_with_its_comma() {
         let nobody = Names::default();
         for (text, expected) in [
             ("{customer}，您好！", "您好！"),
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_name_is_found() {
+    fn a_misspelt_placeholder_is_reported() {
         assert_eq!(unknown_name("您好 {customer}，{stuff}"), Some("stuff"));
         assert_eq!(unknown_name("您好 {customer|朋友}，{staff}，{\"a\": 1}"), None);
     }
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_has_a_greeting_of_its_own_and_the_night_has_another() {
+    fn channels_and_quiet_hours_have_their_own_greetings() {
         let rules: Rules = serde_json::from_value(serde_json::json!({
             "states": [{ "state": "booth-3", "text": "展位三" }, { "state": "silent" }],
             "quiet": { "hours": "22:00-08:00", "text": "明早回复您" },

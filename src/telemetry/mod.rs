@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_that_makes_no_sense_is_refused() {
+    fn an_invalid_log_filter_is_refused() {
         let error = logs("wecomd=loud", false).expect_err("there is no such level");
         assert!(error.to_string().contains("not a log filter"), "{error}");
         let filter = parse_filter("debug,sqlx=info").expect("libraries may be asked for by name");
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_lands_in_buckets_and_carries_its_meaning() {
+    fn a_duration_is_exported_as_a_histogram_with_its_description() {
         let handle = metrics();
         metrics::histogram!("wecomd_callback_seconds").record(0.003);
         metrics().run_upkeep();

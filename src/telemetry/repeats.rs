@@ -305,11 +305,11 @@ mod tests {
         let sum = r#"WARN a task is postponed: 2499 more times within the last minute corpid="ww1" cause="user/get: -1 busy" times=2499"#;
         assert_eq!(sums[0], sum);
         assert_eq!(logged(&repeats, || repeats.tell(after(3))), [""; 0], "it has stopped");
-        assert_eq!(logged(&repeats, || postponed("ww1", "user/get: -1 busy", 1)).len(), 1, "and begins anew");
+        assert_eq!(logged(&repeats, || postponed("ww1", "user/get: -1 busy", 1)).len(), 1, "and counting starts again");
     }
 
     #[test]
-    fn what_is_counted_when_the_program_stops_is_told() {
+    fn counts_of_suppressed_lines_are_logged_when_the_program_stops() {
         let repeats = Arc::new(Repeats::default());
         let lines = logged(&repeats, || {
             (0..3).for_each(|task| postponed("ww1", "busy", task));
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_differ_are_all_said_and_information_without_a_cause_as_often_as_it_comes() {
+    fn different_lines_and_information_without_a_cause_are_never_suppressed() {
         let repeats = Arc::new(Repeats::default());
         let lines = logged(&repeats, || {
             postponed("ww1", "busy", 1);
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn however_many_corps_and_causes_there_are_the_lines_stay_few() {
+    fn log_lines_stay_bounded_with_many_corps_and_causes() {
         let repeats = Arc::new(Repeats::default());
         let lines = logged(&repeats, || (0..1_000).for_each(|n| postponed("ww1", &format!("cause {n}"), n)));
         assert_eq!(lines.len(), CAUSES_MAX + 1);
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_is_the_same_whatever_its_trace_id_and_its_seconds() {
+    fn trace_ids_and_seconds_do_not_make_a_cause_different() {
         let of = |hint: &str, seconds: u32| same(&format!("user/get: 45009 no (hint {hint}), for {seconds} s more"));
         assert_eq!(of("17_a", 59), of("18_b", 7));
         assert_eq!(of("17_a", 59), "user/get: 45009 no, for … s more");

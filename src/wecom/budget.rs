@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_a_customer_endpoint_four_calls_run_at_once_and_the_next_when_one_has_ended() {
+    async fn a_customer_endpoint_runs_at_most_four_calls_at_once() {
         let budget = budget(50, 10, 20);
         let mut running = Vec::new();
         for _ in 0..CUSTOMER_CONCURRENCY {
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn customers_are_handed_over_by_one_call_after_the_other() {
+    async fn transfer_calls_run_one_at_a_time() {
         let budget = budget(50, 10, 20);
         let running = at_once(&budget, "ww1", TRANSFER_RESIGNED).await.expect("at once").expect("a permit");
         assert!(at_once(&budget, "ww1", TRANSFER_RESIGNED).await.is_none(), "the second waits");
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_complaint_pauses_one_endpoint_of_one_corp_and_halves_it_afterwards() {
+    async fn a_rate_error_pauses_one_endpoint_of_one_corp_and_then_halves_its_rate() {
         let budget = budget(50, 10, 20);
         let permit = at_once(&budget, "ww1", CUSTOMERS).await.expect("at once").expect("a permit");
         assert!(permit.ended(complaint(CUSTOMERS, 45033)).is_err());
@@ -318,11 +318,11 @@ mod tests {
         path.trouble.lock().expect("whole").paused_until = None;
         let _held = at_once(&budget, "ww1", CUSTOMERS).await.expect("at once").expect("a permit");
         assert_eq!(path.permits.available_permits(), CUSTOMER_CONCURRENCY - 2, "each call counts twice");
-        assert!(at_once(&budget, "ww1", CUSTOMERS).await.is_none(), "and they follow at half the rate");
+        assert!(at_once(&budget, "ww1", CUSTOMERS).await.is_none(), "and the next calls run at half the rate");
     }
 
     #[tokio::test]
-    async fn nothing_delays_a_greeting() {
+    async fn greetings_are_never_delayed_by_a_budget() {
         let budget = budget(1, 1, 1);
         let _held = at_once(&budget, "ww1", "user/get").await.expect("at once").expect("a permit");
         assert!(at_once(&budget, "ww1", "user/list").await.is_none(), "the corp's budget is used up");

@@ -429,7 +429,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_told_from_an_error_and_from_a_proxy_s_page() {
+    fn a_file_is_distinguished_from_an_error_and_from_a_proxy_page() {
         let answer = |status: u16, headers: &[(&'static str, &'static str)], body: &[u8]| {
             let headers = headers.iter().map(|(name, value)| {
                 let value = reqwest::header::HeaderValue::from_static(value);
@@ -440,7 +440,7 @@ mod tests {
         let error = br#"{"errcode":40007,"errmsg":"invalid media_id"}"#;
         let named = ("content-disposition", "attachment; filename=\"a.json\"");
         assert!(answer(200, &[named], error), "a file may be JSON");
-        assert!(answer(206, &[], error), "a part of one, too");
+        assert!(answer(206, &[], error), "part of a file, too");
         assert!(answer(200, &[("content-type", "image/jpeg")], b"\xff\xd8"));
         assert!(answer(200, &[], b"{\"a\":1}"));
         assert!(!answer(200, &[("content-type", "text/plain")], error));

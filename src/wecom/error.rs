@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_secret_is_final_where_tokens_are_made_and_a_stale_token_elsewhere() {
+    fn a_wrong_secret_errcode_is_final_for_gettoken_and_means_a_stale_token_elsewhere() {
         assert_eq!(ApiError::answered("gettoken", 40001, "").class, Class::Refused);
         assert_eq!(ApiError::answered("user/get", 40001, "").class, Class::Token);
     }
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_called_too_often_says_when_to_come_back() {
+    fn rate_limit_errors_say_when_to_retry() {
         for (code, seconds) in [(45009, 60), (45036, 60), (41094, 60), (45033, 5)] {
             assert_eq!(
                 ApiError::answered("user/get", code, "").retry_after,

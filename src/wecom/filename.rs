@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_found_however_it_is_written() {
+    fn a_filename_is_found_in_every_form_of_the_header() {
         for (disposition, name) in [
             (r#"attachment; filename="小雨 的照片.jpg""#, Some("小雨 的照片.jpg")),
             (r#"attachment; filename="a;b\"c.jpg"; size=7"#, Some("a;b\"c.jpg")),

@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_says_nothing_is_no_success() {
+    fn an_empty_answer_does_not_count_as_success() {
         #[derive(Debug, Deserialize)]
         struct Addresses {
             ip_list: Vec<String>,

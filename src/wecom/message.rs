@@ -110,7 +110,7 @@ mod tests {
     use crate::wecom::lenient::Answer;
 
     #[test]
-    fn each_part_of_the_answer_has_its_meaning_in_every_shape() {
+    fn each_part_of_a_send_answer_is_read_in_every_form() {
         let to = |fields: &str| {
             let answer = Answer::parse(format!("{{\"errcode\":0,{fields}\"msgid\":7}}").as_bytes()).expect("JSON");
             answer.read::<Sent>().expect("read").to(&UserId::from("Dee"))

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_walk_ends_at_the_end_at_a_circle_and_at_its_bound() {
+    fn paging_stops_at_the_end_at_a_loop_and_at_its_limit() {
         assert_eq!(walk(&["a", "b", ""], 10), (3, String::new()));
         let circle = |page| format!("the list goes round in a circle: a page that was read before follows page {page}");
         assert_eq!(walk(&["a"], 10), (2, circle(2)));
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_is_asked_for_once_more_is_no_circle() {
+    fn requesting_a_page_again_is_not_a_loop() {
         let mut pages = Pages::new("list", 10);
         for _ in 0..3 {
             assert_eq!(pages.follow("", "a".to_owned()).expect("goes on").as_deref(), Some("a"));

@@ -371,23 +371,23 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_secret_is_left_alone_for_longer_and_longer_up_to_an_hour() {
+    fn a_wrong_secret_is_retried_after_growing_pauses_up_to_an_hour() {
         let pauses = (0..9).map(|refusals| pause(&refused(40001), refusals).expect("a pause").as_secs());
         assert_eq!(pauses.collect::<Vec<_>>(), [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]);
         assert_eq!(pause(&refused(40013), i32::MAX), Some(WRONG_LONGEST));
     }
 
     #[test]
-    fn an_address_that_is_not_allowed_yet_is_tried_again_within_a_minute_and_a_busy_wecom_at_once() {
+    fn an_unlisted_address_is_retried_within_a_minute_and_a_busy_wecom_at_once() {
         assert_eq!(pause(&refused(60020), 0), Some(REFUSED_FIRST));
         assert_eq!(pause(&refused(60020), 20), Some(REFUSED_LONGEST));
         assert_eq!(pause(&refused(-1), 0), None);
-        assert_eq!(pause(&refused(0), 0), Some(REFUSED_FIRST), "all was well, and there was no token");
+        assert_eq!(pause(&refused(0), 0), Some(REFUSED_FIRST), "the answer was successful but had no token");
         assert_eq!(pause(&ApiError::unanswered(GET_TOKEN, Class::Transient, "gone"), 0), None);
     }
 
     #[test]
-    fn a_token_is_given_up_early_but_not_just_after_it_was_given() {
+    fn a_token_is_replaced_before_it_expires_but_never_right_after_it_was_fetched() {
         assert_eq!(usable(7_200.0, 0.0).as_secs(), 6_900);
         assert_eq!(usable(200.0, 6_000.0), Duration::ZERO);
         assert_eq!(usable(100.0, 20.0).as_secs(), 40, "WeCom was asked 20 s ago, and gave this one");

@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_that_is_not_json_is_told_by_its_first_sixty_characters() {
+    fn an_answer_that_is_not_json_is_reported_by_its_first_sixty_characters() {
         let page = format!("\n<html>\u{1b}[31m{}", "错".repeat(100));
         let error = unreadable("gettoken", page.as_bytes(), &"expected value");
         assert_eq!(error.unreached, Some(Unreached::NotJson));

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_attachment_s_fields_stand_below_its_kind() {
+    fn an_attachment_is_serialised_under_the_name_of_its_type() {
         let link = Attachment::Link {
             title: "服务说明".into(),
             url: "https://example.com/s".into(),

@@ -17,7 +17,7 @@ const QUERY_BYTES_MAX: usize = 8 * 1024;
 const NAMES: [&str; 5] = ["msg_signature", "timestamp", "nonce", "echostr", "other"];
 
 #[test]
-fn whatever_the_body_is_an_envelope_holds_a_trimmed_text_or_is_refused() {
+fn an_envelope_of_any_bytes_gives_a_trimmed_text_or_is_refused() {
     check!().with_iterations(ITERATIONS).with_test_time(TIME_LIMIT).with_shrink_time(SHRINK_LIMIT).for_each(
         |body: &[u8]| {
             holds_a_trimmed_text(body);
@@ -30,7 +30,7 @@ fn whatever_the_body_is_an_envelope_holds_a_trimmed_text_or_is_refused() {
 }
 
 #[test]
-fn the_first_of_each_parameter_counts_and_what_comes_out_is_bounded() {
+fn the_first_of_each_parameter_is_read_and_the_result_is_bounded() {
     static READ: AtomicUsize = AtomicUsize::new(0);
     check!()
         .with_type::<Vec<Parameter>>()
@@ -58,7 +58,7 @@ fn the_first_of_each_parameter_counts_and_what_comes_out_is_bounded() {
                 Err(error) => {
                     assert_eq!(error, OpenError::Query);
                     let long = query.len() > QUERY_BYTES_MAX;
-                    assert!(whole.contains(&None) || long, "nothing was wrong with {parameters:?}");
+                    assert!(whole.contains(&None) || long, "{parameters:?} should have been accepted");
                 }
             }
         });

@@ -49,7 +49,7 @@ fn a_plaintext_of_any_bytes_is_understood_the_same_every_time_or_refused() {
 }
 
 #[test]
-fn a_bent_callback_is_recorded_within_bounds_or_kept_under_its_name_or_refused() {
+fn a_mutated_callback_is_recorded_within_bounds_ignored_by_name_or_refused() {
     static UNDERSTOOD: AtomicUsize = AtomicUsize::new(0);
     static REFUSED: AtomicUsize = AtomicUsize::new(0);
     check!()
@@ -61,7 +61,7 @@ fn a_bent_callback_is_recorded_within_bounds_or_kept_under_its_name_or_refused()
             let counter = if obeys_the_laws(&bent.plaintext()).is_some() { &UNDERSTOOD } else { &REFUSED };
             counter.fetch_add(1, Ordering::Relaxed);
         });
-    // A law that no input reaches proves nothing.
+    // The test must fail if no input reaches the checks.
     let (understood, refused) = (UNDERSTOOD.load(Ordering::Relaxed), REFUSED.load(Ordering::Relaxed));
     assert!(understood > 0 && refused > 0, "{understood} understood, {refused} refused");
 }
@@ -73,11 +73,11 @@ fn every_fixture_obeys_the_laws_as_it_is() {
     }
 }
 
-/// What somebody types into a text message, as WeCom writes it: as it is.
+/// Text that somebody types into a message. WeCom passes it on unescaped.
 #[derive(Debug, TypeGenerator)]
 struct Typed(Vec<u8>);
 
-/// What a text is typed from.
+/// The pieces that a typed text is made of.
 const WORDS: [&str; 20] = [
     "a",
     "]]>",
@@ -102,7 +102,7 @@ const WORDS: [&str; 20] = [
 ];
 
 #[test]
-fn whatever_somebody_types_into_a_text_changes_no_other_field() {
+fn any_text_typed_into_a_message_changes_no_other_field() {
     check!()
         .with_type::<Typed>()
         .with_iterations(ITERATIONS)
@@ -125,7 +125,7 @@ fn whatever_somebody_types_into_a_text_changes_no_other_field() {
         });
 }
 
-/// Holds a plaintext against every law on its way from the wire to the tables.
+/// Checks a plaintext against every law, from parsing to the rows that it writes.
 fn obeys_the_laws(plaintext: &[u8]) -> Option<Callback> {
     let at = inbox::event_time(plaintext);
     assert_eq!(at, inbox::event_time(plaintext));
@@ -137,7 +137,7 @@ fn obeys_the_laws(plaintext: &[u8]) -> Option<Callback> {
     let name = &callback.head.name;
     if callback.repaired {
         let strict = str::from_utf8(plaintext).ok().and_then(|text| Element::parse(text).ok());
-        assert!(strict.is_none() || holds_end_mark(plaintext), "what is well formed is repaired for nothing");
+        assert!(strict.is_none() || holds_end_mark(plaintext), "a well-formed document needs no repair");
     }
     let printable = name.bytes().all(|it| it == b' ' || it.is_ascii_graphic());
     assert!(printable && (1..=NAME_BYTES_MAX).contains(&name.len()), "{name:?}");
@@ -175,7 +175,7 @@ fn recording_obeys_the_laws(plaintext: &[u8], at: DateTime<Utc>, callback: &Call
     let follows = !once.contacts.is_empty() || !once.members.is_empty() || !once.records.is_empty();
     assert_eq!(once.ignored.len(), usize::from(!follows), "{:?}", callback.event);
 
-    // A byte that is no text becomes a character of three bytes.
+    // A byte that is not UTF-8 is replaced by a character of three bytes.
     let limit = 3 * plaintext.len() + WORDS_BYTES_MAX;
     for text in texts(&once) {
         assert!(text.len() <= limit && !text.contains('\0'), "{} bytes of {limit}: {text:?}", text.len());
@@ -258,21 +258,21 @@ struct Bent {
 
 #[derive(Debug, TypeGenerator)]
 enum Change {
-    /// Bytes go.
+    /// Bytes are removed.
     Cut(u8),
-    /// Bytes come.
+    /// Bytes are inserted.
     Insert(Vec<u8>),
-    /// What stands here stands here again.
+    /// A piece of the document is repeated.
     Repeat(u8),
-    /// A bit turns.
+    /// One bit is flipped.
     Flip(u8),
-    /// A piece of another fixture.
+    /// A piece of another fixture is inserted.
     Splice { fixture: u16, from: u16, bytes: u8 },
-    /// Something that means much to a reader of documents.
+    /// A markup token is inserted.
     Mark(u8),
 }
 
-/// What [`Change::Mark`] puts in.
+/// The markup tokens that [`Change::Mark`] inserts.
 const MARKS: [&str; 10] = [
     "<CreateTime>1</CreateTime>",
     "<![CDATA[",
@@ -360,7 +360,7 @@ fn fields(plaintext: &[u8]) -> Vec<Range<usize>> {
             fields.extend(rest.clone().position(|it| it == close.as_bytes()).map(|length| begin..begin + length));
         }
     }
-    // Between a tag and a later one stands more than a value.
+    // The text between two distant tags is more than one value.
     fields.retain(|field| !plaintext[field.clone()].contains(&b'<'));
     fields
 }

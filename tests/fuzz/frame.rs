@@ -1,4 +1,4 @@
-//! Frames that are rightly signed and encrypted, and wrong inside: what an insider with the keys, or WeCom with a
+//! Frames that are correctly signed and encrypted but wrong inside: what an insider with the keys, or WeCom with a
 //! defect, could send. Cipher and signature are made here, apart from the program's own.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,7 +24,7 @@ const BLOCK_BYTES: usize = 32;
 
 #[test]
 fn a_signed_frame_opens_if_and_only_if_each_of_its_parts_is_right() {
-    // Which ways out were taken: a law that no input reaches proves nothing.
+    // Counts the outcomes: the test must fail if no input reaches one of them.
     static SEEN: [AtomicUsize; 4] = [const { AtomicUsize::new(0) }; 4];
     check!()
         .with_type::<Frame>()
@@ -39,7 +39,7 @@ fn a_signed_frame_opens_if_and_only_if_each_of_its_parts_is_right() {
             SEEN[way_out(&expected)].fetch_add(1, Ordering::Relaxed);
             assert_eq!(opened, expected);
         });
-    assert!(SEEN.iter().all(|it| it.load(Ordering::Relaxed) > 0), "some ways out were never taken: {SEEN:?}");
+    assert!(SEEN.iter().all(|it| it.load(Ordering::Relaxed) > 0), "some outcomes never occurred: {SEEN:?}");
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_frame_never_opens_once_its_signature_or_ciphertext_is_changed() {
 }
 
 #[test]
-fn a_rightly_signed_text_that_nobody_encrypted_never_opens() {
+fn a_correctly_signed_text_that_was_never_encrypted_never_opens() {
     check!().with_iterations(ITERATIONS).with_test_time(TIME_LIMIT).with_shrink_time(SHRINK_LIMIT).for_each(
         |bytes: &[u8]| {
             for text in [String::from_utf8_lossy(bytes).into_owned(), STANDARD.encode(bytes)] {
@@ -108,9 +108,9 @@ enum Receiver {
 #[derive(Debug, TypeGenerator)]
 enum Padding {
     Right,
-    /// The frame is cut to whole blocks as it is.
+    /// The frame is cut to whole blocks without padding.
     None,
-    /// The last bytes are these.
+    /// The last bytes are replaced by these.
     Any(u8, u8),
 }
 
@@ -150,7 +150,7 @@ impl Frame {
     }
 }
 
-/// What a frame means, read once more and differently: from its end to its beginning.
+/// A second, independent reading of a frame, from its end to its beginning.
 fn read(frame: &[u8]) -> Result<(Vec<u8>, String), OpenError> {
     let padding = frame[frame.len() - 1];
     let padded = frame.iter().rev().take_while(|it| **it == padding).count();

@@ -1,4 +1,4 @@
-//! Who gets in: every route with every role and with tokens that do not count, strangers who knock too often, what
+//! Access: every route with every role and with invalid tokens, unauthenticated callers who ask too often, what
 //! browsers are told, and what the access log shows of it all.
 
 use std::net::Ipv4Addr;
@@ -30,10 +30,10 @@ use crate::support::{
 
 const BASE: &str = "/api/enterprise-wechat";
 
-/// Where the tests' administrator asks from.
+/// The address of the tests' administrator.
 const HOME: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
-/// A neighbour.
+/// The address of another caller.
 const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 99);
 
 /// A new token of this role; returns its number and the header that shows it.
@@ -44,7 +44,7 @@ async fn token(db: &TestDb, role: Role, name: &str) -> (i32, String) {
     (id, format!("Bearer {}", token.secret.expose_secret()))
 }
 
-/// A token that nobody made, as a header.
+/// An invented token, as a header.
 fn guess() -> String {
     format!("Bearer {}", ApiToken::new().secret.expose_secret())
 }
@@ -128,7 +128,7 @@ async fn every_route_asks_for_a_token_and_for_its_role_and_writes_the_access_log
 }
 
 #[tokio::test]
-async fn a_line_says_who_did_what_to_whom_from_where_and_under_which_id() {
+async fn a_line_holds_caller_action_customer_address_and_request_id() {
     let app = TestApp::start().await;
     let order = json!({ "customer_id": "C-1", "description": "漏水" });
     let made = app.ask("POST", &format!("{BASE}/work-orders"), Some(order)).await.json();
@@ -176,7 +176,7 @@ async fn the_access_log_is_read_by_filters_in_pages_and_as_csv() {
         page.json()
     };
     let count = async |query: &str| found(query).await["items"].as_array().expect("items").len();
-    assert_eq!(count("customer=C-1").await, 3, "its own line comes after it");
+    assert_eq!(count("customer=C-1").await, 3, "the line of the request itself is written later");
     assert_eq!(count("subject=C-2").await, 1);
     assert_eq!(count("status=403").await, 1);
     assert_eq!(count("route=config&who=%3Dcrm,%20%22the%22%20one").await, 1);
@@ -206,7 +206,7 @@ async fn the_access_log_is_read_by_filters_in_pages_and_as_csv() {
 }
 
 #[tokio::test]
-async fn whoever_guesses_is_told_to_wait_and_nobody_else_is() {
+async fn only_the_address_that_guesses_tokens_has_to_wait() {
     let app = TestApp::start().await;
     let route = ("GET", "/api/enterprise-wechat/config");
     let (in_use, fresh) = (token(&app.db, Role::Viewer, "in use").await.1, token(&app.db, Role::Viewer, "new").await.1);
@@ -218,8 +218,8 @@ async fn whoever_guesses_is_told_to_wait_and_nobody_else_is() {
     assert_eq!(code(&refused), (429, "too_many_requests".to_owned()));
     let after = refused.head.lines().find_map(|it| it.strip_prefix("retry-after: ")).expect("when to try again");
     assert!((1..=61).contains(&after.parse::<u32>().expect("seconds")), "{after}");
-    assert_eq!(ask(&app, HOME, Some(&fresh), route).await.status, 200, "it might be a guess, and is looked up");
-    assert_eq!(ask(&app, HOME, Some(&in_use), route).await.status, 200, "a token that counts goes on");
+    assert_eq!(ask(&app, HOME, Some(&fresh), route).await.status, 200, "it may be a guess, so it is looked up");
+    assert_eq!(ask(&app, HOME, Some(&in_use), route).await.status, 200, "a valid token still works");
     assert_eq!(code(&ask(&app, ELSEWHERE, Some(&guess()), route).await).0, 401, "nobody else is told to wait");
 
     for state in ["a", "b", "c"] {
@@ -259,7 +259,7 @@ async fn an_address_that_fails_too_often_has_one_line_whatever_methods_it_invent
 }
 
 #[tokio::test]
-async fn strangers_are_written_down_when_the_program_stops() {
+async fn counts_of_refused_strangers_are_written_when_the_program_stops() {
     let app = TestApp::start().await;
     for _ in 0..3 {
         assert_eq!(ask(&app, HOME, None, ("GET", "/api/enterprise-wechat/config")).await.status, 401);
@@ -282,14 +282,14 @@ async fn a_token_that_is_used_too_often_has_to_wait() {
         let _ = app.app.admin_half.guard.admit_token(&hash, std::time::Instant::now());
     }
     let refused = ask(&app, ELSEWHERE, Some(&busy), route).await;
-    assert_eq!(code(&refused), (429, "too_many_requests".to_owned()), "from wherever");
+    assert_eq!(code(&refused), (429, "too_many_requests".to_owned()), "from any address");
     assert!(refused.head.contains("retry-after: "), "{}", refused.head);
     assert_eq!(ask(&app, HOME, Some(&calm), route).await.status, 200);
     app.finish().await;
 }
 
 #[tokio::test]
-async fn a_token_counts_whatever_the_case_of_its_scheme() {
+async fn the_bearer_scheme_is_accepted_in_any_case() {
     let app = TestApp::start().await;
     let route = ("GET", "/api/enterprise-wechat/config");
     for scheme in ["Bearer", "bearer", "BEARER", "bearer  "] {
@@ -302,18 +302,18 @@ async fn a_token_counts_whatever_the_case_of_its_scheme() {
 }
 
 #[tokio::test]
-async fn a_stranger_costs_no_connection_and_no_reading() {
+async fn an_unauthenticated_request_uses_no_connection_and_its_body_is_not_read() {
     let app = TestApp::start().await;
     let target = "/api/enterprise-wechat/config";
     let known = guess();
     assert_eq!(ask(&app, HOME, Some(&known), ("GET", target)).await.status, 401);
-    // From here on nobody gets a connection.
+    // From here on no database connection is available.
     app.app.admin_half.pool.close().await;
     assert_eq!(ask(&app, HOME, Some(&guess()), ("GET", target)).await.status, 503, "a guess is looked up");
     for bearer in [None, Some("Bearer wcd_wrong"), Some("Basic YTpi"), Some(known.as_str())] {
         assert_eq!(code(&ask(&app, HOME, bearer, ("GET", target)).await), (401, "unauthenticated".to_owned()));
     }
-    // A body that never comes: whoever waited for it would answer 408.
+    // A body that never arrives: a server that waited for it would answer 408.
     let mut stream = TcpStream::connect(app.app.admin).await.expect("connects");
     let head = format!("POST {target} HTTP/1.1\r\nhost: wecomd\r\ncontent-length: 999\r\n\r\n");
     stream.write_all(head.as_bytes()).await.expect("sends");
@@ -365,7 +365,7 @@ async fn tokens_are_made_shown_once_listed_and_end_in_every_process_at_once() {
     let gone = ask(&one, &boss, "DELETE", &format!("api-tokens/{}", again["id"]), None).await;
     assert_eq!((gone.status, &gone.json()["state"]), (200, &json!("revoked")));
     for process in [&other, &one] {
-        assert_eq!(ask(process, &erp, "GET", "config", None).await.status, 401, "the very next request");
+        assert_eq!(ask(process, &erp, "GET", "config", None).await.status, 401, "the next request");
     }
     assert_eq!(ask(&other, &boss, "DELETE", &format!("api-tokens/{}", again["id"]), None).await.status, 404);
     assert_eq!(ask(&other, &crm, "DELETE", &format!("api-tokens/{id}"), None).await.status, 401);
@@ -374,7 +374,7 @@ async fn tokens_are_made_shown_once_listed_and_end_in_every_process_at_once() {
 }
 
 #[tokio::test]
-async fn a_token_that_makes_no_sense_is_refused_by_its_field_and_use_is_noted_once_a_minute() {
+async fn an_invalid_new_token_is_refused_by_field_and_token_use_is_noted_once_a_minute() {
     let app = TestApp::start().await;
     let tokens = format!("{BASE}/api-tokens");
     for (body, field) in [
@@ -398,7 +398,7 @@ async fn a_token_that_makes_no_sense_is_refused_by_its_field_and_use_is_noted_on
 }
 
 #[tokio::test]
-async fn every_answer_tells_browsers_to_do_nothing_with_it_and_none_is_for_other_sites() {
+async fn every_answer_has_security_headers_and_none_allows_cross_origin_access() {
     let app = TestApp::start().await;
     let config = format!("{BASE}/config");
     let origin = ("origin", "https://elsewhere.example");
@@ -434,7 +434,7 @@ async fn every_answer_tells_browsers_to_do_nothing_with_it_and_none_is_for_other
 }
 
 #[tokio::test]
-async fn an_app_is_changed_only_if_it_is_as_it_was_read() {
+async fn an_app_is_changed_only_if_its_etag_still_matches() {
     let app = TestApp::start().await;
     let config = format!("{BASE}/config");
     let listed = app.ask("GET", &config, None).await.json()["items"][0].clone();

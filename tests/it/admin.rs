@@ -58,7 +58,7 @@ async fn a_saved_app_receives_callbacks_at_once_and_its_secrets_never_come_back(
 }
 
 #[tokio::test]
-async fn while_keys_are_rotated_both_sets_open_callbacks() {
+async fn both_key_sets_open_callbacks_during_a_rotation() {
     let app = TestApp::start().await;
     let name = &app.corp.apps[0].name;
     let new_key = "ZyXwVuTsRqPoNmLkJiHgFeDcBa9876543210ZyXwVuT";
@@ -129,7 +129,7 @@ async fn a_binding_names_the_contacts_staff_and_ends_when_the_member_leaves() {
 }
 
 #[tokio::test]
-async fn a_customer_is_found_by_either_id_with_the_whole_story_in_pages() {
+async fn a_customer_is_found_by_either_id_and_their_records_are_paged() {
     let app = TestApp::start().await;
     let mut pushes = vec![
         app_push(contact(AT, "add_external_contact", "zhangsan", "wmAlice", &[("State", "cust:C-1001")])),
@@ -166,7 +166,7 @@ async fn a_customer_is_found_by_either_id_with_the_whole_story_in_pages() {
 }
 
 #[tokio::test]
-async fn deliveries_show_how_they_stand() {
+async fn deliveries_are_listed_by_their_state() {
     let app = TestApp::start().await;
     app.deliver(vec![
         app_push(contact(AT, "add_external_contact", "zhangsan", "wmAlice", &[])),

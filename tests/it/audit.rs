@@ -1,4 +1,4 @@
-//! The access log's chains: whoever touches a line is found out, and many may write at once.
+//! The access log's chains: a changed line is detected, and many writers may append at once.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use wecomd::{
 
 use crate::support::{TestApp, TestDb, http::request};
 
-/// Writers at once.
+/// The number of concurrent writers.
 const WRITERS: usize = 16;
 
 /// The migration that made the chains.
@@ -100,7 +100,7 @@ async fn a_line_that_is_changed_removed_swapped_or_added_is_found_where_it_is() 
 }
 
 #[tokio::test]
-async fn a_log_that_was_written_anew_is_found_by_what_was_noted() {
+async fn a_rewritten_log_is_detected_by_chain_ends_noted_earlier() {
     let db = TestDb::new().await;
     lines(&db, 6).await;
     let noted = ends(verify(&db.pool, &[]).await.expect("it reads"));
@@ -130,7 +130,7 @@ async fn a_log_that_was_written_anew_is_found_by_what_was_noted() {
 }
 
 #[tokio::test]
-async fn lines_that_were_written_before_there_were_chains_are_chained() {
+async fn lines_from_before_the_chains_are_chained_afterwards() {
     let db = TestDb::empty().await;
     let migrate = async |wanted: std::ops::RangeInclusive<i64>| {
         for migration in MIGRATOR.iter().filter(|it| wanted.contains(&it.version)) {
@@ -147,7 +147,7 @@ async fn lines_that_were_written_before_there_were_chains_are_chained() {
 }
 
 #[tokio::test]
-async fn the_program_itself_can_only_append() {
+async fn the_program_can_only_append_to_the_access_log() {
     let db = TestDb::new().await;
     lines(&db, 2).await;
     for refused in [
@@ -183,7 +183,7 @@ async fn sixteen_writers_at_once_leave_chains_that_verify() {
             })
         })
         .collect();
-    // A walk in their midst sees a whole log, too.
+    // A verification that runs meanwhile sees an intact log, too.
     ends(verify(&app.db.pool, &[]).await.expect("it reads"));
     for writer in writers {
         writer.await.expect("it ends");

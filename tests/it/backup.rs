@@ -1,4 +1,4 @@
-//! Backups: made while callbacks arrive, restored into a new database, compared; and everything that may go wrong.
+//! Backups: made while callbacks arrive, restored into a new database and compared; and their failures.
 
 use std::{
     fs,
@@ -163,8 +163,8 @@ async fn a_backup_under_load_holds_every_callback_that_was_answered_before_it_be
     let there = hashes(&restored).await;
     let missing: Vec<_> =
         before.acked.iter().map(|it| hex::encode(it.sha256)).filter(|it| !there.contains(it)).collect();
-    assert!(missing.is_empty(), "answered before, and gone: {missing:?}");
-    assert!(there.len() < hashes(&app.db).await.len(), "what came afterwards is not in it");
+    assert!(missing.is_empty(), "answered before the backup but missing in it: {missing:?}");
+    assert!(there.len() < hashes(&app.db).await.len(), "later callbacks are not in it");
 
     let orphans = [
         "select count(*) from wechat_contact_record record
@@ -176,8 +176,8 @@ async fn a_backup_under_load_holds_every_callback_that_was_answered_before_it_be
     }
     assert!(restored.count(records).await > 0);
 
-    wecomd::app::migrate(&restored.options()).await.expect("it is at home there");
-    // Recorded to its end, it says what these callbacks say when nothing happens to them.
+    wecomd::app::migrate(&restored.options()).await.expect("it migrates");
+    // After recording, the restored database equals one in which the same callbacks were recorded without a backup.
     let mut worker = Worker::new(restored.options(), worker::Settings { batch_max: 500, attempts_max: 1 });
     while worker.step().await.expect("records") != Step::Idle {}
     let inside = |it: &Push| there.contains(&hex::encode(Sha256::digest(&it.plaintext)));
@@ -194,7 +194,7 @@ async fn a_backup_under_load_holds_every_callback_that_was_answered_before_it_be
 }
 
 #[tokio::test]
-async fn so_many_backups_are_kept_and_what_others_put_there_stays() {
+async fn old_backups_are_deleted_and_foreign_files_are_kept() {
     let site = Site::new().await;
     fs::create_dir_all(site.location()).expect("a folder");
     fs::write(site.location().join("wecomd-20200101T000000000Z.backup"), "somebody else's").expect("written");
@@ -247,7 +247,7 @@ async fn an_altered_file_is_refused_by_its_name_and_a_wrong_key_by_its_id() {
 }
 
 #[tokio::test]
-async fn a_database_that_somebody_lives_in_is_not_restored_over() {
+async fn a_backup_is_not_restored_over_a_database_in_use() {
     let site = Site::new().await;
     let file = site.make().await;
     let error = site.restore(&file).restore_into(&site.db.url, None, true, &|_| ()).await.expect_err("not empty");
@@ -284,7 +284,7 @@ async fn permissions_for_roles_that_are_missing_are_refused_by_name_or_left_out(
 }
 
 #[tokio::test]
-async fn the_media_store_s_files_come_back_byte_for_byte() {
+async fn media_files_are_restored_byte_for_byte() {
     let site = Site::new().await;
     let film: Vec<u8> = (0..FILM_BYTES).map(|it| u8::try_from(it % 251).expect("small")).collect();
     site.film("film", &film).await;
@@ -309,7 +309,7 @@ async fn the_media_store_s_files_come_back_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_gone_or_altered_keeps_nobody_from_saving_the_database_and_is_told() {
+async fn a_missing_or_altered_media_file_is_reported_and_the_backup_is_made_anyway() {
     let site = Site::new().await;
     for media_id in ["a", "b", "c"] {
         site.film(media_id, b"a picture").await;
@@ -319,7 +319,7 @@ async fn a_file_that_is_gone_or_altered_keeps_nobody_from_saving_the_database_an
     fs::remove_file(path(0)).expect("removed");
     fs::write(path(1), "a pikture").expect("written");
 
-    let made = site.backups().make(Utc::now(), &|_| ()).await.expect("a backup all the same");
+    let made = site.backups().make(Utc::now(), &|_| ()).await.expect("the backup is made");
     let lacking = format!("2 files of the media store could not be saved, the first is {}", locations[0]);
     assert_eq!((made.media, made.lacking), (1, Some(lacking)));
     let standing = backup::standing(&mut site.db.pool.acquire().await.expect("connects")).await.expect("one");
@@ -330,7 +330,7 @@ async fn a_file_that_is_gone_or_altered_keeps_nobody_from_saving_the_database_an
 }
 
 #[tokio::test]
-async fn only_one_process_at_a_time_makes_a_backup_and_what_a_killed_one_left_goes() {
+async fn one_process_at_a_time_makes_a_backup_and_remains_of_a_killed_one_are_removed() {
     let site = Site::new().await;
     let mut other = site.db.pool.acquire().await.expect("connects");
     assert!(backup::try_lock(&mut other).await.expect("locks"));
@@ -346,7 +346,11 @@ async fn only_one_process_at_a_time_makes_a_backup_and_what_a_killed_one_left_go
     fs::write(left.with_extension("backup.part"), "half").expect("written");
     fs::write(&left, "whole, but nobody noted it").expect("written");
     let standing = backup::standing(&mut other).await.expect("one");
-    assert_eq!(wecomd::backup::said(&standing, None, Utc::now())["state"], "failed", "nobody is at it any more");
+    assert_eq!(
+        wecomd::backup::said(&standing, None, Utc::now())["state"],
+        "failed",
+        "nobody is making a backup any more"
+    );
     site.make().await;
     assert_eq!(site.files().len(), 1, "{:?}", site.files());
     let rows = site.db.texts("select outcome || coalesce(': ' || reason, '') from backup order by started_at").await;
@@ -356,7 +360,7 @@ async fn only_one_process_at_a_time_makes_a_backup_and_what_a_killed_one_left_go
 }
 
 #[tokio::test]
-async fn a_backup_is_made_once_for_each_turn_and_tried_again_after_a_failure() {
+async fn a_backup_is_made_once_per_scheduled_time_and_retried_after_a_failure() {
     let site = Site::new().await;
     let schedule = Schedule::parse("30 2 * * *").expect("a schedule");
     let mut backups = site.backups();
@@ -374,7 +378,7 @@ async fn a_backup_is_made_once_for_each_turn_and_tried_again_after_a_failure() {
     let failed = Err("pg_dump failed: pg_dump: error: the disk is on fire".to_owned());
     assert_eq!(made(&backups, "2026-05-30T18:30:00Z").await, failed);
     let rests = made(&backups, "2026-05-30T18:39:59Z").await;
-    assert_eq!(rests, Ok(false), "it rests for ten minutes");
+    assert_eq!(rests, Ok(false), "it pauses for ten minutes");
     assert_eq!(made(&backups, "2026-05-30T18:40:00Z").await, failed);
     backups.settings.programs = None;
     let again = at("2026-05-30T18:40:00Z") + TimeDelta::minutes(10);
@@ -441,7 +445,7 @@ async fn a_private_postgresql_is_saved_verified_and_restored_on_the_command_line
 }
 
 #[tokio::test]
-async fn the_manifest_counts_every_table_but_the_attempts_at_backups() {
+async fn the_manifest_counts_every_table_except_backup_attempts() {
     let site = Site::new().await;
     let verified = site.restore(&site.make().await).verify(&site.db.url, &|_| ()).await.expect("verified");
     let Manifest { tables, .. } = verified.manifest;

@@ -1,4 +1,4 @@
-//! Bodies that do not come whole: what they may hold together, and that nobody else waits for them.
+//! Unfinished request bodies: the memory that they may use together, and that they do not delay other requests.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -12,32 +12,32 @@ use wecomd::sandbox::{AppKind, Push};
 
 use crate::support::{TestApp, plaintext::contact};
 
-/// How many bytes a half body has, of how many that it announces.
+/// How many bytes of an unfinished body are sent, and how many it announces.
 const HALF: usize = 1_000_000;
 const ANNOUNCED: usize = 1 << 20;
 
-/// What half bodies may hold together.
+/// The memory that all unfinished bodies may use together.
 const ROOM: usize = 64 << 20;
 
-/// How many half bodies are sent: a third more than there is room for.
+/// How many unfinished bodies are sent: a third more than there is room for.
 const HALVES: usize = ROOM / HALF * 4 / 3;
 
-/// A test that waits longer than this waits in vain.
+/// How long a test waits before it fails.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A connection on which half a body was sent.
+/// A connection on which an unfinished body was sent.
 async fn half_body(address: SocketAddr, target: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.expect("connects");
     let head = format!("POST {target} HTTP/1.1\r\nhost: wecomd\r\ncontent-length: {ANNOUNCED}\r\n\r\n");
     let half = vec![b'x'; HALF];
-    // Whoever is given up meanwhile cannot be written to any more.
+    // Writing fails on a connection that the server has dropped meanwhile.
     let _ = stream.write_all(&[head.as_bytes(), &half].concat()).await;
     stream
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn half_bodies_hold_no_more_than_their_room_and_the_oldest_are_given_up_without_an_answer() {
-    // Nobody is given up for being slow here.
+async fn unfinished_bodies_stay_within_their_limit_and_the_oldest_are_dropped_unanswered() {
+    // In this test no connection is dropped for being slow.
     let app = TestApp::start_with(|it| it.http.body_timeout_ms = 60_000).await;
     let public = app.app.public.expect("a public listener");
     let target = format!("/callback/{}?msg_signature=a&timestamp=1&nonce=b", app.corp.apps[0].name);
@@ -51,14 +51,14 @@ async fn half_bodies_hold_no_more_than_their_room_and_the_oldest_are_given_up_wi
             answer
         });
     }
-    // Those for which there is no room end; the others stay, since nobody says that they are too slow.
+    // The connections for which there is no room are closed; the others stay open, since the time limit is long.
     for _ in 0..HALVES - ROOM / HALF {
         let answer = timeout(LIMIT, ends.join_next()).await.expect("the oldest end").expect("one more").expect("read");
         assert_eq!(String::from_utf8_lossy(&answer), "", "closed without an answer, so that WeCom repeats it");
     }
     let added = contact(1_700_000_000, "add_external_contact", "zhangsan", "wmAlice", &[]);
     let whole = app.post(&Push::genuine(AppKind::App, added)).await.expect("an answer");
-    assert_eq!(whole.status, 200, "who sends a whole body waits for none of them");
+    assert_eq!(whole.status, 200, "a complete request does not wait for the unfinished ones");
     let refused = app.ask("GET", "/metrics", None).await.text();
     assert!(refused.contains("step=\"body_crowded\""), "it is counted");
     ends.abort_all();

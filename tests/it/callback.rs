@@ -125,7 +125,7 @@ async fn an_echo_whose_plus_signs_became_blanks_on_the_way_is_still_verified() {
 }
 
 #[tokio::test]
-async fn nobody_can_have_a_callback_decrypted_by_asking_for_a_verification() {
+async fn url_verification_does_not_decrypt_overheard_callbacks() {
     let app = TestApp::start().await;
     let keys = app.corp.apps[0].keys().expect("valid keys");
     let overheard =
@@ -137,7 +137,7 @@ async fn nobody_can_have_a_callback_decrypted_by_asking_for_a_verification() {
 }
 
 #[tokio::test]
-async fn the_counter_tells_a_wrong_token_from_a_wrong_key_from_a_wrong_receiver() {
+async fn the_counter_distinguishes_wrong_token_wrong_key_and_wrong_receiver() {
     let app = TestApp::start().await;
     let forged = |forgery| Push { forgery: Some(forgery), ..Push::genuine(AppKind::App, text(AT, "a", "b", 1)) };
     for forgery in [Forgery::WrongToken, Forgery::WrongReceiver, Forgery::GarbageBody] {
@@ -152,7 +152,7 @@ async fn the_counter_tells_a_wrong_token_from_a_wrong_key_from_a_wrong_receiver(
 }
 
 #[tokio::test]
-async fn more_slashes_or_a_prefix_change_nothing_and_what_leads_nowhere_is_counted_apart() {
+async fn extra_slashes_and_a_prefix_are_accepted_and_unknown_paths_counted_separately() {
     let app = TestApp::start().await;
     let keys = app.corp.apps[0].keys().expect("valid keys");
     let sealed = seal_random(&keys, app.corp.corpid.as_str(), "1700000000", "n1", b"12345678901234567890123");
@@ -176,7 +176,7 @@ async fn more_slashes_or_a_prefix_change_nothing_and_what_leads_nowhere_is_count
 }
 
 #[tokio::test]
-async fn an_echo_that_a_proxy_encoded_a_second_time_is_verified_and_a_wrong_token_is_told_apart() {
+async fn a_doubly_encoded_echo_is_verified_and_distinguished_from_a_wrong_token() {
     let app = TestApp::start().await;
     let keys = app.corp.apps[0].keys().expect("valid keys");
     let public = app.app.public.expect("a public door");

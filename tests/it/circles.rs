@@ -1,4 +1,4 @@
-//! Lists whose cursors go round: each walk ends, with a reason that somebody sees.
+//! Lists whose cursors loop: reading each list ends with a visible reason.
 
 use serde_json::json;
 use wecomd::{
@@ -31,7 +31,7 @@ fn round(fields: serde_json::Value) -> Fault {
 }
 
 #[tokio::test]
-async fn a_run_whose_list_goes_round_fails_with_its_reason_after_three_pages() {
+async fn a_run_whose_list_loops_fails_with_its_reason_after_three_pages() {
     let scene = Scene::start(COMPANY).await;
     let reason = async || scene.db.texts("select reason from sync_run order by id desc limit 1").await.concat();
     for (path, fields) in [
@@ -57,7 +57,7 @@ async fn a_list_that_never_ends_is_noticed_although_each_process_dies_after_a_pa
     let scene = Scene::start(COMPANY).await;
     scene.platform.faults().set(PAGES, round(json!({ "external_contact_list": [] })));
     let mut run = scene.begin().await;
-    // The departments, the members of each, the end of that, who serves; then two pages.
+    // Steps: the departments, the members of each, the end of those, the serving members; then two pages.
     while scene.platform.calls_of(PAGES).len() < 2 {
         steps(&mut run, 1).await;
     }
@@ -65,7 +65,7 @@ async fn a_list_that_never_ends_is_noticed_although_each_process_dies_after_a_pa
     assert_eq!(scene.db.texts("select pages::text from sync_shard").await, ["2"]);
     scene.db.execute("update sync_shard set pages = 50000").await;
     let scene = scene.in_another_process().await;
-    let mut run = scene.sync.take(Which::Any).await.expect("looked").expect("nobody works at it");
+    let mut run = scene.sync.take(Which::Any).await.expect("looked").expect("no worker has claimed it");
     assert_eq!(to_the_end(&mut run).await, Over::Failed);
     let reason = scene.db.texts("select reason from sync_run").await;
     assert_eq!(reason, ["a group's list of customers has more than 50000 pages"]);
@@ -74,7 +74,7 @@ async fn a_list_that_never_ends_is_noticed_although_each_process_dies_after_a_pa
 }
 
 #[tokio::test]
-async fn a_leavers_list_whose_cursor_always_expires_is_given_up() {
+async fn reading_leavers_is_given_up_if_the_cursor_always_expires() {
     const LIST: &str = "externalcontact/get_unassigned_list";
     let scene = Scene::start(COMPANY).await;
     let page = json!({ "errcode": 0, "info": [], "next_cursor": "a" }).to_string().into_bytes();
@@ -89,7 +89,7 @@ async fn a_leavers_list_whose_cursor_always_expires_is_given_up() {
 }
 
 #[tokio::test]
-async fn tasks_whose_list_goes_round_are_parked_with_what_could_be_read() {
+async fn tasks_whose_list_loops_are_parked_and_keep_the_pages_read() {
     let acting = Acting::start().await;
     acting.member("ann", "安", &[CUSTOMER]);
     let faults = acting.platform.faults();
@@ -115,7 +115,7 @@ async fn tasks_whose_list_goes_round_are_parked_with_what_could_be_read() {
 }
 
 #[tokio::test]
-async fn results_that_go_round_leave_every_customer_where_it_waits_and_say_so() {
+async fn looping_transfer_results_leave_customers_waiting_and_are_reported() {
     let acting = Acting::start().await;
     acting.successor("bob").await;
     let id = acting.leaver("ann", &[ExternalUserId::from("wmROUND")]).await;
@@ -132,7 +132,7 @@ async fn results_that_go_round_leave_every_customer_where_it_waits_and_say_so() 
 }
 
 #[tokio::test]
-async fn groups_of_a_list_that_goes_round_are_planned_with_a_warning() {
+async fn groups_from_a_looping_list_are_planned_with_a_warning() {
     let acting = Acting::start().await;
     let app = &acting.app;
     for user in ["lao", "ann"] {

@@ -32,13 +32,13 @@ const WELL: i32 = 0;
 const FAILED: i32 = 1;
 const WRONG: i32 = 2;
 
-/// A person's folder and environment.
+/// A user's folder and environment.
 struct Shell {
     folder: Folder,
     env: Vec<(&'static str, String)>,
 }
 
-/// What a command came to.
+/// The result of a command.
 #[derive(Debug)]
 struct Ran {
     code: i32,
@@ -47,12 +47,12 @@ struct Ran {
 }
 
 impl Shell {
-    /// An environment that says nothing.
+    /// An environment without any settings.
     fn bare() -> Self {
         Self { folder: Folder::new("cli"), env: Vec::new() }
     }
 
-    /// One that knows the database.
+    /// An environment with the database's URL.
     fn with(db: &TestDb) -> Self {
         Self { env: vec![("DATABASE_URL", db.url.expose_secret().to_owned())], ..Self::bare() }
     }
@@ -72,7 +72,7 @@ impl Shell {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().expect("wecomd starts");
         let mut input = child.stdin.take().expect("piped");
-        // A command that reads nothing may be gone already.
+        // A command that does not read its input may have ended already.
         let _ = input.write_all(stdin.as_bytes()).await;
         drop(input);
         let output = timeout(LIMIT, child.wait_with_output()).await.expect("it ends in time").expect("it can be read");
@@ -81,7 +81,7 @@ impl Shell {
         Ran { code, stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
-    /// Runs what must go well, and returns what it prints.
+    /// Runs a command that must succeed, and returns its output.
     async fn ok(&self, arguments: &[&str]) -> String {
         let ran = self.run(arguments).await;
         assert_eq!(ran.code, WELL, "{arguments:?}: {ran:?}");
@@ -152,7 +152,7 @@ async fn a_token_is_printed_alone_and_works_until_it_is_revoked() {
 }
 
 #[tokio::test]
-async fn an_audit_says_that_the_access_log_is_whole_or_where_it_is_not() {
+async fn an_audit_reports_an_intact_log_or_the_damaged_line() {
     let app = TestApp::start().await;
     for customer in ["C-1", "C-2", "C-3"] {
         app.ask("GET", &format!("/api/enterprise-wechat/customer-contact/{customer}"), None).await;
@@ -178,7 +178,7 @@ async fn an_audit_says_that_the_access_log_is_whole_or_where_it_is_not() {
 }
 
 #[tokio::test]
-async fn a_token_may_be_a_staff_member_s_own() {
+async fn a_token_can_be_limited_to_one_staff_member() {
     let app = TestApp::start().await;
     let shell = Shell::with(&app.db);
     shell.ok(&["token", "create", "--role", "viewer", "--name", "ann", "--staff", "S1"]).await;
@@ -212,7 +212,7 @@ async fn a_token_may_be_a_staff_member_s_own() {
 }
 
 #[tokio::test]
-async fn a_token_may_end_by_itself() {
+async fn a_token_can_have_an_expiry_date() {
     let db = TestDb::new().await;
     let shell = Shell::with(&db);
     shell.ok(&["token", "create", "--role", "viewer", "--name", "crm", "--expires", "30"]).await;
@@ -304,7 +304,7 @@ async fn an_app_is_added_listed_without_secrets_closed_and_opened_again_while_we
 }
 
 #[tokio::test]
-async fn an_app_that_cannot_be_meant_is_refused_by_its_field_and_no_secret_is_repeated() {
+async fn an_invalid_app_is_refused_by_field_and_no_secret_is_printed() {
     let (db, company) = (TestDb::new().await, Company::new());
     let shell = Shell::with(&db).and("WECOMD_MASTER_KEY", &company.key);
     let mut app = description(&company.corp, company.corp.app(AppKind::App).expect("an app"));
@@ -345,7 +345,7 @@ async fn deliveries_are_listed_shown_and_replayed() {
     assert_eq!(app.db.count("select count(*) from parked").await, 0);
     shell.ok(&["inbox", "replay", id]).await;
     app.drain().await;
-    assert_eq!(shell.ok(&["inbox", "list"]).await, list, "what is read again comes out the same");
+    assert_eq!(shell.ok(&["inbox", "list"]).await, list, "a replay writes the same rows");
 
     let unknown = shell.run(&["inbox", "show", &id.replace("1-17", "1-18")]).await;
     assert_eq!(unknown.code, FAILED);
@@ -355,7 +355,7 @@ async fn deliveries_are_listed_shown_and_replayed() {
 }
 
 #[tokio::test]
-async fn a_typing_error_in_the_settings_is_told_by_its_place_and_ends_with_2() {
+async fn a_typing_error_in_the_settings_is_located_and_exits_with_2() {
     let shell = Shell::bare();
     std::fs::write(shell.folder.path().join("wecomd.toml"), "log = 'info'\nadmin_listn = '127.0.0.1:1'\n")
         .expect("written");
@@ -382,7 +382,7 @@ async fn migrating_makes_the_tables_and_doing_it_again_changes_nothing() {
 }
 
 #[tokio::test]
-async fn the_demo_s_line_of_figures_adds_up_and_nothing_is_lost() {
+async fn the_figures_of_the_demo_add_up_and_nothing_is_lost() {
     let listen = ["--public-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
     let said = Shell::bare().ok(&[&["demo", "--exit", "--json", "--count", "600"][..], &listen].concat()).await;
     let figures: Value = serde_json::from_str(&said).expect("one JSON object and nothing else");
@@ -456,13 +456,13 @@ async fn the_sandbox_answers_api_calls_beside_the_callbacks_until_it_is_told_to_
     let api: SocketAddr = told("base URL").trim_start_matches("http://").parse().expect("an address");
     let get = async |target: String| request(api, "GET", &target, &[], b"").await.expect("answered").json();
     let token = get(format!("/cgi-bin/gettoken?corpid={corp}&corpsecret={}", told("secret"))).await;
-    let token = token["access_token"].as_str().expect("the printed secret gives a token");
+    let token = token["access_token"].as_str().expect("the printed secret fetches a token");
     app.drain().await;
     let customers = app.db.texts("select external_userid from customer_wechat_contact limit 5").await;
     assert!(!customers.is_empty());
     for customer in customers {
         let card = get(format!("/cgi-bin/externalcontact/get?access_token={token}&external_userid={customer}")).await;
-        assert_eq!(card["errcode"], 0, "whom the day names has a card: {card}");
+        assert_eq!(card["errcode"], 0, "everybody named by the day has a card: {card}");
     }
     signal("-INT", sandbox.id().expect("it runs"));
     let status = timeout(LIMIT, sandbox.wait()).await.expect("it ends in time").expect("it can be waited for");

@@ -1,4 +1,4 @@
-//! The process's clock and the database's are not one: here they are forty days apart, and each judgement keeps to one.
+//! The clocks of the process and of the database differ by forty days here; each decision uses only one of them.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ async fn count(app: &TestApp, sql: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn what_failed_once_waits_as_long_as_it_is_meant_to_by_the_database_s_clock() {
+async fn a_failed_delivery_is_retried_by_the_clock_of_the_database() {
     for clock in APART {
         let app = beside(clock).await;
         app.db
@@ -88,13 +88,13 @@ async fn a_notice_is_due_at_once_and_an_order_that_waits_too_long_is_escalated_o
             housekeeper.round().await.expect("a round");
         }
         assert_eq!(count(&app, "select count(*)::text from work_order where escalated_at is not null").await, 1);
-        assert_eq!(count(&app, "select notices::text from work_order").await, 1, "{clock}: it was not reminded of");
+        assert_eq!(count(&app, "select notices::text from work_order").await, 1, "{clock}: no reminder was enqueued");
         app.finish().await;
     }
 }
 
 #[tokio::test]
-async fn a_run_and_a_backup_are_made_once_for_each_turn() {
+async fn a_run_and_a_backup_are_made_once_per_scheduled_time() {
     for clock in APART {
         let app = beside(clock).await;
         app.entrust().await;
@@ -120,7 +120,7 @@ async fn a_run_and_a_backup_are_made_once_for_each_turn() {
 }
 
 #[tokio::test]
-async fn what_is_shown_of_a_token_is_what_counts() {
+async fn the_shown_state_of_a_token_is_the_one_enforced() {
     let app = beside("-40 days").await;
     let body = json!({ "name": "报表", "role": "viewer", "expires_days": 1 });
     let made = app.ask("POST", &format!("{BASE}/api-tokens"), Some(body)).await;
@@ -137,7 +137,7 @@ async fn what_is_shown_of_a_token_is_what_counts() {
 }
 
 #[tokio::test]
-async fn the_shared_clock_shows_the_database_s_time_and_goes_on() {
+async fn the_shared_clock_shows_database_time_and_keeps_running() {
     let db = TestDb::new().await;
     db.set_clock("-40 days").await;
     let pool = sqlx::PgPool::connect_with(db.options()).await.expect("connects");

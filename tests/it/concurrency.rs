@@ -1,4 +1,4 @@
-//! Workers side by side: whatever meets whatever, the tables say what they say when one worker is alone.
+//! Concurrent workers write the same tables as a single worker.
 
 use proptest::{
     prelude::*,
@@ -31,7 +31,7 @@ const WORKERS: usize = 3;
 const MONTH_SECONDS: i64 = 31 * 24 * 3_600;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn workers_side_by_side_write_what_one_alone_writes_and_never_meet_crosswise() {
+async fn concurrent_workers_write_the_same_rows_as_one_and_never_deadlock() {
     let db = TestDb::new().await;
     let (inbox, committer) = Inbox::start(db.options(), Wake::default());
     for seed in 0..SEEDS {
@@ -55,7 +55,7 @@ async fn workers_side_by_side_write_what_one_alone_writes_and_never_meet_crosswi
         and query like '%pending%'";
     until("the workers' connections have reported", async || db.count(others).await == 0).await;
     let deadlocks = "select deadlocks from pg_stat_database where datname = current_database()";
-    assert_eq!(db.count(deadlocks).await, 0, "workers waited for each other crosswise");
+    assert_eq!(db.count(deadlocks).await, 0, "workers deadlocked");
     db.close().await;
 }
 
@@ -87,7 +87,7 @@ async fn record(db: &TestDb, workers: usize, batch_max: u32) {
     for worker in Vec::from_iter(working) {
         worker.await.expect("the worker ends");
     }
-    // A worker that finds the others holding the rest has nothing to do; all together have left nothing.
+    // A worker is idle while others hold the remaining deliveries; in the end nothing is pending.
     assert_eq!(db.count("select count(*) from pending").await, 0);
     assert_eq!(db.count("select count(*) from parked").await, 0);
 }

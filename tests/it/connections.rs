@@ -24,7 +24,7 @@ async fn patient_app() -> TestApp {
 }
 
 #[tokio::test]
-async fn a_caller_who_closes_their_half_after_the_request_gets_the_answer_and_then_the_end() {
+async fn a_caller_who_half_closes_after_the_request_still_gets_the_answer() {
     let app = patient_app().await;
     let (target, body) = app.sealed(&push());
     let answer = half_closed(app.app.public.expect("a public door"), &whole("POST", &target, "", &body)).await;
@@ -44,7 +44,7 @@ async fn a_caller_who_closes_their_half_after_the_request_gets_the_answer_and_th
 }
 
 #[tokio::test]
-async fn a_request_that_is_cut_off_by_a_closed_half_is_none_and_its_connection_ends() {
+async fn a_request_truncated_by_a_half_close_is_not_processed() {
     let app = patient_app().await;
     let (target, body) = app.sealed(&push());
     let asked = whole("POST", &target, "", &body);

@@ -101,7 +101,7 @@ impl Flow {
 }
 
 #[tokio::test]
-async fn an_order_leads_to_a_code_and_its_scan_to_the_customer_s_contact() {
+async fn an_order_gives_a_code_and_scanning_it_matches_the_contact_to_the_customer() {
     let flow = Flow::start().await;
     let order = flow.order("C-1", "13800138000").await;
     let target = format!("{BASE}/work-orders/{}", order["id"]);
@@ -146,7 +146,7 @@ async fn an_order_leads_to_a_code_and_its_scan_to_the_customer_s_contact() {
 }
 
 #[tokio::test]
-async fn a_code_that_was_passed_on_counts_for_its_first_user_and_another_is_made_after_that() {
+async fn a_shared_code_matches_only_its_first_user_and_a_new_code_is_then_made() {
     let flow = Flow::start().await;
     let wanted = json!({ "customer_id": "C-1", "staff_id": "S1" });
     let way = flow.contact_way(wanted.clone()).await.json();
@@ -178,7 +178,7 @@ async fn requests_that_come_at_once_make_one_code() {
 }
 
 #[tokio::test]
-async fn an_answer_that_was_lost_is_looked_for_and_nothing_is_made_twice() {
+async fn a_contact_way_whose_answer_was_lost_is_searched_and_not_created_twice() {
     let flow = Flow::start().await;
     flow.platform.faults().set(ADD, Fault { drop: Some(DropAt::After), times: Some(1), ..Fault::default() });
     let way = flow.contact_way(json!({ "customer_id": "C-1", "staff_id": "S1" })).await;
@@ -218,7 +218,7 @@ async fn an_attempt_that_was_broken_off_is_resolved_by_the_next_request() {
 }
 
 #[tokio::test]
-async fn a_refusal_says_why_and_leaves_nothing_behind() {
+async fn a_refused_contact_way_says_why_and_stores_nothing() {
     let flow = Flow::start().await;
     flow.platform.faults().set(ADD, Fault { errcode: Some(41054), times: Some(1), ..Fault::default() });
     let wanted = json!({ "customer_id": "C-1", "staff_id": "S1" });
@@ -270,7 +270,7 @@ async fn codes_that_nobody_needs_any_more_are_deleted_at_wecom() {
 }
 
 #[tokio::test]
-async fn a_request_makes_one_code_however_far_the_clocks_of_process_and_database_are_apart() {
+async fn a_request_makes_one_code_whatever_the_clock_difference_to_the_database() {
     for clock in ["-40 days", "40 days"] {
         let flow = Flow::start_beside(clock).await;
         let wanted = json!({ "customer_id": "C-1", "staff_id": "S1" });
@@ -288,7 +288,7 @@ async fn a_request_makes_one_code_however_far_the_clocks_of_process_and_database
 }
 
 #[tokio::test]
-async fn a_code_whose_making_nobody_saw_is_found_although_the_database_s_clock_is_ahead() {
+async fn a_code_whose_creation_was_lost_is_found_even_if_the_database_clock_is_ahead() {
     let flow = Flow::start_beside("40 days").await;
     flow.platform.faults().set(ADD, Fault { drop: Some(DropAt::After), times: Some(1), ..Fault::default() });
     let way = flow.contact_way(json!({ "customer_id": "C-1", "staff_id": "S1" })).await;
@@ -297,7 +297,7 @@ async fn a_code_whose_making_nobody_saw_is_found_although_the_database_s_clock_i
 }
 
 #[tokio::test]
-async fn an_intent_that_is_older_than_a_code_s_life_makes_one_code_that_is_valid_from_now_on() {
+async fn an_expired_intent_makes_one_code_whose_validity_starts_now() {
     let flow = Flow::start().await;
     flow.app
         .db
@@ -317,7 +317,7 @@ async fn an_intent_that_is_older_than_a_code_s_life_makes_one_code_that_is_valid
 }
 
 #[tokio::test]
-async fn a_code_that_wecom_made_without_saying_its_picture_is_asked_for_again() {
+async fn a_code_created_without_a_picture_url_is_read_again() {
     let flow = Flow::start().await;
     flow.platform.faults().leave_out(ADD, "qr_code");
     let wanted = |customer: &str| json!({ "customer_id": customer, "staff_id": "S1" });
@@ -327,7 +327,7 @@ async fn a_code_that_wecom_made_without_saying_its_picture_is_asked_for_again() 
     assert!(way["qr_code"].as_str().is_some_and(|it| it.starts_with("http")), "{way}");
     assert!(way["qr_png"].as_str().is_some_and(|it| it.len() > 100));
 
-    // Rows that stand so, from an earlier version or because WeCom did not say it when it was asked.
+    // Rows without a picture URL, from an earlier version or because WeCom left it out.
     let get = "externalcontact/get_contact_way";
     for (stored, again) in [("''", false), ("null", true)] {
         flow.app.db.execute(&format!("update contact_way set qr_code = {stored}")).await;
@@ -347,7 +347,7 @@ async fn a_code_that_wecom_made_without_saying_its_picture_is_asked_for_again() 
 }
 
 #[tokio::test]
-async fn a_code_without_a_picture_that_wecom_has_no_more_is_made_anew_and_one_that_it_cannot_show_is_said_to_be_so() {
+async fn a_code_without_a_picture_is_recreated_if_wecom_deleted_it_or_else_reported() {
     let flow = Flow::start().await;
     let wanted = json!({ "customer_id": "C-1", "staff_id": "S1" });
     let way = flow.contact_way(wanted.clone()).await.json();
@@ -368,7 +368,7 @@ async fn a_code_without_a_picture_that_wecom_has_no_more_is_made_anew_and_one_th
 }
 
 #[tokio::test]
-async fn the_housekeeper_gives_a_corp_up_for_this_round_when_wecom_does_not_answer_three_times() {
+async fn the_housekeeper_skips_a_corp_for_the_round_after_three_failed_calls() {
     let flow = Flow::start().await;
     for customer in ["C-1", "C-2", "C-3", "C-4", "C-5"] {
         flow.contact_way(json!({ "customer_id": customer, "staff_id": "S1" })).await;
@@ -384,7 +384,7 @@ async fn the_housekeeper_gives_a_corp_up_for_this_round_when_wecom_does_not_answ
 }
 
 #[tokio::test]
-async fn a_search_for_a_lost_contact_way_that_goes_round_or_skips_one_makes_no_second_one() {
+async fn a_looping_or_incomplete_search_for_a_lost_contact_way_makes_no_second_one() {
     let flow = Flow::start().await;
     flow.platform.faults().set(ADD, Fault { drop: Some(DropAt::After), times: Some(1), ..Fault::default() });
     let page = |ways: Value, cursor: &str| {

@@ -1,4 +1,4 @@
-//! The documents: how long they may be, and that what they point at is there.
+//! The documents: their length limits, and that their links and the sources they name exist.
 //!
 //! Whether the tests that they name exist is checked in `tidy`; whether the READMEs' commands do, in `scripts/check-docs`.
 
@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Documents that people read from beginning to end, and how many bytes of them somebody finishes.
+/// Documents that people read from beginning to end, and their length limits in bytes.
 const BYTES_MAX: &[(&str, usize)] =
     &[("ARCHITECTURE.md", 14 * 1024), ("README.md", 8 * 1024), ("README.zh-CN.md", 8 * 1024)];
 
@@ -21,7 +21,7 @@ fn documents_that_people_read_whole_are_short() {
 }
 
 #[test]
-fn every_source_that_the_documents_for_developers_name_exists() {
+fn every_source_named_in_the_developer_documents_exists() {
     let documents = for_developers();
     let named: Vec<_> = documents.iter().flat_map(|(path, text)| sources_named(path, text)).collect();
     assert!(named.len() > 100, "only {} are named", named.len());
@@ -46,7 +46,7 @@ fn a_document_that_is_too_long_is_reported_with_both_numbers() {
 }
 
 #[test]
-fn a_source_is_told_from_routes_names_and_patterns() {
+fn a_source_path_is_distinguished_from_routes_names_and_patterns() {
     let text =
         "`inbox/accept.rs`, `docs/`, `tables/`, `/readyz`, `app-seconds-hash`, `src/<noun>.rs`, `GET media/{id}`";
     let named: Vec<_> = sources_named("A.md", text).into_iter().map(|(_, named)| named).collect();
@@ -90,7 +90,7 @@ fn for_developers() -> Vec<(String, String)> {
     found.into_iter().map(|path| (path.clone(), read(&path))).collect()
 }
 
-/// What stands between backticks and is a path to a source or a folder: from the root, or from `src/`.
+/// Texts between backticks that are paths of sources or folders: from the root, or from `src/`.
 fn sources_named(document: &str, text: &str) -> Vec<(String, String)> {
     let letter = |it: char| it.is_ascii_alphanumeric() || "/._-".contains(it);
     let is_path = |it: &&str| {
@@ -127,7 +127,7 @@ fn broken_link(document: &str, link: &str) -> Option<String> {
     (!headings.any(|it| it == heading)).then(|| format!("{document}: the link to {link} names no heading"))
 }
 
-/// What a heading is called in a link: small letters, digits and hyphens.
+/// The anchor of a heading: small letters, digits and hyphens.
 fn anchor(heading: &str) -> String {
     let kept = heading.trim().chars().filter(|it| it.is_alphanumeric() || " -_".contains(*it));
     kept.map(|it| if it == ' ' { '-' } else { it }).flat_map(char::to_lowercase).collect()

@@ -1,4 +1,4 @@
-//! A PostgreSQL of our own: what happens to it when things end in the wrong order.
+//! The private PostgreSQL: what happens to it when processes end in the wrong order.
 
 use sqlx::{Connection, PgConnection};
 use std::{
@@ -27,7 +27,7 @@ async fn a_new_folder_becomes_a_durable_server_whose_data_outlives_it() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_dropped_is_gone() {
+async fn dropping_a_server_stops_its_processes() {
     let folder = Folder::new("dropped");
     let server = Embedded::start(folder.path(), Durability::Throwaway).await.expect("started");
     let (url, pid) = (server.url("wecomd"), server.pid());
@@ -111,7 +111,7 @@ async fn a_folder_too_deep_for_a_socket_is_refused_before_anything_is_made() {
 }
 
 #[tokio::test]
-async fn as_root_a_folder_that_the_database_cannot_enter_is_named() {
+async fn running_as_root_names_the_folder_that_the_database_cannot_enter() {
     let folder = Folder::new("private");
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).expect("chmod");
     let started = Embedded::start(&folder.path().join("database"), Durability::Throwaway).await;
@@ -131,13 +131,13 @@ async fn ask(server: &Embedded, sql: &'static str) -> String {
     answer.unwrap_or_default()
 }
 
-/// Runs `test` once more in a process of its own which starts a server and dies without a word.
+/// Runs `test` again in a separate process, which starts a server and aborts.
 async fn leave_an_orphan(folder: &Folder, test: &str) -> u32 {
     const CHILD: &str = "WECOMD_TEST_ORPHAN";
     if let Some(dir) = env::var_os(CHILD) {
         let server = Embedded::start(Path::new(&dir), Durability::Throwaway).await.expect("started");
         fs::write(Path::new(&dir).join("pid"), server.pid().to_string()).expect("noted");
-        // Nothing is tidied up after an abort, and this process has made a folder which it does not use.
+        // Nothing is cleaned up after an abort, and this process has created a folder that it does not use.
         let _ = fs::remove_dir_all(folder.path());
         std::process::abort();
     }

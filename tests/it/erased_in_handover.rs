@@ -1,11 +1,11 @@
-//! Erasing a customer who is in a handover: their items end as everything in a handover does, and the log keeps what
+//! Erasing a customer who is in a handover: their items end by a transition like all others, and the log keeps what
 //! happened but not whose customer it was.
 
 use wecomd::handover::item::{Fact, ItemState};
 
 use crate::{support::TestApp, tidy::sources};
 
-/// Somebody outside.
+/// A customer.
 const PERSON: &str = "wmERASED0000000000000000000000077";
 
 /// A handover that holds the person once in every state, each in a round of its own, with a line in the log.
@@ -31,7 +31,7 @@ async fn in_every_state() -> TestApp {
 }
 
 #[tokio::test]
-async fn an_erased_customer_s_items_end_and_the_log_has_a_line_for_each_without_the_id() {
+async fn erasing_a_customer_ends_their_items_and_logs_each_without_the_id() {
     let app = in_every_state().await;
     let erased = app.ask("DELETE", &format!("/api/enterprise-wechat/customers/{PERSON}"), None).await;
     assert_eq!(erased.status, 202, "{}", erased.text());
@@ -75,7 +75,7 @@ async fn an_erased_customer_s_items_end_and_the_log_has_a_line_for_each_without_
 }
 
 #[test]
-fn erasing_is_a_fact_that_ends_whatever_has_not_ended() {
+fn erasing_a_customer_ends_every_unfinished_item() {
     for state in ItemState::ALL {
         let after = (!state.is_final()).then_some(ItemState::Cancelled);
         assert_eq!(state.after(Fact::CustomerErased), after, "{state:?}");
@@ -83,7 +83,7 @@ fn erasing_is_a_fact_that_ends_whatever_has_not_ended() {
 }
 
 #[test]
-fn no_statement_but_the_handover_s_own_changes_an_item_s_state_or_writes_its_log() {
+fn only_the_handover_statements_change_item_states_or_write_the_log() {
     let files = sources(&["src"]);
     let broken: Vec<_> = files.iter().flat_map(|(path, source)| writes_states(path, source)).collect();
     assert!(broken.is_empty(), "{}", broken.join("\n"));
@@ -94,7 +94,7 @@ fn no_statement_but_the_handover_s_own_changes_an_item_s_state_or_writes_its_log
     assert_eq!(writes_states("src/tables/task/mod.rs", "insert into handover_log (at) values (now())").len(), 1);
 }
 
-/// Statements of a source that write what only the handover's transition may.
+/// Statements of a source that write columns reserved for the handover's transition.
 fn writes_states(path: &str, source: &str) -> Vec<String> {
     let is_item = path == "src/tables/handover/item.rs";
     let mut found = Vec::new();

@@ -93,7 +93,7 @@ const HANDLED: &[Handled] = &[
     ("src/wecom/group_chat.rs", &[-1]),
 ];
 
-/// A company that one group of members serves.
+/// A company whose serving members fit into one group.
 const COMPANY: Size = Size { members: 12, customers: 40, departments: 3 };
 
 fn always(errcode: i64) -> Fault {
@@ -105,10 +105,10 @@ fn once(errcode: i64) -> Fault {
 }
 
 #[tokio::test]
-async fn a_secret_that_wecom_refuses_is_left_alone_by_every_process() {
+async fn every_process_stops_using_a_secret_that_wecom_refuses() {
     let (app, platform) = app_with_wecom().await;
     let user = somebody(&platform);
-    // What may be mended within a moment is asked again soon, and a busy WeCom at once.
+    // Problems that an operator can fix soon are retried after seconds, and a busy WeCom at once.
     let others = [(60020, Some(5)), (48002, Some(5)), (-1, None)];
     for (code, rest_s) in SECRETS.1.iter().map(|code| (*code, Some(60))).chain(others) {
         app.db.execute("delete from wecom_token").await;
@@ -123,14 +123,14 @@ async fn a_secret_that_wecom_refuses_is_left_alone_by_every_process() {
         assert_eq!(calls(&platform, "gettoken") - before, if rest_s.is_some() { 1 } else { 2 }, "{code}");
         let left = "select coalesce(ceil(extract(epoch from blocked_until - now())), 0)::bigint from wecom_token";
         let rest_s = rest_s.unwrap_or(0);
-        assert!((rest_s / 2..=rest_s).contains(&app.db.count(left).await), "{code} rests for {rest_s} s");
+        assert!((rest_s / 2..=rest_s).contains(&app.db.count(left).await), "{code} pauses for {rest_s} s");
     }
     app.finish().await;
     platform.stop().await;
 }
 
 #[tokio::test]
-async fn a_task_waits_for_wecom_or_for_the_operator_or_is_parked() {
+async fn an_errcode_delays_or_parks_a_task_according_to_its_class() {
     let acting = Acting::start().await;
     acting.member("ann", "安", &[]);
     for code in OPERATOR.1 {
@@ -162,7 +162,7 @@ async fn attempt(acting: &Acting, path: &str, code: i64) -> (bool, i64, String) 
     acting.platform.faults().set(path, always(code));
     acting.enqueue(TaskKind::RefreshMember, "ann", None).await;
     let admin = &acting.app.app.admin_half;
-    // Each with a memory of its own, because some codes end in a pause.
+    // Each code gets its own budgets, because some codes cause a pause.
     let (wecom, pool) = another_wecom(db, &admin.vault, &acting.platform).await;
     let context = Context { wecom, ..context(&acting.app) };
     let mut executor = Executor::new(context, WorkerPool::of(TaskKind::RefreshMember, 1));
@@ -176,7 +176,7 @@ async fn attempt(acting: &Acting, path: &str, code: i64) -> (bool, i64, String) 
 }
 
 #[tokio::test]
-async fn a_greeting_that_came_after_another_or_too_late_is_over() {
+async fn a_greeting_refused_as_duplicate_or_late_is_not_retried() {
     let acting = Acting::start().await;
     acting.member("ann", "安", &[]);
     let app = acting.app.corp.app(AppKind::App).expect("an app").name.clone();
@@ -199,7 +199,7 @@ async fn a_greeting_that_came_after_another_or_too_late_is_over() {
 }
 
 #[tokio::test]
-async fn whom_or_what_wecom_does_not_show_is_no_error_of_ours() {
+async fn tasks_for_invisible_customers_and_members_end_without_an_error() {
     let acting = Acting::start().await;
     acting.member("ann", "安", &["wmEXAMPLE00000000000000000000001"]);
     let faults = acting.platform.faults();
@@ -207,7 +207,7 @@ async fn whom_or_what_wecom_does_not_show_is_no_error_of_ours() {
         faults.set("externalcontact/get", once(*code));
         acting.enqueue(TaskKind::RefreshContact, "wmEXAMPLE00000000000000000000001", None).await;
         acting.act(TaskKind::RefreshContact).await;
-        assert_eq!(acting.left(TaskKind::RefreshContact).await, [""; 0], "{code}: nobody in sight knows them");
+        assert_eq!(acting.left(TaskKind::RefreshContact).await, [""; 0], "{code}: no visible member knows them");
     }
     for code in MEMBERS.1 {
         faults.set("user/get", once(*code));
@@ -247,7 +247,7 @@ async fn whom_or_what_wecom_does_not_show_is_no_error_of_ours() {
 }
 
 #[tokio::test]
-async fn a_contact_way_that_is_gone_is_passed_over_and_as_good_as_deleted() {
+async fn a_contact_way_missing_at_wecom_is_skipped_and_counts_as_deleted() {
     let (app, platform) = app_with_wecom().await;
     let serves = |world: &mut wecomd::sandbox::World| {
         world.members().find(|it| it.customer_contact).expect("somebody serves customers").userid.clone()
@@ -255,7 +255,7 @@ async fn a_contact_way_that_is_gone_is_passed_over_and_as_good_as_deleted() {
     let body = json!({ "staff_id": "S1", "wechat_userid": platform.with(serves) });
     assert_eq!(app.ask("POST", "/api/enterprise-wechat/staff-bind", Some(body)).await.status, 201);
     for code in WAYS.1 {
-        // Its making was answered by nothing, and what the list names is gone when it is looked at.
+        // The answer to the creation was lost, and the contact way in the list is gone when it is read.
         let lost = Fault { drop: Some(DropAt::After), times: Some(1), ..Fault::default() };
         platform.faults().set("externalcontact/add_contact_way", lost);
         platform.faults().set("externalcontact/get_contact_way", once(*code));
@@ -281,7 +281,7 @@ async fn a_contact_way_that_is_gone_is_passed_over_and_as_good_as_deleted() {
 }
 
 #[tokio::test]
-async fn the_test_of_a_connection_says_what_each_of_these_is_about() {
+async fn the_connection_test_explains_each_of_these_errcodes() {
     let (app, platform) = app_with_wecom().await;
     let check = async |name: &str, path: &str, code: i64| {
         platform.faults().clear();
@@ -306,7 +306,7 @@ async fn the_test_of_a_connection_says_what_each_of_these_is_about() {
 }
 
 #[tokio::test]
-async fn a_run_goes_on_without_a_department_that_is_gone_and_without_members_who_are_refused() {
+async fn a_run_continues_without_a_missing_department_and_refused_members() {
     let scene = Scene::start(COMPANY).await;
     let faults = scene.platform.faults();
     for code in DEPARTMENTS.1 {
@@ -318,7 +318,7 @@ async fn a_run_goes_on_without_a_department_that_is_gone_and_without_members_who
     for code in ABOUT_MEMBERS {
         faults.set(PAGES, once(*code));
         let run = scene.reconcile().await;
-        assert_eq!(scene.held().await, scene.named(), "{code}: the group is read in halves");
+        assert_eq!(scene.held().await, scene.named(), "{code}: the group is split and read in halves");
         assert!(!scene.drift(run).await.iter().any(|it| it.starts_with("member_refused")), "{code}");
     }
     for code in ABOUT_MEMBERS.iter().filter(|code| !CUSTOMERS.1.contains(code)) {
@@ -327,7 +327,7 @@ async fn a_run_goes_on_without_a_department_that_is_gone_and_without_members_who
         let refused = format!("{PAGES}: {code} ");
         let told = scene.drift(run).await;
         let told = told.iter().filter(|it| it.starts_with("member_refused") && it.contains(&refused)).count();
-        assert_eq!((told, scene.held().await), (serving, scene.named()), "{code}: nobody's contacts end by that");
+        assert_eq!((told, scene.held().await), (serving, scene.named()), "{code}: no contact is ended");
     }
     // But this one says that a member has none.
     faults.set(PAGES, always(CUSTOMERS.1[0]));
@@ -337,7 +337,7 @@ async fn a_run_goes_on_without_a_department_that_is_gone_and_without_members_who
 }
 
 #[tokio::test]
-async fn a_cursor_that_wecom_does_not_take_any_more_begins_its_list_anew() {
+async fn an_expired_cursor_starts_its_list_again() {
     let scene = Scene::start(COMPANY).await;
     let faults = scene.platform.faults();
     for code in CURSORS {
@@ -391,7 +391,7 @@ fn every_code_that_a_source_handles_is_driven_by_a_test_here() {
 }
 
 #[test]
-fn a_code_is_seen_wherever_it_stands_and_told_from_other_numbers() {
+fn errcodes_in_source_are_found_and_distinguished_from_other_numbers() {
     let source = r#"
         //! 40001 in a comment.
         const OVER: &[i64] = &[50100, 60_268, -1];

@@ -12,10 +12,10 @@ use crate::support::{
 /// A moment in the past.
 const AT: i64 = 1_700_000_000;
 
-/// Somebody outside.
+/// A customer.
 const CUSTOMER: &str = "wmAlice00000000000000000000000001";
 
-/// A delivery was stored then, says the test.
+/// The time at which the test says that a delivery was stored.
 const STORED: &str = "2026-01-31 08:00:00+00";
 
 const BASE: &str = "/api/enterprise-wechat";
@@ -40,7 +40,7 @@ impl TestApp {
 }
 
 #[tokio::test]
-async fn a_time_in_milliseconds_is_the_time_that_people_and_deadlines_see() {
+async fn a_time_in_milliseconds_is_used_for_display_and_deadlines() {
     let app = TestApp::start().await;
     let ms = AT * 1_000 + 123;
     let added = contact(ms, "add_external_contact", "zhangsan", CUSTOMER, &[("WelcomeCode", "code-1")]);
@@ -67,10 +67,10 @@ async fn a_time_in_milliseconds_is_the_time_that_people_and_deadlines_see() {
 }
 
 #[tokio::test]
-async fn what_was_recorded_under_the_epoch_moves_to_its_time_when_it_is_recorded_again() {
+async fn replaying_a_record_stored_at_the_epoch_gives_it_its_true_time() {
     let app = TestApp::start().await;
     app.hear_at_stored(&[text(AT * 1_000, CUSTOMER, "你好", 1)]).await;
-    // As an earlier version did, which did not understand milliseconds.
+    // As an earlier version stored it, which did not understand milliseconds.
     app.db.execute("update wechat_contact_record set contact_time = to_timestamp(0)").await;
     let id = app.db.texts("select app_id || '-0-' || encode(hash, 'hex') from inbox").await;
     assert!(app.ask("POST", &format!("{BASE}/deliveries/{}/replay", id[0]), None).await.status < 300);
@@ -81,7 +81,7 @@ async fn what_was_recorded_under_the_epoch_moves_to_its_time_when_it_is_recorded
 }
 
 #[tokio::test]
-async fn without_a_time_people_see_the_arrival_marked_as_that_and_registers_do_not() {
+async fn without_event_time_the_arrival_is_shown_as_such_and_not_written_to_registers() {
     let app = TestApp::start().await;
     let added = contact(0, "add_external_contact", "zhangsan", CUSTOMER, &[]);
     let without = text(0, CUSTOMER, "你好", 1).replace("<CreateTime>0</CreateTime>", "");
@@ -100,12 +100,16 @@ async fn without_a_time_people_see_the_arrival_marked_as_that_and_registers_do_n
     let arrived = (Some("2026-01-31T08:00:00Z".to_owned()), Value::from(true));
     let dated = (Some("2023-11-14T22:13:20Z".to_owned()), Value::from(false));
     assert_eq!(records.iter().map(seen).collect::<Vec<_>>(), [arrived.clone(), arrived.clone(), arrived, dated]);
-    assert_eq!(app.records_shown("from=2026-01-01T00:00:00Z").await.len(), 3, "they count by what is shown");
+    assert_eq!(
+        app.records_shown("from=2026-01-01T00:00:00Z").await.len(),
+        3,
+        "they are filtered by the time that is shown"
+    );
     assert_eq!(app.records_shown("to=2026-01-01T00:00:00Z").await.len(), 1);
 
     let registers = "select count(*) from customer_wechat_contact where status_at = to_timestamp(0)
         and first_contact_time is null";
-    assert_eq!(app.db.count(registers).await, 1, "arrival is in no register");
+    assert_eq!(app.db.count(registers).await, 1, "no register holds the arrival");
     assert_eq!(app.db.count("select count(*) from wechat_contact_record where contact_time > '2026-01-01'").await, 0);
 
     app.hear_at_stored(&[contact(AT, "del_follow_user", "zhangsan", CUSTOMER, &[])]).await;
@@ -121,7 +125,7 @@ async fn a_greeting_without_a_time_has_twenty_seconds_from_its_arrival() {
         let added = contact(at, "add_external_contact", "zhangsan", CUSTOMER, &[("WelcomeCode", code)]);
         app.hear_at_stored(&[added]).await;
     }
-    // One whose clock runs ahead of ours is in time for as long.
+    // An event time ahead of our clock gives the same deadline.
     app.hear_at_stored(&[contact(
         4_000_000_000,
         "add_external_contact",
@@ -141,7 +145,7 @@ async fn a_greeting_without_a_time_has_twenty_seconds_from_its_arrival() {
 }
 
 #[tokio::test]
-async fn of_two_arrivals_of_one_event_the_earlier_counts_in_either_order() {
+async fn the_earlier_of_two_arrivals_of_one_event_counts_in_either_order() {
     let app = TestApp::start().await;
     for (customer, first) in [("wmX", "service"), ("wmY", "directory")] {
         let added = contact(0, "add_external_contact", "zhangsan", customer, &[]);
@@ -176,7 +180,7 @@ async fn of_two_arrivals_of_one_event_the_earlier_counts_in_either_order() {
 }
 
 #[tokio::test]
-async fn an_edit_shows_when_it_arrived_and_a_leaver_without_a_time_left_at_no_time() {
+async fn an_edit_shows_its_arrival_and_a_leaver_without_event_time_has_no_leaving_time() {
     let app = TestApp::start().await;
     let edited = contact(AT, "edit_external_contact", "zhangsan", CUSTOMER, &[]);
     app.hear_at_stored(&[edited, member(0, "delete_user", "lisi", &[])]).await;
@@ -197,7 +201,7 @@ async fn an_edit_shows_when_it_arrived_and_a_leaver_without_a_time_left_at_no_ti
 }
 
 #[tokio::test]
-async fn an_order_whose_customer_came_without_a_time_was_contacted_when_that_arrived() {
+async fn an_order_is_contacted_at_the_arrival_of_a_callback_without_event_time() {
     let app = TestApp::start().await;
     app.db
         .execute(&format!(
@@ -213,6 +217,6 @@ async fn an_order_whose_customer_came_without_a_time_was_contacted_when_that_arr
     let shown = app.ask("GET", &format!("{BASE}/customer-contact/C-1"), None).await.json();
     assert_eq!(shown["contact_ways"][0]["used_at"], "2026-01-31T08:00:00Z", "{shown}");
     let register = "select count(*) from contact_way where used_at = to_timestamp(0)";
-    assert_eq!(app.db.count(register).await, 1, "arrival decides nothing");
+    assert_eq!(app.db.count(register).await, 1, "the arrival does not decide the order");
     app.finish().await;
 }

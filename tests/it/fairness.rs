@@ -1,4 +1,4 @@
-//! Ten corps, of which nine are stuck at WeCom: the tenth is reconciled, its tasks are done, its handover goes on.
+//! Ten corps, of which WeCom does not serve nine: the tenth is reconciled, its tasks are done, its handover continues.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -24,7 +24,7 @@ use crate::support::{
     wait::until,
 };
 
-/// How long a call may take here: whoever is silent costs a place for so long.
+/// The time limit of a call here: an unanswered call occupies a worker for so long.
 const TIMEOUT_MS: u64 = 500;
 
 /// Tasks of each stuck corp, all due before those of the tenth.
@@ -70,7 +70,7 @@ impl Ten {
         }
     }
 
-    /// Lets executors at the queue.
+    /// Starts executors on the queue.
     fn work(&mut self) {
         let options = self.acting.app.db.options();
         self.executors = tasks::start(&context(&self.acting.app), &WORKER_POOLS, &options, &self.stop.subscribe());
@@ -86,7 +86,7 @@ impl Ten {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nine_corps_that_wecom_does_not_serve_do_not_hold_up_the_tasks_of_the_tenth() {
+async fn nine_unserved_corps_do_not_delay_the_tasks_of_the_tenth() {
     for ends in [Ends::Silent, Ends::Busy, Ends::Limited] {
         let mut ten = Ten::start(ends, false).await;
         let customers: Vec<_> = (0..20).map(|n| format!("wmSERVED{n}")).collect();
@@ -100,7 +100,7 @@ async fn nine_corps_that_wecom_does_not_serve_do_not_hold_up_the_tasks_of_the_te
         let db = &ten.acting.app.db;
         let left = "select count(*) from task where subject like 'wmSERVED%'";
         until("the tenth corp's tasks are done", async || db.count(left).await == 0).await;
-        // The others' wait in the queue, not in hand: few of their attempts were used up.
+        // The other corps' tasks wait in the queue unclaimed: few of their attempts were used.
         let tried = "select count(*) from task where attempts > 0";
         let (tried, all) = (db.count(tried).await, i64::try_from(STUCK * BACKLOG).expect("small"));
         assert!(tried < all / 10, "{ends:?}: {tried} of {all} were tried");
@@ -110,7 +110,7 @@ async fn nine_corps_that_wecom_does_not_serve_do_not_hold_up_the_tasks_of_the_te
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nine_corps_whose_greetings_get_no_answer_do_not_delay_the_tenth_s() {
+async fn nine_corps_with_unanswered_greetings_do_not_delay_greetings_of_the_tenth() {
     let mut ten = Ten::start(Ends::Silent, false).await;
     ten.acting.member("ann", "安", &[]);
     let app = ten.acting.app.corp.app(AppKind::App).expect("an app").name.clone();
@@ -120,7 +120,7 @@ async fn nine_corps_whose_greetings_get_no_answer_do_not_delay_the_tenth_s() {
     ten.acting.platform.add(&ann, &alice).await.expect("added");
     ten.acting.platform.pushed().await;
     ten.acting.app.drain().await;
-    // The others' are more pressing, and there are more than all places can try meanwhile.
+    // The other corps' greetings have nearer deadlines, and there are more of them than the pool can try meanwhile.
     ten.pile_up(TaskKind::Welcome, BACKLOG).await;
     let wishes = "update task set deadline = now() + interval '15 s', payload = json_build_object(
         'external_userid', subject, 'wechat_userid', 'ann') where subject like 'wmSTUCK%'";
@@ -130,19 +130,19 @@ async fn nine_corps_whose_greetings_get_no_answer_do_not_delay_the_tenth_s() {
     let sent = "select count(*) from welcome where external_userid = 'wmSERVED0' and outcome = 'sent'";
     until("the tenth corp's customer is greeted", async || db.count(sent).await == 1).await;
     let soon = "select count(*) from welcome where sent_at < received_at + interval '8 s'";
-    assert_eq!(db.count(soon).await, 1, "before the others' time was over");
+    assert_eq!(db.count(soon).await, 1, "before the other corps' calls time out");
     ten.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nine_handovers_that_wecom_does_not_serve_do_not_hold_up_the_tenth() {
+async fn nine_unserved_handovers_do_not_delay_the_tenth() {
     let mut ten = Ten::start(Ends::Silent, false).await;
     let acting = &ten.acting;
     acting.successor("bob").await;
     let id = acting.leaver("ann", &[ExternalUserId::from("wmSERVED0")]).await;
     acting.plan(id, "bob").await;
     acting.let_go(id).await;
-    // The stuck corps' handovers are the same, and come first; each corp has several.
+    // The stuck corps have the same handovers, several each, and they are due first.
     for corpid in &ten.stuck {
         let copies = format!(
             "with contacts as (
@@ -169,13 +169,13 @@ async fn nine_handovers_that_wecom_does_not_serve_do_not_hold_up_the_tenth() {
     let db = &ten.acting.app.db;
     let item = format!("select state from handover_item where handover_id = {id}");
     until("WeCom has taken on the tenth corp's customer", async || db.texts(&item).await == ["waiting"]).await;
-    // The stuck ones were meant seriously: WeCom was asked for them.
+    // The stuck runs were really tried: WeCom was asked for them.
     assert!(!ten.crowd.calls().is_empty());
     ten.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nine_runs_that_wait_for_wecom_do_not_hold_up_the_tenth() {
+async fn nine_runs_waiting_for_wecom_do_not_delay_the_tenth() {
     for ends in [Ends::Silent, Ends::Busy, Ends::Limited] {
         let ten = Ten::start(ends, true).await;
         let (app, db) = (&ten.acting.app, &ten.acting.app.db);
@@ -193,14 +193,14 @@ async fn nine_runs_that_wait_for_wecom_do_not_hold_up_the_tenth() {
         until("the tenth corp is reconciled", async || db.texts(&state).await == ["done"]).await;
         let held = "select external_userid from customer_wechat_contact where status = 'contacted'";
         assert_eq!(db.texts(held).await, ["wmSERVED0"], "{ends:?}");
-        // Whoever waits is held by nobody, and its row says what for and until when.
+        // A waiting run is held by no worker, and its row says why and until when it waits.
         until("every other run waits", async || {
             let waits = "select count(*) from sync_run where state = 'running' and trouble is not null and troubles > 0
                 and due_at > started_at";
             db.count(waits).await == i64::try_from(STUCK).expect("small")
         })
         .await;
-        until("none of them is in hand", async || {
+        until("none of them is claimed", async || {
             db.count("select count(*) from sync_run where holder is not null").await <= 4
         })
         .await;
@@ -209,7 +209,7 @@ async fn nine_runs_that_wait_for_wecom_do_not_hold_up_the_tenth() {
 }
 
 #[tokio::test]
-async fn a_run_that_waits_is_held_by_nobody_and_taken_when_its_time_comes() {
+async fn a_postponed_run_is_held_by_no_worker_and_taken_when_due() {
     let scene = Scene::start(wecomd::sandbox::Size { members: 3, customers: 5, departments: 1 }).await;
     let busy = wecomd::sandbox::Fault { errcode: Some(-1), ..wecomd::sandbox::Fault::default() };
     scene.platform.faults().set("department/simplelist", busy);
@@ -224,7 +224,7 @@ async fn a_run_that_waits_is_held_by_nobody_and_taken_when_its_time_comes() {
     assert!(scene.sync.take(Which::Untroubled).await.expect("looked").is_none(), "others come first");
     let run = scene.sync.take(Which::Any).await.expect("looked").expect("it is due");
     assert_eq!(run.drive(SLICE, std::future::pending(), |_| ()).await, Over::PutDown);
-    assert_eq!(scene.db.texts(row).await, ["2 true true"], "the pauses grow, whoever works at it");
+    assert_eq!(scene.db.texts(row).await, ["2 true true"], "the pauses grow whichever worker claims it");
 
     scene.platform.faults().clear();
     scene.db.execute("update sync_run set due_at = now()").await;
@@ -234,7 +234,7 @@ async fn a_run_that_waits_is_held_by_nobody_and_taken_when_its_time_comes() {
 }
 
 #[tokio::test]
-async fn long_runs_take_turns() {
+async fn long_runs_of_several_corps_alternate() {
     let scene = Scene::start(wecomd::sandbox::Size { members: 3, customers: 5, departments: 1 }).await;
     let long = scene.begin().await;
     let id = long.id();
@@ -249,7 +249,7 @@ async fn long_runs_take_turns() {
 }
 
 #[tokio::test]
-async fn of_a_lane_each_corp_gets_its_share_and_who_has_none_in_hand_comes_first() {
+async fn a_worker_pool_is_shared_by_corps_and_idle_corps_come_first() {
     const KIND: TaskKind = TaskKind::RefreshContact;
     let db = TestDb::new().await;
     let vault = Arc::new(wecomd::vault::Vault::random());
@@ -266,17 +266,17 @@ async fn of_a_lane_each_corp_gets_its_share_and_who_has_none_in_hand_comes_first
         taken.into_iter().for_each(|it| *corps.entry(it.corpid.0).or_default() += 1);
         corps.into_iter().map(|(corp, tasks)| format!("{corp} {tasks}")).collect::<Vec<_>>().join(", ")
     };
-    assert_eq!(take(Room::of(7)).await, "ww1 3, ww2 2, ww3 2", "they take turns");
+    assert_eq!(take(Room::of(7)).await, "ww1 3, ww2 2, ww3 2", "the runs alternate");
     let corp = |corpid: &str, held, room| CorpRoom { corpid: CorpId::from(corpid), held, room };
     let room = Room { limit: 4, reserve: 0, corps: vec![corp("ww1", 6, 9), corp("ww2", 5, 1)] };
-    assert_eq!(take(room).await, "ww3 4", "whoever has fewer in hand");
+    assert_eq!(take(room).await, "ww3 4", "the corp with fewer running tasks comes first");
     let room = Room { limit: 4, reserve: 0, corps: vec![corp("ww1", 0, 0), corp("ww3", 0, 1)] };
-    assert_eq!(take(room).await, "ww2 3, ww3 1", "no more than a corp may have");
+    assert_eq!(take(room).await, "ww2 3, ww3 1", "at most the share of one corp");
     let room = Room { limit: 4, reserve: 2, corps: vec![corp("ww1", 1, 4), corp("ww2", 1, 4), corp("ww3", 1, 4)] };
-    assert_eq!(take(room).await, "ww1 1, ww2 1", "some places wait for corps that have none in hand");
+    assert_eq!(take(room).await, "ww1 1, ww2 1", "some workers stay free for corps without a running task");
     db.execute("update enterprise_wechat_config set corpid = 'ww1'").await;
     let room = Room { limit: 4, reserve: 2, corps: vec![corp("ww1", 1, 4)] };
-    assert_eq!(take(room).await, "ww1 1, ww2 2, ww3 1", "which are not there where one corp alone has apps");
+    assert_eq!(take(room).await, "ww1 1, ww2 2, ww3 1", "which do not exist if only one corp has apps");
     drop(conn);
     db.close().await;
 }

@@ -1,5 +1,5 @@
-//! A leaver's whole handover through the built program: customers, orders and groups, with everything going wrong that
-//! may, and in the end an owner or a reason for each.
+//! A leaver's whole handover through the built program: customers, orders and groups, with every kind of failure that
+//! may occur, and in the end a new owner or a reason for each item.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,10 +25,10 @@ const ORDERS: usize = 30;
 
 const GROUPS: usize = 12;
 
-/// Of each hundred customers, so many refuse.
+/// How many of a hundred customers refuse.
 const REFUSE_OF_100: usize = 7;
 
-/// One of the successors may have so many customers and no more.
+/// How many customers one of the successors may have at most.
 const ROOM: usize = 300;
 
 const LEAVER: &str = "ann";
@@ -50,7 +50,7 @@ struct Scene {
 }
 
 #[tokio::test]
-async fn a_leaver_with_1250_customers_is_handed_over_whatever_goes_wrong_and_the_report_adds_up() {
+async fn a_leaver_with_1250_customers_is_handed_over_despite_faults_and_the_report_adds_up() {
     let mut scene = Scene::begin().await;
     let groups = scene.groups();
     scene.platform.leave(&UserId::from(LEAVER)).await.expect("left");
@@ -65,23 +65,23 @@ async fn a_leaver_with_1250_customers_is_handed_over_whatever_goes_wrong_and_the
     assert_eq!((&planned["saved"], &planned["broken_rules"]), (&json!(true), &json!([])), "{planned}");
     scene.ask("POST", &format!("/handovers/{id}/notify"), Some(json!({}))).await;
 
-    // WeCom takes on the first hundred, and we die before we hear of it.
+    // WeCom accepts the first hundred, and wecomd is killed before it gets the answer.
     let before = scene.holds(TRANSFER);
     scene.ask("POST", &format!("/handovers/{id}/submit"), Some(json!({}))).await;
     scene.dies_while_wecom_has(TRANSFER, before).await;
-    // WeCom wants nothing more for a minute.
+    // WeCom refuses further calls for a minute.
     scene.platform.faults().set(TRANSFER, Fault { errcode: Some(45009), times: Some(1), ..Fault::default() });
     scene.lives_again().await;
     let limited = "select count(*) from task where kind = 'handover' and reason like '%45009%' and due_at > now() + interval '40 s'";
     until("the limit is waited out", async || scene.db.count(limited).await == 1).await;
-    assert_eq!(scene.states("customer").await["waiting"], 100, "those that were taken on were found");
+    assert_eq!(scene.states("customer").await["waiting"], 100, "the accepted ones were found");
     scene.wecomd.kill();
     scene.lives_again().await;
     let sent = "select count(*) from handover_item where state in ('waiting', 'done')";
     let all = (CUSTOMERS + ORDERS + GROUPS) as i64;
     until("everything is with WeCom", async || scene.db.count(sent).await == all).await;
 
-    // A day passes there, and we die once more while we ask what became of it.
+    // A day passes at WeCom, and wecomd is killed again while it asks for the results.
     let before = scene.holds(RESULT);
     scene.platform.advance(DAY + Duration::from_secs(3600));
     scene.dies_while_wecom_has(RESULT, before).await;
@@ -149,7 +149,7 @@ impl Scene {
         answer.json()
     }
 
-    /// From now on WeCom does what the next call of this path wants, and never says so. How often it was called before.
+    /// From now on WeCom carries out the next call of this path but never answers it. Returns the calls so far.
     fn holds(&self, path: &str) -> usize {
         let fault = Fault { latency: Duration::from_secs(3600), times: Some(1), ..Fault::default() };
         self.platform.faults().set(path, fault);
@@ -162,7 +162,7 @@ impl Scene {
         self.platform.faults().clear();
     }
 
-    /// It starts again, so much later that nobody holds what it held, and what it asked for is known at WeCom.
+    /// Starts it again, so much later that its leases have ended and WeCom has processed its requests.
     async fn lives_again(&mut self) {
         self.db
             .execute("update task set due_at = now(), leased_until = null, lease = null where kind = 'handover'")
@@ -182,7 +182,7 @@ impl Scene {
             .collect()
     }
 
-    /// Who has which customer, order and group is the same here and there.
+    /// Our tables and WeCom agree on who has which customer, order and group.
     async fn everybody_agrees(&self, groups: &[String]) {
         let query = "select external_userid || ' ' || wechat_userid from customer_wechat_contact where status in ('assumed', 'contacted')";
         let here: BTreeSet<String> = self.db.texts(query).await.into_iter().collect();
@@ -229,7 +229,7 @@ impl Scene {
         let counts = report["counts"].as_array().expect("counts").iter();
         let counted: i64 = counts.map(|it| it["items"].as_i64().expect("a number")).sum();
         assert_eq!(counted, (CUSTOMERS + ORDERS + GROUPS) as i64, "{}", report["counts"]);
-        // Every item's story is on record, from the first turn to the last.
+        // Every item's transitions are in the log, from the first to the last.
         let silent = "select count(*) from handover_item item where not exists (
                 select from handover_log turn where turn.item_id = item.id and turn.to_state = item.state
             )";
@@ -243,7 +243,7 @@ impl Scene {
     }
 }
 
-/// What callbacks told before: who has whom, who is bound, and what is still to do for whom.
+/// What was recorded before: contacts, bindings and open orders.
 async fn know(db: &TestDb, corpid: &CorpId) {
     let since = chrono::Utc::now() - TimeDelta::days(30);
     let mut changes = Changes::default();

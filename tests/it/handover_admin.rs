@@ -1,4 +1,4 @@
-//! What people do with handovers over real sockets. What WeCom does then is the driver's.
+//! What people do with handovers, over real sockets. The driver has tests of its own.
 
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ fn round_robin() -> Value {
     json!({ "rules": [{ "rule": "round_robin", "staff_ids": ["S1", "S2"] }] })
 }
 
-/// What staff members are to be told.
+/// The notices that wait for staff members.
 async fn cards(app: &TestApp) -> Vec<String> {
     app.db
         .texts(
@@ -75,7 +75,7 @@ async fn each_successor_is_told_once_of_their_part_and_may_refuse_it() {
     );
     assert_eq!(code(&act(&app, id, "submit", json!({})).await), (409, "handover_items_open".to_owned()));
 
-    // A new plan is a new question.
+    // A new plan needs a new acceptance.
     let kept = planned(&app, id, all_to("S1")).await;
     assert_eq!((&kept["state"], &kept["version"]), (&json!("planned"), &json!(3)));
     assert_eq!(app.db.count("select count(*) from handover_successor where accepted is not null").await, 0);
@@ -83,7 +83,7 @@ async fn each_successor_is_told_once_of_their_part_and_may_refuse_it() {
 }
 
 #[tokio::test]
-async fn a_handover_is_let_go_once_and_its_driver_wakes_at_once() {
+async fn a_handover_is_submitted_once_and_its_driver_wakes_immediately() {
     let (app, id) = company(|_| ()).await;
     assert_eq!(code(&act(&app, id, "submit", json!({})).await), (409, "handover_items_open".to_owned()));
     planned(&app, id, json!({ "successor": "S1", "kinds": ["order"] })).await;
@@ -112,7 +112,7 @@ async fn a_handover_is_let_go_once_and_its_driver_wakes_at_once() {
 }
 
 #[tokio::test]
-async fn where_acceptance_is_asked_for_nothing_is_let_go_without_it() {
+async fn a_handover_that_needs_acceptance_is_not_submitted_without_it() {
     let (app, id) = company(|config| config.handover.acceptance = true).await;
     planned(&app, id, round_robin()).await;
     let accept = |staff: &str| json!({ "staff_id": staff, "accepted": true });
@@ -126,7 +126,7 @@ async fn where_acceptance_is_asked_for_nothing_is_let_go_without_it() {
 }
 
 #[tokio::test]
-async fn somebody_who_leaves_nothing_is_done_once_that_is_said() {
+async fn a_handover_without_items_is_done_once_submitted() {
     let app = TestApp::start().await;
     let id = leaves(&app, &[]).await;
     let done = act(&app, id, "submit", json!({})).await;
@@ -137,7 +137,7 @@ async fn somebody_who_leaves_nothing_is_done_once_that_is_said() {
 }
 
 #[tokio::test]
-async fn what_is_called_off_or_given_up_says_so_and_stays_so() {
+async fn a_cancelled_or_given_up_item_says_so_and_stays_final() {
     let (app, id) = company(|_| ()).await;
     planned(&app, id, json!({ "successor": "S1", "kinds": ["customer"] })).await;
     let closed = act(&app, id, "close", json!({ "subjects": ["wm1", "nobody"], "reason": "客户已退费" })).await.json();
@@ -163,7 +163,7 @@ async fn what_is_called_off_or_given_up_says_so_and_stays_so() {
 }
 
 #[tokio::test]
-async fn the_checklist_shows_all_that_is_left_behind_and_what_was_read_before() {
+async fn the_checklist_shows_everything_left_behind_and_recently_read_records() {
     let app = TestApp::start().await;
     bind(&app, "S0", "lao").await;
     knows(&app, "lao", &["wm1", "wm2"]).await;
@@ -202,7 +202,7 @@ async fn the_checklist_shows_all_that_is_left_behind_and_what_was_read_before() 
     let open = shown["customers"]["items"].as_array().expect("a list").iter();
     let open: Vec<_> =
         open.map(|it| format!("{} {} {}", it["external_userid"], it["name"], it["open_orders"])).collect();
-    assert_eq!(open, [r#""wm2" "wm2号" 2"#, r#""wm1" "wm1号" 0"#], "who was spoken to last comes first");
+    assert_eq!(open, [r#""wm2" "wm2号" 2"#, r#""wm1" "wm1号" 0"#], "the latest conversation comes first");
     assert_eq!(shown["counts"][0], json!({ "kind": "customer", "state": "planned", "items": 2 }));
     assert_eq!((&shown["successors"][0]["staff_id"], &shown["successors"][0]["customers"]), (&json!("S1"), &json!(2)));
     assert_eq!(code(&app.ask("GET", &format!("{BASE}/handovers/none"), None).await).0, 404);
@@ -210,7 +210,7 @@ async fn the_checklist_shows_all_that_is_left_behind_and_what_was_read_before() 
 }
 
 #[tokio::test]
-async fn items_and_turns_are_read_page_by_page_and_items_as_a_file() {
+async fn items_and_log_lines_are_paged_and_items_can_be_downloaded() {
     let (app, id) = company(|_| ()).await;
     planned(&app, id, round_robin()).await;
     act(&app, id, "close", json!({ "subjects": ["wm3"], "reason": "=HYPERLINK(\"x\")" })).await;

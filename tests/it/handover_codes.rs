@@ -1,4 +1,4 @@
-//! What WeCom's codes come to in a handover: of single customers and groups, and of whole calls.
+//! What WeCom's errcodes lead to in a handover: for single customers and groups, and for whole calls.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use wecomd::{
 
 use crate::support::Acting;
 
-/// Codes of single customers that mean more than a no.
+/// Codes of single customers that mean more than a plain refusal.
 pub(crate) const OF_CUSTOMERS: &[i64] = &[40129, 40100, 40099, 40096, 40131, 84061, 40097, 45035, 45033, 45009, -1];
 
 /// The same of single groups.
@@ -20,13 +20,13 @@ pub(crate) const OF_GROUPS: &[i64] =
 /// Codes that say that a transfer is under way already, perhaps not ours.
 pub(crate) const UNDER_WAY: &[i64] = &[40129, 40100];
 
-/// Codes of a group that is none any more.
+/// Codes of a group that no longer exists.
 pub(crate) const NO_GROUP: &[i64] = &[49008, 86003, 40050, 90501, 90509];
 
-/// Codes of a whole call that came before WeCom's directory knew of the leaving.
+/// Codes of a whole call that was made before WeCom's directory had removed the leaver.
 pub(crate) const TOO_EARLY: &[i64] = &[40097, 90500];
 
-/// What becomes of an item of which WeCom says this, and whether it is tried again soon.
+/// The state of an item after WeCom answers with this code, and whether it is retried soon.
 fn expected(code: i64) -> (&'static str, bool) {
     match code {
         40129 | 40100 | 90507 | 90508 | 90504 => ("waiting", false),
@@ -37,7 +37,7 @@ fn expected(code: i64) -> (&'static str, bool) {
     }
 }
 
-/// Codes that are a no and nothing else, with a word of their reason.
+/// Codes that are plain refusals, with a word of their reason.
 const NO: &[(i64, &str)] = &[
     (40128, "90 天"),
     (40098, "实名"),
@@ -52,7 +52,7 @@ const NO: &[(i64, &str)] = &[
 const ITEM: &str = "select concat_ws(' ', state, errcode, attempts) from handover_item order by id desc limit 1";
 
 #[tokio::test]
-async fn each_code_of_a_customer_has_its_end_and_is_kept_with_its_words() {
+async fn each_customer_errcode_leads_to_its_final_state_and_keeps_the_message() {
     let acting = Acting::start().await;
     acting.successor("bob").await;
     let no = NO.iter().map(|(code, _)| *code);
@@ -71,7 +71,7 @@ async fn each_code_of_a_customer_has_its_end_and_is_kept_with_its_words() {
             acting.app.db.texts("select coalesce(reason, '') from handover_item order by id desc limit 1").await;
         let word = NO.iter().find(|it| it.0 == code).map_or("", |it| it.1);
         assert!(reason[0].contains(word), "{code}: {reason:?}");
-        // Whom WeCom does not have as theirs, they do not have here.
+        // A contact that WeCom does not know is ended here, too.
         let contact = format!("select status from customer_wechat_contact where external_userid = '{customer}'");
         let gone = if state == "gone" { "gone" } else { "contacted" };
         assert_eq!(acting.app.db.texts(&contact).await, [gone], "{code}");
@@ -80,7 +80,7 @@ async fn each_code_of_a_customer_has_its_end_and_is_kept_with_its_words() {
 }
 
 #[tokio::test]
-async fn each_code_of_a_group_has_its_end() {
+async fn each_group_errcode_leads_to_its_final_state() {
     let acting = Acting::start().await;
     acting.successor("bob").await;
     for (n, code) in OF_GROUPS.iter().copied().chain([90503, 40128]).enumerate() {
@@ -99,7 +99,7 @@ async fn each_code_of_a_group_has_its_end() {
 }
 
 #[tokio::test]
-async fn a_group_that_is_given_away_is_looked_at_before_it_counts_as_handed_over() {
+async fn a_group_counts_as_handed_over_only_after_its_owner_is_checked() {
     let acting = Acting::start().await;
     acting.successor("bob").await;
     let id = acting.leaver("ann", &[]).await;
@@ -107,7 +107,7 @@ async fn a_group_that_is_given_away_is_looked_at_before_it_counts_as_handed_over
     acting.plan(id, "bob").await;
     acting.let_go(id).await;
     acting.platform.faults().set("externalcontact/groupchat/get", Fault { errcode: Some(-1), ..Fault::default() });
-    acting.drive(id).await.expect_err("nobody says whose they are");
+    acting.drive(id).await.expect_err("WeCom does not name the owners");
     let states = "select concat_ws(' ', subject, state) from handover_item order by subject";
     let waiting = |chat: &String| format!("{chat} waiting");
     let mut both = [waiting(&kept), waiting(&dissolved)];
@@ -128,7 +128,7 @@ async fn a_group_that_is_given_away_is_looked_at_before_it_counts_as_handed_over
 }
 
 #[tokio::test]
-async fn a_transfer_that_was_somebody_else_s_is_asked_for_again_once_it_is_over() {
+async fn a_customer_in_a_foreign_transfer_is_requested_again_after_it_ends() {
     let acting = Acting::start().await;
     acting.successor("bob").await;
     for (n, code) in UNDER_WAY.iter().copied().enumerate() {
@@ -140,7 +140,7 @@ async fn a_transfer_that_was_somebody_else_s_is_asked_for_again_once_it_is_over(
         acting.drive(id).await.expect("driven");
         acting.platform.with(|world| world.transfer_rules.errcodes.clear());
         acting.drive(id).await.expect("driven");
-        assert_eq!(acting.app.db.texts(ITEM).await, [format!("waiting {code} 1")], "a day may pass first");
+        assert_eq!(acting.app.db.texts(ITEM).await, [format!("waiting {code} 1")], "the poll may be a day away");
         acting.app.db.execute("update handover_item set submitted_at = now() - interval '27 hours'").await;
         acting.drive(id).await.expect("driven");
         acting.drive(id).await.expect("driven");
@@ -150,7 +150,7 @@ async fn a_transfer_that_was_somebody_else_s_is_asked_for_again_once_it_is_over(
 }
 
 #[tokio::test]
-async fn a_call_that_comes_too_early_or_too_often_is_made_again_and_a_refused_one_is_not() {
+async fn an_early_or_rate_limited_call_is_retried_and_a_refused_one_is_not() {
     let acting = Acting::start().await;
     acting.successor("bob").await;
     let path = "externalcontact/transfer_customer";

@@ -1,4 +1,4 @@
-//! How a handover is driven on: what callbacks hint at, what a day may hold, what is stuck, and what nobody may edit.
+//! The handover's driver: callbacks that finish items, daily limits, stuck items, and the log that cannot be edited.
 
 use std::{num::NonZeroU32, time::Duration};
 
@@ -22,7 +22,7 @@ fn customers(count: usize) -> Vec<ExternalUserId> {
 }
 
 #[tokio::test]
-async fn callbacks_end_what_waits_before_anybody_asks_for_results() {
+async fn callbacks_finish_waiting_items_before_results_are_polled() {
     let acting = Acting::start().await;
     acting.successor("bob").await;
     let customers = customers(3);
@@ -77,7 +77,7 @@ async fn a_member_is_given_three_hundred_groups_a_day_and_the_rest_the_next() {
 }
 
 #[tokio::test]
-async fn what_wecom_asked_of_a_member_in_service_is_asked_anew_once_they_have_left() {
+async fn items_requested_in_service_are_requested_again_after_the_member_leaves() {
     let acting = Acting::start().await;
     acting.successor("bob").await;
     let id = acting.leaver("ann", &customers(1)).await;
@@ -97,7 +97,7 @@ async fn what_wecom_asked_of_a_member_in_service_is_asked_anew_once_they_have_le
 }
 
 #[tokio::test]
-async fn what_waits_for_longer_than_a_day_and_two_hours_counts_as_stuck() {
+async fn items_waiting_longer_than_26_hours_count_as_stuck() {
     let acting = Acting::start().await;
     acting.successor("bob").await;
     let id = acting.leaver("ann", &customers(2)).await;
@@ -114,7 +114,7 @@ async fn what_waits_for_longer_than_a_day_and_two_hours_counts_as_stuck() {
 }
 
 #[tokio::test]
-async fn an_app_without_a_right_to_groups_keeps_no_customer_from_their_end() {
+async fn a_missing_group_permission_does_not_block_customers() {
     let acting = Acting::start().await;
     acting.successor("bob").await;
     let id = acting.leaver("ann", &customers(1)).await;
@@ -132,7 +132,7 @@ async fn an_app_without_a_right_to_groups_keeps_no_customer_from_their_end() {
 }
 
 #[tokio::test]
-async fn a_group_that_cannot_be_read_keeps_no_other_from_its_end() {
+async fn a_group_that_cannot_be_read_does_not_block_the_others() {
     let acting = Acting::start().await;
     acting.successor("bob").await;
     let id = acting.leaver("ann", &[]).await;
@@ -170,7 +170,7 @@ async fn a_handover_is_driven_for_as_long_as_wecom_is_away() {
 }
 
 #[tokio::test]
-async fn a_handover_that_is_over_leaves_what_is_heard_later_to_the_next_one() {
+async fn callbacks_after_a_finished_handover_go_to_the_next_one() {
     let acting = Acting::start().await;
     acting.successor("bob").await;
     let id = acting.leaver("ann", &customers(1)).await;
@@ -180,7 +180,7 @@ async fn a_handover_that_is_over_leaves_what_is_heard_later_to_the_next_one() {
     acting.platform.advance(DAY);
     acting.drive(id).await.expect("driven");
     assert_eq!(acting.app.db.texts("select state from handover").await, ["done"]);
-    // The member has another one, and a customer of whom nobody knew.
+    // The member gets a second handover, with a customer who was unknown before.
     acting.platform.leave(&UserId::from("ann")).await.expect("left");
     acting.platform.pushed().await;
     acting.app.drain().await;

@@ -1,5 +1,5 @@
-//! Handovers under everything that may happen to them: whatever it is and whenever, no item is lost, none is without a
-//! state, an end stays, WeCom is asked once, and in the end we and WeCom agree on who has whom.
+//! Handovers under random events: no item is lost, none is without a
+//! state, final states stay, WeCom is asked once, and in the end we and WeCom agree on who has whom.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -18,7 +18,7 @@ use wecomd::{
 
 use crate::support::{Acting, HANDOVER, wait};
 
-/// Stories tried.
+/// How many sequences of events are tried.
 const STORIES: u32 = 60;
 
 /// Customers of each leaver.
@@ -26,10 +26,10 @@ const CUSTOMERS: usize = 4;
 
 const SUCCESSORS: [&str; 2] = ["bob", "cai"];
 
-/// How often a story's end is waited for, a day each time.
+/// How many days may pass until a sequence reaches its end.
 const DAYS_MAX: usize = 6;
 
-/// How many items were overdue in all stories.
+/// How many items were overdue in all sequences.
 static OVERDUE: AtomicUsize = AtomicUsize::new(0);
 
 /// Something that happens.
@@ -37,13 +37,13 @@ static OVERDUE: AtomicUsize = AtomicUsize::new(0);
 enum Event {
     /// The leaver leaves.
     Leaves,
-    /// Whoever has no successor gets this one.
+    /// Every item without a successor gets this one.
     Planned(usize),
-    /// Somebody lets it go.
+    /// Somebody submits the handover.
     Submitted,
-    /// Somebody calls it off.
+    /// Somebody cancels the handover.
     CalledOff,
-    /// The driver runs, and this goes wrong.
+    /// The driver runs, with this failure.
     Driven(Trouble),
     /// Time passes.
     Hours(u64),
@@ -53,9 +53,9 @@ enum Event {
     Unfollowed(usize),
     /// The leaver deletes a customer.
     Removed(usize),
-    /// WeCom says nothing of what it took on until that is overdue.
+    /// WeCom gives no results until the items are overdue.
     Silence,
-    /// What is overdue is asked about after a day.
+    /// Overdue items are polled after a day.
     DayLater,
 }
 
@@ -67,9 +67,9 @@ enum Trouble {
     Before,
     /// The connection breaks after WeCom did it.
     After,
-    /// WeCom says this to the first calls.
+    /// WeCom answers the first calls with this errcode.
     Says(i64),
-    /// The process dies while WeCom has done it and not answered.
+    /// The process dies after WeCom carried out the call and before it answered.
     Killed,
 }
 
@@ -99,14 +99,14 @@ fn any_event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// A story, and which of its customers refuse.
+/// A sequence of events, and the customers who refuse.
 fn any_story() -> impl Strategy<Value = (Vec<Event>, Vec<bool>)> {
     let refuses = prop::collection::vec(prop::bool::weighted(0.2), CUSTOMERS);
     (prop::collection::vec(any_event(), 3..14), refuses)
 }
 
 #[test]
-fn whatever_happens_no_customer_of_a_leaver_is_lost_or_sent_twice_and_an_end_stays() {
+fn no_customer_of_a_leaver_is_lost_or_sent_twice_and_final_states_stay() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let acting = runtime.block_on(company());
     let stories = std::cell::Cell::new(0);
@@ -123,7 +123,7 @@ fn whatever_happens_no_customer_of_a_leaver_is_lost_or_sent_twice_and_an_end_sta
         panic!("{failure}");
     }
     assert!(handed.get() > 40, "only {} customers were handed over", handed.get());
-    assert!(OVERDUE.load(Ordering::Relaxed) > 10, "hardly anything was overdue");
+    assert!(OVERDUE.load(Ordering::Relaxed) > 10, "too few items were overdue");
     runtime.block_on(acting.finish());
 }
 
@@ -136,7 +136,7 @@ async fn company() -> Acting {
     acting
 }
 
-/// One leaver's story.
+/// One leaver's handovers.
 struct Scene<'a> {
     acting: &'a Acting,
     number: usize,
@@ -151,11 +151,11 @@ impl Scene<'_> {
         ExternalUserId(format!("wmSTORY{:04}CUSTOMER{which}", self.number))
     }
 
-    /// Plays a story and its end; how many customers were handed over.
+    /// Plays a sequence and its end; returns how many customers were handed over.
     async fn play(&self, events: &[Event], refuses: &[bool]) -> usize {
         let id = self.begin(refuses).await;
         for event in events {
-            // Two turns of one relation in one second could not be told apart.
+            // Two changes of one contact within one second could not be ordered.
             self.acting.platform.advance(Duration::from_secs(1));
             self.happens(id, event).await;
             self.check(id).await;
@@ -251,7 +251,7 @@ impl Scene<'_> {
         of("externalcontact/transfer_customer") + of("externalcontact/resigned/transfer_customer")
     }
 
-    /// Waits until WeCom has a transfer in hand, or there was none, and kills the driver.
+    /// Waits until WeCom processes a transfer, or there was none, and kills the driver.
     async fn kill(&self, run: tokio::task::JoinHandle<Option<Next>>, before: usize) -> Option<Next> {
         let what = "WeCom has a transfer in hand, or there is none";
         wait::until(what, async || run.is_finished() || self.transfers() > before).await;
@@ -259,7 +259,7 @@ impl Scene<'_> {
         run.await.ok().flatten()
     }
 
-    /// What holds at any time.
+    /// Checks the laws that hold at any time.
     async fn check(&self, id: i64) {
         let db = &self.acting.app.db;
         let states = db.texts(&format!("select state from handover_item where handover_id = {id}")).await;
@@ -281,12 +281,12 @@ impl Scene<'_> {
             let [item, from, to] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
             let before = last.insert(item.to_owned(), to.to_owned()).unwrap_or_else(|| "open".to_owned());
             assert_eq!(before, from, "the log has a hole: {line}");
-            assert!(!before.parse::<ItemState>().expect("a state").is_final(), "an end was left: {line}");
+            assert!(!before.parse::<ItemState>().expect("a state").is_final(), "a final state was left: {line}");
         }
         let now = format!("select id || ' ' || state from handover_item where handover_id = {id}");
         for line in db.texts(&now).await {
             let (item, state) = line.split_once(' ').expect("two words");
-            assert_eq!(last.get(item).map_or("open", String::as_str), state, "a turn is not in the log");
+            assert_eq!(last.get(item).map_or("open", String::as_str), state, "a transition is missing in the log");
         }
         for which in 0..CUSTOMERS {
             let customer = self.customer(which);
@@ -298,7 +298,7 @@ impl Scene<'_> {
         }
     }
 
-    /// All goes well from here: everything gets a successor, and days pass until everything is at its end.
+    /// From here on nothing fails: every item gets a successor, and days pass until every item is final.
     async fn end(&self, id: i64) {
         for _ in 0..DAYS_MAX {
             self.acting.plan(id, SUCCESSORS[0]).await;
@@ -318,7 +318,7 @@ impl Scene<'_> {
         panic!("it does not end: {:#?}", self.acting.app.db.texts(&items).await);
     }
 
-    /// In the end, whoever WeCom says has a customer has them here, too. How many were handed over.
+    /// Checks that we and WeCom agree on who has each customer; returns how many were handed over.
     async fn agree(&self, id: i64) -> usize {
         let db = &self.acting.app.db;
         let state = db.texts(&format!("select state from handover where id = {id}")).await;

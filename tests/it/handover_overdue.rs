@@ -1,4 +1,4 @@
-//! Transfers that WeCom does not decide in time: overdue, asked about once a day, and open to a person all the while.
+//! Transfers that WeCom does not decide in time: overdue, polled once a day, and open to an operator meanwhile.
 
 use std::collections::BTreeSet;
 
@@ -20,14 +20,14 @@ const RESULTS: &str = "externalcontact/transfer_result";
 /// Every item's round, state and reason, the customer's name left out.
 const ITEMS: &str = "select concat_ws(' ', round, state, reason) from handover_item order by subject, round";
 
-/// So long after the call or the announced time an item is overdue.
+/// How long after the call or the announced time an item is overdue.
 const PAST: &str = "interval '27 hours'";
 
 fn customer(n: usize) -> ExternalUserId {
     ExternalUserId(format!("wmOVERDUE{n:04}CUSTOMER"))
 }
 
-/// A handover of one customer to bob, which WeCom has taken on and says no more of than this.
+/// A handover of one customer to bob, which WeCom has accepted; its results say this and nothing else.
 async fn taken_on(said: Option<i64>) -> (Acting, i64) {
     let acting = Acting::start().await;
     acting.successor("bob").await;
@@ -63,7 +63,7 @@ fn asked(acting: &Acting) -> usize {
 }
 
 #[tokio::test]
-async fn what_wecom_does_not_decide_in_time_is_overdue_with_its_last_words_and_asked_about_once_a_day() {
+async fn an_undecided_item_becomes_overdue_with_its_last_message_and_is_polled_daily() {
     for (said, words) in [
         (None, "企业微信的转接结果中没有该客户"),
         (Some(5), "企业微信没有该客户的转接记录(状态 5)"),
@@ -78,12 +78,12 @@ async fn what_wecom_does_not_decide_in_time_is_overdue_with_its_last_words_and_a
         assert_eq!(items(&acting).await, [format!("1 overdue {words}")]);
         let log = "select from_state || ' ' || to_state || ' ' || actor from handover_log where item_id is not null order by id desc limit 1";
         assert_eq!(acting.app.db.texts(log).await, ["waiting overdue wecomd"]);
-        assert_eq!(acting.app.db.texts("select state from handover").await, ["waiting"], "it is no end");
+        assert_eq!(acting.app.db.texts("select state from handover").await, ["waiting"], "it is not a final state");
         let mut conn = acting.app.db.pool.acquire().await.expect("connects");
         assert_eq!(handover::stuck(&mut conn, OVERDUE_AFTER).await.expect("counted"), 1);
         drop(conn);
 
-        // The first question about it as overdue is due at once, the next after a day.
+        // The first poll of the overdue item is due at once, the next after a day.
         assert!(matches!(next, Next::Again(pause) if pause.as_secs() <= 60), "{next:?}");
         let before = asked(&acting);
         let mut pauses = BTreeSet::new();
@@ -92,7 +92,7 @@ async fn what_wecom_does_not_decide_in_time_is_overdue_with_its_last_words_and_a
             let Next::Again(pause) = next else { panic!("{next:?}") };
             pauses.insert(pause.as_secs() / 3600);
         }
-        assert_eq!(asked(&acting), before + 1, "three looks, one question");
+        assert_eq!(asked(&acting), before + 1, "three polls, one call");
         assert_eq!(pauses, BTreeSet::from([23]));
         later(&acting).await;
         acting.drive(id).await.expect("driven");
@@ -102,7 +102,7 @@ async fn what_wecom_does_not_decide_in_time_is_overdue_with_its_last_words_and_a
 }
 
 #[tokio::test]
-async fn an_announced_time_counts_and_one_that_is_announced_anew_is_waited_for_again() {
+async fn an_item_is_overdue_only_after_the_latest_announced_time() {
     let (acting, id) = taken_on(None).await;
     acting.app.db.execute("update handover_item set takeover_at = now() + interval '1 hour'").await;
     later(&acting).await;
@@ -119,7 +119,7 @@ async fn an_announced_time_counts_and_one_that_is_announced_anew_is_waited_for_a
 }
 
 #[tokio::test]
-async fn a_later_answer_decides_what_is_overdue() {
+async fn a_later_answer_settles_an_overdue_item() {
     for (status, state) in [(1, "done"), (3, "refused"), (4, "full")] {
         let (acting, id) = taken_on(Some(5)).await;
         later(&acting).await;
@@ -134,7 +134,7 @@ async fn a_later_answer_decides_what_is_overdue() {
 }
 
 #[tokio::test]
-async fn another_round_ends_the_overdue_one_and_wins() {
+async fn a_new_round_ends_the_overdue_item_and_ignores_its_late_result() {
     let (acting, id) = taken_on(Some(5)).await;
     acting.successor("cai").await;
     later(&acting).await;
@@ -150,7 +150,7 @@ async fn another_round_ends_the_overdue_one_and_wins() {
     );
     assert_eq!(acting.app.db.texts(&log).await, ["failed 超时未有结果,重新安排"]);
 
-    // What WeCom says of the first round now is heard by nobody.
+    // Results for the first round are ignored from now on.
     says(&acting, Some(3));
     acting.drive(id).await.expect("driven");
     assert_eq!(acting.app.db.texts(states).await, ["1 failed bob", "2 planned cai"]);
@@ -158,7 +158,7 @@ async fn another_round_ends_the_overdue_one_and_wins() {
 }
 
 #[tokio::test]
-async fn what_is_overdue_can_be_given_up_and_is_shown_in_answers_and_the_report() {
+async fn overdue_items_can_be_given_up_and_appear_in_answers_and_reports() {
     let (acting, id) = taken_on(Some(5)).await;
     later(&acting).await;
     acting.drive(id).await.expect("driven");
@@ -185,12 +185,12 @@ async fn what_is_overdue_can_be_given_up_and_is_shown_in_answers_and_the_report(
 }
 
 #[tokio::test]
-async fn a_group_that_stays_its_owner_s_is_overdue_and_so_is_what_wecom_cannot_be_asked_about() {
+async fn unmoved_groups_and_items_without_results_become_overdue() {
     let acting = Acting::start().await;
     acting.successor("bob").await;
     let id = acting.leaver("ann", &[customer(0)]).await;
     acting.group_in(id, "ann", "一群").await;
-    // It goes over much later than WeCom lets one believe.
+    // The transfer is completed much later than WeCom announced.
     acting.platform.with(|world| world.transfer_rules.inherit_after_s = 90 * 24 * 3600);
     acting.platform.leave(&UserId::from("ann")).await.expect("left");
     acting.platform.pushed().await;
@@ -211,7 +211,7 @@ async fn a_group_that_stays_its_owner_s_is_overdue_and_so_is_what_wecom_cannot_b
 }
 
 #[tokio::test]
-async fn nobody_asks_any_more_about_an_overdue_customer_who_is_erased() {
+async fn an_erased_overdue_customer_is_no_longer_polled() {
     let (acting, id) = taken_on(Some(5)).await;
     later(&acting).await;
     acting.drive(id).await.expect("driven");

@@ -1,4 +1,4 @@
-//! Plans of handovers over real sockets: looked at before they are kept, and refused as a whole with every reason.
+//! Plans of handovers over real sockets: previewed before they are saved, and refused as a whole with every reason.
 
 use serde_json::{Value, json};
 use wecomd::{
@@ -44,7 +44,7 @@ fn shares(report: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_plan_that_is_looked_at_shows_the_load_and_leaves_nothing_behind() {
+async fn a_previewed_plan_shows_the_load_and_stores_nothing() {
     let (app, id) = company().await;
     let before = items(&app).await;
     let log = app.db.count("select count(*) from handover_log").await;
@@ -70,7 +70,7 @@ async fn a_plan_that_is_looked_at_shows_the_load_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_plan_that_is_kept_gives_every_item_a_successor_and_an_older_one_does_not_replace_it() {
+async fn a_saved_plan_assigns_every_item_and_an_older_version_cannot_replace_it() {
     let (app, id) = company().await;
     let rules = json!({ "version": 1, "message": "张工为您服务", "rules": [
         { "rule": "assign", "items": [{ "kind": "customer", "subject": "wm3", "staff_id": "S2" }] },
@@ -110,7 +110,7 @@ async fn a_plan_that_is_kept_gives_every_item_a_successor_and_an_older_one_does_
 }
 
 #[tokio::test]
-async fn whatever_stands_against_successors_is_listed_at_once_and_nothing_is_kept() {
+async fn all_objections_to_successors_are_listed_at_once_and_nothing_is_saved() {
     let acting = Acting::start().await;
     let app = &acting.app;
     for (staff, user) in [("S1", "ann"), ("S2", "bob"), ("S3", "cat"), ("S4", "dan"), ("S5", "eve")] {
@@ -124,7 +124,7 @@ async fn whatever_stands_against_successors_is_listed_at_once_and_nothing_is_kep
     });
     acting.sees_only(&["lao", "bob", "cat", "dan", "eve"]);
     let id = leaves(app, &["wm1"]).await;
-    // One of them left, and nobody has told WeCom's directory yet.
+    // One of them left, and WeCom's directory does not know it yet.
     app.db
         .execute(&format!(
             "insert into member (corpid, wechat_userid, left_at) values ('{}', 'cat', now())",
@@ -189,7 +189,7 @@ async fn colleagues_of_the_leaver_share_what_is_left() {
 }
 
 #[tokio::test]
-async fn a_customer_who_was_moved_twice_lately_stays_open_unless_the_leaver_is_gone() {
+async fn a_customer_moved_twice_recently_stays_open_unless_the_leaver_has_left() {
     let (app, id) = company().await;
     let corp = &app.corp.corpid;
     app.db
@@ -203,7 +203,7 @@ async fn a_customer_who_was_moved_twice_lately_stays_open_unless_the_leaver_is_g
              from handover_call call, (values (1, 89), (2, 5)) moved (round, days) group by round, days"
         ))
         .await;
-    // Of who has left, WeCom counts no moves; of who is still here, it does.
+    // WeCom limits the moves of members in service, but not of those who have left.
     let gone = put_plan(&app, id, "?preview=true", all_to("S1")).await.json();
     assert_eq!(gone["unassigned"]["count"], 0, "{gone:#}");
     app.db.execute("update member set joined_at = now() + interval '1 hour' where wechat_userid = 'lao'").await;
@@ -225,7 +225,7 @@ async fn a_customer_who_was_moved_twice_lately_stays_open_unless_the_leaver_is_g
 }
 
 #[tokio::test]
-async fn what_was_refused_gets_another_round_and_waits_for_another_submission() {
+async fn refused_items_get_another_round_that_waits_for_submission() {
     let (app, id) = company().await;
     planned(&app, id, all_to("S1")).await;
     assert_eq!(act(&app, id, "submit", json!({})).await.status, 200);
@@ -257,7 +257,7 @@ async fn what_was_refused_gets_another_round_and_waits_for_another_submission() 
         ["customer wm1 2 planned S2 bob", "customer wm2 2 planned S2 bob", "customer wm3 2 planned S2 bob"]
     );
 
-    // Where another handover of theirs is open, that one is to be planned.
+    // If the leaver has another open handover, that one must be planned.
     app.db
         .execute(
             "update handover set state = 'done';
@@ -272,7 +272,7 @@ async fn what_was_refused_gets_another_round_and_waits_for_another_submission() 
 }
 
 #[tokio::test]
-async fn the_leaver_s_groups_are_planned_too_unless_the_app_may_not_see_them() {
+async fn groups_of_the_leaver_are_planned_if_the_app_may_see_them() {
     let acting = Acting::start().await;
     let app = &acting.app;
     for user in ["lao", "ann"] {
@@ -304,7 +304,7 @@ async fn the_leaver_s_groups_are_planned_too_unless_the_app_may_not_see_them() {
     let expected: Vec<_> = groups.iter().map(|it| format!("group {it} planned S1 ann")).collect();
     assert_eq!(items(app).await, expected);
 
-    // A WeCom that says nothing is no reason to leave groups out in silence.
+    // If WeCom does not answer, groups must not be left out silently.
     acting
         .platform
         .faults()

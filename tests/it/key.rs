@@ -1,4 +1,4 @@
-//! Replacing master keys: every sealed value, found and sealed anew while callbacks arrive, whatever happens meanwhile.
+//! Replacing master keys: every sealed value is found and sealed again while callbacks arrive.
 
 use std::{
     process::Stdio,
@@ -12,7 +12,7 @@ use wecomd::{sandbox::work_day, tables::apps::sealed};
 
 use crate::support::{Company, Daemon, TestDb, daemon::program, folder::Folder, wait::until};
 
-/// What is bytes and no secret: hashes, and what WeCom said.
+/// Byte columns without secrets: hashes, and WeCom's answers.
 const PLAIN: &[&str] = &[
     "_sqlx_migrations.checksum",
     "access_anchor.hash",
@@ -38,7 +38,7 @@ const PLAIN: &[&str] = &[
 /// A second master key.
 const SECOND: &str = "2:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
 
-/// Seals something for every column that there is.
+/// Seals a value for every sealed column.
 async fn fill(db: &TestDb, company: &Company) {
     company.save(&db.pool).await;
     company.entrust(&db.pool).await;
@@ -79,7 +79,7 @@ async fn under_the_first(db: &TestDb) -> usize {
 }
 
 #[tokio::test]
-async fn every_column_of_bytes_is_known_to_be_sealed_or_not() {
+async fn every_bytea_column_is_listed_as_sealed_or_plain() {
     let db = TestDb::new().await;
     let mut known: Vec<String> = PLAIN.iter().map(|it| (*it).to_owned()).collect();
     for (table, columns) in sealed::COLUMNS {
@@ -114,7 +114,7 @@ async fn every_sealed_column_is_listed_with_its_place_and_its_key() {
         company.vault.open(&value.place, &value.sealed).unwrap_or_else(|error| panic!("{}: {error}", value.place));
         assert_eq!(value.key_id, 1);
     }
-    // What is not there any more is not written over.
+    // A value that is gone is not overwritten.
     let value = &values[0];
     let changed = sealed::Value { sealed: b"another".to_vec(), ..value.clone() };
     assert!(!sealed::replace(&mut conn, &changed, b"new").await.expect("looked"));
@@ -123,7 +123,7 @@ async fn every_sealed_column_is_listed_with_its_place_and_its_key() {
 }
 
 #[tokio::test]
-async fn a_rotation_under_load_that_is_killed_goes_on_and_the_old_key_is_not_needed_afterwards() {
+async fn a_killed_rotation_under_load_resumes_and_the_old_key_is_no_longer_needed() {
     let (db, company, folder) = (TestDb::new().await, Company::new(), Folder::new("rotate"));
     fill(&db, &company).await;
     let total = under_the_first(&db).await;
@@ -159,7 +159,7 @@ async fn a_rotation_under_load_that_is_killed_goes_on_and_the_old_key_is_not_nee
         db.execute(&format!("select pg_terminate_backend(pid) {waiting}")).await;
         until("its statement is gone", async || db.count(&format!("select count(*) {waiting}")).await == 0).await;
         held.rollback().await.expect("let go");
-        // What somebody still seals with the old key is found as well.
+        // A value that is still sealed with the old key meanwhile is found as well.
         let place = format!("enterprise_wechat_config/{}/previous_token", company.corp.apps[0].name);
         let value = hex::encode(company.vault.seal(&place, &"late".to_owned().into()).expect("sealed"));
         let name = &company.corp.apps[0].name;
@@ -192,7 +192,7 @@ async fn a_rotation_under_load_that_is_killed_goes_on_and_the_old_key_is_not_nee
 }
 
 #[tokio::test]
-async fn a_rotation_without_the_key_that_a_value_needs_names_both() {
+async fn a_rotation_names_the_value_and_the_key_that_is_missing() {
     let (db, company, folder) = (TestDb::new().await, Company::new(), Folder::new("rotate"));
     fill(&db, &company).await;
     let (well, words) = said(key(&db, &folder, SECOND, "rotate")).await;

@@ -84,7 +84,7 @@ async fn postgresql_may_be_killed_at_any_moment_and_wecomd_needs_no_restart() {
     }
     let report = stream.ended().await;
     assert!(report.attempts > day.len() as u64, "no kill cut off a callback");
-    assert!(wecomd.is_running(), "wecomd lived through all of it");
+    assert!(wecomd.is_running(), "wecomd survived all kills");
     let pool = connect(&url).await;
     assert_survived(&pool, &company, &day, &report).await;
     pool.close().await;

@@ -1,4 +1,4 @@
-//! How many lines an outage costs: one for each cause, and a sum.
+//! How many lines an outage logs: one for each cause, and a sum.
 
 use secrecy::ExposeSecret;
 use wecomd::{crypto::seal_random, sandbox::AppKind};
@@ -8,7 +8,7 @@ use crate::support::{Company, Daemon, TestDb, http::request, link::Link, plainte
 /// Callbacks that come during the outage, one after the other: each is a group of its own.
 const CALLBACKS: u32 = 40;
 
-/// Strangers who come meanwhile.
+/// Forged requests that arrive meanwhile.
 const FORGERIES: u32 = 200;
 
 /// The lines that say this, and how often it happened by their count.
@@ -19,7 +19,7 @@ fn told(log: &str, words: &str) -> (usize, u32) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_outage_and_strangers_cost_a_line_for_each_cause_and_the_count_is_not_lost() {
+async fn an_outage_and_forgeries_log_one_line_per_cause_and_keep_the_counts() {
     let (db, company) = (TestDb::new().await, Company::new());
     company.save(&db.pool).await;
     let link = Link::to(&db).await;
@@ -64,7 +64,7 @@ async fn an_outage_and_strangers_cost_a_line_for_each_cause_and_the_count_is_not
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_time_out_is_logged_with_what_took_too_long_and_blames_no_pool() {
+async fn a_logged_time_out_names_the_slow_operation_and_blames_no_pool() {
     let (db, company) = (TestDb::new().await, Company::new());
     company.save(&db.pool).await;
     let link = Link::to(&db).await;

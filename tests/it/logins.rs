@@ -1,4 +1,4 @@
-//! Logins that nobody began here, or too many of them: what they cannot make WeCom and the database do.
+//! Logins that were not started here, or too many of them: they cause no calls to WeCom and no load on the database.
 
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -32,7 +32,7 @@ async fn get(app: &TestApp, target: &str, cookie: &str) -> Answer {
     request(app.app.admin, "GET", target, &headers, b"").await.expect("an answer")
 }
 
-/// Sets out to log in; the state that goes along.
+/// Starts a login; returns its state.
 async fn set_out(app: &TestApp) -> String {
     let sent = get(app, LOGIN, "").await;
     assert_eq!(sent.status, 303, "{}", sent.text());
@@ -64,14 +64,14 @@ async fn allow(app: &TestApp, user: &UserId) {
 }
 
 #[tokio::test]
-async fn a_state_that_was_not_made_here_asks_neither_wecom_nor_the_database() {
+async fn a_foreign_login_state_causes_no_call_to_wecom_or_the_database() {
     let (app, platform) = app_with_wecom().await;
     let (other, _) = app_with_wecom().await;
     let (own, link) = (set_out(&app).await, link(&app).await);
     let asked = platform.calls().len();
     let foreign = set_out(&other).await;
     let flipped = own.replacen(|it: char| it.is_ascii_digit(), "a", 1);
-    // From here on nobody gets a connection.
+    // From here on no database connection is available.
     app.app.admin_half.pool.close().await;
     for made_up in [&"1f".repeat(32), &"0".repeat(96), &foreign, &flipped, &link, &format!("{}.1", "1f".repeat(32))] {
         let answer = come_back(&app, "code", made_up).await;
@@ -87,14 +87,14 @@ async fn a_state_that_was_not_made_here_asks_neither_wecom_nor_the_database() {
 }
 
 #[tokio::test]
-async fn codes_that_strangers_bring_are_redeemed_in_a_share_of_their_own() {
+async fn login_codes_from_strangers_are_redeemed_within_a_separate_limit() {
     let (app, platform) = app_with_wecom().await;
     let user = somebody(&platform);
     allow(&app, &user).await;
     let guard = &app.app.admin_half.guard;
     let asked = || calls(&platform, "auth/getuserinfo");
 
-    // One state is good for a few visits.
+    // One state is valid for a few visits.
     let state = set_out(&app).await;
     for _ in 0..VISITS_PER_STATE {
         assert_eq!(come_back(&app, "made-up", &state).await.status, 502);
@@ -128,7 +128,7 @@ async fn viewer(app: &TestApp, name: &str) -> (i32, String) {
 }
 
 #[tokio::test]
-async fn sessions_of_one_token_are_few_a_minute_and_few_at_once() {
+async fn sessions_of_one_token_are_limited_per_minute_and_in_number() {
     let app = TestApp::start().await;
     let session = format!("{BASE}/session");
     let ((busy, bearer), (_, calm)) = (viewer(&app, "busy").await, viewer(&app, "calm").await);

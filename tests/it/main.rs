@@ -1,4 +1,4 @@
-//! The program as its users meet it: real PostgreSQL, real sockets, real encryption. Only WeCom is pretended.
+//! The program as its users meet it: real PostgreSQL, real sockets, real encryption. Only WeCom is simulated.
 
 mod support;
 

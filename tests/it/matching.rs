@@ -1,4 +1,4 @@
-//! Whose customer a contact is: by what leads there, in whatever order it becomes known.
+//! Matching contacts to customers: the result does not depend on the order in which facts arrive.
 
 use chrono::{DateTime, Utc};
 use proptest::{
@@ -21,10 +21,10 @@ use crate::support::{TestApp, TestDb, database::texts};
 
 const BASE: &str = "/api/enterprise-wechat";
 
-/// Sets of facts tried; each becomes known in two orders.
+/// How many sets of facts are tried; each is applied in two orders.
 const SETS: u32 = 150;
 
-/// Something that becomes known.
+/// A fact.
 #[derive(Debug, Clone)]
 enum Fact {
     /// A code for this customer stands in our table; the order it is about, if it is.
@@ -56,7 +56,7 @@ fn any_fact() -> impl Strategy<Value = Fact> {
     ]
 }
 
-/// Some ways, each once, and other facts.
+/// Some contact ways, each once, and other facts.
 fn any_facts() -> impl Strategy<Value = Vec<Fact>> {
     let way = (0..3_usize, prop::option::of(0..2_usize));
     let ways = prop::collection::vec(way, 0..3).prop_map(|ways| {
@@ -67,7 +67,7 @@ fn any_facts() -> impl Strategy<Value = Vec<Fact>> {
 }
 
 #[test]
-fn whose_customer_a_contact_is_follows_from_what_is_known_in_whatever_order() {
+fn matching_gives_the_same_customer_for_facts_in_any_order() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let db = runtime.block_on(TestDb::new());
     let corps = std::cell::Cell::new(0);
@@ -93,7 +93,7 @@ fn whose_customer_a_contact_is_follows_from_what_is_known_in_whatever_order() {
     runtime.block_on(db.close());
 }
 
-/// Lets a corp of its own learn these facts, one transaction each, and reads what it makes of them.
+/// Applies these facts to a separate corp, one transaction each, and reads the matches.
 async fn learn(db: &TestDb, corp: u32, facts: &[Fact]) -> Vec<String> {
     let corpid = CorpId(format!("ww{corp}"));
     db.execute(&format!(
@@ -138,7 +138,7 @@ async fn learn(db: &TestDb, corp: u32, facts: &[Fact]) -> Vec<String> {
                     remark_mobiles: mobiles.iter().map(|it| format!("+86 {}", PHONES[*it])).collect(),
                     ..Card::default()
                 };
-                // Two readings of one moment do not differ.
+                // Two readings of one moment must be equal.
                 let at = time(at * 60 + reading(unionid, mobiles));
                 let mut changes = Changes::default();
                 let contact = changes.contact(&source(&corpid, at), &USERS[*user].into(), &PEOPLE[*person].into());
@@ -201,7 +201,7 @@ async fn outcome(db: &TestDb, corpid: &CorpId) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn no_index_of_the_contacts_but_the_key_leads_a_planner_through_all_of_a_corp() {
+async fn no_contact_index_except_the_key_contains_corpid() {
     let db = TestDb::new().await;
     let query =
         "select indexname::text from pg_indexes where tablename = 'customer_wechat_contact' and indexdef ~ 'corpid'";
@@ -209,7 +209,7 @@ async fn no_index_of_the_contacts_but_the_key_leads_a_planner_through_all_of_a_c
 }
 
 #[tokio::test]
-async fn who_may_be_several_customers_is_listed_for_a_person_and_never_guessed() {
+async fn a_contact_with_several_candidates_is_listed_and_never_matched_automatically() {
     let app = TestApp::start().await;
     let corpid = app.corp.corpid.clone();
     let read = async |user: &str, person: &str, card: Card, at: i64| {

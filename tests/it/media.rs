@@ -1,4 +1,4 @@
-//! Pictures, sounds, films and files: fetched while WeCom has them, shown to whom may see them.
+//! Pictures, sounds, films and files: fetched while WeCom has them, served to callers who may see them.
 
 use std::time::Duration;
 
@@ -118,7 +118,7 @@ async fn a_picture_is_fetched_and_shown_and_the_access_log_says_to_whom() {
 }
 
 #[tokio::test]
-async fn a_part_is_given_as_it_is_asked_for() {
+async fn a_range_request_returns_exactly_that_range() {
     let acting = Acting::start().await;
     let media_id = acting.file(b"0123456789", "audio/amr", "a.amr");
     acting.sent("voice", &media_id, now()).await;
@@ -140,7 +140,7 @@ async fn a_part_is_given_as_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_long_film_comes_in_parts_and_each_part_once_however_often_the_line_drops() {
+async fn a_long_film_is_fetched_in_parts_and_each_part_once_despite_broken_connections() {
     let acting = Acting::start().await;
     let bytes = film((PARTS - 1) * usize::try_from(PART_BYTES).expect("small") + 1_000);
     let media_id = acting.file(&bytes, "video/mp4", "film.mp4");
@@ -155,7 +155,7 @@ async fn a_long_film_comes_in_parts_and_each_part_once_however_often_the_line_dr
     let calls = acting.platform.calls_of("media/get");
     let first = calls.iter().position(|it| !it.dropped).expect("one came through");
     assert!(calls[first..].iter().any(|it| it.dropped), "the line dropped in the middle");
-    assert_eq!(calls.iter().filter(|it| !it.dropped).count(), PARTS, "no part was fetched twice");
+    assert_eq!(calls.iter().filter(|it| !it.dropped).count(), PARTS, "each part was fetched once");
     assert!(acting.show(&media_id).await.body == bytes, "the film is whole");
     let across = usize::try_from(PART_BYTES).expect("small") - 2;
     let part = acting.show_part(&media_id, &format!("bytes={across}-{}", across + 3)).await;
@@ -188,7 +188,7 @@ async fn a_download_survives_the_death_of_its_process() {
     let platform = Platform::start(world, ([127, 0, 0, 1], 0).into()).await.expect("it starts");
     let bytes = film((PARTS - 1) * usize::try_from(PART_BYTES).expect("small") + 1_000);
     let media_id = platform.with(|world| world.add_media(bytes.clone(), "video/mp4", "film.mp4"));
-    // Slow answers leave time to kill whoever waits for them.
+    // Slow answers leave time to kill the waiting process.
     platform.faults().set("media/get", Fault { latency: Duration::from_millis(300), ..Fault::default() });
 
     let mut conn = db.pool.acquire().await.expect("connects");
@@ -217,7 +217,7 @@ async fn a_download_survives_the_death_of_its_process() {
 
     let hash = db.texts("select encode(sha256, 'hex') from media").await;
     assert_eq!(hash, [hex::encode(Sha256::digest(&bytes))]);
-    assert!(platform.calls_of("media/get").len() - before < PARTS, "what was on disk was not fetched again");
+    assert!(platform.calls_of("media/get").len() - before < PARTS, "parts on disk were not fetched again");
     until("the task is done", async || db.count("select count(*) from task").await == 0).await;
     wecomd.terminate();
     wecomd.ended().await;
@@ -226,7 +226,7 @@ async fn a_download_survives_the_death_of_its_process() {
 }
 
 #[tokio::test]
-async fn what_wecom_no_longer_has_is_said_to_be_gone_and_parked() {
+async fn media_that_wecom_no_longer_has_is_reported_as_gone_and_parked() {
     let acting = Acting::start().await;
     acting.sent("image", "never-was", now()).await;
     let old = acting.file(b"old picture", "image/png", "old.png");
@@ -242,7 +242,7 @@ async fn what_wecom_no_longer_has_is_said_to_be_gone_and_parked() {
         left.iter().any(|it| it.starts_with(&old) && it.ends_with("older than three days 消息已超过三天")),
         "{left:?}"
     );
-    assert_eq!(acting.platform.calls_of("media/get").len(), 1, "nobody asks for what is too old");
+    assert_eq!(acting.platform.calls_of("media/get").len(), 1, "media that is too old is not requested");
     for media_id in ["never-was", &old] {
         let answer = acting.show(media_id).await;
         assert_eq!(code(&answer), (404, "media_gone".to_owned()));
@@ -267,7 +267,7 @@ async fn a_file_that_is_too_large_is_not_kept() {
 }
 
 #[tokio::test]
-async fn a_browser_is_never_given_anything_to_run() {
+async fn active_content_is_never_served_to_a_browser_as_such() {
     let acting = Acting::start().await;
     for (content_type, filename) in
         [("text/html", "a.html"), ("image/svg+xml", "a.svg"), ("text/xml", "a.xml"), ("application/json", "a.json")]
@@ -287,7 +287,7 @@ async fn a_browser_is_never_given_anything_to_run() {
 }
 
 #[tokio::test]
-async fn a_file_is_fetched_whatever_its_headers_say_of_it_and_keeps_its_name() {
+async fn a_file_is_fetched_with_any_headers_and_keeps_its_name() {
     let acting = Acting::start().await;
     let header = |name: &str, value: Option<&str>| (name.to_owned(), value.map(str::to_owned));
     let headers = |disposition: Option<&str>| vec![header("content-disposition", disposition)];
@@ -310,7 +310,7 @@ async fn a_file_is_fetched_whatever_its_headers_say_of_it_and_keeps_its_name() {
         let expected = ["fetched", "10"].into_iter().chain(name).collect::<Vec<_>>().join(" ");
         assert_eq!(acting.app.db.texts(&kept).await, [expected], "{said}");
     }
-    // An error is none the less an error.
+    // An error answer is still treated as an error.
     acting.platform.faults().clear();
     acting.sent("image", "unknown", now()).await;
     acting.act(TaskKind::FetchMedia).await;

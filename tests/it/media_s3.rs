@@ -116,7 +116,7 @@ async fn a_long_film_goes_to_a_bucket_and_is_shown_from_there_while_the_bucket_a
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_film_that_broke_off_on_its_way_to_a_bucket_goes_on_with_what_is_there() {
+async fn an_interrupted_upload_to_a_bucket_resumes_with_the_stored_parts() {
     let scene = Scene::set().await;
     // The second part of the film never arrives.
     scene.bucket.cut(|method, target| method == "PUT" && target.contains("/parts/") && target.ends_with("/1"));

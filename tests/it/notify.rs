@@ -1,4 +1,4 @@
-//! Staff members are told what there is to do: once, or a person learns why not.
+//! Notices to staff members: each is sent once, or parked with its reason.
 
 use serde_json::json;
 use wecomd::{
@@ -41,7 +41,7 @@ async fn a_notice_is_received_once_although_its_answer_was_lost() {
 }
 
 #[tokio::test]
-async fn somebody_who_cannot_be_reached_is_a_matter_for_a_person() {
+async fn a_notice_to_an_unreachable_member_is_parked() {
     let acting = Acting::start().await;
     acting.member("ann", "安", &[]);
     acting.sees_only(&[]);
@@ -81,7 +81,7 @@ async fn a_notice_waits_as_long_as_wecom_limits_us() {
 }
 
 #[tokio::test]
-async fn a_notice_that_says_nothing_readable_is_parked() {
+async fn an_unreadable_notice_is_parked() {
     let acting = Acting::start().await;
     acting.enqueue(TaskKind::NotifyStaff, "work_order:17:assigned", Some("{}".to_owned())).await;
     acting.act(TaskKind::NotifyStaff).await;
@@ -92,7 +92,7 @@ async fn a_notice_that_says_nothing_readable_is_parked() {
 }
 
 #[tokio::test]
-async fn somebody_without_a_licence_was_not_told_and_a_person_learns_why() {
+async fn a_notice_to_a_member_without_a_licence_is_parked_with_its_reason() {
     let acting = Acting::start().await;
     acting.member("ann", "安", &[]);
     for (number, answer) in
@@ -116,7 +116,7 @@ async fn somebody_without_a_licence_was_not_told_and_a_person_learns_why() {
 }
 
 #[tokio::test]
-async fn a_message_that_went_out_is_not_sent_again_however_odd_the_answer_is() {
+async fn a_sent_message_is_not_repeated_after_a_malformed_answer() {
     let acting = Acting::start().await;
     acting.member("ann", "安", &[]);
     let answers = [

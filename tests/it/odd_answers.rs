@@ -1,4 +1,4 @@
-//! WeCom's answers with odd values in them: each costs itself, at worst its row, and everything else goes on.
+//! Malformed values in WeCom's answers: only the value, or at worst its row, is lost.
 
 use serde_json::json;
 use wecomd::{
@@ -15,12 +15,12 @@ use crate::support::{
     wecom::{app_with_wecom, somebody},
 };
 
-/// A company of which a whole run is quick.
+/// A company so small that a whole run is quick.
 const COMPANY: Size = Size { members: 12, customers: 40, departments: 2 };
 
 const CUSTOMER: &str = "wmEXAMPLE00000000000000000000001";
 
-/// A text of an answer, and what stands in its place.
+/// A text of an answer, and its replacement.
 type Pair<'a> = (&'a str, &'a [u8]);
 
 /// An answer in which these texts are replaced.
@@ -30,7 +30,7 @@ fn garbled(pairs: &[Pair<'_>]) -> Fault {
 }
 
 #[tokio::test]
-async fn an_odd_value_of_a_customer_costs_itself_and_the_run_reads_everybody() {
+async fn a_malformed_customer_value_is_skipped_and_the_run_reads_everybody() {
     let scene = Scene::start(COMPANY).await;
     let (user, customer) = scene.somebody(0);
     let card = format!(
@@ -62,7 +62,7 @@ async fn an_odd_value_of_a_customer_costs_itself_and_the_run_reads_everybody() {
 }
 
 #[tokio::test]
-async fn a_row_that_names_nobody_is_reported_and_nobody_counts_as_gone_for_it() {
+async fn a_row_without_an_id_is_reported_and_marks_nobody_as_gone() {
     let scene = Scene::start(COMPANY).await;
     let (user, customer) = scene.somebody(0);
     scene.reconcile().await;
@@ -82,9 +82,9 @@ async fn a_row_that_names_nobody_is_reported_and_nobody_counts_as_gone_for_it() 
         "{found:?}"
     );
     assert_eq!(scene.db.count("select count(*) from customer_wechat_contact where status = 'gone'").await, 0);
-    assert_eq!(scene.held().await, scene.named(), "what stood before stands");
+    assert_eq!(scene.held().await, scene.named(), "the earlier contacts are kept");
 
-    // Once they can be read again, who is not named is gone.
+    // Once the pages can be read again, a contact that is not listed is gone.
     scene.platform.faults().clear();
     scene.platform.remove(&user, &customer).await.expect("a contact");
     let run = scene.reconcile().await;
@@ -93,7 +93,7 @@ async fn a_row_that_names_nobody_is_reported_and_nobody_counts_as_gone_for_it() 
 }
 
 #[tokio::test]
-async fn a_list_or_a_cursor_that_is_none_ends_no_contact() {
+async fn a_malformed_list_or_cursor_ends_no_contact() {
     let scene = Scene::start(COMPANY).await;
     scene.reconcile().await;
     for pairs in [
@@ -110,7 +110,7 @@ async fn a_list_or_a_cursor_that_is_none_ends_no_contact() {
 }
 
 #[tokio::test]
-async fn an_odd_value_of_a_member_or_a_leaver_costs_itself_and_the_run_goes_on() {
+async fn a_malformed_member_or_leaver_value_is_skipped_and_the_run_continues() {
     let scene = Scene::start(COMPANY).await;
     let (user, _) = scene.somebody(0);
     let (leaver, theirs) = scene.somebody(1);
@@ -122,13 +122,16 @@ async fn an_odd_value_of_a_member_or_a_leaver_costs_itself_and_the_run_goes_on()
         [("\"dimission_time\":", b"\"dimission_time\":\""), (",\"external_userid\"", b"\",\"external_userid\"")];
     faults.set("externalcontact/get_unassigned_list", garbled(&text));
     let run = scene.reconcile().await;
-    assert!(scene.db.count("select count(*) from member where status = 1").await > 3, "a number in quotes is one");
+    assert!(
+        scene.db.count("select count(*) from member where status = 1").await > 3,
+        "a quoted number is read as a number"
+    );
     let left =
         format!("select count(*) from member where wechat_userid = '{leaver}' and left_at > now() - interval '1 hour'");
     assert_eq!(scene.db.count(&left).await, 1);
     let found = scene.drift(run).await;
     assert!(found.iter().any(|it| it.starts_with("unreadable | `userid` of row ")), "{found:?}");
-    // Whoever could not be read was perhaps named: nobody is missed.
+    // The unreadable row may have named anybody, so nobody counts as gone.
     assert!(!found.iter().any(|it| it.starts_with("member_gone_there")), "{found:?}");
 
     // Without a time nobody knows since when they have left, and the row is named.
@@ -143,7 +146,7 @@ async fn an_odd_value_of_a_member_or_a_leaver_costs_itself_and_the_run_goes_on()
 }
 
 #[tokio::test]
-async fn a_row_that_the_database_refuses_costs_itself_and_is_named() {
+async fn a_row_refused_by_the_database_is_reported_and_only_that_row_is_lost() {
     let scene = Scene::start(COMPANY).await;
     let (user, customer) = scene.somebody(0);
     scene
@@ -166,7 +169,7 @@ async fn a_row_that_the_database_refuses_costs_itself_and_is_named() {
 }
 
 #[tokio::test]
-async fn a_database_that_refuses_every_page_is_shown_and_ends_the_run_with_its_reason() {
+async fn a_run_fails_with_its_reason_if_the_database_refuses_every_page() {
     let scene = Scene::start(COMPANY).await;
     scene
         .db
@@ -199,7 +202,7 @@ async fn a_database_that_refuses_every_page_is_shown_and_ends_the_run_with_its_r
 }
 
 #[tokio::test]
-async fn a_card_with_odd_values_is_read_as_far_as_it_goes() {
+async fn a_card_with_malformed_values_is_read_without_them() {
     let acting = Acting::start().await;
     acting.member("ann", "安", &[CUSTOMER]);
     acting.member("bob", "白", &[CUSTOMER]);
@@ -246,13 +249,13 @@ async fn an_answer_without_an_errcode_counts_if_it_holds_what_was_asked_for() {
     assert!(error.is(60111) && &*error.message == "nobody", "{error:?}");
     says("auth/getuserinfo", r#"{"errcode":0,"userid":"","external_userid":null}"#);
     let visitor = api.visitor("code").await.expect("read");
-    assert_eq!((visitor.user, visitor.customer), (None, None), "an empty userid is nobody's");
+    assert_eq!((visitor.user, visitor.customer), (None, None), "an empty userid belongs to nobody");
     app.finish().await;
     platform.stop().await;
 }
 
 #[tokio::test]
-async fn odd_rows_of_transfers_and_groups_say_nothing_of_their_customers() {
+async fn malformed_transfer_and_group_rows_give_no_result() {
     let (app, platform) = app_with_wecom().await;
     let api = app.app.admin_half.wecom.corp(&app.corp.corpid).await.expect("an app");
     let (amy, bo) = (UserId::from("amy"), UserId::from("bo"));
@@ -294,7 +297,7 @@ async fn odd_rows_of_transfers_and_groups_say_nothing_of_their_customers() {
     assert_eq!((groups.groups.len(), groups.groups[0].status, groups.unreadable.len()), (1, 2, 2));
     says("externalcontact/groupchat/get", json!({ "errcode": 0, "group_chat": { "owner": [], "name": null } }));
     let group = api.group("wr1").await.expect("a group");
-    assert_eq!((group.chat_id.as_str(), group.owner), ("wr1", None), "nobody knows whose it is");
+    assert_eq!((group.chat_id.as_str(), group.owner), ("wr1", None), "the row names nobody");
     says(
         "externalcontact/groupchat/onjob_transfer",
         json!({ "errcode": 0, "failed_chat_list": [

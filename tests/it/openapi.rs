@@ -21,7 +21,7 @@ use crate::support::{
 /// What the OpenAPI Initiative publishes: <https://spec.openapis.org/oas/3.1/schema/2022-10-07>.
 const OPENAPI: &str = include_str!("../../fixtures/openapi/schema-3.1.json");
 
-/// What is done to an answer so that it is not described any more.
+/// A change of an answer after which the description does not cover it.
 type Change<'a> = &'a dyn Fn(&mut Value);
 
 /// Every operation: method, path, and what is said of it.
@@ -67,7 +67,7 @@ fn the_document_is_what_openapi_and_json_schema_allow() {
 }
 
 #[test]
-fn every_route_is_described_once_with_its_role_and_nothing_else_is() {
+fn exactly_the_routes_are_described_each_once_with_its_role() {
     let document = document(Language::English);
     let described: BTreeSet<_> = operations(&document)
         .into_iter()
@@ -93,7 +93,7 @@ fn every_route_is_described_once_with_its_role_and_nothing_else_is() {
 }
 
 #[test]
-fn everything_is_said_in_both_languages() {
+fn every_description_exists_in_both_languages() {
     let (english, chinese) = (document(Language::English), document(Language::Chinese));
     for (method, path, it) in operations(&english) {
         let method = method.to_ascii_lowercase();
@@ -211,7 +211,7 @@ const OPERATIONS: &[&str] = &[
 ];
 
 #[test]
-fn the_operations_are_these() {
+fn the_list_of_operations_is_unchanged() {
     let document = document(Language::English);
     let mut lines: Vec<_> = operations(&document)
         .into_iter()
@@ -229,12 +229,12 @@ fn the_operations_are_these() {
 /// While it is developed, an endpoint also stops the program if it takes what is not described, or leaves what is: then
 /// there would be no answer here.
 #[tokio::test]
-async fn a_parameter_that_is_described_is_taken_and_any_other_is_refused_by_name() {
+async fn described_parameters_are_accepted_and_others_refused_by_name() {
     let app = TestApp::start().await;
     let document = document(Language::English);
     for (method, path, it) in operations(&document) {
         if it["x-role"] == "public" {
-            // WeCom may add what it likes to the way back.
+            // WeCom may add parameters to the callback URL.
             continue;
         }
         let target = filled(path, it);
@@ -302,7 +302,7 @@ async fn an_answer_that_is_not_described_is_found() {
 }
 
 #[tokio::test]
-async fn the_description_is_handed_out_without_a_token_in_both_languages_and_once() {
+async fn the_description_needs_no_token_has_both_languages_and_an_etag() {
     let app = TestApp::start().await;
     let english = get(&app, "/openapi.json", &[]).await;
     assert_eq!(english.status, 200);
@@ -321,7 +321,7 @@ async fn the_description_is_handed_out_without_a_token_in_both_languages_and_onc
 }
 
 #[tokio::test]
-async fn the_page_shows_every_operation_and_loads_and_runs_nothing() {
+async fn the_page_shows_every_operation_and_has_no_scripts_or_external_files() {
     let app = TestApp::start().await;
     let chinese = get(&app, "/docs", &[]).await;
     let english = get(&app, "/docs?lang=en", &[("accept-language", "zh-CN")]).await;

@@ -15,7 +15,7 @@ use crate::support::{
     tables::tables,
 };
 
-/// Streams tried; each is recorded twice.
+/// How many streams are tried; each is recorded twice.
 const STREAMS: u32 = 150;
 
 /// A set of plaintexts, and two ways to deliver it: order, repetitions and batch size.

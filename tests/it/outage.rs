@@ -13,7 +13,7 @@ use wecomd::{
 
 use crate::support::{TestApp, TestDb, http::request, link::Link, plaintext::contact, wait::until};
 
-/// WeCom hangs up after this long; until then it must have been hung up on.
+/// WeCom gives up after this long; the connection must be closed before that.
 const WECOM_WAITS: Duration = Duration::from_secs(5);
 
 /// A caller that is still connected after this long was not cut off.
@@ -37,7 +37,7 @@ async fn answered(app: &TestApp, push: &Push) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_the_database_is_away_nothing_is_answered_and_afterwards_all_is_well() {
+async fn callbacks_are_unanswered_during_a_database_outage_and_stored_after_it() {
     let db = TestDb::new().await;
     let link = Link::to(&db).await;
     let app = TestApp::start_at(db, &link.url, |it| it.worker.enabled = true).await;
@@ -61,7 +61,7 @@ async fn while_the_database_is_away_nothing_is_answered_and_afterwards_all_is_we
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_falls_silent_costs_a_callback_its_answer_in_time_and_not_more() {
+async fn a_silent_database_leaves_a_callback_unanswered_within_the_time_limit() {
     let db = TestDb::new().await;
     let link = Link::to(&db).await;
     let app = TestApp::start_at(db, &link.url, |it| it.worker.enabled = true).await;
@@ -87,10 +87,10 @@ async fn a_statement_that_hangs_is_given_up_here_and_in_the_database() {
     let began = Instant::now();
     assert!(!answered(&app, &met("wmAlice")).await);
     assert!(began.elapsed() < WECOM_WAITS, "it took {:?}", began.elapsed());
-    // What was given up would otherwise gather in the database, a connection for each try.
+    // Otherwise abandoned statements would pile up in the database, one connection for each try.
     let waiting = "select count(*) from pg_stat_activity
         where datname = current_database() and application_name = 'wecomd' and wait_event_type = 'Lock'";
-    until("nothing waits any more", async || app.db.count(waiting).await == 0).await;
+    until("no statement waits any longer", async || app.db.count(waiting).await == 0).await;
 
     lock.rollback().await.expect("released");
     assert!(answered(&app, &met("wmAlice")).await, "the repeat is stored");
@@ -99,7 +99,7 @@ async fn a_statement_that_hangs_is_given_up_here_and_in_the_database() {
 }
 
 #[tokio::test]
-async fn what_is_no_callback_gets_a_bare_status() {
+async fn a_request_that_is_not_a_callback_gets_a_status_without_a_body() {
     let app = TestApp::start_with(|it| it.http.body_bytes_max = 2_048).await;
     let public = app.app.public.expect("a public door");
     let query = "msg_signature=00&timestamp=1700000000&nonce=1";
@@ -134,7 +134,7 @@ async fn slow_callers_are_cut_off() {
     let query = "msg_signature=00&timestamp=1700000000&nonce=1";
     let part_of_a_body =
         format!("POST /callback/service?{query} HTTP/1.1\r\nhost: wecomd\r\ncontent-length: 100\r\n\r\n<xml>");
-    assert_eq!(said(public, "").await, "", "who says nothing hears nothing");
+    assert_eq!(said(public, "").await, "", "a silent caller gets no answer");
     assert_eq!(said(public, "POST /callback/service HTTP/1.1\r\nhost: ").await, "", "nor does half a head");
     let answer = said(public, &part_of_a_body).await;
     assert!(answer.starts_with("HTTP/1.1 408 ") && answer.ends_with("\r\n\r\n"), "{answer}");
@@ -152,7 +152,7 @@ async fn said(address: std::net::SocketAddr, part: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_connection_too_many_waits_for_its_turn() {
+async fn a_connection_over_the_limit_waits_for_a_free_place() {
     let app = TestApp::start_with(|it| it.http.connections_max = 2).await;
     let public = app.app.public.expect("a public door");
     let mut first = Caller::connect(public).await;

@@ -1,5 +1,5 @@
-//! Partitions: few locks however many days there are, days made ahead and away from whoever accepts, and what fell past
-//! them moved without losing or doubling anything.
+//! Partitions: few locks with any number of days, days created ahead without delaying callbacks, and deliveries of the
+//! default partition moved without losing or doubling any.
 
 #![expect(clippy::disallowed_methods, reason = "a test asks freely")]
 
@@ -108,10 +108,10 @@ async fn four_hundred_days() -> (TestApp, Vec<DeliveryKey>) {
 }
 
 #[tokio::test]
-async fn nothing_that_is_asked_of_one_delivery_or_a_page_locks_more_than_a_few_of_400_days() {
+async fn reading_a_delivery_or_a_page_locks_only_a_few_of_400_days() {
     let (app, keys) = four_hundred_days().await;
     let pool = &app.app.admin_half.pool;
-    // Often enough that PostgreSQL would think of a plan for any value.
+    // Often enough that PostgreSQL would switch to a generic plan.
     for _ in 0..7 {
         let mut asked = pool.begin().await.expect("begins");
         inbox::show(&mut asked, &keys[200]).await.expect("shown").expect("it is there");
@@ -190,9 +190,9 @@ async fn a_claim_an_erasure_and_retention_lock_no_more_than_a_few_of_400_days() 
         let Some(last) = stretch.last else { break };
         after = Some(last);
         looked += 1;
-        assert!(looked <= 400, "it goes on for ever");
+        assert!(looked <= 400, "it does not end");
     }
-    assert_eq!(after.as_ref(), keys.first(), "it came to the latest");
+    assert_eq!(after.as_ref(), keys.first(), "it reached the latest delivery");
     step.rollback().await.expect("undone");
 
     let mut step = pool.begin().await.expect("begins");
@@ -232,7 +232,7 @@ async fn callbacks_of_any_times_make_no_partitions_and_are_stored_once_and_recor
 }
 
 #[tokio::test]
-async fn a_day_that_somebody_holds_is_put_off_and_made_later_with_what_fell_past_it() {
+async fn a_locked_day_is_postponed_and_later_takes_in_rows_of_the_default_partition() {
     let app = TestApp::start().await;
     let at = days_ago(10);
     let name = name_of(at);
@@ -249,7 +249,7 @@ async fn a_day_that_somebody_holds_is_put_off_and_made_later_with_what_fell_past
     assert!(app.post(&said(at, 3)).await.is_some());
     holder.rollback().await.expect("released");
 
-    // Who reads another day is not in the way.
+    // A reader of another day does not block it.
     let mut holder = app.db.pool.begin().await.expect("begins");
     let only_today = Utc::now().format("select count(*) from inbox where event_at = '%Y-%m-%d 12:00+00'").to_string();
     sqlx::query(sqlx::AssertSqlSafe(only_today)).execute(&mut *holder).await.expect("it reads");
@@ -267,7 +267,7 @@ async fn a_day_that_somebody_holds_is_put_off_and_made_later_with_what_fell_past
 }
 
 #[tokio::test]
-async fn days_are_made_ahead_and_a_day_that_comes_near_takes_in_what_came_too_early() {
+async fn days_are_created_ahead_and_take_in_deliveries_that_came_too_early() {
     let db = TestDb::new().await;
     let (inbox, committer) = Inbox::start(db.options(), Wake::default());
     let early = text(days_ago(-3), CUSTOMER, "早", 1);
@@ -297,7 +297,7 @@ const MANY: &str = "
 async fn a_default_partition_that_holds_whole_days_is_split_while_callbacks_and_erasures_go_on() {
     let db = TestDb::new().await;
     db.execute(MANY).await;
-    // A start waits for no such thing: it makes what is ahead.
+    // A start does not wait for the split: it creates the days ahead.
     housekeeping::partitions::prepare(&db.options()).await;
     assert_eq!(where_it_is(&db, days_ago(5)).await, ["inbox_elsewhen 7500"]);
     assert_eq!(
@@ -305,7 +305,7 @@ async fn a_default_partition_that_holds_whole_days_is_split_while_callbacks_and_
         6,
         "today, three days ahead, and what has no time of its own"
     );
-    // A process that began to split it was killed half way.
+    // A process was killed while it split the partition.
     let days =
         "array['inbox_20260101'], array['2026-01-01 00:00+00'::timestamptz], array['2026-01-02 00:00+00'::timestamptz]";
     db.execute(&format!("select begin_split('inbox', 'YYYYMMDD', {days}); select copy_split('inbox', {days}, 0, 10)"))
@@ -324,7 +324,7 @@ async fn a_default_partition_that_holds_whole_days_is_split_while_callbacks_and_
     let done = AtomicBool::new(false);
     let callbacks = async {
         let mut sent = 0;
-        // Every one twice, and all the while that the split lasts.
+        // Each callback twice, for as long as the split lasts.
         while !done.load(Ordering::Relaxed) || sent < 50 {
             for _ in 0..2 {
                 let plaintext = text(days_ago(5) + sent, CUSTOMER, "忙", u64::try_from(sent).expect("small"));
@@ -372,7 +372,7 @@ async fn a_default_partition_that_holds_whole_days_is_split_while_callbacks_and_
 }
 
 #[tokio::test]
-async fn readyz_says_why_recording_stands_still_while_callbacks_are_stored() {
+async fn readyz_says_why_recording_is_stuck_while_callbacks_are_stored() {
     let app = TestApp::start_with(|it| it.worker.enabled = true).await;
     let ready = async || {
         let answer = request(app.app.admin, "GET", "/readyz", &[], b"").await.expect("an answer");

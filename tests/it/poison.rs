@@ -1,4 +1,4 @@
-//! Deliveries that cannot be recorded: they wait, then a person looks, and nobody else is held up.
+//! Deliveries that cannot be recorded: they are retried, then parked, and do not block others.
 
 use std::{fs, path::Path};
 
@@ -46,11 +46,11 @@ async fn work(worker: &mut Worker) {
             return;
         }
     }
-    panic!("it goes on for ever");
+    panic!("it does not end");
 }
 
 #[tokio::test]
-async fn a_delivery_that_the_database_refuses_is_tried_again_then_parked_and_holds_nobody() {
+async fn a_delivery_refused_by_the_database_is_retried_then_parked_and_blocks_no_other() {
     let app = TestApp::start().await;
     app.db.execute(REFUSE).await;
     let mut pushes: Vec<_> = (0..10).map(|it| met("zhangsan", &format!("wm{it}"))).collect();
@@ -69,7 +69,7 @@ async fn a_delivery_that_the_database_refuses_is_tried_again_then_parked_and_hol
         app.db.execute("update pending set due_at = now()").await;
     }
     work(&mut worker).await;
-    assert_eq!(app.db.count("select count(*) from pending").await, 0, "it is not tried for ever");
+    assert_eq!(app.db.count("select count(*) from pending").await, 0, "it is not retried for ever");
     let reasons = app.db.texts("select attempts || ' ' || reason from parked").await;
     assert_eq!(reasons.len(), 1);
     assert!(
@@ -97,11 +97,11 @@ async fn a_delivery_that_cannot_be_read_is_parked_at_once_and_the_others_are_rec
     let mut pushes: Vec<_> = (0..5).map(|it| met("zhangsan", &format!("wm{it}"))).collect();
     pushes.extend(unreadable.into_iter().map(|it| Push::genuine(AppKind::App, it)));
     let report = app.deliver(pushes).await;
-    assert_eq!(report.genuine.answered, 8, "an authentic callback is taken, whatever it says");
+    assert_eq!(report.genuine.answered, 8, "an authentic callback is accepted with any content");
 
     app.drain().await;
     assert_eq!(app.db.count("select count(*) from customer_wechat_contact").await, 5);
-    assert_eq!(app.db.count("select count(*) from pending").await, 0, "it will never read better");
+    assert_eq!(app.db.count("select count(*) from pending").await, 0, "it will never become readable");
     let parked = app.db.texts("select reason from parked").await;
     assert_eq!(parked.len(), 3);
     assert!(parked.iter().all(|reason| reason.starts_with("cannot be read: ")), "{parked:?}");
@@ -109,7 +109,7 @@ async fn a_delivery_that_cannot_be_read_is_parked_at_once_and_the_others_are_rec
 }
 
 #[tokio::test]
-async fn events_of_tomorrow_are_kept_and_counted_by_name() {
+async fn unknown_events_are_kept_and_counted_by_name() {
     let app = TestApp::start().await;
     let news = [(AT, "moon_landing"), (AT + 1, "moon_landing"), (AT, "sun_rise")];
     let pushes = news.map(|(at, name)| Push::genuine(AppKind::App, event(at, name, &[])));
@@ -117,7 +117,7 @@ async fn events_of_tomorrow_are_kept_and_counted_by_name() {
     app.drain().await;
     let counted = "select name || ' ' || count(*) from ignored group by name order by name";
     assert_eq!(app.db.texts(counted).await, ["moon_landing 2", "sun_rise 1"]);
-    assert_eq!(app.db.count("select count(*) from inbox").await, 3, "kept, for the day when they mean something");
+    assert_eq!(app.db.count("select count(*) from inbox").await, 3, "kept until a version knows them");
     assert_eq!(
         app.db.count("select count(*) from pending").await + app.db.count("select count(*) from parked").await,
         0
@@ -147,7 +147,7 @@ async fn every_callback_that_wecom_documents_is_accepted_and_none_is_parked() {
 }
 
 #[tokio::test]
-async fn a_worker_whose_table_is_gone_reports_it_and_goes_on_when_it_is_back() {
+async fn a_worker_reports_a_missing_table_and_continues_once_it_is_back() {
     let app = TestApp::start().await;
     app.deliver(vec![met("zhangsan", "wmAlice")]).await;
     app.db.execute("alter table pending rename to elsewhere").await;

@@ -1,4 +1,4 @@
-//! Somebody asks what we hold about them, and that it be erased: everywhere, for good, whatever comes late.
+//! Exporting and erasing a customer's data: completely and for good, whatever arrives late.
 
 use std::{sync::OnceLock, time::Duration};
 
@@ -24,14 +24,14 @@ use crate::support::{
 
 const BASE: &str = "/api/enterprise-wechat";
 
-/// Whom it is all about, by WeCom's id and the business's.
+/// The customer of these tests, by WeCom's id and the business's.
 const PERSON: &str = "wmPERSON000000000000000000007749";
 const CUSTOMER: &str = "K-7749-X";
 
-/// Somebody else, who stays.
+/// Another customer, who is not erased.
 const OTHER: &str = "wmOTHER0000000000000000000000001";
 
-/// What nobody else says or is called.
+/// Texts and names that only this customer uses.
 const NICKNAME: &str = "独孤求败之昵称";
 const SAID: &str = "我家水管漏水了暗号四七";
 const WRITTEN: &str = "电话里说了暗号四八";
@@ -72,7 +72,7 @@ async fn post(acting: &Acting, path: &str, key: &str, body: Value) -> Value {
     answer.json()
 }
 
-/// Puts the person wherever the program can put them, by the ways that it has.
+/// Stores the person in every table that the program can store them in, by its own means.
 async fn plant() -> Acting {
     let acting = Acting::start().await;
     acting.platform.with(|world| {
@@ -124,7 +124,7 @@ async fn plant() -> Acting {
     deliver(&acting, vec![text(at + 7, PERSON, SAID, 3)]).await;
     acting.app.ask("GET", &format!("{BASE}/contact-records/{PERSON}"), None).await;
 
-    // What takes a leaver, a run, or two customers with one phone number to come about.
+    // Rows that need a leaver, a run, or two customers with one phone number.
     acting
         .app
         .db
@@ -152,7 +152,7 @@ async fn tables(acting: &Acting) -> Vec<String> {
     acting.app.db.texts(sql).await
 }
 
-/// Where a text stands, as text or as bytes: `table: rows`.
+/// The tables that contain a text, as text or as bytes: `table: rows`.
 async fn found(acting: &Acting, text: &str) -> Vec<String> {
     let (hex, mut found) = (hex::encode(text), Vec::new());
     for table in tables(acting).await {
@@ -222,7 +222,7 @@ async fn an_export_holds_everything_that_is_known_and_the_pictures() {
     for planted in [PERSON, CUSTOMER, NICKNAME, SAID, WRITTEN, ORDERED, NAMED, PHONE, LIVES, NOTED, UNREADABLE] {
         assert!(whole.contains(planted), "{planted} is missing");
     }
-    // Each table that holds them is in it by its name; the inbox is, as deliveries.
+    // The export names each table that holds them; the inbox appears as deliveries.
     for table in found(&acting, PERSON).await {
         let (table, _) = table.split_once(':').expect("a name");
         assert!(
@@ -249,7 +249,7 @@ async fn an_export_holds_everything_that_is_known_and_the_pictures() {
 }
 
 #[tokio::test]
-async fn whoever_is_erased_stands_in_no_table_and_no_file_any_more() {
+async fn an_erased_customer_is_in_no_table_and_no_file() {
     let acting = plant().await;
     for planted in [PERSON, CUSTOMER, NICKNAME, SAID, WRITTEN, ORDERED, NAMED, PHONE, LIVES, NOTED, UNREADABLE] {
         assert!(!found(&acting, planted).await.is_empty(), "{planted} was never planted");
@@ -275,7 +275,7 @@ async fn whoever_is_erased_stands_in_no_table_and_no_file_any_more() {
     assert_eq!(pictures(&acting), 0);
     assert_eq!(acting.left(TaskKind::FetchMedia).await, [""; 0]);
 
-    // What counts for staff and for the business counts on, and others are as they were.
+    // The figures for staff and the business are kept, and other customers are unchanged.
     assert_eq!(acting.app.db.count(messages).await, counted);
     assert_eq!(acting.app.db.count("select count(*) from inbox").await, deliveries);
     assert_eq!(acting.app.db.count("select count(*) from work_order where customer_id like 'erased-%'").await, 1);
@@ -292,12 +292,12 @@ async fn whoever_is_erased_stands_in_no_table_and_no_file_any_more() {
 }
 
 #[tokio::test]
-async fn nothing_late_brings_back_who_was_erased_and_who_comes_again_begins_anew() {
+async fn late_callbacks_restore_no_erased_customer_and_a_returning_one_starts_anew() {
     let acting = plant().await;
     erase(&acting, PERSON).await;
     let at = before();
 
-    // What was said before, and what is said after by nobody's new wish.
+    // Earlier events, and later events that do not start a new contact.
     deliver(
         &acting,
         vec![
@@ -329,14 +329,15 @@ async fn nothing_late_brings_back_who_was_erased_and_who_comes_again_begins_anew
     acting.act(TaskKind::RefreshContact).await;
     let sync = Sync { pool: acting.app.db.pool.clone(), wecom: acting.app.app.admin_half.wecom.clone() };
     let asked = sync::ask(&mut sync.pool.acquire().await.expect("connects"), &acting.app.corp.corpid).await;
-    let mut run = sync.take(Which::One(asked.expect("asked").run())).await.expect("taken").expect("nobody works at it");
+    let mut run =
+        sync.take(Which::One(asked.expect("asked").run())).await.expect("taken").expect("no worker has claimed it");
     assert_eq!(to_the_end(&mut run).await, Over::Done);
     for said in [PERSON, NICKNAME] {
         let places = found(&acting, said).await;
         assert!(places.iter().all(|it| it.starts_with("access_log: ")), "{said}: {places:?}");
     }
 
-    // They come again: that is a new beginning, and leaves the old things out.
+    // The customer returns: they start anew, without their earlier data.
     deliver(&acting, vec![contact(after() + 2, "add_external_contact", "ann", PERSON, &[])]).await;
     acting.app.drain().await;
     deliver(&acting, vec![text(after() + 3, PERSON, "新的话", 13), text(at + 23, PERSON, "旧的话", 14)]).await;
@@ -350,7 +351,7 @@ async fn nothing_late_brings_back_who_was_erased_and_who_comes_again_begins_anew
 }
 
 #[tokio::test]
-async fn an_erasure_that_is_killed_half_way_goes_on_where_it_was() {
+async fn an_interrupted_erasure_resumes_where_it_stopped() {
     let acting = plant().await;
     let answer = acting.app.ask("DELETE", &format!("{BASE}/customers/{PERSON}"), None).await;
     assert_eq!(answer.status, 202, "{}", answer.text());
@@ -359,7 +360,7 @@ async fn an_erasure_that_is_killed_half_way_goes_on_where_it_was() {
     let place = "select coalesce(scanned_to, '-') from erasure";
     let first = acting.app.db.texts(place).await;
     assert_ne!(first, ["-"]);
-    // It dies while it waits for a row in the middle of a step.
+    // The erasing process dies while it waits for a row in the middle of a step.
     let mut held = acting.app.db.pool.begin().await.expect("begins");
     sqlx::query("select from inbox for update").execute(&mut *held).await.expect("held");
     let stuck = eraser(&acting, 100);
@@ -370,8 +371,8 @@ async fn an_erasure_that_is_killed_half_way_goes_on_where_it_was() {
     stuck.abort();
     assert!(stuck.await.is_err());
     held.rollback().await.expect("let go");
-    assert_eq!(acting.app.db.texts(place).await, first, "half a step is none");
-    // Others go on, and several at once do not harm each other.
+    assert_eq!(acting.app.db.texts(place).await, first, "an interrupted step stores nothing");
+    // Other processes continue the erasure; several at once do not conflict.
     let (one, two) = (eraser(&acting, 3), eraser(&acting, 3));
     let work = async |it: &Eraser| while it.step().await.expect("a step") == Step::Worked {};
     tokio::join!(work(&one), work(&two));
@@ -382,13 +383,13 @@ async fn an_erasure_that_is_killed_half_way_goes_on_where_it_was() {
     .await;
     let places = found(&acting, PERSON).await;
     assert!(places.iter().all(|it| it.starts_with("access_log: ")), "{places:?}");
-    assert!(!found(&acting, CUSTOMER).await.is_empty(), "the business's customer is another matter");
+    assert!(!found(&acting, CUSTOMER).await.is_empty(), "the business's customer is unaffected");
     assert_eq!(pictures(&acting), 0);
     acting.finish().await;
 }
 
 #[tokio::test]
-async fn what_a_task_in_hand_learns_of_somebody_who_is_erased_meanwhile_is_not_kept() {
+async fn a_running_task_stores_nothing_about_a_customer_erased_meanwhile() {
     let acting = plant().await;
     let leased = "select count(*) from task where kind = 'fetch_media' and lease is not null";
     acting.platform.faults().set("media/get", Fault { latency: Duration::from_millis(1_500), ..Fault::default() });
@@ -405,7 +406,7 @@ async fn what_a_task_in_hand_learns_of_somebody_who_is_erased_meanwhile_is_not_k
 }
 
 #[tokio::test]
-async fn only_administrators_export_and_erase_and_only_whom_they_can_name() {
+async fn only_administrators_export_and_erase_and_only_known_customers() {
     let acting = plant().await;
     let made =
         acting.app.ask("POST", &format!("{BASE}/api-tokens"), Some(json!({ "name": "o", "role": "operator" }))).await;
@@ -425,9 +426,9 @@ async fn only_administrators_export_and_erase_and_only_whom_they_can_name() {
 }
 
 #[tokio::test]
-async fn every_column_that_may_hold_whom_a_customer_is_has_its_fate() {
+async fn every_column_that_may_identify_a_customer_is_listed_with_its_handling() {
     let acting = Acting::start().await;
-    // What such a column is called, and what is called so and holds no id.
+    // The names of such columns, and columns with these names that hold no id.
     let named = "(customer|external|person|subject|used_by|candidate|sender|unionid)";
     let others = ["work_order.customer_name", "customer_wechat_contact.unionid"];
     let sql = format!(

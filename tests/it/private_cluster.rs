@@ -24,7 +24,7 @@ use crate::support::{
     wait::until,
 };
 
-/// What no child may know.
+/// The variable that no child process may get.
 const SECRETS: [(&str, &str); 2] = [("AWS_SECRET_ACCESS_KEY", "aws-very-secret"), ("SOMETHING_ELSE", "not-a-child-s")];
 
 /// Where PostgreSQL's programs are.
@@ -62,7 +62,7 @@ async fn no_child_inherits_the_master_key_or_anything_else() {
             std::os::unix::fs::symlink(entry.path(), programs.join(entry.file_name())).expect("a link");
         }
     }
-    // Says what it was given, then does its work.
+    // Writes its environment to a file, then runs the real program.
     let said = folder.path().join("said");
     let script = format!(
         "#!/bin/sh\n[ \"$1\" = --version ] || env > {}\nexec {} \"$@\"\n",
@@ -96,7 +96,7 @@ async fn no_child_inherits_the_master_key_or_anything_else() {
 }
 
 #[tokio::test]
-async fn wecomd_s_own_role_cannot_become_a_superuser_nor_read_files_nor_run_programs() {
+async fn the_role_of_wecomd_cannot_become_superuser_read_files_or_run_programs() {
     let folder = Folder::new("roles");
     let server = Embedded::start(folder.path(), Durability::Throwaway).await.expect("started");
     let mut conn = PgConnection::connect(&server.url("wecomd")).await.expect("connects");
@@ -116,7 +116,7 @@ async fn wecomd_s_own_role_cannot_become_a_superuser_nor_read_files_nor_run_prog
     ] {
         assert!(refused(&mut conn, sql).await, "{sql}");
     }
-    // What it is for, it may.
+    // It may do what it needs for its work.
     for sql in ["create role reader login", "create database scratch", "drop database scratch", "create table kept ()"]
     {
         assert!(!refused(&mut conn, sql).await, "{sql}");
@@ -208,7 +208,7 @@ impl Old {
     }
 }
 
-/// Whom PostgreSQL runs as where we are root.
+/// The user that PostgreSQL runs as if we are root.
 fn account() -> Option<(u32, u32)> {
     let root = std::os::unix::fs::MetadataExt::uid(&fs::metadata("/proc/self").ok()?) == 0;
     let passwd = fs::read_to_string("/etc/passwd").ok()?;
@@ -264,7 +264,7 @@ async fn a_cluster_of_an_earlier_version_is_converted_with_everything_in_it() {
 }
 
 #[tokio::test]
-async fn a_conversion_that_was_killed_half_way_goes_on_and_a_server_that_still_runs_is_stopped_for_it() {
+async fn an_interrupted_conversion_resumes_and_stops_a_server_still_running() {
     let old = Old::new();
     old.fill().await;
     // The roles are there, and nothing belongs to the new one yet.
@@ -281,7 +281,7 @@ async fn a_conversion_that_was_killed_half_way_goes_on_and_a_server_that_still_r
 }
 
 #[tokio::test]
-async fn a_converted_cluster_records_callbacks_and_is_saved() {
+async fn a_converted_cluster_records_callbacks_and_can_be_backed_up() {
     let (old, company) = (Old::new(), Company::new());
     let pool = old.serve();
     wecomd::tables::MIGRATOR.run(&pool).await.expect("migrates");
@@ -328,7 +328,7 @@ fn modes(folder: &Path, found: &mut Vec<(PathBuf, u32)>) {
 }
 
 #[tokio::test]
-async fn whatever_wecomd_makes_is_nobody_else_s_to_read() {
+async fn files_created_by_wecomd_are_readable_only_by_its_user() {
     let (folder, company) = (open_folder("modes"), Company::new());
     let data = folder.path().join("data/of/wecomd");
     // As where an administrator's shell gives everybody the right to read.

@@ -1,4 +1,4 @@
-//! Probes: however many ask at once, the database is asked once, and administrators notice nothing.
+//! Probes: many concurrent probes cause one query, and do not delay administrators.
 
 use tokio::task::JoinSet;
 
@@ -9,7 +9,7 @@ const WAITING: &str =
     "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_and_twenty_probes_at_once_hold_one_connection_and_no_administrator_up() {
+async fn many_concurrent_probes_use_one_connection_and_delay_no_administrator() {
     let app = TestApp::start().await;
     let mut lock = app.db.pool.begin().await.expect("begins");
     sqlx::query("lock table pending in access exclusive mode").execute(&mut *lock).await.expect("locks");
@@ -18,7 +18,7 @@ async fn a_hundred_and_twenty_probes_at_once_hold_one_connection_and_no_administ
         let (admin, target) = (app.app.admin, if number % 2 == 0 { "/readyz" } else { "/metrics" });
         probing.spawn(async move { request(admin, "GET", target, &[], b"").await.expect("an answer").status });
     }
-    until("somebody looks", async || app.db.count(WAITING).await > 0).await;
+    until("a probe queries the database", async || app.db.count(WAITING).await > 0).await;
     for _ in 0..20 {
         let answer = app.ask("GET", "/api/enterprise-wechat/config", None).await;
         assert_eq!(answer.status, 200, "{}", answer.text());

@@ -32,7 +32,7 @@ async fn two_processes_that_start_together_on_an_empty_database_share_the_work()
         until("both have heard of the company's apps", knows).await;
     }
 
-    // Repeats of one callback go to both: whoever comes second must find it known.
+    // Repeats of one callback go to both processes: the second must find it stored.
     let day = bad_day(&company, 11, 1_500);
     let (odd, even): (Vec<_>, Vec<_>) = day.iter().cloned().enumerate().partition(|(place, _)| place % 2 == 1);
     let pushes = |half: Vec<(usize, Push)>| half.into_iter().map(|(_, push)| push).collect::<Vec<_>>();
@@ -60,7 +60,7 @@ async fn two_processes_that_start_together_on_an_empty_database_share_the_work()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_process_accepts_and_tells_another_that_records() {
+async fn one_process_accepts_callbacks_and_wakes_another_that_records_them() {
     let (db, company) = (TestDb::new().await, Company::new());
     company.save(&db.pool).await;
     let settings = [("DATABASE_URL", db.url.expose_secret())];
@@ -79,7 +79,7 @@ async fn one_process_accepts_and_tells_another_that_records() {
     assert_eq!(accepting.metric("wecomd_events_total", "").await, 0.0);
     assert_eq!(recording.metric("wecomd_events_total", "outcome=\"recorded\"").await, 1.0);
     let refused = tokio::net::TcpStream::connect(recording.public).await;
-    assert!(refused.is_err(), "whoever does not accept callbacks has no public door");
+    assert!(refused.is_err(), "a process that does not accept callbacks has no public listener");
     drop((accepting, recording, overheard));
     db.close().await;
 }

@@ -27,7 +27,7 @@ async fn app(base_url: String, proxy: &str) -> TestApp {
 }
 
 #[tokio::test]
-async fn every_call_goes_through_the_proxy_under_its_whole_address_and_with_the_proxy_s_password() {
+async fn every_call_goes_through_the_proxy_with_its_full_url_and_credentials() {
     let (platform, proxy): (Platform, Proxy) = (platform().await, Proxy::start().await);
     let app = app(platform.base_url(), &format!("http://we:se%20cret@{}", proxy.address)).await;
     let user = somebody(&platform);
@@ -49,7 +49,7 @@ async fn every_call_goes_through_the_proxy_under_its_whole_address_and_with_the_
 }
 
 #[tokio::test]
-async fn a_proxy_that_opens_no_tunnel_learns_only_where_we_wanted_to_go() {
+async fn a_proxy_that_refuses_a_tunnel_learns_only_the_target_host() {
     let proxy = Proxy::start().await;
     let app = app("https://wecom.invalid".to_owned(), &format!("http://we:se%20cret@{}", proxy.address)).await;
     let api = app.app.admin_half.wecom.corp(&app.corp.corpid).await.expect("an app");
@@ -63,7 +63,7 @@ async fn a_proxy_that_opens_no_tunnel_learns_only_where_we_wanted_to_go() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_none_is_said_in_words_and_its_password_is_not() {
+async fn an_invalid_proxy_is_reported_without_its_password() {
     let db = TestDb::new().await;
     for wrong in ["http://", "http://we:secret@a proxy:3128", "ftp://we:secret@proxy:3128"] {
         let settings = Settings {

@@ -77,7 +77,7 @@ async fn readyz_names_a_permission_that_was_taken_away() {
     let app = TestApp::start().await;
     assert!(app.post(&met("wmFirst")).await.is_some());
     let role = format!("r_{}", uuid::Uuid::now_v7().simple());
-    // New connections are somebody who may do anything but store.
+    // New connections use a role that may do anything but store.
     app.db
         .execute(&format!(
             "create role {role};
@@ -116,7 +116,7 @@ const REFUSE_POISON: &str = "
     create trigger refuse before insert on inbox for each row execute function refuse();";
 
 #[tokio::test]
-async fn one_refused_callback_costs_its_neighbours_nothing_and_readyz_stays_200() {
+async fn one_refused_callback_does_not_affect_others_and_readyz_stays_200() {
     let app = TestApp::start().await;
     app.db.execute(REFUSE_POISON).await;
     let standing = {
@@ -150,7 +150,7 @@ async fn one_refused_callback_costs_its_neighbours_nothing_and_readyz_stays_200(
 }
 
 #[tokio::test]
-async fn a_trial_says_whether_callbacks_can_be_stored_and_leaves_nothing() {
+async fn the_storage_trial_reports_its_result_and_stores_nothing() {
     let db = TestDb::new().await;
     let mut conn = db.pool.acquire().await.expect("connects");
     try_storing(&mut conn).await.expect("it can be stored");

@@ -17,7 +17,7 @@ use wecomd::{
 
 use crate::support::{TestDb, daemon::program, folder::Folder};
 
-/// What stands between the English and the Chinese half of a comment.
+/// The separator between the English and the Chinese half of a comment.
 const BETWEEN_LANGUAGES: &str = " | ";
 
 /// Media types that look like an endpoint's path.
@@ -59,7 +59,7 @@ fn is_chinese(text: &str) -> bool {
 }
 
 #[tokio::test]
-async fn the_reference_is_what_the_program_writes() {
+async fn the_committed_reference_matches_the_generated_one() {
     let db = TestDb::new().await;
     let folder = Folder::new("reference");
     let mut command = tokio::process::Command::from(program(folder.path()));
@@ -130,7 +130,7 @@ fn every_metric_that_is_counted_is_described_with_its_type_and_labels() {
     for (path, source) in files(&root().join("src"), ".rs") {
         for (kind, name, labels) in counts(&source) {
             let known = counted.entry(name.clone()).or_insert_with(|| (kind.clone(), labels.clone()));
-            assert_eq!(*known, (kind, labels), "{name} in {} is like elsewhere", path.display());
+            assert_eq!(*known, (kind, labels), "{name} in {} has the same type as elsewhere", path.display());
         }
     }
     assert!(counted.len() > 25, "only {counted:?}");
@@ -164,7 +164,7 @@ fn counts(source: &str) -> Vec<(String, String, Vec<String>)> {
     found
 }
 
-/// What stands before the bracket that closes one that was opened before.
+/// The text before the bracket that closes one that was opened before.
 fn within(source: &str) -> &str {
     let mut open = 1_usize;
     for (at, it) in source.char_indices() {
@@ -220,7 +220,7 @@ fn endpoints(source: &str) -> Vec<String> {
 }
 
 #[test]
-fn an_endpoint_is_told_from_other_texts() {
+fn an_endpoint_is_distinguished_from_other_texts() {
     let source =
         "self.get(\"getcallbackip\", &[]); const LIST: &str = \"group/list\"; let kind = \"image/jpeg\"; \"a b/c\"";
     assert_eq!(endpoints(source), ["group/list", "getcallbackip"]);

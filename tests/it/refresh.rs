@@ -25,7 +25,7 @@ const CONTACTS: &str =
     add_way, card_at is not null) from customer_wechat_contact order by 1";
 
 #[tokio::test]
-async fn a_card_lands_in_every_contact_of_the_customer() {
+async fn a_card_updates_every_contact_of_the_customer() {
     let acting = Acting::start().await;
     acting.member("ann", "安", &[CUSTOMER]);
     acting.member("bob", "白", &[CUSTOMER]);
@@ -55,7 +55,7 @@ async fn a_card_lands_in_every_contact_of_the_customer() {
 }
 
 #[tokio::test]
-async fn a_card_never_undoes_an_end_that_a_callback_told() {
+async fn a_card_never_reopens_a_contact_that_a_callback_ended() {
     let acting = Acting::start().await;
     acting.member("ann", "安", &[CUSTOMER]);
     let (ann, customer) = (UserId::from("ann"), ExternalUserId::from(CUSTOMER));
@@ -68,7 +68,7 @@ async fn a_card_never_undoes_an_end_that_a_callback_told() {
 }
 
 #[tokio::test]
-async fn a_customer_whom_nobody_in_sight_knows_is_no_error_and_no_end() {
+async fn a_customer_without_visible_members_is_no_error_and_ends_no_contact() {
     let acting = Acting::start().await;
     acting.member("ann", "安", &[]);
     acting.platform.add(&UserId::from("ann"), &ExternalUserId::from(CUSTOMER)).await.expect("a member");
@@ -81,7 +81,7 @@ async fn a_customer_whom_nobody_in_sight_knows_is_no_error_and_no_end() {
 }
 
 #[tokio::test]
-async fn a_member_is_read_by_the_id_they_go_by_now() {
+async fn a_member_is_read_by_their_current_userid() {
     let acting = Acting::start().await;
     acting.member("ann", "安", &[CUSTOMER]);
     let (ann, anna) = (UserId::from("ann"), UserId::from("anna"));
@@ -99,7 +99,7 @@ async fn a_member_is_read_by_the_id_they_go_by_now() {
 }
 
 #[tokio::test]
-async fn a_member_out_of_sight_keeps_what_is_known_and_is_never_taken_for_gone() {
+async fn an_invisible_member_keeps_their_data_and_never_counts_as_gone() {
     let acting = Acting::start().await;
     acting.member("ann", "安", &[]);
     acting.enqueue(TaskKind::RefreshMember, "ann", None).await;
@@ -117,14 +117,14 @@ async fn a_member_out_of_sight_keeps_what_is_known_and_is_never_taken_for_gone()
 }
 
 #[tokio::test]
-async fn a_leaver_of_whom_only_a_hint_was_heard_is_found_by_the_customers_they_left_behind() {
+async fn a_leaver_known_only_by_a_hint_is_found_by_their_unassigned_customers() {
     let acting = Acting::start().await;
     acting.member("ann", "安", &[CUSTOMER, "wmSecondCustomerSecondCustomer01"]);
     acting.platform.leave(&UserId::from("ann")).await.expect("left");
-    // Nothing of that reached us but an app's hint.
+    // Only an app's hint of that reached us.
     acting.enqueue(TaskKind::RefreshMember, "ann", None).await;
     acting.act(TaskKind::RefreshMember).await;
-    assert_eq!(acting.app.db.count("select count(*) from handover").await, 0, "a hint is no proof");
+    assert_eq!(acting.app.db.count("select count(*) from handover").await, 0, "a hint alone starts no handover");
     acting.act(TaskKind::FindLeavers).await;
 
     let handover = "select concat_ws(' ', wechat_userid, state, (select count(*) from handover_item)) from handover";
@@ -134,7 +134,7 @@ async fn a_leaver_of_whom_only_a_hint_was_heard_is_found_by_the_customers_they_l
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_is_asked_for_again() {
+async fn a_truncated_answer_is_requested_again() {
     let acting = Acting::start().await;
     acting.member("ann", "安", &[CUSTOMER]);
     let fault = wecomd::sandbox::Fault { errcode: Some(-1), times: Some(1), ..Default::default() };
@@ -154,12 +154,12 @@ const SETS: u32 = 100;
 /// The first second of them.
 const BEGIN: i64 = 1_700_000_000;
 
-/// One thing that is learnt of the customers.
+/// One fact about the customers.
 #[derive(Debug, Clone)]
 enum Said {
     /// Their card was read at that second.
     Card { at: i64, customer: &'static str },
-    /// A callback told of a turn.
+    /// A callback reported a change of status.
     Turn { at: i64, customer: &'static str, user: &'static str, status: ContactStatus },
 }
 
@@ -233,7 +233,7 @@ async fn write(db: &TestDb, corp: u32, (said, batch): &(Vec<Said>, usize)) -> Ve
     tables(&db.pool, &corpid.0).await
 }
 
-/// What WeCom says at that second: two readings of one moment do not differ.
+/// WeCom's answer at that second: two readings of one moment are equal.
 fn card(at: i64, customer: &str) -> Customer {
     let followers: Vec<_> = ["ann", "bob", "cai"]
         .iter()

@@ -30,7 +30,7 @@ async fn rows(app: &TestApp) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn whatever_is_created_is_created_once_and_the_repetition_is_answered_and_logged_alike() {
+async fn a_repeated_request_creates_nothing_and_gets_and_logs_the_same_answer() {
     let (app, platform) = app_with_wecom().await;
     let serving = |world: &World| {
         let members = world.members().filter(|it| it.customer_contact);
@@ -88,7 +88,7 @@ async fn whatever_is_created_is_created_once_and_the_repetition_is_answered_and_
 }
 
 #[tokio::test]
-async fn a_key_belongs_to_its_caller_and_is_refused_where_the_answer_is_a_secret() {
+async fn an_idempotency_key_belongs_to_its_caller_and_is_refused_for_secret_answers() {
     let app = TestApp::start().await;
     let token = json!({ "name": "crm", "role": "viewer" });
     for (path, body) in [("api-tokens", &token), ("staff-bind/login", &json!({ "staff_id": "E-1" }))] {

@@ -119,7 +119,7 @@ async fn lines(app: &TestApp, name: &str, query: &str) -> Vec<String> {
 const BOTH: &str = "since=2024-03-01&until=2024-03-02";
 
 #[tokio::test]
-async fn the_views_about_contacts_tell_a_story_as_it_was() {
+async fn the_contact_views_show_the_recorded_events_correctly() {
     let app = story().await;
     assert_eq!(
         lines(&app, "contacts_by_staff_day", BOTH).await,
@@ -166,7 +166,7 @@ async fn the_views_about_contacts_tell_a_story_as_it_was() {
 }
 
 #[tokio::test]
-async fn the_views_about_orders_and_handovers_tell_how_they_ended() {
+async fn the_order_and_handover_views_show_the_recorded_outcomes() {
     let app = story().await;
     assert_eq!(
         lines(&app, "work_order_funnel", BOTH).await,
@@ -250,7 +250,7 @@ async fn the_table_and_the_pages_of_a_report_agree() {
 }
 
 #[tokio::test]
-async fn a_question_about_a_day_reads_nothing_of_other_months() {
+async fn a_report_about_one_day_reads_no_other_month() {
     let app = story().await;
     for view in ["contacts_by_staff_day", "first_response_time", "additions_and_losses", "message_volumes"] {
         let asked = format!("select * from reporting.{view} where day = '2024-03-02'");
@@ -282,12 +282,12 @@ async fn two_reports_are_made_at_once_and_a_third_is_told_when_to_ask_again() {
         tokio::join!(csv_of(&app, "message_volumes", BOTH), csv_of(&app, "contacts_by_staff_day", BOTH), third);
     assert_eq!((first.status, second.status, third.status), (200, 200, 429), "{}", third.text());
     assert!(third.head.contains("retry-after: 5"), "{}", third.head);
-    assert_eq!(csv_of(&app, "first_response_time", BOTH).await.status, 200, "there are turns again");
+    assert_eq!(csv_of(&app, "first_response_time", BOTH).await.status, 200, "capacity is free again");
     app.finish().await;
 }
 
 #[tokio::test]
-async fn what_is_no_report_or_no_day_is_refused_with_what_there_is() {
+async fn an_unknown_report_or_invalid_parameter_is_refused_with_the_valid_ones() {
     let app = TestApp::start().await;
     let unknown = app.ask("GET", &format!("{BASE}/reports/pg_authid"), None).await.json();
     assert_eq!(unknown["code"], "report_unknown");
@@ -363,7 +363,7 @@ async fn a_granted_role_reads_the_views_and_nothing_else_until_it_is_revoked() {
             .expect("asked");
     assert_eq!(settings, ("1min".to_owned(), "on".to_owned()));
 
-    // Whoever takes the setting away has no right all the same.
+    // A role that resets the setting still has no permission.
     assert!(allowed(&mut conn, "set default_transaction_read_only = off").await);
     let of_kind = async |kinds: &str| {
         let sql = "select oid::regclass::text from pg_class where relnamespace = 'public'::regnamespace and relkind in";
@@ -397,7 +397,7 @@ async fn a_granted_role_reads_the_views_and_nothing_else_until_it_is_revoked() {
 }
 
 #[tokio::test]
-async fn a_role_that_may_do_more_than_read_is_not_made_a_reader() {
+async fn a_role_with_write_permissions_is_not_granted_the_reports() {
     let db = TestDb::new().await;
     let own = db.texts("select current_user::text").await.concat();
     for name in [own.as_str(), "pg_monitor", "public", "No Such Name", "x\"; drop schema reporting; --"] {

@@ -42,7 +42,7 @@ async fn decide(app: &TestApp, id: i64, what: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn a_resignation_is_entered_once_and_only_of_somebody_who_is_bound() {
+async fn a_resignation_is_entered_once_and_only_for_bound_staff() {
     let app = company().await;
     let body = json!({ "wechat_userid": "lao", "last_day": "2026-12-31" });
     let first = post_once(&app, "resignations", "r-1", &body).await;
@@ -73,7 +73,7 @@ async fn a_resignation_is_entered_once_and_only_of_somebody_who_is_bound() {
 }
 
 #[tokio::test]
-async fn an_approved_resignation_begins_a_handover_that_goes_on_when_they_have_left() {
+async fn an_approved_resignation_starts_a_handover_that_continues_after_leaving() {
     let app = company().await;
     let id = resigned(&app).await;
     let operator = ApiToken::new();
@@ -84,7 +84,7 @@ async fn an_approved_resignation_begins_a_handover_that_goes_on_when_they_have_l
     let target = format!("{BASE}/resignations/{id}/approve");
     assert_eq!(code(&app.ask_as(&bearer, "POST", &target, Some(json!({}))).await).0, 403);
 
-    // Of two who approve at once, one begins the handover.
+    // Of two concurrent approvals, one starts the handover.
     let (one, two) = tokio::join!(decide(&app, id, "approve"), decide(&app, id, "approve"));
     assert_eq!((one.status, two.status), (200, 200), "{} {}", one.text(), two.text());
     let approved = app.ask("GET", &format!("{BASE}/resignations/{id}"), None).await.json();
@@ -113,7 +113,7 @@ async fn an_approved_resignation_begins_a_handover_that_goes_on_when_they_have_l
 }
 
 #[tokio::test]
-async fn who_stays_after_all_keeps_everything_and_may_resign_again() {
+async fn a_member_who_stays_after_all_keeps_everything_and_may_resign_again() {
     let app = company().await;
     let id = resigned(&app).await;
     let handover = decide(&app, id, "approve").await.json()["handover_id"].as_i64().expect("a handover");
@@ -134,7 +134,7 @@ async fn who_stays_after_all_keeps_everything_and_may_resign_again() {
 }
 
 #[tokio::test]
-async fn a_refused_resignation_begins_nothing_and_one_of_who_is_leaving_already_joins() {
+async fn a_refused_resignation_starts_nothing_and_a_second_one_joins_the_running_handover() {
     let app = company().await;
     let id = resigned(&app).await;
     assert_eq!(decide(&app, id, "refuse").await.json()["state"], "refused");
@@ -158,7 +158,7 @@ async fn a_refused_resignation_begins_nothing_and_one_of_who_is_leaving_already_
 }
 
 #[tokio::test]
-async fn whoever_leaves_can_do_nothing_here_from_that_moment() {
+async fn a_leaver_loses_all_access_at_once() {
     let app = company().await;
     let (own, colleague) = (own_token(&app, "S0").await, own_token(&app, "S1").await);
     let corp = &app.corp.corpid;
@@ -212,7 +212,7 @@ async fn a_resignation_follows_a_member_who_is_renamed() {
 }
 
 #[tokio::test]
-async fn an_old_word_of_a_leaving_takes_nothing_from_who_is_back() {
+async fn an_outdated_leave_event_takes_nothing_from_a_returned_member() {
     let app = company().await;
     let at = Utc::now().timestamp();
     app.db
@@ -232,7 +232,7 @@ async fn an_old_word_of_a_leaving_takes_nothing_from_who_is_back() {
 }
 
 #[tokio::test]
-async fn whoever_is_still_there_after_their_last_day_is_asked_about_once_an_hour() {
+async fn a_member_still_present_after_their_last_day_is_checked_hourly() {
     let acting = crate::support::Acting::start().await;
     bind(&acting.app, "S0", "lao").await;
     knows(&acting.app, "lao", &["wm1"]).await;

@@ -1,4 +1,4 @@
-//! What is old goes: whole days and months, with their files, and nothing that is still to be recorded.
+//! Retention: old days and months are dropped whole, with their files; deliveries still to be recorded are kept.
 
 use std::process::Stdio;
 
@@ -68,7 +68,7 @@ fn files(acting: &Acting) -> usize {
 }
 
 #[tokio::test]
-async fn old_days_of_the_inbox_go_whole_but_for_what_is_not_settled() {
+async fn old_days_of_the_inbox_are_dropped_except_unsettled_deliveries() {
     let acting = Acting::start().await;
     let now = Utc::now().timestamp();
     for day in ["2025-01-10", "2025-01-12"] {
@@ -113,7 +113,7 @@ async fn old_days_of_the_inbox_go_whole_but_for_what_is_not_settled() {
 }
 
 #[tokio::test]
-async fn a_captured_callback_of_a_dropped_day_is_acknowledged_and_nothing_of_it_is_kept() {
+async fn a_captured_callback_of_a_dropped_day_is_acknowledged_and_not_stored() {
     let acting = Acting::start().await;
     let db = &acting.app.db;
     make_day(db, "2025-01-10").await;
@@ -125,7 +125,7 @@ async fn a_captured_callback_of_a_dropped_day_is_acknowledged_and_nothing_of_it_
         // One that never had a day of its own.
         text(at("2016-05-05T08:00:00Z"), CUSTOMER, "旧", 2),
     ];
-    // Times that cannot be true say nothing about how old a callback is.
+    // Impossible event times do not make a callback old.
     let kept = [
         text(0, CUSTOMER, "无", 3),
         text(at("2012-01-01T00:00:00Z"), CUSTOMER, "古", 4),
@@ -138,7 +138,7 @@ async fn a_captured_callback_of_a_dropped_day_is_acknowledged_and_nothing_of_it_
     let keep = keep(&acting, Settings { plaintext_days: 30, ..Settings::default() });
     let went = run(&keep, RetentionKind::Plaintext, false).await;
     assert_eq!((went.partitions, went.waiting), (vec!["inbox_20250110".to_owned()], vec!["inbox_20250111".to_owned()]));
-    assert_eq!(db.count("select count(*) from inbox").await, 1, "what is parked keeps its day");
+    assert_eq!(db.count("select count(*) from inbox").await, 1, "a day with parked deliveries is kept");
     db.execute("delete from wechat_contact_record").await;
 
     // `deliver` fails unless each is answered.
@@ -156,7 +156,7 @@ async fn a_captured_callback_of_a_dropped_day_is_acknowledged_and_nothing_of_it_
 }
 
 #[tokio::test]
-async fn a_clock_that_was_wrong_for_a_while_cannot_make_today_be_thrown_away() {
+async fn callbacks_of_today_are_stored_even_if_a_wrong_clock_dropped_the_day() {
     let acting = Acting::start().await;
     let db = &acting.app.db;
     let now = Utc::now();
@@ -200,7 +200,7 @@ async fn old_months_of_records_go_with_their_files() {
 }
 
 #[tokio::test]
-async fn old_files_go_and_say_why() {
+async fn old_media_files_are_deleted_and_their_rows_say_why() {
     let acting = Acting::start().await;
     let media = acting.platform.with(|world| world.add_media(b"old".to_vec(), "image/jpeg", "1.jpg"));
     deliver(&acting, vec![picture(Utc::now().timestamp(), CUSTOMER, &media)]).await;
@@ -236,7 +236,7 @@ fn ends(verdict: Verdict) -> Vec<End> {
 }
 
 #[tokio::test]
-async fn old_months_of_the_access_log_go_and_the_rest_still_proves_itself() {
+async fn old_months_of_the_access_log_are_dropped_and_the_rest_still_verifies() {
     let acting = Acting::start().await;
     let db = &acting.app.db;
     for month in ["2025-01-01", "2025-02-01"] {
@@ -248,7 +248,7 @@ async fn old_months_of_the_access_log_go_and_the_rest_still_proves_itself() {
     for _ in 0..3 {
         acting.app.ask("GET", "/api/enterprise-wechat/config", None).await;
     }
-    // A line that comes late, of an older month: it does not stand behind the newer ones.
+    // A late line of an older month is not placed behind the newer ones.
     line(db, "2025-02-04 00:00+00").await;
     let noted = ends(verify(&db.pool, &[]).await.expect("it reads"));
     let total: i64 = noted.iter().map(|it| it.lines).sum();
@@ -274,7 +274,7 @@ async fn old_months_of_the_access_log_go_and_the_rest_still_proves_itself() {
     line(db, "now").await;
     ends(verify(&db.pool, &noted).await.expect("it reads"));
 
-    // The first line that is left cannot be taken away with them, nor can what was noted be denied.
+    // Removing the first remaining line as well is detected, and so is a log that contradicts the noted ends.
     let harm = |sql: &str| format!("begin; set local session_replication_role = replica; {sql}; commit");
     let anchored = "(select chain from access_anchor order by position desc limit 1)";
     db.execute("create table kept_anchors as select * from access_anchor").await;
@@ -293,7 +293,7 @@ async fn old_months_of_the_access_log_go_and_the_rest_still_proves_itself() {
 }
 
 #[tokio::test]
-async fn nobody_edits_a_month_of_the_access_log_by_its_own_name() {
+async fn a_monthly_partition_of_the_access_log_cannot_be_edited_directly() {
     let db = TestDb::new().await;
     line(&db, "now").await;
     let month = format!("access_log_{}", Utc::now().format("%Y%m"));
@@ -310,7 +310,7 @@ async fn nobody_edits_a_month_of_the_access_log_by_its_own_name() {
 }
 
 #[tokio::test]
-async fn the_command_says_what_would_go_and_what_went() {
+async fn the_command_reports_what_would_be_dropped_and_what_was_dropped() {
     let (db, folder) = (TestDb::new().await, Folder::new("retention"));
     make_day(&db, "2025-01-10").await;
     let command = |dry: bool| {

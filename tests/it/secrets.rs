@@ -17,10 +17,10 @@ use crate::support::{
 
 const BASE: &str = "/api/enterprise-wechat";
 
-/// Every part tells each of its steps, the libraries' included.
+/// The most verbose logging of every module, libraries included.
 const EVERYTHING: &str = "trace,sqlx=trace,hyper=trace,hyper_util=trace,reqwest=trace,rustls=trace";
 
-/// What the database's user says on connecting; the tests' database believes anybody.
+/// The password of the database's user; the tests' database accepts any.
 const DATABASE_PASSWORD: &str = "pw-of-the-database-0815";
 
 /// A secret, and what to call it when it was found where it must not be.
@@ -47,7 +47,7 @@ fn assert_silent(secrets: &[Secret], place: &str, text: &str) {
     for secret in secrets {
         for form in secret.forms() {
             assert!(form.len() >= 8, "{} is too short to be looked for", secret.name);
-            assert!(!text.contains(&form), "{} stands in {place} as {form}", secret.name);
+            assert!(!text.contains(&form), "{} is found in {place} as {form}", secret.name);
         }
     }
 }
@@ -138,7 +138,7 @@ impl Asking<'_> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_secret_is_in_the_database_or_in_a_log_that_tells_everything() {
+async fn no_secret_is_in_the_database_or_in_the_most_verbose_log() {
     let (db, company, platform) = (TestDb::new().await, Company::new(), platform().await);
     company.save(&db.pool).await;
     let url = db.url.expose_secret().replacen("@", &format!(":{DATABASE_PASSWORD}@"), 1);
@@ -184,7 +184,7 @@ async fn no_secret_is_in_the_database_or_in_a_log_that_tells_everything() {
     secrets.extend(sealed_secrets(&db, &company.vault).await);
     assert!(secrets.iter().any(|it| it.name.contains("previous_token")), "the old keys are there");
     assert!(secrets.iter().any(|it| it.name.contains("wecom_token")), "an access token is there");
-    // What its owner is shown once may stand in the answers that are for it.
+    // A secret that its owner is shown once may appear in that answer.
     assert_silent(&secrets, "an answer", &answers);
     secrets.extend(shown_once);
 
@@ -192,7 +192,7 @@ async fn no_secret_is_in_the_database_or_in_a_log_that_tells_everything() {
     assert!(wecomd.ended().await.success());
     let log = wecomd.log();
     let all = log.contains("TRACE") && log.contains("pooling idle connection");
-    assert!(all, "it tells everything: {} bytes", log.len());
+    assert!(all, "the log is too short to be verbose: {} bytes", log.len());
     assert_silent(&secrets, "the log", &log);
     let tables = dump(&db).await;
     assert!(tables.len() > 30, "{}", tables.len());
@@ -204,7 +204,7 @@ async fn no_secret_is_in_the_database_or_in_a_log_that_tells_everything() {
 }
 
 #[test]
-fn what_holds_secrets_shows_none_when_it_is_printed() {
+fn debug_output_of_types_with_secrets_shows_none() {
     let folder = Folder::new("secrets");
     let key = folder.path().join("master.key");
     let vault = Vault::generate(&key).expect("a key");

@@ -53,7 +53,7 @@ impl Browser {
         self.ask(app, "GET", &format!("{BASE}{path}"), &[], "").await
     }
 
-    /// Sets out to log in; where it is sent, and the state that goes along.
+    /// Starts a login; returns the address that it is sent to, and the state.
     async fn set_out(&mut self, app: &TestApp) -> (String, String) {
         let sent = self.ask(app, "GET", LOGIN, &[], "").await;
         assert_eq!(sent.status, 303, "{}", sent.text());
@@ -67,7 +67,7 @@ impl Browser {
         self.ask(app, "GET", &format!("{LOGIN}/callback?code={code}&state={state}"), &[], "").await
     }
 
-    /// Logs somebody in who may.
+    /// Logs in a member who is allowed to.
     async fn log_in(app: &TestApp, platform: &Platform, user: &UserId) -> Self {
         let mut browser = Self::default();
         let (_, state) = browser.set_out(app).await;
@@ -101,7 +101,7 @@ async fn allow(app: &TestApp, user: &UserId, role: &str) {
 const ORDER: &str = r#"{"customer_id": "C-1", "description": "漏水"}"#;
 
 #[tokio::test]
-async fn a_member_who_may_logs_in_by_wecom_works_and_logs_out() {
+async fn an_allowed_member_logs_in_with_wecom_works_and_logs_out() {
     let (app, platform) = app_with_wecom().await;
     let user = somebody(&platform);
     allow(&app, &user, "operator").await;
@@ -161,7 +161,7 @@ async fn a_member_who_may_logs_in_by_wecom_works_and_logs_out() {
 }
 
 #[tokio::test]
-async fn a_login_that_another_browser_began_or_that_was_tampered_with_logs_nobody_in() {
+async fn a_login_from_another_browser_or_with_altered_state_is_refused() {
     let (app, platform) = app_with_wecom().await;
     let user = somebody(&platform);
     allow(&app, &user, "admin").await;
@@ -184,14 +184,14 @@ async fn a_login_that_another_browser_began_or_that_was_tampered_with_logs_nobod
     let replayed = second.come_back(&app, &code, &state).await;
     assert_eq!(replayed.status, 502, "WeCom's code works once: {}", replayed.text());
     assert_eq!(app.db.count("select count(*) from console_session").await, 1);
-    // Strangers who set out leave no line each in the log.
+    // Logins started by strangers do not each write a log line.
     let lines = format!("select count(*) from access_log where route like '{LOGIN}%'");
     assert_eq!(app.db.count(&lines).await, 1, "the login that succeeded");
     app.finish().await;
 }
 
 #[tokio::test]
-async fn who_may_not_is_told_so_and_not_logged_in() {
+async fn a_member_who_is_not_allowed_is_told_so_and_not_logged_in() {
     let (app, platform) = app_with_wecom().await;
     let user = somebody(&platform);
     let come = async |code: String| {
@@ -211,7 +211,7 @@ async fn who_may_not_is_told_so_and_not_logged_in() {
 }
 
 #[tokio::test]
-async fn a_session_ends_with_what_it_stands_on_and_with_time() {
+async fn a_session_ends_with_its_permission_and_after_its_time_limits() {
     let (app, platform) = app_with_wecom().await;
     let user = somebody(&platform);
     allow(&app, &user, "admin").await;
@@ -224,7 +224,7 @@ async fn a_session_ends_with_what_it_stands_on_and_with_time() {
     allow(&app, &user, "viewer").await;
     assert_eq!(code(&browser.get(&app, "/console-users").await).0, 403, "a lowered role counts at once");
     app.db.execute("update console_session set last_seen_at = now() - interval '59 minutes'").await;
-    assert_eq!(browser.get(&app, "/session").await.status, 200, "and is used again by that");
+    assert_eq!(browser.get(&app, "/session").await.status, 200, "and the request counts as use");
     app.db.execute("update console_session set last_seen_at = now() - interval '1 hour'").await;
     ended(&mut browser, "an hour without use").await;
 
@@ -265,13 +265,13 @@ async fn a_leaver_is_locked_out_for_good_and_a_renamed_member_stays() {
     said(member(at - 30, "delete_user", "renamed", &[])).await;
     assert_eq!(browser.get(&app, "/session").await.status, 401);
     said(member(at - 10, "create_user", "renamed", &[("Name", "人")])).await;
-    assert_eq!(browser.get(&app, "/session").await.status, 401, "coming back gives no right back");
+    assert_eq!(browser.get(&app, "/session").await.status, 401, "returning does not restore the permission");
     assert_eq!(app.db.count("select count(*) from console_user").await, 0);
     app.finish().await;
 }
 
 #[tokio::test]
-async fn who_sees_their_own_alone_does_so_in_a_session_too() {
+async fn a_session_of_a_scoped_user_shows_only_their_own_data() {
     let (app, platform) = app_with_wecom().await;
     let user = somebody(&platform);
     let target = format!("{BASE}/console-users/{}", user.as_str());
@@ -296,7 +296,7 @@ async fn who_sees_their_own_alone_does_so_in_a_session_too() {
     app.db
         .execute("update staff_wechat_bind set status = 'unbound', unbound_at = now(), unbound_reason = 'admin'")
         .await;
-    assert_eq!(browser.get(&app, "/session").await.status, 401, "with nothing of their own there is nothing to see");
+    assert_eq!(browser.get(&app, "/session").await.status, 401, "without data of their own they see nothing");
 
     let own = json!({ "name": "ann", "role": "viewer", "staff_id": "E-2", "own_only": true });
     let token = app.ask("POST", &format!("{BASE}/api-tokens"), Some(own)).await.json()["token"].clone();
@@ -336,7 +336,7 @@ async fn a_token_logs_a_browser_in_until_the_token_ends() {
 }
 
 #[tokio::test]
-async fn the_first_who_may_log_in_is_named_on_the_command_line() {
+async fn the_first_console_user_is_added_on_the_command_line() {
     let (db, company) = (TestDb::new().await, crate::support::Company::new());
     company.save(&db.pool).await;
     let run = |arguments: &[&str]| {

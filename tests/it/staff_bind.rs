@@ -19,7 +19,7 @@ async fn bind(app: &TestApp, staff: &str, user: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn a_binding_is_made_with_whom_wecom_knows_and_takes_their_name() {
+async fn a_binding_needs_a_member_known_to_wecom_and_takes_their_name() {
     let (app, platform) = app_with_wecom().await;
     let user = somebody(&platform);
     let name = platform.with(|world| world.member(&user).expect("a member").name.clone());
@@ -33,7 +33,7 @@ async fn a_binding_is_made_with_whom_wecom_knows_and_takes_their_name() {
 }
 
 #[tokio::test]
-async fn whom_wecom_does_not_know_or_show_or_who_does_not_use_it_is_not_bound() {
+async fn a_member_who_is_unknown_invisible_or_inactive_at_wecom_is_not_bound() {
     let (app, platform) = app_with_wecom().await;
     let user = somebody(&platform);
     let unknown = bind(&app, "E-1", "nobody.at.all").await;
@@ -54,7 +54,7 @@ async fn whom_wecom_does_not_know_or_show_or_who_does_not_use_it_is_not_bound() 
 }
 
 #[tokio::test]
-async fn without_an_app_s_secret_a_binding_is_made_and_says_that_nobody_was_asked() {
+async fn a_binding_without_an_app_secret_is_made_and_marked_as_unchecked() {
     let app = TestApp::start().await;
     let bound = bind(&app, "E-1", "zhangsan").await;
     assert_eq!((bound.status, &bound.json()["verified"]), (201, &json!(false)), "{}", bound.text());
@@ -62,7 +62,7 @@ async fn without_an_app_s_secret_a_binding_is_made_and_says_that_nobody_was_aske
 }
 
 #[tokio::test]
-async fn a_staff_member_who_logs_in_with_their_link_is_bound_to_its_staff_id_once() {
+async fn a_login_link_binds_the_member_to_its_staff_id_once() {
     let (app, platform) = app_with_wecom().await;
     let user = somebody(&platform);
     let link = link(&app, "E-<7>").await;
@@ -95,7 +95,7 @@ async fn a_staff_member_who_logs_in_with_their_link_is_bound_to_its_staff_id_onc
 }
 
 #[tokio::test]
-async fn a_login_binds_neither_a_stranger_nor_who_is_out_of_sight_nor_after_five_minutes() {
+async fn a_login_binds_no_stranger_no_invisible_member_and_nobody_after_five_minutes() {
     let (app, platform) = app_with_wecom().await;
     let user = somebody(&platform);
     let stranger = platform.with(|world| world.stranger_code(None));
@@ -116,7 +116,7 @@ async fn a_login_binds_neither_a_stranger_nor_who_is_out_of_sight_nor_after_five
 }
 
 #[tokio::test]
-async fn a_login_says_whether_somebody_is_bound_already_to_this_or_to_another() {
+async fn a_login_says_whether_the_member_is_bound_to_this_or_another_staff_id() {
     let (app, platform) = app_with_wecom().await;
     let user = somebody(&platform);
     assert_eq!(bind(&app, "E-1", user.as_str()).await.status, 201);

@@ -1,4 +1,4 @@
-//! Who sees their own alone: every route, asked by one staff member for what is another's and for what is theirs.
+//! Scoped tokens: every route, asked by one staff member for another's data and for their own.
 
 use serde_json::{Value, json};
 use wecomd::admin::{
@@ -14,13 +14,13 @@ use crate::support::{
     scoped::{Names, inherits, knows, own_token, settle},
 };
 
-/// In everything that is the caller's.
+/// Part of every name that belongs to the caller.
 const OURS: &str = "aown";
 
-/// In everything that is somebody else's.
+/// Part of every name that belongs to somebody else.
 const THEIRS: &str = "bsecret";
 
-/// The caller, and the other one.
+/// Two staff members, the caller and another, with their data.
 struct World {
     app: TestApp,
     us: Names,
@@ -38,7 +38,7 @@ async fn world() -> World {
     let app = TestApp::start().await;
     let (us, them) = (settle(&app, OURS).await, settle(&app, THEIRS).await);
     let joint = inherits(&app, "joint", &[(&us, OURS), (&them, THEIRS)]).await;
-    // They both know one customer, who is an order's of ours and theirs.
+    // Both know one customer, who has an order with each of them.
     for (names, word) in [(&us, OURS), (&them, THEIRS)] {
         knows(&app, names, "wm-shared", Some("C-shared"), word).await;
         let (corp, staff, user) = (&app.corp.corpid, &names.staff, &names.user);
@@ -78,7 +78,7 @@ const REPORTS: [&str; 6] = [
     "unmatched_customers",
 ];
 
-/// What to ask of a route to learn of, or meddle with, what has these names.
+/// The requests that read or change data with these names through a route.
 fn probes(route: &Route, it: &Names, us: &Names, joint: i64) -> Vec<Probe> {
     let Names { staff, user, customer, external, order, way, media, handover } = it;
     let get = |tails: &[String]| tails.iter().map(|tail| (tail.clone(), None)).collect::<Vec<Probe>>();
@@ -127,7 +127,7 @@ fn probes(route: &Route, it: &Names, us: &Names, joint: i64) -> Vec<Probe> {
             .chain(["message_volumes"])
             .flat_map(|name| [(format!("/{name}?staff_id={staff}"), None), (format!("/{name}?format=csv"), None)])
             .collect(),
-        // The rest is closed; what would be about them is asked for all the same.
+        // The other routes are closed to scoped tokens; they are asked all the same.
         _ => {
             let (_, tail) = route.path.split_at(stem(route).len());
             let body =
@@ -143,7 +143,7 @@ fn stem(route: &Route) -> &'static str {
     route.path.split("/{").next().unwrap_or_default()
 }
 
-/// An answer without what differs between any two.
+/// An answer without the parts that differ in every answer.
 fn bare(answer: &Answer) -> (u16, String) {
     let text = String::from_utf8_lossy(&answer.body).into_owned();
     match serde_json::from_str::<Value>(&text) {
@@ -157,7 +157,7 @@ fn bare(answer: &Answer) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn nothing_of_another_staff_member_s_is_seen_or_changed_on_any_route() {
+async fn a_scoped_token_sees_and_changes_nothing_of_others_on_any_route() {
     let World { app, us, them, viewer, operator, joint } = world().await;
     let state = "select concat_ws(' ', (select string_agg(to_jsonb(it)::text, ',' order by id) from work_order it),
          (select string_agg(to_jsonb(it)::text, ',' order by id) from staff_wechat_bind it),
@@ -193,7 +193,7 @@ async fn nothing_of_another_staff_member_s_is_seen_or_changed_on_any_route() {
                 assert!(answer.status < 500 && answer.status != 401, "{story}");
                 let (path, body) = nobodys;
                 let other = app.ask_as(bearer, route.method, &format!("{}{path}", stem(route)), body).await;
-                assert_eq!(bare(&answer), bare(&other), "what is another's answers as what is not there: {story}");
+                assert_eq!(bare(&answer), bare(&other), "data of others is answered as if it did not exist: {story}");
             }
         }
     }
@@ -203,7 +203,7 @@ async fn nothing_of_another_staff_member_s_is_seen_or_changed_on_any_route() {
 }
 
 #[tokio::test]
-async fn whoever_sees_all_is_shown_what_the_walk_asks_for() {
+async fn the_probes_of_every_scoped_route_reach_data_of_others_without_a_scope() {
     let World { app, us, them, joint, .. } = world().await;
     for route in ROUTES.iter().filter(|it| it.scoped == Scoped::Own && it.method == "GET") {
         let mut shown = false;
@@ -218,7 +218,7 @@ async fn whoever_sees_all_is_shown_what_the_walk_asks_for() {
 }
 
 #[tokio::test]
-async fn on_every_route_that_is_open_to_them_staff_see_what_is_their_own() {
+async fn a_scoped_token_sees_its_own_data_on_every_open_route() {
     let World { app, us, viewer, operator, joint, .. } = world().await;
     let Names { staff, customer, external, order, way, media, handover, .. } = &us;
     for route in ROUTES.iter().filter(|it| it.scoped == Scoped::Own) {
@@ -271,7 +271,7 @@ async fn on_every_route_that_is_open_to_them_staff_see_what_is_their_own() {
 }
 
 #[tokio::test]
-async fn an_order_that_is_handed_on_is_theirs_no_longer_and_their_contacts_follow_their_binding() {
+async fn a_reassigned_order_leaves_the_scope_and_contacts_follow_the_binding() {
     let World { app, us, them, viewer, operator, .. } = world().await;
     let order = format!("{BASE}/work-orders/{}", us.order);
     let handed = app.ask_as(&operator, "PATCH", &order, Some(json!({ "staff_id": them.staff }))).await;
@@ -302,7 +302,7 @@ async fn an_order_that_is_handed_on_is_theirs_no_longer_and_their_contacts_follo
 }
 
 #[tokio::test]
-async fn a_token_is_limited_to_a_staff_member_s_own_only_with_one_and_never_as_an_admin() {
+async fn a_scoped_token_needs_a_staff_id_and_is_never_an_admin() {
     let app = TestApp::start().await;
     let tokens = format!("{BASE}/api-tokens");
     for (body, field) in [

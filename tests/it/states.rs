@@ -45,7 +45,7 @@ const UNCONSTRAINED: [&str; 8] = [
 ];
 
 #[tokio::test]
-async fn every_enum_has_the_words_of_its_column_s_constraint_and_every_constraint_has_an_enum() {
+async fn every_enum_matches_its_check_constraint_and_every_constraint_has_an_enum() {
     let db = TestDb::new().await;
     let rows: Vec<(String, String)> = sqlx::query_as(
         "select conrelid::regclass::text, pg_get_constraintdef(pg_constraint.oid) from pg_constraint
@@ -102,7 +102,7 @@ fn closed_set(table: &str, check: &str) -> Option<(String, BTreeSet<String>)> {
     Some((format!("{table}.{column}"), words?))
 }
 
-/// What reading said, which must be an error that names these columns and the word.
+/// The error of a read, which must name these columns and the word.
 #[track_caller]
 fn refused<T>(read: sqlx::Result<T>, columns: &[&str]) {
     let error = read.err().expect("a strange word is no default").to_string();
@@ -110,7 +110,7 @@ fn refused<T>(read: sqlx::Result<T>, columns: &[&str]) {
     assert!(error.contains("holds `foo`, which this version does not know: it knows "), "{error}");
 }
 
-/// A database without constraints, where everything below stands with a strange word.
+/// A database without constraints, whose rows below hold an unknown word.
 async fn strange_database() -> TestDb {
     let db = TestDb::new().await;
     db.execute(
@@ -170,7 +170,7 @@ async fn strange_database() -> TestDb {
 }
 
 #[tokio::test]
-async fn a_strange_word_of_orders_staff_and_contacts_is_an_error_that_names_its_column() {
+async fn an_unknown_word_of_orders_staff_or_contacts_is_an_error_that_names_its_column() {
     let db = strange_database().await;
     let mut held = db.pool.acquire().await.expect("connects");
     let conn = &mut *held;
@@ -192,7 +192,7 @@ async fn a_strange_word_of_orders_staff_and_contacts_is_an_error_that_names_its_
     refused(of_type, &["wechat_contact_record.contact_type"]);
     let of_source = wechat_contact_record::of_customer(conn, &of("wmB"), 10).await;
     refused(of_source, &["wechat_contact_record.source"]);
-    // The last one, since it takes the contact out of the table.
+    // This comes last, because it removes the contact from the table.
     refused(customer_wechat_contact::take(conn, &corp, &UserId::from("amy")).await, &status);
     refused(customer_match::list(conn, false, 0, 10).await, &["customer_match.matched_by"]);
     refused(enterprise_wechat_config::all(conn).await, &["enterprise_wechat_config.status"]);
@@ -203,7 +203,7 @@ async fn a_strange_word_of_orders_staff_and_contacts_is_an_error_that_names_its_
 }
 
 #[tokio::test]
-async fn a_strange_word_of_a_handover_is_an_error_and_changes_no_state() {
+async fn an_unknown_handover_state_is_an_error_and_changes_nothing() {
     let db = strange_database().await;
     let mut held = db.pool.acquire().await.expect("connects");
     let conn = &mut *held;
@@ -228,7 +228,7 @@ async fn a_strange_word_of_a_handover_is_an_error_and_changes_no_state() {
 }
 
 #[tokio::test]
-async fn a_strange_word_of_tasks_runs_and_upkeep_is_an_error_that_names_its_column() {
+async fn an_unknown_word_of_tasks_runs_or_upkeep_is_an_error_that_names_its_column() {
     let db = strange_database().await;
     let mut held = db.pool.acquire().await.expect("connects");
     let conn = &mut *held;

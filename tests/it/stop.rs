@@ -26,7 +26,7 @@ use crate::support::{
 const STOPS_WITHIN: Duration = Duration::from_secs(25);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sigterm_closes_the_door_and_answers_the_request_in_hand() {
+async fn sigterm_stops_accepting_and_answers_the_running_request() {
     let (db, company) = (TestDb::new().await, Company::new());
     company.save(&db.pool).await;
     let mut wecomd = Daemon::start(&company.key, &[("DATABASE_URL", db.url.expose_secret())], &[]).await;
@@ -38,16 +38,16 @@ async fn sigterm_closes_the_door_and_answers_the_request_in_hand() {
     let in_hand = tokio::spawn(async move { sender.deliver(&Push::genuine(AppKind::App, added)).await });
     let waiting = "select count(*) from pg_stat_activity
         where datname = current_database() and application_name = 'wecomd' and wait_event_type = 'Lock'";
-    until("the callback is in hand", async || db.count(waiting).await > 0).await;
+    until("the callback is being processed", async || db.count(waiting).await > 0).await;
 
     wecomd.terminate();
     let public = wecomd.public;
-    until("nobody is let in any more", async || TcpStream::connect(public).await.is_err()).await;
-    assert!(wecomd.is_running() && !in_hand.is_finished(), "it has a callback in hand");
+    until("new connections are refused", async || TcpStream::connect(public).await.is_err()).await;
+    assert!(wecomd.is_running() && !in_hand.is_finished(), "it is processing a callback");
     lock.rollback().await.expect("released");
 
     let delivered = in_hand.await.expect("delivered");
-    assert_eq!((delivered.status, delivered.attempts), (Some(200), 1), "what was in hand is answered");
+    assert_eq!((delivered.status, delivered.attempts), (Some(200), 1), "the running request is answered");
     assert_eq!(wecomd.ended().await.code(), Some(0));
     assert_eq!(db.count("select count(*) from inbox").await, 1);
     let left =
@@ -57,7 +57,7 @@ async fn sigterm_closes_the_door_and_answers_the_request_in_hand() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sigterm_waits_for_nobody_who_has_nothing_in_hand() {
+async fn sigterm_does_not_wait_for_idle_connections() {
     let (db, company) = (TestDb::new().await, Company::new());
     company.save(&db.pool).await;
     // An idle connection may stay for a minute here, longer than this test would wait.
@@ -86,7 +86,7 @@ async fn sigterm_stops_the_private_postgresql_too() {
 
     wecomd.terminate();
     assert_eq!(wecomd.ended().await.code(), Some(0));
-    assert!(!is_running(postgres), "it ended before wecomd did");
+    assert!(!is_running(postgres), "the request ended before wecomd did");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -130,7 +130,7 @@ async fn with_another_master_key_it_refuses_to_start_and_names_the_app_and_the_k
 }
 
 #[tokio::test]
-async fn a_busy_port_is_refused_with_the_option_that_changes_it() {
+async fn the_error_for_a_busy_port_names_its_option() {
     let (db, company) = (TestDb::new().await, Company::new());
     let taken = free_port();
     let busy = TcpListener::bind(taken).expect("it was free");
@@ -150,12 +150,12 @@ async fn a_busy_port_is_refused_with_the_option_that_changes_it() {
     db.close().await;
 }
 
-/// A PostgreSQL of which no process moves. Dropped, it goes on.
+/// A PostgreSQL whose processes are all suspended. They continue when it is dropped.
 struct Hung(Vec<u32>);
 
 impl Hung {
     fn with_children(postmaster: u32) -> Self {
-        // The parent first, so that it makes no more.
+        // The parent first, so that it starts no more children.
         signal("-STOP", postmaster);
         let children = fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children"));
         let children = children.expect("the kernel names children");

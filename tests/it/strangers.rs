@@ -1,5 +1,5 @@
-//! What strangers cannot do to those whose token or session counts, however often they knock, visit or guess; and whose
-//! address it is that they are counted by.
+//! Unauthenticated callers take nothing from callers with a valid token or session, however often they ask; and the
+//! address by which they are counted.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -44,7 +44,7 @@ const CONNECTIONS: usize = 8;
 /// How often they visit: more than they may.
 const VISITS: usize = 12_400;
 
-/// A token that nobody made, as a header.
+/// An invented token, as a header.
 fn guess() -> String {
     format!("Bearer {}", ApiToken::new().secret.expose_secret())
 }
@@ -75,7 +75,7 @@ async fn knock(address: SocketAddr, target: &str, times: usize) -> Vec<u16> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn thousands_of_visits_of_the_login_callback_take_nothing_from_a_token_that_counts() {
+async fn thousands_of_login_callback_requests_do_not_block_valid_tokens() {
     let app = TestApp::start().await;
     let mut knocking = JoinSet::new();
     for _ in 0..CONNECTIONS {
@@ -96,7 +96,7 @@ async fn thousands_of_visits_of_the_login_callback_take_nothing_from_a_token_tha
 }
 
 #[tokio::test]
-async fn each_share_that_strangers_use_up_is_its_own_and_no_caller_s() {
+async fn each_limit_used_up_by_strangers_leaves_other_limits_and_callers_unaffected() {
     let app = TestApp::start().await;
     let (guard, home) = (&app.app.admin_half.guard, Ipv4Addr::LOCALHOST.to_string());
     let ways = [
@@ -119,7 +119,7 @@ async fn each_share_that_strangers_use_up_is_its_own_and_no_caller_s() {
         }
     }
     for probe in ["/livez", "/readyz", "/metrics"] {
-        assert_eq!(ask(probe).await.status, 200, "{probe} is what a restart is decided by");
+        assert_eq!(ask(probe).await.status, 200, "{probe} must not be affected: orchestrators restart by it");
     }
     assert_eq!(app.ask("GET", CONFIG, None).await.status, 200);
     assert_eq!(app.ask_as(&unused(&app).await, "GET", CONFIG, None).await.status, 200);
@@ -128,7 +128,7 @@ async fn each_share_that_strangers_use_up_is_its_own_and_no_caller_s() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_somebody_guesses_an_unused_token_and_a_fresh_session_work_at_every_try() {
+async fn new_tokens_and_sessions_work_while_somebody_guesses() {
     let app = TestApp::start().await;
     let mut statuses = Vec::new();
     for attempt in 0..65 {
@@ -142,7 +142,7 @@ async fn while_somebody_guesses_an_unused_token_and_a_fresh_session_work_at_ever
         }
         let token = unused(&app).await;
         assert_eq!(app.ask_as(&token, "GET", CONFIG, None).await.status, 200, "try {attempt}");
-        // A bound on sessions is not what is asked about here.
+        // The limit on sessions is not tested here.
         app.db.execute("delete from console_session").await;
         let made = app.ask("POST", &format!("{BASE}/session"), None).await;
         assert_eq!(made.status, 201, "{}", made.text());
@@ -158,7 +158,7 @@ async fn while_somebody_guesses_an_unused_token_and_a_fresh_session_work_at_ever
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn however_many_guess_at_once_they_hold_one_connection() {
+async fn concurrent_token_guesses_use_one_database_connection() {
     let app = TestApp::start().await;
     let waiting =
         "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
@@ -218,7 +218,7 @@ async fn a_caller_behind_a_trusted_proxy_is_counted_and_written_down_by_their_ow
 }
 
 #[tokio::test]
-async fn without_trusted_proxies_nobody_chooses_their_address() {
+async fn without_trusted_proxies_a_forwarded_address_is_ignored() {
     let app = TestApp::start().await;
     let admin = format!("Bearer {}", app.token.expose_secret());
     assert_eq!(through(&app, Ipv4Addr::LOCALHOST, "203.0.113.7", &admin).await.status, 200);

@@ -1,4 +1,4 @@
-//! Reconciling: a run ends where WeCom stands, whoever is killed on the way and whatever goes wrong.
+//! Reconciling: a run ends with the data that WeCom has, despite killed processes and errors.
 
 use std::{net::Ipv4Addr, time::Duration};
 
@@ -31,7 +31,7 @@ const BEFORE_CUSTOMERS: usize = 1 + 5 + 1 + 1;
 const EXTRA_CALLS: usize = 4;
 
 #[tokio::test]
-async fn a_whole_run_holds_what_wecom_names_and_a_second_one_finds_nothing() {
+async fn a_full_run_stores_everything_and_a_second_one_finds_no_difference() {
     let scene = Scene::start(COMPANY).await;
     let run = scene.reconcile().await;
 
@@ -73,7 +73,7 @@ async fn a_whole_run_holds_what_wecom_names_and_a_second_one_finds_nothing() {
     let calls = scene.db.count(&format!("select calls from sync_run where id = {run}")).await;
     assert!(calls <= i64::try_from(pages + 5 + 3 + EXTRA_CALLS).expect("few"), "{calls} calls");
 
-    // However much it finds, it asks nobody to read it once more: the queue of tasks does not grow with the company.
+    // A run enqueues no further reading of what it finds: the queue of tasks does not grow with the company.
     assert_eq!(scene.db.count("select count(*) from task").await, 0);
 
     let before = tables(&scene.db.pool, &scene.corp.corpid.0).await;
@@ -97,7 +97,7 @@ async fn a_whole_run_holds_what_wecom_names_and_a_second_one_finds_nothing() {
 }
 
 #[tokio::test]
-async fn a_run_that_is_killed_half_way_goes_on_where_it_was_and_ends_the_same() {
+async fn an_interrupted_run_resumes_and_ends_with_the_same_result() {
     let scene = Scene::start(COMPANY).await;
     let mut moments = [0, 1, 3, 4, 2, 3].into_iter();
     let mut first = None;
@@ -106,7 +106,7 @@ async fn a_run_that_is_killed_half_way_goes_on_where_it_was_and_ends_the_same() 
         assert_eq!(*first.get_or_insert(run.id()), run.id(), "it is the same run, resumed");
         let Some(moment) = moments.next() else { break run };
         steps(&mut run, moment).await;
-        // A step that is cut off anywhere leaves nothing behind.
+        // A step that is interrupted anywhere stores nothing.
         let _ = tokio::time::timeout(Duration::from_millis(2), run.step()).await;
         drop(run);
         scene.leases_end().await;
@@ -156,7 +156,7 @@ async fn a_callback_that_comes_during_a_run_wins() {
 }
 
 #[tokio::test]
-async fn a_cursor_that_has_expired_costs_its_group_a_new_beginning_and_nothing_else() {
+async fn an_expired_cursor_restarts_only_its_own_group_of_members() {
     let scene = Scene::start(COMPANY).await;
     for errcode in [50100, 60268] {
         let mut run = scene.begin().await;
@@ -191,7 +191,7 @@ async fn a_cursor_that_has_expired_costs_its_group_a_new_beginning_and_nothing_e
 }
 
 #[tokio::test]
-async fn trouble_is_waited_out_and_a_refusal_ends_the_run_with_its_reason() {
+async fn a_run_waits_out_transient_errors_and_fails_with_the_reason_of_a_refusal() {
     let scene = Scene::start(COMPANY).await;
     let faults = scene.platform.faults();
     let mut run = scene.begin().await;
@@ -210,7 +210,7 @@ async fn trouble_is_waited_out_and_a_refusal_ends_the_run_with_its_reason() {
     assert!(matches!(run.step().await.expect("the database answers"), Step::Waits(_)));
     steps(&mut run, 1).await;
 
-    // Throttled: as long as WeCom wants, and meanwhile it is not even asked.
+    // Throttled: the run waits as long as WeCom asks, and makes no call meanwhile.
     faults.set(PAGES, once(Some(45009)));
     for _ in 0..2 {
         let waits = run.step().await.expect("the database answers");
@@ -219,7 +219,7 @@ async fn trouble_is_waited_out_and_a_refusal_ends_the_run_with_its_reason() {
     assert_eq!(scene.platform.calls_of(PAGES).iter().filter(|it| it.errcode == 45009).count(), 1);
     drop(run);
     let scene = scene.in_another_process().await;
-    let mut run = scene.sync.take(Which::Any).await.expect("looked").expect("nobody works at it");
+    let mut run = scene.sync.take(Which::Any).await.expect("looked").expect("no worker has claimed it");
 
     faults.set("externalcontact/get_unassigned_list", once(Some(60020)));
     assert_eq!(to_the_end(&mut run).await, Over::Failed);
@@ -233,10 +233,10 @@ async fn trouble_is_waited_out_and_a_refusal_ends_the_run_with_its_reason() {
 }
 
 #[tokio::test]
-async fn of_two_workers_one_has_the_run_and_a_dead_one_s_is_taken_over() {
+async fn one_worker_holds_a_run_and_a_run_of_a_dead_worker_is_taken_over() {
     let scene = Scene::start(COMPANY).await;
     let mut one = scene.begin().await;
-    assert!(scene.sync.take(Which::Any).await.expect("looked").is_none(), "somebody works at it");
+    assert!(scene.sync.take(Which::Any).await.expect("looked").is_none(), "a worker has claimed it");
     let mut conn = scene.db.pool.acquire().await.expect("connects");
     let asked = sync::ask(&mut conn, &scene.corp.corpid).await.expect("asked");
     drop(conn);
@@ -248,14 +248,14 @@ async fn of_two_workers_one_has_the_run_and_a_dead_one_s_is_taken_over() {
     scene.leases_end().await;
     let mut other = scene.sync.take(Which::Any).await.expect("looked").expect("the first seems dead");
     assert_eq!(other.id(), one.id());
-    assert_eq!(one.step().await.expect("the database answers"), Step::Over(Over::Lost), "it only seemed so");
+    assert_eq!(one.step().await.expect("the database answers"), Step::Over(Over::Lost), "it was a false alarm");
     assert_eq!(to_the_end(&mut other).await, Over::Done);
     assert_eq!(scene.held().await, scene.named());
     scene.finish().await;
 }
 
 #[tokio::test]
-async fn a_run_is_due_by_itself_once_for_each_turn_and_only_where_an_app_can_call() {
+async fn a_run_starts_once_per_scheduled_time_and_only_for_corps_that_can_call() {
     let scene = Scene::start(COMPANY).await;
     scene
         .db
@@ -267,11 +267,11 @@ async fn a_run_is_due_by_itself_once_for_each_turn_and_only_where_an_app_can_cal
     let due = async |conn: &mut sqlx::PgConnection, days| {
         sync::begin_due(conn, schedule, turn + TimeDelta::days(days)).await.expect("begun")
     };
-    assert_eq!(due(&mut conn, 0).await, 0, "the app was added after the last turn");
+    assert_eq!(due(&mut conn, 0).await, 0, "the app was added after the last scheduled time");
     assert_eq!(due(&mut conn, 1).await, 1, "the next turn is the first");
     assert_eq!(due(&mut conn, 2).await, 0, "one is running");
     scene.db.execute("update sync_run set state = 'done', started_at = scheduled_for").await;
-    assert_eq!(due(&mut conn, 1).await, 0, "this turn had its run");
+    assert_eq!(due(&mut conn, 1).await, 0, "this scheduled time had its run");
     assert_eq!(due(&mut conn, 2).await, 1);
     let never = Schedule { every_hours: 0, at_hour: 3 };
     scene.db.execute("delete from sync_run").await;
@@ -314,7 +314,11 @@ async fn an_administrator_begins_a_run_reads_its_report_page_by_page_and_cancels
     let other = format!("{BASE}/{}", app.ask("POST", BASE, Some(json!({}))).await.json()["id"]);
     assert_eq!(app.ask("POST", BASE, None).await.json()["asked"], "running");
     assert_eq!(app.ask("POST", &format!("{other}/cancel"), None).await.json()["state"], "cancelled");
-    assert_eq!(app.ask("POST", &format!("{run}/cancel"), None).await.json()["state"], "done", "what is over stays so");
+    assert_eq!(
+        app.ask("POST", &format!("{run}/cancel"), None).await.json()["state"],
+        "done",
+        "a finished run stays finished"
+    );
     let listed = app.ask("GET", BASE, None).await.json();
     let states: Vec<_> = listed["items"].as_array().expect("runs").iter().map(|it| it["state"].clone()).collect();
     assert_eq!(states, ["cancelled", "done"]);

@@ -1,4 +1,4 @@
-//! What a run finds to be otherwise, each kind by itself.
+//! The kinds of drift that a run finds, one by one.
 
 use wecomd::{
     ids::{ExternalUserId, UserId},
@@ -8,7 +8,7 @@ use wecomd::{
 
 use crate::support::reconcile::{Scene, steps, to_the_end};
 
-/// A company that one group of members serves.
+/// A company whose serving members fit into one group.
 const COMPANY: Size = Size { members: 40, customers: 200, departments: 3 };
 
 /// Steps before the first page of customers.
@@ -28,7 +28,7 @@ fn status_of(user: &UserId, customer: &ExternalUserId) -> String {
 }
 
 #[tokio::test]
-async fn contacts_that_were_made_ended_or_moved_without_a_word_are_found() {
+async fn contacts_added_ended_or_moved_without_a_callback_are_found() {
     let scene = silent().await;
     let (ann, anns) = scene.somebody(0);
     let (bob, bobs) = scene.somebody(1);
@@ -51,7 +51,7 @@ async fn contacts_that_were_made_ended_or_moved_without_a_word_are_found() {
     assert_eq!(scene.held().await, scene.named());
     assert_eq!(scene.drift(scene.reconcile().await).await, [""; 0], "it is told once");
 
-    // What only we called gone is taken back when it is named again.
+    // A contact that only we marked as gone is restored when WeCom lists it again.
     scene.db.execute("update customer_wechat_contact set status = 'gone', status_at = now() - interval '2 minutes' where wechat_userid = (select min(wechat_userid) from customer_wechat_contact)").await;
     let run = scene.reconcile().await;
     assert!(scene.drift(run).await.iter().all(|it| it.starts_with("missing_here | ")));
@@ -90,7 +90,7 @@ async fn names_that_changed_and_contacts_that_only_we_ended_are_found() {
 }
 
 #[tokio::test]
-async fn members_who_came_went_or_stopped_serving_without_a_word_are_found() {
+async fn members_who_joined_left_or_stopped_serving_without_a_callback_are_found() {
     let scene = silent().await;
     let (idle, _) = scene.somebody(0);
     let new = UserId::from("dora");
@@ -130,7 +130,7 @@ async fn members_who_came_went_or_stopped_serving_without_a_word_are_found() {
 }
 
 #[tokio::test]
-async fn a_leaver_whom_nobody_announced_has_a_handover_with_all_their_customers() {
+async fn an_unannounced_leaver_gets_a_handover_with_all_their_customers() {
     let scene = silent().await;
     let (leaver, theirs) = scene.somebody(0);
     let customers = scene.platform.with(|world| world.customers_of(&leaver).len());
@@ -158,7 +158,7 @@ async fn a_leaver_whom_nobody_announced_has_a_handover_with_all_their_customers(
 }
 
 #[tokio::test]
-async fn somebody_whose_customers_are_refused_keeps_them_and_holds_nobody_up() {
+async fn a_member_whose_customers_are_refused_keeps_them_and_blocks_no_other() {
     let scene = silent().await;
     let (refused, _) = scene.somebody(3);
     let before = scene.held().await;
@@ -181,7 +181,7 @@ async fn somebody_whose_customers_are_refused_keeps_them_and_holds_nobody_up() {
 }
 
 #[tokio::test]
-async fn a_leaver_s_customer_who_was_assigned_to_somebody_has_another_owner() {
+async fn an_assigned_customer_of_a_leaver_has_a_new_owner_after_a_run() {
     let scene = silent().await;
     let (leaver, theirs) = scene.somebody(0);
     let (heir, _) = scene.somebody(1);

@@ -1,4 +1,4 @@
-//! Reconciling with an app that lacks rights: what it may not read is left out and named, and the rest is read.
+//! Reconciling with an app that lacks permissions: forbidden phases are skipped and reported, and the rest is read.
 
 use wecomd::{
     sandbox::{Fault, Size},
@@ -10,14 +10,14 @@ use crate::support::reconcile::{PAGES, Scene, to_the_end};
 
 const COMPANY: Size = Size { members: 12, customers: 40, departments: 3 };
 
-/// What WeCom says when the app lacks a right.
+/// WeCom's errcodes for a missing permission.
 pub(crate) const RIGHTS: &[i64] = &[48002, 48009, 48011, 50002, 60011, 60030, 60031, 92000, 610_023, 610_024];
 
 const DEPARTMENTS: &str = "department/simplelist";
 const STAFF: &str = "externalcontact/get_follow_user_list";
 const LEAVERS: &str = "externalcontact/get_unassigned_list";
 
-/// Which API is closed, and what is left out therefore.
+/// The forbidden API, and the phases that are skipped because of it.
 const CLOSED: [(&str, &[&str]); 6] = [
     (DEPARTMENTS, &["departments", "members"]),
     ("user/list", &["members"]),
@@ -41,7 +41,7 @@ fn phases(run: &RunView) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn each_phase_that_is_not_permitted_is_left_out_and_named_and_nobody_is_gone_for_it() {
+async fn each_forbidden_phase_is_skipped_and_reported_and_marks_nobody_as_gone() {
     let scene = Scene::start(COMPANY).await;
     scene.reconcile().await;
     let members = scene.db.count("select count(*) from member").await;
@@ -78,7 +78,7 @@ async fn each_phase_that_is_not_permitted_is_left_out_and_named_and_nobody_is_go
 }
 
 #[tokio::test]
-async fn each_code_of_a_missing_right_leaves_a_phase_out() {
+async fn each_missing_permission_errcode_skips_a_phase() {
     let scene = Scene::start(COMPANY).await;
     for errcode in RIGHTS {
         scene.platform.faults().set(DEPARTMENTS, closed(*errcode));
@@ -92,7 +92,7 @@ async fn each_code_of_a_missing_right_leaves_a_phase_out() {
 }
 
 #[tokio::test]
-async fn a_department_out_of_sight_costs_nobody_their_place_and_is_named() {
+async fn an_invisible_department_is_reported_and_marks_nobody_as_gone() {
     let scene = Scene::start(COMPANY).await;
     scene.reconcile().await;
     scene.platform.faults().set("user/list", Fault { times: Some(1), ..closed(60011) });
@@ -105,7 +105,7 @@ async fn a_department_out_of_sight_costs_nobody_their_place_and_is_named() {
 }
 
 #[tokio::test]
-async fn a_run_that_is_permitted_nothing_fails_and_reads_everything_once_it_may() {
+async fn a_run_without_permissions_fails_and_a_later_one_with_them_reads_everything() {
     let scene = Scene::start(COMPANY).await;
     for path in [DEPARTMENTS, STAFF, LEAVERS] {
         scene.platform.faults().set(path, closed(48002));

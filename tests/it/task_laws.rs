@@ -1,5 +1,5 @@
-//! Laws of the queue of tasks: whatever happens to a few subjects in whatever order, no mark is forgotten, nothing is in
-//! two hands, and who has lost a lease has no say.
+//! Laws of the queue of tasks under random sequences of events: no mark is lost, no task has
+//! two holders, and a holder whose lease was lost has no effect.
 //!
 //! A model beside the table says after each step how every row must stand. Time passes by moving what the table holds
 //! back, so that nothing waits.
@@ -37,10 +37,10 @@ const KIND: TaskKind = TaskKind::RefreshContact;
 /// Longer than a test takes: leases end, and what waits is due, when a step says so.
 const LONG: Duration = Duration::from_secs(3_600);
 
-/// Something that happens. A holder is named by how long ago its claim was, the latest first.
+/// An event. A holder is identified by the age of its claim, the latest first.
 #[derive(Debug, Clone)]
 enum Happens {
-    /// Somebody wants it done.
+    /// A mark: somebody wants it done.
     Mark { subject: usize },
     /// An executor takes what is due.
     Claim { limit: i64 },
@@ -52,7 +52,7 @@ enum Happens {
     Finish { holder: usize },
     /// A holder tries later, or at once.
     Postpone { holder: usize, later: bool },
-    /// A holder sets it aside.
+    /// A holder parks it.
     Park { holder: usize },
     /// A holder gives it back, for later or at once.
     Release { holder: usize, later: bool },
@@ -62,11 +62,11 @@ enum Happens {
     Wait,
     /// A person wants it done now.
     Replay { subject: usize },
-    /// A person takes it away.
+    /// A person cancels it.
     Cancel { subject: usize },
 }
 
-/// How a task must stand.
+/// The expected state of a task.
 #[derive(Debug, Clone, PartialEq)]
 struct Row {
     version: i64,
@@ -83,11 +83,11 @@ struct Row {
 struct Model {
     rows: BTreeMap<&'static str, Row>,
     taken: Vec<Taken>,
-    /// Whom somebody wanted since they were last taken, whatever the rows say.
+    /// The subjects that were marked since they were last taken, independent of the rows.
     wanted: BTreeSet<String>,
 }
 
-/// What the sequences came to, so that a law about nothing is noticed.
+/// Counts what the sequences reached, so that a law that checks nothing is noticed.
 #[derive(Debug, Default)]
 struct Seen {
     claims: usize,
@@ -119,7 +119,7 @@ fn any_happening() -> impl Strategy<Value = Happens> {
 }
 
 #[test]
-fn no_mark_is_forgotten_nothing_is_in_two_hands_and_a_lost_lease_says_nothing() {
+fn no_mark_is_lost_no_task_has_two_holders_and_a_lost_lease_has_no_effect() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let db = runtime.block_on(TestDb::new());
     let seen = RefCell::new(Seen::default());
@@ -138,7 +138,7 @@ fn no_mark_is_forgotten_nothing_is_in_two_hands_and_a_lost_lease_says_nothing() 
     runtime.block_on(db.close());
 }
 
-/// Lets everything happen to an empty queue, and looks at it after each step.
+/// Applies all events to an empty queue, and checks it after each step.
 async fn live_through(db: &TestDb, happenings: &[Happens], seen: &mut Seen) -> Result<(), TestCaseError> {
     db.execute("delete from task").await;
     let mut conn = db.pool.acquire().await.expect("connects");
@@ -148,9 +148,9 @@ async fn live_through(db: &TestDb, happenings: &[Happens], seen: &mut Seen) -> R
         prop_assert_eq!(found(db).await, model.expected(), "after {:?}", happens);
         let alive = db.texts("select subject from task where parked_at is null").await;
         let forgotten: Vec<_> = model.wanted.iter().filter(|it| !alive.contains(it)).collect();
-        prop_assert!(forgotten.is_empty(), "a mark is forgotten after {:?}: {:?}", happens, forgotten);
+        prop_assert!(forgotten.is_empty(), "a mark is lost after {:?}: {:?}", happens, forgotten);
     }
-    // Whoever is left in the end is found by an executor that looks when all leases and pauses are over.
+    // In the end, once all leases and pauses are over, an executor finds every remaining task.
     db.execute("update task set leased_until = now() where lease is not null").await;
     db.execute("update task set due_at = now() where parked_at is null").await;
     let left = task::claim(&mut conn, KIND, &Room::of(9), LONG).await.expect("claimed");
@@ -220,7 +220,7 @@ impl Model {
         }
     }
 
-    /// Whatever is due, and no more than that, comes with its attempt counted; it is in no other hand.
+    /// A claim returns exactly the due tasks, with the attempt counted; no task has another holder.
     async fn claim(&mut self, conn: &mut PgConnection, limit: i64, seen: &mut Seen) -> Result<(), TestCaseError> {
         let taken = task::claim(conn, KIND, &Room::of(limit), LONG).await.expect("claimed");
         let due = self.rows.values().filter(|row| row.is_due()).count();
@@ -242,7 +242,7 @@ impl Model {
         Ok(())
     }
 
-    /// What a holder says counts while its lease is written there, and changes nothing otherwise.
+    /// A holder's report counts while its lease is stored, and changes nothing otherwise.
     async fn say(
         &mut self,
         conn: &mut PgConnection,
@@ -265,7 +265,7 @@ impl Model {
             Happens::Finish { .. } => {
                 let finished = task::finish(conn, task).await.expect("asked");
                 seen.marked_again += usize::from(finished == Finished::MarkedAgain);
-                prop_assert!(finished != Finished::Done || !news, "what was marked meanwhile is done already");
+                prop_assert!(finished != Finished::Done || !news, "a task marked meanwhile counts as done");
                 finished != Finished::Lost
             }
             Happens::Postpone { later, .. } => {

@@ -39,7 +39,7 @@ async fn finish(db: &TestDb, task: &Taken) -> Finished {
 }
 
 #[tokio::test]
-async fn a_task_has_no_priority_beside_its_kind_its_corp_and_its_times() {
+async fn tasks_have_no_priority_column() {
     let app = TestApp::start().await;
     enqueue(&app.db, "wmAlice", None).await;
     let listed = app.ask("GET", "/api/enterprise-wechat/tasks", None).await.json();
@@ -75,11 +75,11 @@ async fn a_task_has_no_priority_beside_its_kind_its_corp_and_its_times() {
 }
 
 #[tokio::test]
-async fn a_task_whose_lease_ran_out_is_taken_again_and_its_first_holder_has_no_say_any_more() {
+async fn a_task_with_an_expired_lease_is_taken_again_and_its_first_holder_is_ignored() {
     let db = TestDb::new().await;
     enqueue(&db, "wmAlice", None).await;
     let first = claim_one(&db).await;
-    assert_eq!(claim(&db, 9).await, [], "it is in hand");
+    assert_eq!(claim(&db, 9).await, [], "it is claimed");
 
     db.execute("update task set leased_until = now() - interval '1 second'").await;
     let second = claim_one(&db).await;
@@ -141,7 +141,7 @@ async fn a_parked_task_waits_for_a_person_or_for_another_mark() {
     let task = claim_one(&db).await;
     enqueue(&db, "wmAlice", None).await;
     assert!(task::park(&mut conn, &task, "too late").await.expect("asked"));
-    assert_eq!(claim(&db, 9).await.len(), 1, "what was marked meanwhile is not set aside");
+    assert_eq!(claim(&db, 9).await.len(), 1, "a task marked meanwhile is not parked");
     drop(conn);
     db.close().await;
 }
@@ -167,7 +167,7 @@ async fn a_postponed_task_waits_as_long_as_it_was_told_and_one_given_back_loses_
 }
 
 #[tokio::test]
-async fn the_most_pressing_task_is_taken_first() {
+async fn the_task_with_the_nearest_deadline_is_taken_first() {
     let db = TestDb::new().await;
     for (subject, deadline) in [("never", None), ("late", Some(at(30))), ("soon", Some(at(20)))] {
         enqueue(&db, subject, deadline).await;
@@ -179,7 +179,7 @@ async fn the_most_pressing_task_is_taken_first() {
 }
 
 #[tokio::test]
-async fn what_is_too_late_waits_behind_what_can_still_be_in_time() {
+async fn tasks_past_their_deadline_wait_behind_tasks_that_can_meet_theirs() {
     let db = TestDb::new().await;
     for number in 0..20 {
         enqueue(&db, &format!("too late {number}"), Some(at(number))).await;
@@ -204,13 +204,13 @@ async fn an_attempt_that_is_not_safe_to_repeat_is_remembered_until_the_task_is_d
     assert!(again.attempted_at.is_some_and(|it| Utc::now() - it < TimeDelta::minutes(1)));
     enqueue(&db, "wmAlice", None).await;
     assert_eq!(finish(&db, &again).await, Finished::MarkedAgain);
-    assert_eq!(claim_one(&db).await.attempted_at, None, "what comes now is another matter");
+    assert_eq!(claim_one(&db).await.attempted_at, None, "a later mark is separate");
     drop(conn);
     db.close().await;
 }
 
 #[tokio::test]
-async fn people_find_tasks_page_by_page_and_replay_or_cancel_them() {
+async fn tasks_are_listed_page_by_page_replayed_and_cancelled() {
     let app = TestApp::start().await;
     for subject in ["wmAlice", "wmBob", "wmCarl"] {
         enqueue(&app.db, subject, None).await;

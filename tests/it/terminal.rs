@@ -31,7 +31,7 @@ fn at_a_terminal(arguments: &[&str], settings: &[(&str, &str)]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_message_steers_no_terminal_and_goes_into_a_pipe_as_it_is() {
+async fn a_message_is_escaped_for_a_terminal_and_unchanged_in_a_pipe() {
     let app = TestApp::start().await;
     let unread = format!("not a document {STEERING} or is it");
     app.deliver(vec![Push::genuine(AppKind::App, unread.clone())]).await;
@@ -59,7 +59,7 @@ async fn a_message_steers_no_terminal_and_goes_into_a_pipe_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_name_with_a_newline_makes_no_line_of_its_own() {
+async fn a_newline_in_a_name_starts_no_new_output_line() {
     let app = TestApp::start().await;
     app.deliver(vec![Push::genuine(AppKind::App, event(1_700_000_001, "tomorrow\nfake", &[]))]).await;
     app.drain().await;

@@ -23,7 +23,7 @@ async fn an_app_that_is_set_up_well_passes_every_check() {
 }
 
 #[tokio::test]
-async fn what_does_not_work_is_said_in_both_languages_with_what_to_do() {
+async fn each_failed_check_is_explained_with_advice_in_both_languages() {
     let (app, platform) = app_with_wecom().await;
     assert_eq!(remedy_of(&app, "callback").await.0, json!(false), "no callback ever came");
     platform.with(|world| world.app_mut(AppKind::App).expect("an app").customer_contact = false);

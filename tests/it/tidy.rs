@@ -12,14 +12,14 @@ use std::{
 
 use crate::support::source::{code_of, imports, line_of, places_of};
 
-/// Whom each module of `src/` may import, beside itself. Where a callback is accepted nobody knows how it is
+/// The modules that each module of `src/` may import, beside itself. The accepting half does not know how a callback is
 /// recorded, and the other way round: the two halves meet in `inbox`.
 const IMPORTS: &[(&str, &[&str])] = &[
     // The accepting half.
     ("server", &["apps", "crypto", "inbox", "document", "admin"]),
     ("apps", &["crypto", "ids", "states", "tables", "time_limit", "vault"]),
     ("crypto", &["document"]),
-    // The hinge.
+    // Where the two halves meet.
     ("inbox", &["ids", "states", "document", "tables::upkeep::partitions", "time_limit"]),
     // The recording half.
     ("worker", &["inbox", "event", "handlers", "changes", "tables", "time_limit", "ids"]),
@@ -38,7 +38,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("backup", &["embedded", "media", "states", "tables", "vault"]),
     ("privacy", &["handover", "ids", "inbox", "media", "states", "tables"]),
     ("housekeeping", &["contact_way", "orders", "tables", "time_limit", "wecom"]),
-    // For people.
+    // The interfaces for people.
     (
         "admin",
         &[
@@ -63,7 +63,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "wecom",
         ],
     ),
-    // What holds it together. Nobody but the command line sees the whole.
+    // What connects the parts. Only the command line imports everything.
     (
         "app",
         &[
@@ -93,7 +93,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("vault", &[]),
     ("telemetry", &[]),
     ("embedded", &[]),
-    // The pretend WeCom knows the wire and nothing of us.
+    // The simulated WeCom knows the wire format and nothing of our modules.
     ("sandbox", &["crypto", "ids"]),
     ("document", &["repair"]),
     ("repair", &[]),
@@ -129,11 +129,11 @@ const UNFINISHED: &[&str] = &["todo!", "unimplemented!", "dbg!"];
 /// Names that a search finds everywhere, so they say nothing: what `src/tables/` declares is called by the field's word.
 const VAGUE: [&str; 6] = [" Wanted", " Shown", " Standing", " Listed", " Place", " turn"];
 
-/// A longer file is read twice.
+/// The longest file, in lines.
 const LINES_MAX: usize = 500;
 
 #[test]
-fn every_module_imports_only_whom_it_may() {
+fn every_module_imports_only_allowed_modules() {
     let files = sources(&["src"]);
     let broken: Vec<_> = files.iter().flat_map(|(path, source)| forbidden_imports(path, source)).collect();
     assert!(broken.is_empty(), "{}", broken.join("\n"));
@@ -164,14 +164,14 @@ fn an_allowance_that_no_source_uses_is_reported() {
 }
 
 #[test]
-fn sql_and_http_stand_only_where_they_belong() {
+fn sql_and_http_occur_only_in_allowed_modules() {
     let files = sources(&["src"]);
     let broken: Vec<_> = files.iter().flat_map(|(path, source)| misplaced_words(path, source)).collect();
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
 #[test]
-fn nothing_in_tables_is_declared_under_a_vague_name() {
+fn no_item_in_tables_has_a_vague_name() {
     let files = sources(&["src/tables"]);
     assert!(files.len() > 50, "only {} sources were found", files.len());
     let broken: Vec<_> = files.iter().flat_map(|(path, source)| vague_names(path, source)).collect();
@@ -187,7 +187,7 @@ fn every_source_is_short_finished_and_says_what_it_is() {
 }
 
 #[test]
-fn no_file_holds_a_path_of_somebody_s_machine() {
+fn no_file_contains_a_path_of_a_developer_machine() {
     let files = everything();
     assert!(files.len() > 100, "only {} files were found", files.len());
     let texts = files.iter().filter_map(|path| Some((path, fs::read_to_string(root().join(path)).ok()?)));
@@ -196,7 +196,7 @@ fn no_file_holds_a_path_of_somebody_s_machine() {
 }
 
 #[test]
-fn every_test_that_the_architecture_names_exists() {
+fn every_test_named_in_the_documents_exists() {
     let mut documents = vec!["ARCHITECTURE.md".to_owned()];
     for folder in ["docs/internals", "docs/decisions"] {
         walk(Path::new(folder), &mut documents);
@@ -215,13 +215,13 @@ fn every_test_that_the_architecture_names_exists() {
 }
 
 #[test]
-fn a_test_s_name_is_told_from_other_code() {
+fn test_names_in_documents_are_distinguished_from_other_code() {
     let text = "`every_thing_has_its_limit`, `src/a_b_c_d_e.rs`, `wechat_contact_record` and a_b_c_d_e";
     assert_eq!(tests_named_in(text), ["every_thing_has_its_limit"]);
 }
 
 #[test]
-fn an_import_across_the_hinge_is_reported_with_its_place_and_rule() {
+fn an_import_between_the_two_halves_is_reported_with_line_and_rule() {
     let across = "//! Accepts.\nuse crate::{\n    inbox,\n    worker::Step,\n};\n";
     assert_eq!(
         forbidden_imports("src/server/callback.rs", across),
@@ -242,7 +242,7 @@ fn an_import_across_the_hinge_is_reported_with_its_place_and_rule() {
 }
 
 #[test]
-fn a_word_out_of_place_is_reported_and_one_in_a_text_is_not() {
+fn forbidden_sql_and_http_are_reported_in_code_and_not_in_texts() {
     let asks = "\nlet rows = sqlx::query_as!(Row, \"select 1\");\nlet hyperbole = \"hyper\"; // reqwest\n";
     assert_eq!(
         misplaced_words("src/worker/batch.rs", asks),
@@ -270,7 +270,7 @@ fn a_vague_name_is_reported_where_it_is_declared_and_not_where_it_is_used() {
 }
 
 #[test]
-fn a_source_that_is_long_silent_or_unfinished_is_reported() {
+fn a_source_that_is_too_long_undocumented_or_unfinished_is_reported() {
     let long = format!("//! Long.\n{}", "\n".repeat(LINES_MAX));
     assert_eq!(untidy("src/a.rs", &long), ["src/a.rs: has 501 lines, and 500 are enough"]);
     assert_eq!(
@@ -283,7 +283,7 @@ fn a_source_that_is_long_silent_or_unfinished_is_reported() {
 }
 
 #[test]
-fn a_machine_s_path_is_reported_wherever_it_stands() {
+fn a_machine_path_is_reported_wherever_it_occurs() {
     let path = format!("cd {}home\n", machine_marks()[0]);
     assert_eq!(machine_paths("README.md", &format!("one\n{path}")).len(), 1);
     assert_eq!(machine_paths("README.md", "at work / at home"), [""; 0]);

@@ -1,4 +1,4 @@
-//! Names as a test: where a folder's own file lies, names that a search for finds too much, and names that stand twice.
+//! Names as a test: `mod.rs` for folders, vague names, and payload fields that SQL spells a second time.
 //!
 //! It reads sources as text, as `tidy` does.
 
@@ -20,7 +20,7 @@ const VAGUE_FUNCTIONS: &[&str] = &["turn"];
 const NOT_RENAMED: &[&str] = &["src/admin/handovers/"];
 
 #[test]
-fn no_file_stands_beside_the_folder_of_its_name() {
+fn no_module_file_lies_beside_a_folder_of_the_same_name() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let has_sources = |folder: &Path| {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -43,7 +43,7 @@ fn no_type_and_no_function_has_a_vague_name() {
 }
 
 #[test]
-fn a_vague_name_is_reported_where_it_is_declared_and_not_where_it_is_part_of_another() {
+fn a_vague_name_is_reported_only_as_a_whole_declared_name() {
     let source =
         "pub struct Shown;\nenum Standing {}\nstruct ShownOrder;\nasync fn turn() {}\nfn turn_all() {}\n// fn turn()\n";
     assert_eq!(
@@ -57,7 +57,7 @@ fn a_vague_name_is_reported_where_it_is_declared_and_not_where_it_is_part_of_ano
 }
 
 #[test]
-fn no_statement_spells_the_name_of_a_payload_s_field() {
+fn no_sql_statement_spells_a_payload_field_name_literally() {
     for (path, source) in sources(&["src"]) {
         let spelled = source.contains("payload::jsonb->>'") || source.contains("payload::jsonb ->> '");
         assert!(!spelled, "{path}: take the field's name from its type in src/changes/");

@@ -29,11 +29,11 @@ const PROCESSES: usize = 4;
 /// How often every token is revoked while all processes are calling.
 const ROUNDS: usize = 5;
 
-/// Where no chance may be: the moments of revocation follow from it.
+/// The seed from which the moments of revocation follow.
 const SEED: u64 = 20_260_728;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn four_processes_share_a_token_and_no_call_fails_however_often_it_is_revoked() {
+async fn four_processes_share_a_token_and_no_call_fails_when_it_is_revoked() {
     let (db, company, platform) = (TestDb::new().await, Company::new(), platform().await);
     company.save(&db.pool).await;
     let app = company.corp.app(AppKind::App).expect("an app");
@@ -83,7 +83,7 @@ async fn four_processes_share_a_token_and_no_call_fails_however_often_it_is_revo
         }
         let before = platform.calls().len();
         let asked = ask_all();
-        // In the midst of it, once: a call that fails is repeated once, and that has to be enough.
+        // Revoked once during the calls: a failed call is repeated once, and that must suffice.
         let moment = chance.random_range(1..12);
         until("some calls were made", async || platform.calls().len() >= before + moment).await;
         platform.with(|world| world.revoke_tokens(&company.corp.corpid));
@@ -159,7 +159,7 @@ async fn a_wrong_secret_is_tried_once_by_all_processes_and_a_new_one_at_once() {
 }
 
 #[tokio::test]
-async fn a_restart_takes_the_token_out_of_its_row_and_the_next_one_is_fetched_while_nobody_waits() {
+async fn a_restart_reuses_the_stored_token_and_the_next_is_fetched_in_the_background() {
     let (app, platform) = app_with_wecom().await;
     let user = somebody(&platform);
     let corp = &app.corp.corpid;
@@ -185,7 +185,7 @@ async fn a_restart_takes_the_token_out_of_its_row_and_the_next_one_is_fetched_wh
 }
 
 #[tokio::test]
-async fn while_the_database_is_away_the_token_at_hand_serves_and_without_one_a_call_may_be_tried_later() {
+async fn a_cached_token_serves_during_a_database_outage_and_calls_without_one_are_retryable() {
     let (app, platform) = app_with_wecom().await;
     let user = somebody(&platform);
     let (wecom, pool) = another_wecom(&app.db, &Arc::clone(&app.app.admin_half.vault), &platform).await;
@@ -206,7 +206,7 @@ fn check<'a>(answer: &'a Value, name: &str) -> &'a Value {
 }
 
 #[tokio::test]
-async fn an_empty_token_is_none_and_is_not_asked_for_again_at_once() {
+async fn an_empty_token_is_refused_and_not_requested_again_at_once() {
     let (app, platform) = app_with_wecom().await;
     let user = somebody(&platform);
     for body in [

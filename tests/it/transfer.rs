@@ -1,4 +1,4 @@
-//! Customers who go from one staff member to another at once, over real sockets. What WeCom does then is the driver's.
+//! Immediate transfers of customers between staff members, over real sockets. The driver has tests of its own.
 
 use serde_json::{Value, json};
 
@@ -40,7 +40,7 @@ async fn history(app: &TestApp, query: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_transfer_is_planned_and_let_go_at_once_and_sent_again_it_is_the_same_one() {
+async fn a_transfer_is_planned_and_submitted_at_once_and_a_repeated_request_returns_it() {
     let app = company().await;
     let mut body = wish("S1", &["wm1", "wm2", "wm9", "wm1"]);
     body["message"] = json!("以后由安经理为您服务");
@@ -64,7 +64,7 @@ async fn a_transfer_is_planned_and_let_go_at_once_and_sent_again_it_is_the_same_
     let due = format!("select count(*) from task where kind = 'handover' and subject = '{id}' and due_at <= now()");
     assert_eq!(app.db.count(&due).await, 1);
 
-    // Who is on the way to one does not go to another; the rest does, in a handover of its own.
+    // A customer already in a transfer is left out; the others are transferred by a separate handover.
     let other = transfer(&app, wish("S2", &["wm2", "wm3"])).await.json();
     assert_eq!((&other["refused"][0]["code"], &other["refused"][0]["handover_id"]), (&json!("under_way"), &json!(id)));
     assert_eq!(app.db.count("select count(*) from handover").await, 2);
@@ -72,7 +72,7 @@ async fn a_transfer_is_planned_and_let_go_at_once_and_sent_again_it_is_the_same_
 }
 
 #[tokio::test]
-async fn of_two_who_transfer_the_same_customers_at_once_one_does() {
+async fn one_of_two_concurrent_transfers_of_the_same_customers_succeeds() {
     let app = company().await;
     let everybody = ["wm1", "wm2", "wm3"];
     let (one, two) = tokio::join!(transfer(&app, wish("S1", &everybody)), transfer(&app, wish("S2", &everybody)));
@@ -111,7 +111,7 @@ async fn a_transfer_that_can_move_nobody_is_refused_with_every_reason() {
 }
 
 #[tokio::test]
-async fn wecom_is_asked_about_the_successor_first() {
+async fn a_transfer_checks_the_successor_at_wecom_first() {
     let acting = Acting::start().await;
     let app = &acting.app;
     for (staff, user) in [("S0", "lao"), ("S1", "ann"), ("S2", "bob")] {
@@ -129,7 +129,7 @@ async fn wecom_is_asked_about_the_successor_first() {
 }
 
 #[tokio::test]
-async fn the_history_tells_who_went_from_whom_to_whom_and_who_ordered_it() {
+async fn the_transfer_history_shows_customer_both_members_and_the_caller() {
     let app = company().await;
     knows(&app, "ann", &["wm5"]).await;
     transfer(&app, wish("S1", &["wm1", "wm2", "wm3"])).await;

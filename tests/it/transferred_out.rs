@@ -42,7 +42,7 @@ async fn record_as_before(db: &TestDb, at: i64, content: &str) {
 }
 
 #[tokio::test]
-async fn a_transfer_is_counted_whatever_the_summary_of_its_record_says() {
+async fn a_transfer_is_counted_with_any_summary_text() {
     let app = recorded().await;
     assert_eq!(app.db.texts(COUNTED).await, ["1 transferred out, 1 deleted"]);
     app.db.execute("update wechat_contact_record set content = '已由同事接替' where external_userid = 'wmA0000'").await;

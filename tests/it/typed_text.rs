@@ -1,5 +1,5 @@
-//! Plaintexts that are not well formed: what people type, and what gateways break, is recorded as it was meant, or kept
-//! for a person. Nothing that somebody types becomes another field.
+//! Plaintexts that are not well formed: typed text and bytes broken by gateways are recorded as meant, or parked
+//! for an operator. Typed text never becomes another field.
 
 use wecomd::{
     crypto::seal_random,
@@ -15,7 +15,7 @@ use crate::support::{
 /// A moment in the past.
 const AT: i64 = 1_700_000_000;
 
-/// Somebody outside who writes.
+/// The customer who writes.
 const CUSTOMER: &str = "wmAlice00000000000000000000000001";
 
 /// What was recorded of messages: who wrote, what, and whether it was repaired.
@@ -41,7 +41,7 @@ impl TestApp {
 }
 
 #[tokio::test]
-async fn words_with_end_marks_in_them_are_recorded_whole_and_marked_as_repaired() {
+async fn text_with_cdata_ends_is_recorded_completely_and_marked_as_repaired() {
     let app = TestApp::start().await;
     let typed = ["报价 ]]> 100", "<![CDATA[x]]>", "a]]></Content>", "a]]></Content><Content><![CDATA[b"];
     for (id, words) in (1..).zip(typed) {
@@ -63,12 +63,12 @@ async fn words_with_end_marks_in_them_are_recorded_whole_and_marked_as_repaired(
         "select count(*) from inbox where plaintext = convert_to('{}', 'UTF8')",
         text(AT, CUSTOMER, typed[0], 1)
     );
-    assert_eq!(app.db.count(&kept).await, 1, "what WeCom said is kept as it came");
+    assert_eq!(app.db.count(&kept).await, 1, "WeCom's bytes are kept unchanged");
     app.finish().await;
 }
 
 #[tokio::test]
-async fn whoever_types_the_fields_of_another_event_has_only_written_words() {
+async fn typed_text_that_imitates_event_fields_is_recorded_as_text() {
     let app = TestApp::start().await;
     app.hear(member(AT, "create_user", "boss", &[("Name", "王总")]).as_bytes()).await;
     let forged = [
@@ -90,7 +90,7 @@ async fn whoever_types_the_fields_of_another_event_has_only_written_words() {
 }
 
 #[tokio::test]
-async fn a_name_that_holds_the_fields_of_another_event_is_kept_for_a_person() {
+async fn an_ambiguous_name_that_imitates_event_fields_is_parked() {
     let app = TestApp::start().await;
     let name = "x]]></Name><NewUserID><![CDATA[boss]]></NewUserID><Name><![CDATA[y";
     app.hear(member(AT, "update_user", "zhangsan", &[("Name", name)]).as_bytes()).await;
@@ -104,7 +104,7 @@ async fn a_name_that_holds_the_fields_of_another_event_is_kept_for_a_person() {
 }
 
 #[tokio::test]
-async fn a_broken_byte_and_a_bare_ampersand_cost_neither_the_event_nor_its_time() {
+async fn a_broken_byte_or_bare_ampersand_loses_neither_the_event_nor_its_time() {
     let app = TestApp::start().await;
     let mut broken = text(AT, CUSTOMER, "你好?", 1).into_bytes();
     let at = broken.iter().position(|it| *it == b'?').expect("it is there");
@@ -116,12 +116,12 @@ async fn a_broken_byte_and_a_bare_ampersand_cost_neither_the_event_nor_its_time(
     let expected = [format!("{AT} 你好\u{fffd} true"), format!("{} 电话&微信 & &nbsp; true", AT + 1)];
     assert_eq!((app.db.texts(records).await, app.parked().await), (Vec::from(expected), vec![]));
     let active = format!("select count(*) from customer_activity where last_message_at = to_timestamp({})", AT + 1);
-    assert_eq!(app.db.count(&active).await, 1, "registers take the event's own time");
+    assert_eq!(app.db.count(&active).await, 1, "registers hold the event time");
     app.finish().await;
 }
 
 #[tokio::test]
-async fn a_robot_s_json_with_raw_control_characters_or_halves_of_pairs_is_read() {
+async fn robot_json_with_raw_control_characters_or_lone_surrogates_is_read() {
     let app = TestApp::start().await;
     for content in ["a\nb", "a\u{1b}[0mb", "a\0b", "a\\ud83d", "a\\u0000b"] {
         let json = format!(r#"{{"aibotid":"b","msgtype":"text","create_time":{AT},"text":{{"content":"{content}"}}}}"#);
@@ -145,7 +145,7 @@ async fn a_robot_s_json_with_raw_control_characters_or_halves_of_pairs_is_read()
 }
 
 #[tokio::test]
-async fn a_replay_puts_right_what_was_recorded_from_a_worse_reading() {
+async fn a_replay_corrects_a_record_that_was_read_incorrectly() {
     let app = TestApp::start().await;
     app.deliver(vec![Push::genuine(AppKind::App, text(AT, CUSTOMER, "a]]>b", 1))]).await;
     app.drain().await;

@@ -1,4 +1,4 @@
-//! Why WeCom cannot be reached, over real sockets: each way has its name and its words, and what is unknown is said to be.
+//! Reasons why WeCom cannot be reached, over real sockets: each has a name and an explanation, and so has the unknown.
 
 use std::{net::Ipv4Addr, time::Duration};
 
@@ -22,17 +22,17 @@ use crate::support::{
 
 const PATH: &str = "/api/enterprise-wechat/test-connection";
 
-/// A page of somebody else's; its beginning is told.
+/// A foreign page, whose beginning is reported.
 const PAGE: &str = "<html><head><title>请先登录网络 Log in first</title></head><body></body></html>";
 
 /// What a listener does with whoever connects.
 #[derive(Clone, Copy)]
 enum Listener {
-    /// It says this, whatever it hears.
+    /// It answers with this, whatever the request.
     Says(&'static str),
-    /// It never says anything.
+    /// It never answers.
     Silent,
-    /// It hangs up as soon as it has heard something.
+    /// It closes the connection after the first bytes.
     HangsUp,
 }
 
@@ -70,7 +70,7 @@ impl Drop for Port {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_way_in_which_wecom_cannot_be_reached_has_its_name_and_words() {
+async fn each_reason_why_wecom_is_unreachable_has_a_name_and_an_explanation() {
     let acting = Acting::start().await;
     let admin = &acting.app.app.admin_half;
     let page = Port::open(Listener::Says("HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\n<html>login\n")).await;
@@ -122,7 +122,7 @@ async fn each_way_in_which_wecom_cannot_be_reached_has_its_name_and_words() {
         let meaning = error.meaning().expect("words");
         assert!(meaning.zh.contains(words) && !meaning.en.is_empty(), "{base_url}: {meaning:?}");
         assert!(!meaning.remedy_zh.is_empty() && !meaning.remedy_en.is_empty(), "{base_url}");
-        assert!(error.is_transient(), "{base_url}: nobody knows whether anything is wrong with the app");
+        assert!(error.is_transient(), "{base_url}: the state of the app is unknown");
         assert!(!error.to_string().contains("corpsecret"), "{error}");
         let told = match unreached {
             Unreached::Status => "502",
@@ -146,7 +146,7 @@ async fn tested(acting: &Acting) -> (Value, Vec<(String, Value)>, String) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_cannot_be_found_out_is_null_and_never_true() {
+async fn a_check_without_a_result_is_null_and_never_true() {
     let crowd = Crowd::start(Ends::Busy).await;
     let acting = Acting::start_with(|config| config.wecom.base_url.clone_from(&crowd.base_url)).await;
     crowd.lead_to(acting.platform.address());

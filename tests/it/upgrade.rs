@@ -13,7 +13,7 @@ use crate::{
 const DATABASE: &str = include_str!("../../fixtures/upgrade/0.1.0.sql");
 const MASTER_KEY: &str = include_str!("../../fixtures/upgrade/0.1.0.master-key");
 
-/// Tables of which every row stays a row.
+/// Tables whose rows must all survive.
 const KEPT: [&str; 15] = [
     "inbox",
     "ignored",
@@ -69,7 +69,7 @@ async fn a_database_of_0_1_0_is_migrated_and_served_and_keeps_every_row() {
     // It starts: it migrates, and opens the secrets that were sealed then.
     let settings = [("DATABASE_URL", db.url.expose_secret())];
     let wecomd = Daemon::start(MASTER_KEY.trim(), &settings, &[]).await;
-    // Migrations that merge or move rows say so here, by what stands afterwards.
+    // Expected rows after migrations that merge or move rows.
     assert_eq!(counts(&db).await, before);
     assert_eq!(db.texts(COUNTED).await, transfers);
 
@@ -89,7 +89,7 @@ async fn a_database_of_0_1_0_is_migrated_and_served_and_keeps_every_row() {
 
     let folder = Folder::new("upgrade");
     let audit = program(folder.path()).args(["audit", "verify"]).envs(settings).output().expect("it runs");
-    assert!(audit.status.success(), "the access log still proves itself: {audit:?}");
+    assert!(audit.status.success(), "the access log still verifies: {audit:?}");
     drop(wecomd);
     db.close().await;
 }

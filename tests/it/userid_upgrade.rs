@@ -1,4 +1,4 @@
-//! An upgrade merges what stood twice because one userid was spelled in two ways.
+//! An upgrade merges rows that were duplicated because one userid was spelled in two ways.
 
 use wecomd::tables::MIGRATOR;
 
@@ -81,7 +81,7 @@ async fn upgraded() -> TestDb {
 }
 
 #[tokio::test]
-async fn what_stood_twice_before_the_upgrade_is_one_afterwards() {
+async fn rows_duplicated_before_the_upgrade_are_merged() {
     let db = upgraded().await;
     let shown = async |query: &str| db.texts(query).await;
 
@@ -128,7 +128,7 @@ async fn what_stood_twice_before_the_upgrade_is_one_afterwards() {
 }
 
 #[tokio::test]
-async fn what_was_begun_twice_before_the_upgrade_goes_on_once() {
+async fn handovers_and_resignations_started_twice_are_merged_by_the_upgrade() {
     let db = upgraded().await;
     let shown = async |query: &str| db.texts(query).await;
     let handovers = "select concat_ws(' ', id, wechat_userid, state) from handover order by id";

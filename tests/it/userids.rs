@@ -1,4 +1,4 @@
-//! Userids: the same in any case, and a member's whatever they look like.
+//! Userids: equal in any case, and recognised as a member's in any form.
 
 use chrono::DateTime;
 use serde_json::json;
@@ -58,7 +58,7 @@ async fn userids(db: &TestDb, corp: u32) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_member_is_one_person_in_whatever_case_events_spell_the_userid() {
+async fn events_that_spell_a_userid_in_any_case_concern_one_member() {
     let db = TestDb::new().await;
     let told = [
         contact(BEGIN, "add_external_contact", "Ann", "wmX", &[("State", "way_a")]),
@@ -79,7 +79,7 @@ async fn a_member_is_one_person_in_whatever_case_events_spell_the_userid() {
     for corp in ["ww2", "ww3"] {
         assert_same(&tables(&db.pool, corp).await, &expected, corp);
     }
-    // The directory's latest.
+    // The directory's latest spelling.
     assert_eq!(userids(&db, 1).await, ["Ann"]);
     let contacts =
         "select status || ' ' || wechat_userid || ' ' || staff_id from customer_wechat_contact where corpid = 'ww1'";
@@ -95,22 +95,22 @@ async fn a_member_is_one_person_in_whatever_case_events_spell_the_userid() {
 }
 
 #[tokio::test]
-async fn of_several_spellings_the_directory_s_counts_and_else_the_one_that_came_last() {
+async fn the_directory_spelling_of_a_userid_wins_and_otherwise_the_latest() {
     let db = TestDb::new().await;
     let add = |at: i64, user: &str, customer: &str| contact(BEGIN + at, "add_external_contact", user, customer, &[]);
     let now = async |corp: u32| userids(&db, corp).await;
     record(&db, 1, &[add(5, "DEE", "wmX"), add(3, "Dee", "wmY")], 1).await;
     assert_eq!(now(1).await, ["DEE", "ann"]);
-    // One that is used on and on costs nothing: it came first.
+    // A spelling that is used repeatedly has no advantage: it came first.
     record(&db, 2, &[add(3, "DEE", "wmX"), add(4, "Dee", "wmY"), add(5, "DEE", "woZ")], 1).await;
     assert_eq!(now(2).await, ["Dee", "ann"]);
     let same = [add(3, "DEE", "wmX"), add(3, "dEE", "wmY")];
     record(&db, 3, &same, 1).await;
-    assert_eq!(now(3).await, ["ann", "dEE"], "of one second the greater");
+    assert_eq!(now(3).await, ["ann", "dEE"], "within one second the greater spelling wins");
     let named = member(BEGIN + 1, "create_user", "Dee", &[("Name", "Dee")]);
     record(&db, 4, &[named, add(5, "DEE", "wmX"), add(6, "dEE", "wmX")], 1).await;
     assert_eq!(now(4).await, ["Dee", "ann"]);
-    // A change of case is the directory's word, too.
+    // A change of case by the directory counts, too.
     let changed = member(BEGIN + 2, "update_user", "Dee", &[("NewUserID", "DEe")]);
     record(&db, 5, &[changed, add(5, "DEE", "wmX"), member(BEGIN + 1, "create_user", "Dee", &[])], 1).await;
     assert_eq!(now(5).await, ["DEe", "ann"]);
@@ -145,11 +145,11 @@ fn doings(user: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_known_member_is_a_member_whatever_the_userid_looks_like_and_whenever_it_becomes_known() {
+async fn a_known_member_is_recognised_whatever_the_form_of_the_userid() {
     let db = TestDb::new().await;
     let mut corp = 0;
     for user in ["wm001", "wb123", "wo.li", "wmLi", "wmLi-of-the-sales-department"] {
-        // Whatever makes them known, before and after.
+        // Every event that makes a member known, before and after the others.
         for known in [
             member(BEGIN, "create_user", user, &[("Name", "李")]),
             member(BEGIN + 9, "update_user", user, &[("Name", "李")]),
@@ -185,7 +185,7 @@ async fn a_known_member_is_a_member_whatever_the_userid_looks_like_and_whenever_
 }
 
 #[tokio::test]
-async fn a_stranger_who_looks_like_a_customer_is_still_taken_for_one() {
+async fn an_unknown_sender_that_looks_like_a_customer_is_recorded_as_one() {
     let db = TestDb::new().await;
     record(&db, 1, &[text(BEGIN, "wm001", "水管漏水", 1)], 1).await;
     let row =
@@ -196,7 +196,7 @@ async fn a_stranger_who_looks_like_a_customer_is_still_taken_for_one() {
 }
 
 #[tokio::test]
-async fn a_binding_makes_a_member_of_who_was_taken_for_a_customer() {
+async fn a_binding_corrects_a_member_recorded_as_a_customer() {
     let app = TestApp::start().await;
     app.deliver(vec![Push::genuine(AppKind::App, text(BEGIN, "wm001", "在的", 1))]).await;
     app.drain().await;
@@ -210,7 +210,7 @@ async fn a_binding_makes_a_member_of_who_was_taken_for_a_customer() {
     let row =
         "select wechat_userid || ' ' || sender || ' ' || coalesce(external_userid, '-') from wechat_contact_record";
     assert_eq!(app.db.texts(row).await, ["WM001 WM001 -"]);
-    // Nobody erases a member as a person.
+    // A member cannot be erased as a customer.
     let erased = app.ask("DELETE", &format!("{BASE}/customers/wm001"), None).await;
     assert_eq!(erased.status, 404, "{}", erased.text());
     app.finish().await;
@@ -272,7 +272,7 @@ async fn the_admin_api_knows_a_member_in_any_case() {
         let put = app.ask("PUT", &format!("{BASE}/console-users/{userid}"), role()).await;
         assert_eq!((put.status, &put.json()["wechat_userid"]), (200, &json!("ZhangSan")), "{}", put.text());
     }
-    // Whom nobody has heard of yet is found by whatever spelling the directory has.
+    // An unknown member is found by the directory's spelling.
     assert_eq!(app.ask("PUT", &format!("{BASE}/console-users/wangwu"), role()).await.status, 200);
     app.deliver(vec![Push::genuine(AppKind::Directory, member(BEGIN, "create_user", "WangWu", &[]))]).await;
     app.drain().await;
@@ -284,7 +284,7 @@ async fn the_admin_api_knows_a_member_in_any_case() {
 }
 
 #[tokio::test]
-async fn what_other_lists_spell_in_lower_case_is_the_same_member() {
+async fn a_lower_case_userid_in_other_lists_is_the_same_member() {
     let acting = Acting::start().await;
     acting.member("ZhangSan", "张三", &["wmX"]);
     let corpid = acting.app.corp.corpid.clone();
@@ -292,13 +292,13 @@ async fn what_other_lists_spell_in_lower_case_is_the_same_member() {
     acting.app.deliver(vec![Push::genuine(AppKind::App, add)]).await;
     acting.app.drain().await;
     let spelled = async || acting.app.db.texts("select distinct wechat_userid from customer_wechat_contact").await;
-    // A reading of another list adds a spelling, and none that events used gives way to it.
+    // Another list adds a spelling, but does not replace one that events used.
     let mut changes = Changes::default();
     let key = (corpid.clone(), "wmX".into(), UserId::from("zhangsan"));
     changes.contacts.entry(key).or_default().met(DateTime::from_timestamp(BEGIN + 9, 0).expect("a time"));
     write(&acting.app.db, changes).await;
     assert_eq!(spelled().await, ["zhangSan"]);
-    // The directory's does.
+    // The directory's spelling does replace it.
     acting.enqueue(TaskKind::RefreshMember, "zhangsan", None).await;
     acting.act(TaskKind::RefreshMember).await;
     assert_eq!(spelled().await, ["ZhangSan"]);
@@ -308,7 +308,7 @@ async fn what_other_lists_spell_in_lower_case_is_the_same_member() {
 }
 
 #[tokio::test]
-async fn a_run_finds_members_whom_callbacks_spelled_otherwise_and_takes_the_directory_s_spelling() {
+async fn a_run_finds_members_in_any_case_and_takes_the_directory_spelling() {
     let scene = Scene::start(Size { members: 12, customers: 30, departments: 2 }).await;
     let (user, customer) = scene.platform.with(|world| {
         let serving = world.members().filter(|it| it.customer_contact).map(|it| it.userid.clone());

@@ -15,7 +15,7 @@ pub(crate) struct Kind {
     /// Not before so many seconds; none if there is no such limit.
     pub(crate) pause_s: Option<u64>,
     pub(crate) codes: &'static [i64],
-    /// What stands in the words for a person, be it in what it means or in what to do.
+    /// A text that the explanation or the advice must contain.
     words: &'static str,
 }
 
@@ -74,7 +74,7 @@ pub(crate) const KINDS: &[Kind] = &[
     // Our own mistakes.
     refused(&[40008, 40032, 40033, 40035, 40039, 40056, 40058, 40063, 40206, 44004, 45002], "report the hint"),
     refused(&[41009, 41010, 41011, 41035, 82001, 82002, 82003], "report the hint"),
-    // Already so.
+    // Already done.
     refused(&[41051], "greeted already"),
     refused(&[40100, 40129], "handed over"),
     refused(&[86215, 95033], "done already"),
@@ -88,7 +88,7 @@ pub(crate) const KINDS: &[Kind] = &[
     refused(&[95001, 95002, 95018], "48 hours"),
     refused(&[95007], "fetching messages"),
     refused(&[10010], "no longer kept"),
-    // Elsewhere.
+    // Handled elsewhere.
     refused(&[40003, 46004], "no such member"),
     refused(&[40007, 40145], "three days"),
     refused(&[41054], "activated"),
@@ -139,9 +139,9 @@ async fn every_errcode_that_needs_special_handling_does_what_its_class_says() {
         assert_eq!(made, if token { 2 } else { 1 }, "{code}: only a token is tried again");
         assert!(tokens <= 1 + usize::from(token), "{code}: {tokens} tokens were made");
 
-        // Who comes at once after a limit, or after two tokens, does not reach WeCom; everybody else does.
+        // A call right after a rate limit, or after two tokens, is not sent to WeCom; all others are.
         let rests = token || kind.pause_s.is_some();
-        let again = api.member(&user).await.expect_err("a fault, or a rest");
+        let again = api.member(&user).await.expect_err("a fault or a pause");
         assert_eq!((asked(before).0 - made, again.errcode.is_none()), (usize::from(!rests), rests), "{code}: {again}");
         pool.close().await;
     }
@@ -162,7 +162,7 @@ async fn a_token_that_has_ended_is_replaced_and_the_call_succeeds() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_called_too_often_rests_alone() {
+async fn a_rate_limited_endpoint_pauses_without_affecting_others() {
     let (app, platform) = app_with_wecom().await;
     let user = somebody(&platform);
     let api = app.app.admin_half.wecom.corp(&app.corp.corpid).await.expect("an app");
@@ -179,7 +179,7 @@ async fn an_endpoint_that_is_called_too_often_rests_alone() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_leaves_open_whether_the_call_happened_and_a_token_never_does() {
+async fn a_broken_connection_leaves_the_outcome_unknown_except_for_token_requests() {
     let (app, platform) = app_with_wecom().await;
     let user = somebody(&platform);
     let broken = || Fault { drop: Some(wecomd::sandbox::DropAt::After), times: Some(1), ..Fault::default() };

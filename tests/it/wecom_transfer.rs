@@ -82,7 +82,7 @@ async fn customers_are_handed_over_in_service_and_their_results_read_page_by_pag
 }
 
 #[tokio::test]
-async fn a_leaver_s_customers_and_groups_go_by_endpoints_of_their_own() {
+async fn customers_and_groups_of_a_leaver_use_their_own_endpoints() {
     let (app, platform, api, ids) = company(2).await;
     let chats = platform.with(|world| vec![world.add_group(&amy(), "客户群").expect("they are here")]);
     let early = api.transfer(TransferFlow::Resigned, &amy(), &bo(), &ids, None).await.expect_err("amy is still here");
@@ -123,7 +123,7 @@ async fn unassigned(api: &Api) -> Vec<ExternalUserId> {
 }
 
 #[tokio::test]
-async fn a_lost_answer_leaves_open_whether_a_transfer_began_and_a_busy_wecom_does_not() {
+async fn a_lost_answer_leaves_a_transfer_uncertain_and_a_busy_errcode_does_not() {
     let (app, platform, api, ids) = company(1).await;
     for flow in [TransferFlow::InService, TransferFlow::Resigned] {
         let path = match flow {

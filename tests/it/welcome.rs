@@ -1,4 +1,4 @@
-//! New customers are greeted: once, in time, with the right words; and what was not so is written down.
+//! Greetings of new customers: once, in time, with the right text; every other outcome is recorded.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::support::{Company, Daemon, TestApp, TestDb, acting::context, plaintex
 
 const PATH: &str = "externalcontact/send_welcome_msg";
 
-/// The member whom everybody meets.
+/// The member whom all customers add.
 const MEMBER: &str = "lihua";
 
 /// wecomd, and the WeCom in which customers appear.
@@ -94,7 +94,7 @@ async fn dress(pool: &PgPool, vault: &Vault, corp: &Corp, message: Option<&str>,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_new_customer_is_greeted_by_the_member_s_name_and_never_twice() {
+async fn a_new_customer_is_greeted_with_the_member_name_and_never_twice() {
     let shop = Shop::open(Some("{customer}，您好！我是{staff}。"), json!({})).await;
     let corpid = &shop.app.corp.corpid;
     shop.app
@@ -128,7 +128,7 @@ async fn a_new_customer_is_greeted_by_the_member_s_name_and_never_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_words_or_in_quiet_hours_wecom_is_not_asked() {
+async fn no_greeting_is_sent_without_a_text_or_in_quiet_hours() {
     let shop = Shop::open(None, json!({})).await;
     shop.meet("wmAlice00000000000000000000000001").await;
     shop.greet().await;
@@ -152,11 +152,11 @@ async fn without_words_or_in_quiet_hours_wecom_is_not_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_channel_s_own_words_and_attachments_are_sent() {
+async fn the_text_and_attachments_of_a_channel_are_sent() {
     let link = json!({ "msgtype": "link", "title": "服务说明", "url": "https://example.com/s" });
     let rules = json!({ "states": [{ "state": "booth-3", "text": "展位三", "attachments": [link] }] });
     let shop = Shop::open(Some("您好"), rules).await;
-    // A code that this WeCom never gave: it says no, and the journal has what it was asked.
+    // A code that this WeCom never issued: it refuses, and its journal holds the request.
     let more = [("State", "booth-3"), ("WelcomeCode", "code-1")];
     let met = contact(Utc::now().timestamp(), "add_external_contact", MEMBER, "wmX", &more);
     shop.app.deliver(vec![Push::genuine(AppKind::App, met)]).await;
@@ -170,7 +170,7 @@ async fn a_channel_s_own_words_and_attachments_are_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_refusal_has_its_outcome_and_only_what_may_pass_is_tried_again() {
+async fn each_greeting_errcode_has_its_outcome_and_only_transient_ones_are_retried() {
     let shop = Shop::open(Some("您好"), json!({})).await;
     for (errcode, outcome, calls) in [
         (41051, "greeted_already", 1),
@@ -199,7 +199,7 @@ async fn each_refusal_has_its_outcome_and_only_what_may_pass_is_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_another_app_is_greeting_we_try_again_at_once() {
+async fn a_greeting_that_conflicts_with_another_app_is_retried_at_once() {
     let shop = Shop::open(Some("您好"), json!({})).await;
     shop.platform.with(|world| world.welcome_conflicts = 2);
     shop.meet("wmAlice00000000000000000000000001").await;
@@ -215,7 +215,7 @@ async fn while_another_app_is_greeting_we_try_again_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_that_was_lost_costs_no_second_greeting() {
+async fn a_lost_answer_causes_no_second_greeting() {
     let shop = Shop::open(Some("您好"), json!({})).await;
     shop.fault(Fault { drop: Some(DropAt::After), times: Some(1), ..Fault::default() });
     shop.meet("wmAlice00000000000000000000000001").await;
@@ -227,7 +227,7 @@ async fn an_answer_that_was_lost_costs_no_second_greeting() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_missed_deadline_is_reported_with_by_how_much() {
+async fn a_missed_deadline_is_reported_with_its_delay() {
     let shop = Shop::open(Some("您好"), json!({})).await;
     let late = async |customer: &str, by_s: i64, more: &str| {
         shop.meet(customer).await;
@@ -242,12 +242,12 @@ async fn a_missed_deadline_is_reported_with_by_how_much() {
     };
     assert_eq!(late("wmAlice00000000000000000000000001", 90, "select 1").await, "late 90 s");
     assert_eq!(shop.platform.calls_of(PATH).len(), 0, "nobody waits for it any more");
-    // A little late: perhaps WeCom counts from later on, and if not it says whether somebody else was in time.
+    // Slightly late: WeCom may count from a later time, and otherwise its errcode says whether another app greeted.
     assert_eq!(late("wmBob0000000000000000000000000001", 5, "select 1").await, "sent 5 s");
     shop.fault(Fault { errcode: Some(41051), times: Some(1), ..Fault::default() });
     assert_eq!(late("wmCarl000000000000000000000000001", 5, "select 1").await, "greeted_already 5 s");
 
-    // Asked before a crash, and the code's life is over: it may be out, so it is not asked for again.
+    // Sent before a crash, and the code has expired: the greeting may have arrived, so it is not sent again.
     let calls = shop.platform.calls_of(PATH).len();
     let asked = "insert into welcome (corpid, code_hash, external_userid, wechat_userid, app_id, received_at, attempted_at)
         select corpid, sha256(convert_to(subject, 'UTF8')), 'wmDora000000000000000000000000001', 'lihua', app_id, now(), now()
@@ -258,7 +258,7 @@ async fn a_missed_deadline_is_reported_with_by_how_much() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_more_greetings_are_under_way_than_the_lane_is_wide() {
+async fn greetings_in_progress_never_exceed_the_size_of_their_worker_pool() {
     let shop = Shop::open(Some("您好"), json!({})).await;
     for number in 0..8 {
         shop.meet(&format!("wmAlice{number:026}")).await;
@@ -283,7 +283,7 @@ async fn no_more_greetings_are_under_way_than_the_lane_is_wide() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn wecomd_may_be_killed_while_it_greets_and_greets_everybody_once() {
+async fn killing_wecomd_while_it_greets_leaves_everybody_greeted_once() {
     const CUSTOMERS: usize = 60;
     const KILLS: usize = 4;
     let (db, company, platform) = (TestDb::new().await, Company::new(), platform().await);

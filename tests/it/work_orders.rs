@@ -43,7 +43,7 @@ fn code(answer: &Answer) -> (u16, String) {
     (answer.status, answer.json()["code"].as_str().unwrap_or_default().to_owned())
 }
 
-/// What staff members are to be told.
+/// The notices that wait for staff members.
 async fn notices(app: &TestApp) -> Vec<String> {
     app.db
         .texts(
@@ -73,7 +73,7 @@ async fn assigning() -> TestApp {
 }
 
 #[tokio::test]
-async fn an_order_that_is_sent_again_is_added_once_and_answered_alike() {
+async fn an_order_sent_twice_is_added_once_and_gets_the_same_answer() {
     let app = TestApp::start().await;
     let order = json!({ "customer_id": "C-1", "description": "空调不制冷" });
     let [one, two, three] =
@@ -87,7 +87,7 @@ async fn an_order_that_is_sent_again_is_added_once_and_answered_alike() {
     assert_eq!(code(&add_once(&app, "k-1", &other).await), (409, "idempotency_key_reused".to_owned()));
     assert_eq!(add_once(&app, "k-2", &other).await.status, 201);
 
-    // What was refused was not done, so its key is still free.
+    // A refused request was not carried out, so its key is still free.
     let wrong = json!({ "customer_id": "C-3" });
     assert_eq!(add_once(&app, "k-3", &wrong).await.status, 400);
     assert_eq!(add_once(&app, "k-3", &other).await.status, 201);
@@ -99,7 +99,7 @@ async fn an_order_that_is_sent_again_is_added_once_and_answered_alike() {
 }
 
 #[tokio::test]
-async fn an_order_takes_only_turns_that_it_may_and_remembers_each() {
+async fn an_order_makes_only_allowed_transitions_and_logs_each() {
     let app = TestApp::start().await;
     bind(&app, "S1", "ann").await;
     let order = add(&app, "C-1").await;
@@ -155,7 +155,7 @@ async fn a_list_of_orders_is_paged_and_filtered() {
 }
 
 #[tokio::test]
-async fn orders_go_to_whoever_has_fewest_and_has_waited_longest() {
+async fn orders_go_to_the_member_with_the_fewest_and_the_longest_wait() {
     let app = assigning().await;
     for (staff, user) in [("S1", "ann"), ("S2", "bob"), ("S3", "cai"), ("S4", "dee")] {
         bind(&app, staff, user).await;
@@ -217,7 +217,7 @@ async fn an_order_that_nobody_picks_up_is_announced_again_and_then_passed_on() {
     first.and(second).expect("a round");
     assert_eq!(in_charge(&app).await, ["assigned S1"]);
 
-    // Another who could take it.
+    // Another member who could take it.
     bind(&app, "S2", "bob").await;
     app.db.execute("update work_order set notified_at = now() - interval '16 minutes'").await;
     let (first, second) = tokio::join!(one.round(), other.round());
@@ -236,7 +236,7 @@ async fn an_order_that_nobody_picks_up_is_announced_again_and_then_passed_on() {
     work_order:N:assigned:2 bob 新工单,请联系客户
     ");
 
-    // Picked up: nobody is bothered any more.
+    // Picked up: no further notices are sent.
     app.db.execute("update work_order set state = 'contacted', assigned_at = now() - interval '9 hours'").await;
     one.round().await.expect("a round");
     assert_eq!(app.db.count("select count(*) from task").await, 4);

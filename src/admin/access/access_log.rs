@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_route_may_be_given_without_what_they_all_begin_with() {
+    fn the_route_filter_works_with_and_without_the_common_prefix() {
         let route = |query: &str| filter(&mut Params::parse(query).expect("good")).expect("a filter").route;
         assert_eq!(route("route=config").as_deref(), Some("/api/enterprise-wechat/config"));
         assert_eq!(route("route=/api/enterprise-wechat/config").as_deref(), Some("/api/enterprise-wechat/config"));

@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_in_the_list_reads_back_to_the_microsecond() {
+    fn the_list_cursor_keeps_microseconds() {
         let at = DateTime::from_timestamp_micros(1_700_000_000_123_456).expect("in range");
         assert_eq!(read_key(&write_key(at, Uuid::max(), "ww1")), Some((at, Uuid::max(), "ww1".to_owned())));
         for foreign in ["", "1", "1,2", ",", "9223372036854775807,00000000-0000-0000-0000-000000000000,ww1"] {

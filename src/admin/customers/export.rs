@@ -390,7 +390,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_in_an_export_reads_back() {
+    fn the_export_cursor_reads_back_as_written() {
         let key = DeliveryKey { event_at: chrono::DateTime::UNIX_EPOCH, app_id: 7, hash: [9; 32] };
         let at = chrono::DateTime::from_timestamp_micros(1_700_000_000_123_456).expect("in range");
         for part in [

@@ -276,7 +276,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_a_browser_merely_shows_keeps_its_type() {
+    fn only_passive_content_types_are_served_as_they_are() {
         assert_eq!(shown_as("image/jpeg"), Some("image/jpeg"));
         assert_eq!(shown_as("Voice/AMR; rate=8000"), Some("audio/amr"));
         let run =

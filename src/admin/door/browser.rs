@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_found_by_its_name_alone_and_not_if_somebody_planted_another() {
+    fn a_cookie_is_found_by_its_exact_name_and_refused_if_sent_twice() {
         let found = |cookies: &str, secure| browser(cookies).cookie(Cookie::Session, secure).map(str::to_owned);
         assert_eq!(found("a=b; __Host-wecomd_session=1f; c=d", true).as_deref(), Some("1f"));
         assert_eq!(found("wecomd_session=1f", true), None, "it was set without TLS");
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn only_our_own_page_that_knows_the_token_changes_anything() {
+    fn a_change_needs_our_own_origin_and_the_csrf_token() {
         let session = random();
         let session = session.expose_secret();
         let good = || Browser { csrf: Some(csrf_token(session)), ..Browser::default() };
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_random_value_is_known_by_its_form_and_cookies_want_tls_unless_told_otherwise() {
+    fn random_values_and_origins_are_recognised_and_cookies_are_secure_by_default() {
         assert!(is_random(random().expose_secret()));
         for other in ["", "1f", &"g".repeat(64), &"F".repeat(64)] {
             assert!(!is_random(other), "{other}");

@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn all_addresses_together_have_a_limit_and_one_that_waits_takes_nothing_of_it() {
+    fn all_addresses_share_a_limit_and_a_blocked_address_uses_none_of_it() {
         let (guard, now, share) = (Guard::default(), Instant::now(), Share::Logins);
         for _ in 0..2 * share.in_total() {
             let _ = guard.admit(share, "192.0.2.1", now);
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_counts_has_a_limit_wherever_it_comes_from() {
+    fn a_valid_token_has_a_request_limit_across_all_addresses() {
         let (guard, now) = (Guard::default(), Instant::now());
         for _ in 0..REQUESTS_PER_TOKEN {
             assert_eq!(guard.admit_token(&TOKEN, now), Ok(()));
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_guesses_is_told_to_wait_after_a_few_guesses_and_harms_no_other_token() {
+    fn an_address_is_blocked_after_a_few_guesses_and_known_tokens_still_work() {
         let (guard, now) = (Guard::default(), Instant::now());
         guard.known(&TOKEN, now);
         for number in 0..GUESSES_PER_ADDRESS {
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn a_revoked_token_is_a_guess_again() {
+    fn a_revoked_token_counts_as_a_guess() {
         let (guard, now) = (Guard::default(), Instant::now());
         guard.known(&TOKEN, now);
         assert_eq!(guard.unknown("192.0.2.1", &TOKEN, now), Ok(()));
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn however_many_addresses_come_the_counts_and_the_lines_stay_few() {
+    fn counts_and_log_lines_stay_bounded_with_many_addresses() {
         let (guard, now) = (Guard::default(), Instant::now());
         for number in 0..2 * u32::try_from(COUNTED_MAX).expect("small") {
             let address = std::net::Ipv4Addr::from_bits(number).to_string();
@@ -415,7 +415,11 @@ mod tests {
         drop(counts);
         let later = now + WINDOW;
         assert_eq!(guard.admit(Share::Logins, "203.0.113.1", later), Ok(()));
-        assert_eq!(guard.counts().strangers[&Share::Logins].each.len(), 1, "those whose minute is over are let go of");
+        assert_eq!(
+            guard.counts().strangers[&Share::Logins].each.len(),
+            1,
+            "addresses whose minute is over are forgotten"
+        );
         let refused = guard.take_refused();
         assert_eq!(refused.len(), REFUSALS_MAX + 1);
         let times: u32 = refused.iter().map(|(_, tally)| tally.times).sum();

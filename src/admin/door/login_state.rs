@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_state_reads_back_for_its_login_and_its_minutes_alone() {
+    fn a_login_state_is_valid_only_for_its_login_and_lifetime() {
         let (vault, now) = (Vault::random(), Utc::now());
         let text = made_at(&vault, Login::Console, 7, now).expect("made");
         assert!(text.len() < 128 && text.bytes().all(|it| it.is_ascii_alphanumeric()), "{text}");
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_that_is_made_up_or_changed_anywhere_is_none() {
+    fn an_invented_or_altered_login_state_is_refused() {
         let (vault, now) = (Vault::random(), Utc::now());
         let text = made_at(&vault, Login::Console, 7, now).expect("made");
         let bytes = hex::decode(&text).expect("hexadecimal");

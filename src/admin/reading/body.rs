@@ -86,25 +86,28 @@ mod tests {
     }
 
     #[test]
-    fn broken_json_is_told_by_line_and_column() {
+    fn broken_json_is_reported_with_line_and_column() {
         insta::assert_snapshot!(refused("{\n \"lines\": [1,]}"), @"invalid_json None trailing comma at line 2 column 14");
         insta::assert_snapshot!(refused(""), @"invalid_json None EOF while parsing a value at line 1 column 0");
         insta::assert_snapshot!(refused("{\"lines\": []} x"), @"invalid_json None trailing characters at line 1 column 15");
     }
 
     #[test]
-    fn a_wrong_or_unknown_field_is_told_by_its_path() {
+    fn a_wrong_or_unknown_field_is_reported_with_its_path() {
         insta::assert_snapshot!(refused("{\"lines\": [1, 256]}"), @r#"invalid_field Some("lines[1]") lines[1]: invalid value: integer `256`, expected u8"#);
         insta::assert_snapshot!(refused("{\"lines\": [], \"price\": 1}"), @r#"invalid_field Some("price") price: unknown field `price`, expected `lines`"#);
         insta::assert_snapshot!(refused("{}"), @"invalid_field None missing field `lines`");
     }
 
     #[test]
-    fn what_lies_too_deep_is_refused_before_it_is_read() {
+    fn json_nested_too_deeply_is_refused_before_parsing() {
         let nested = |depth: usize| format!("{{\"lines\": {}{}}}", "[".repeat(depth), "]".repeat(depth));
         insta::assert_snapshot!(refused(&nested(32)), @"invalid_json None lists and objects must not lie deeper than 32 in each other");
         assert!(refused(&nested(31)).starts_with("invalid_field"));
-        assert!(!is_deep(format!("{{\"lines\": \"\\\"{}\"}}", "[".repeat(99)).as_bytes()), "a text has no depth");
+        assert!(
+            !is_deep(format!("{{\"lines\": \"\\\"{}\"}}", "[".repeat(99)).as_bytes()),
+            "nesting inside a string does not count"
+        );
     }
 
     #[test]

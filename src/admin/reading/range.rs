@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beyond_the_end_is_nothing() {
+    fn a_range_beyond_the_end_selects_nothing() {
         for range in ["bytes=10-", "bytes=10-12", "bytes=-0", "bytes=99999999999999999999999-"] {
             assert_eq!(wanted(Some(range), 10), ByteRange::Nothing, "{range}");
         }
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_need_not_be_understood_is_everything() {
+    fn an_unsupported_range_selects_the_whole_file() {
         for range in
             ["", "bytes", "bytes=", "bytes=-", "bytes=5-2", "bytes=0-1,4-5", "lines=0-1", "bytes=a-b", "bytes=+1-2"]
         {

@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cell_that_would_be_a_formula_becomes_a_text_and_a_number_stays_one() {
+    fn a_cell_that_looks_like_a_formula_becomes_text_and_a_number_stays_a_number() {
         for formula in ["=1+1", "+1", "-1+1", "@sum(a1)", "--1", "+8613800000000", "-1.x", "＝1", "＋1", "－1", "＠a"]
         {
             assert_eq!(guard(formula.as_bytes()), format!("'{formula}").as_bytes(), "{formula}");
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_formula_behind_what_a_program_may_skip_or_split_at_is_one_too() {
+    fn a_formula_after_skipped_characters_or_separators_becomes_text_too() {
         for (cell, guarded) in [
             ("\t=1", "\t'=1"),
             ("\r=1", "\r'=1"),

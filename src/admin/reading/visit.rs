@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_page_says_of_somebody_is_text_and_no_markup() {
+    fn the_page_escapes_html_in_its_text() {
         let bytes = page(200, "绑定成功", "<script>alert('1')</script> & \"co\"").body.into_bytes();
         let html = String::from_utf8(bytes.to_vec()).expect("text");
         assert!(!html.contains("<script>"), "{html}");

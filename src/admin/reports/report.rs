@@ -261,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_names_a_table_first_gets_one() {
+    fn csv_is_sent_if_the_accept_header_names_it_first() {
         for (accept, expected) in [
             ("text/csv", true),
             ("text/csv;q=0.9, */*", true),
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_in_a_report_reads_back_and_a_foreign_one_does_not() {
+    fn the_report_cursor_reads_back_and_a_foreign_cursor_is_refused() {
         let place = (NaiveDate::from_ymd_opt(2026, 1, 31).expect("a day"), "ww1".to_owned(), "wm 1".to_owned());
         assert_eq!(read_place(&write_place(&place)), Some(place));
         for foreign in ["", "2026-01-31", "2026-01-31\nww1", "31.1.\na\nb", "2026-01-31\na\nb\0"] {

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn chinese_is_spoken_to_those_who_would_rather_read_it() {
+    fn accept_language_chooses_chinese_if_it_ranks_first() {
         for chinese in ["zh", "zh-CN", "zh-CN,zh;q=0.9,en;q=0.8", "fr, zh-Hans;q=0.5", "en;Q=0.4, ZH;Q=0.5"] {
             assert!(prefers_chinese(chinese), "{chinese}");
         }

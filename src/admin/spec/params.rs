@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_asked_for_or_is_given_twice_is_refused_by_name() {
+    fn an_unknown_or_repeated_parameter_is_refused_by_name() {
         let left = Params::parse("stat=parked").expect("good").finish().expect_err("unknown");
         assert_eq!(left.named(), Some("stat"));
         let twice = Params::parse("app=a&app=b").expect_err("twice");

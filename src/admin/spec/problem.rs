@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_database_said_is_logged_but_not_answered() {
+    fn a_database_error_is_logged_and_not_sent_to_the_client() {
         let problem = Problem::from(sqlx::Error::Decode("secret_table.secret_column".into()));
         assert_eq!(problem.code(), Code::Internal);
         assert!(problem.source().expect("a cause").to_string().contains("secret_column"));

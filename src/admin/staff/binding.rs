@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_binding_that_cannot_be_meant_is_refused_by_the_field() {
+    fn an_invalid_binding_is_refused_with_the_name_of_the_field() {
         insta::assert_snapshot!(refused(r#"{"staff_id": " 7", "wechat_userid": "zhangsan"}"#), @"staff_id: must have 1 to 64 bytes, with no control characters and no blanks around it");
         insta::assert_snapshot!(refused(r#"{"staff_id": "7", "wechat_userid": ""}"#), @"wechat_userid: must have 1 to 64 bytes, with no control characters and no blanks around it");
         insta::assert_snapshot!(refused(r#"{"staff_id": "7"}"#), @"missing field `wechat_userid`");

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_text_ends_a_cell_or_begins_a_tag() {
+    fn text_in_a_table_cell_is_escaped() {
         assert_eq!(cell("a | b\n c"), "a \\| b c");
         assert_eq!(cell("<FILE> and `<FILE>`"), "&lt;FILE> and `<FILE>`");
         assert_eq!((code(""), codes(["a", "b"])), (String::new(), "`a`, `b`".to_owned()));

@@ -18,7 +18,7 @@ proptest! {
     #![proptest_config(laws())]
 
     #[test]
-    fn what_is_sealed_opens_to_the_same_whatever_it_is(
+    fn any_sealed_plaintext_opens_to_the_same_bytes(
         keys in any_keys(),
         receive_id in ".{0,64}",
         timestamp in "[0-9]{1,12}",
@@ -54,7 +54,7 @@ proptest! {
     }
 
     #[test]
-    fn bytes_that_no_key_of_ours_encrypted_never_open_even_under_a_right_signature(
+    fn bytes_not_encrypted_with_our_key_never_open_even_if_signed_correctly(
         blocks in prop::collection::vec(any::<[u8; 32]>(), 0..12),
         text in ".{0,200}",
     ) {

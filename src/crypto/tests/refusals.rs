@@ -10,7 +10,7 @@ fn an_upper_case_signature_is_the_same_signature() {
 }
 
 #[test]
-fn timestamp_and_nonce_are_sorted_so_exchanging_them_changes_nothing() {
+fn swapping_timestamp_and_nonce_does_not_change_the_signature() {
     let mut vector = vector(MESSAGE);
     std::mem::swap(&mut vector.timestamp, &mut vector.nonce);
     assert!(vector.open().is_ok());
@@ -30,7 +30,7 @@ fn a_signature_with_any_digit_changed_is_refused() {
 }
 
 #[test]
-fn a_signature_of_another_shape_is_refused() {
+fn a_malformed_signature_is_refused() {
     let good = text(&vector(MESSAGE).msg_signature).to_owned();
     for shape in ["", "0", "zz", &good[..38], &format!("{good}00"), &format!(" {good}"), &"g".repeat(40)] {
         let mut forged = vector(MESSAGE);
@@ -111,7 +111,7 @@ fn a_robot_has_no_receive_id() {
 }
 
 #[test]
-fn of_several_key_sets_the_signature_decides() {
+fn the_signature_decides_among_several_key_sets() {
     let vector = vector(MESSAGE);
     let other = CallbackKeys::new("another", &"a".repeat(43)).expect("valid");
     let opened = open(&[other.clone(), vector.keys()], &vector.receivers(), &vector.query(), &vector.encrypt)

@@ -40,7 +40,7 @@ fn an_echo_that_lost_its_plus_and_padding_on_the_way_still_verifies() {
 }
 
 #[test]
-fn a_query_that_lacks_or_overstretches_a_parameter_is_refused() {
+fn a_query_with_a_missing_or_too_long_parameter_is_refused() {
     let long = "1".repeat(129);
     for raw in [
         "",
@@ -89,7 +89,7 @@ fn a_body_without_ciphertext_is_refused() {
 }
 
 #[test]
-fn what_we_write_into_an_envelope_cannot_leave_its_field() {
+fn text_written_into_an_envelope_cannot_escape_its_field() {
     let sealed = Sealed {
         encrypt: "QUJD".into(),
         msg_signature: "ab".into(),

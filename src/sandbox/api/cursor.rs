@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_leads_back_for_the_same_question_and_for_a_while() {
+    fn a_cursor_is_valid_for_the_same_query_and_a_limited_time() {
         let cursor = at((7, u32::MAX), "asked", 1000);
         assert_eq!(begin(Some(&cursor), "asked", 1000), Ok((7, u32::MAX)));
         assert_eq!(begin(None, "asked", 1000), Ok((0, 0)));

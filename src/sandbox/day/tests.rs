@@ -34,7 +34,7 @@ fn a_seed_always_gives_the_same_day() {
 }
 
 #[test]
-fn a_day_has_as_many_callbacks_as_asked_for_and_no_two_alike() {
+fn a_day_has_the_requested_number_of_distinct_callbacks() {
     for (asked, made) in [(0, CALLBACKS_MIN), (60, 60), (500, 500), (5000, 5000)] {
         let day = day(3, asked);
         assert_eq!(day.pushes.len(), made);
@@ -98,7 +98,7 @@ fn a_long_day_has_every_kind_of_callback() {
 }
 
 #[test]
-fn directory_events_are_for_the_directory_app_and_nothing_else_is() {
+fn directory_events_and_nothing_else_go_to_the_directory_app() {
     for push in day(3, 3000).pushes {
         let directory = field(&push, "Event") == Some("change_contact");
         assert_eq!(push.app == AppKind::Directory, directory, "{}", push.plaintext);
@@ -144,7 +144,7 @@ fn a_half_addition_is_followed_by_a_full_one_without_a_welcome_code() {
 }
 
 #[test]
-fn who_deleted_or_lost_a_customer_had_one_and_some_come_back() {
+fn only_existing_contacts_are_deleted_and_some_are_added_again() {
     let day = day(3, 5000);
     let mut contacts: HashMap<(String, String), bool> = HashMap::new();
     let renamed = day.renamed.clone();

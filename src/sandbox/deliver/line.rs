@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_idle_connection_that_the_service_closed_costs_no_attempt() {
+    async fn a_closed_idle_connection_does_not_count_as_an_attempt() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address").to_string();
         let mut server = JoinSet::new();

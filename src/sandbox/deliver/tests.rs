@@ -154,7 +154,7 @@ async fn a_directory_event_goes_to_the_directory_app_below_the_base_path() {
 }
 
 #[tokio::test]
-async fn a_connection_closed_without_an_answer_means_again_and_sealed_anew() {
+async fn a_closed_connection_without_an_answer_is_retried_with_a_new_seal() {
     let server = Server::start(&[HangUp, HangUp, HangUp, Answer(200, "")]).await;
     let delivered = server.sender().deliver(&push()).await;
     assert_eq!((delivered.answered_200, delivered.attempts), (true, 4));
@@ -184,7 +184,7 @@ async fn an_answer_that_is_not_200_is_final() {
 }
 
 #[tokio::test]
-async fn silence_beyond_the_limit_means_again() {
+async fn an_answer_after_the_time_limit_causes_a_retry() {
     let server = Server::start(&[StaySilent]).await;
     let sender = server.sender_with(Patience { answer_limit: HASTY, ..Patience::default() });
     let started = Instant::now();
@@ -195,7 +195,7 @@ async fn silence_beyond_the_limit_means_again() {
 }
 
 #[tokio::test]
-async fn where_nobody_listens_every_attempt_fails_after_its_pause() {
+async fn every_attempt_at_a_closed_port_fails_after_its_pause() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let base_url = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);
@@ -218,7 +218,7 @@ async fn a_worker_keeps_its_connection() {
 }
 
 #[tokio::test]
-async fn a_report_counts_forged_pushes_apart_and_names_what_was_acknowledged() {
+async fn a_report_counts_forged_pushes_separately_and_lists_acknowledged_ones() {
     let server = Server::start(&[Answer(200, ""), Answer(403, ""), HangUp, HangUp, HangUp, HangUp]).await;
     let forged = Push { forgery: Some(Forgery::WrongToken), ..push() };
     let mut seen = Vec::new();
@@ -259,7 +259,7 @@ async fn each_forgery_is_refused_at_its_own_step() {
 }
 
 #[tokio::test]
-async fn a_verification_wants_the_echo_and_nothing_else() {
+async fn url_verification_accepts_only_the_exact_echo() {
     let server = Server::start(&[Echo, Answer(403, ""), Answer(200, "42"), StaySilent]).await;
     let sender = server.sender_with(Patience { verify_limit: HASTY, ..Patience::default() });
     assert!(sender.verify_url(AppKind::App).await.expect("verified") < HASTY);
@@ -272,7 +272,7 @@ async fn a_verification_wants_the_echo_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn whoever_does_not_listen_is_not_called_slow() {
+async fn a_closed_port_is_reported_as_not_connected_and_not_as_slow() {
     // Bound and not listening: the port is nobody's, and stays so.
     let bound = tokio::net::TcpSocket::new_v4().expect("a socket");
     bound.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");

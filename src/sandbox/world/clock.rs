@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_put_forward_is_ahead_for_everybody_who_has_it() {
+    fn advancing_a_clock_is_visible_to_all_its_holders() {
         let clock = Clock::default();
         let same = clock.clone();
         let before = clock.now();

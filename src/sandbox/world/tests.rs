@@ -20,7 +20,7 @@ fn a_seed_always_makes_the_same_world() {
 }
 
 #[test]
-fn a_large_company_has_as_many_people_as_asked_for_and_nobody_twice() {
+fn a_large_company_has_the_requested_number_of_distinct_people() {
     let world = world(Size { members: 700, customers: 5000, departments: 30 }, 1);
     assert_eq!(world.members().count(), 700);
     assert_eq!(world.customers().count(), 5000);
@@ -33,7 +33,7 @@ fn a_large_company_has_as_many_people_as_asked_for_and_nobody_twice() {
 }
 
 #[test]
-fn an_empty_world_is_a_world() {
+fn a_world_without_people_can_be_made() {
     let world = world(Size { members: 0, customers: 3, departments: 0 }, 1);
     assert_eq!((world.members().count(), world.customers().count()), (0, 3));
 }
@@ -50,7 +50,7 @@ fn a_member_is_found_without_regard_to_case_and_under_the_latest_id() {
 }
 
 #[test]
-fn what_would_end_a_section_of_a_callback_is_divided() {
+fn a_cdata_end_in_a_callback_text_is_escaped() {
     let mut world = world(Size { members: 5, customers: 0, departments: 3 }, 1);
     let member = world.members().next().expect("a member").userid.clone();
     let place = world.directory.find(member.as_str()).expect("their place");

@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_holds_for_its_span_and_then_anew() {
+    fn a_limit_counts_within_its_window_and_starts_again_after_it() {
         let mut window = Window::default();
         let admitted: Vec<bool> = [100, 100, 159, 160, 160, 160].map(|now| window.admits(now, 60, 2)).to_vec();
         assert_eq!(admitted, [true, true, false, true, true, false]);

@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_near_gets_a_partition() {
+    fn only_periods_near_today_get_a_partition() {
         let today = day("2026-11-30");
         let near = |calendar: &Calendar, text: &str| calendar.is_near(day(text), today);
         assert!(near(&INBOX, "2026-12-03") && near(&INBOX, "2025-10-26"));
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_period_is_named_for_its_beginning() {
+    fn a_partition_is_named_after_the_start_of_its_period() {
         let month = RECORDS.period(day("2026-12-31"));
         assert_eq!((month.name.as_str(), month.until), ("wechat_contact_record_202612", day("2027-01-01")));
         assert_eq!(INBOX.period(day("2026-12-31")).name, "inbox_20261231");

@@ -63,7 +63,7 @@ fn spoilt(sample: &Sample, leaf: &Leaf, odd: &Odd) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn every_type_that_is_read_from_wecom_is_in_the_table() {
+fn every_type_read_from_wecom_is_covered_by_the_malformed_value_tests() {
     let known: BTreeSet<String> = for_each_answer!(structs).into_iter().flatten().collect();
     let mut found = 0;
     for file in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/wecom")).expect("the sources") {
@@ -89,7 +89,7 @@ fn is_read(derives: &str) -> bool {
 }
 
 #[test]
-fn an_odd_value_in_any_field_of_any_answer_costs_itself_alone() {
+fn a_malformed_value_in_an_answer_loses_only_its_own_field() {
     for_each_answer!(costs_itself);
 }
 
@@ -132,7 +132,7 @@ fn left_out<T: DeserializeOwned + Row>(ids: &[&str], others: &[(&str, IsOdd)]) {
 }
 
 #[test]
-fn a_row_is_left_out_if_it_says_not_whom_it_is_about_and_for_nothing_else() {
+fn a_row_is_skipped_only_if_its_key_fields_cannot_be_read() {
     left_out::<customer::Contact>(&["external_contact/external_userid", "follow_info/userid"], &[]);
     left_out::<customer::Follower>(&["userid"], &[]);
     let no_time: IsOdd = |odd| odd.number.and_then(super::lenient::time).is_none();
@@ -147,7 +147,7 @@ fn a_row_is_left_out_if_it_says_not_whom_it_is_about_and_for_nothing_else() {
 }
 
 #[test]
-fn what_is_left_out_is_named_as_far_as_it_is_known_and_nothing_else_of_it() {
+fn skipped_rows_are_reported_by_their_ids_and_nothing_else() {
     let body = br#"{"errcode":0,"external_contact_list":[
         {"external_contact":{"external_userid":"wm1","name":"a\u0000b"},"follow_info":{"userid":"ann","remark":null}},
         {"external_contact":{"name":"secret"},"follow_info":{"userid":"ann"}},

@@ -280,7 +280,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        assert!(self.kind.is_none(), "{name} is optional, which is for texts alone");
+        assert!(self.kind.is_none(), "{name} is optional, but only texts may be");
         self.sample.borrow_mut().structs.insert(name.to_owned());
         visitor.visit_map(AllFields { probe: self, fields, next: None })
     }

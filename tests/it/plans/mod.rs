@@ -47,7 +47,7 @@ const STATEMENTS_MIN: usize = 120;
 /// Statements that count a whole table: what they read is compared by row of it.
 const WHOLE: &[&str] = &["'not_serving'", "insert into sync_run (corpid, expected)", "false as \"left!\"", "age_s!"];
 
-/// Without it, nothing can be measured.
+/// The error if the extension is missing that counts pages for each statement.
 const EXTENSION: &str = "this test needs PostgreSQL's extension pg_stat_statements, preloaded. It comes with the server: \
      install `postgresql-15` (Debian, Ubuntu) or `postgresql-contrib` (Fedora, Alpine), and start the tests by \
      `scripts/with-postgres`, which loads it";
@@ -102,7 +102,7 @@ impl Site {
     }
 }
 
-/// A pool of one connection, which stays.
+/// A pool of one permanent connection.
 async fn one(options: PgConnectOptions) -> PgPool {
     let pool = PgPoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
     pool.connect_with(options).await.expect("connects")

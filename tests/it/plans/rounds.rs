@@ -240,7 +240,7 @@ impl Site {
         let mut conn = self.pool.acquire().await.expect("connects");
         let asked = sync::ask(&mut conn, &self.corp()).await.expect("asked");
         drop(conn);
-        let mut run = sync.take(Which::One(asked.run())).await.expect("taken").expect("nobody works at it");
+        let mut run = sync.take(Which::One(asked.run())).await.expect("taken").expect("no worker has claimed it");
         assert_eq!(to_the_end(&mut run).await, Over::Done);
         self.acting.platform.with(|world| {
             world.app_mut(AppKind::App).expect("an app").visible = Visible::Everybody;
@@ -316,7 +316,7 @@ fn at(second: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(second, 0).expect("a time")
 }
 
-/// What happens to people in a round: of everything something.
+/// The callbacks of a round: at least one of every kind.
 fn plaintexts(at: i64, round: u32) -> Vec<String> {
     let mut all = Vec::new();
     // People who were there before; in the first round nobody was.
@@ -353,7 +353,7 @@ fn plaintexts(at: i64, round: u32) -> Vec<String> {
     all.push(member(at + 63, "update_user", &format!("u{round}x2"), &[("NewUserID", &format!("v{round}x2"))]));
     all.push(member(at + 64, "delete_user", &format!("u{round}x1"), &[]));
     all.push(event(at + 65, "something_new", &[]));
-    // Somebody who was erased, and what nobody can read.
+    // An erased customer's event, and an unreadable plaintext.
     all.push(contact(at + 66, "edit_external_contact", "anna", &format!("wm{round}GONE"), &[]));
     all.push(format!("<xml>{round}"));
     all

@@ -20,7 +20,7 @@ use super::{
     http::{Answer, request},
 };
 
-/// Where nobody listens: the port `discard`.
+/// A port where nobody listens: `discard`.
 pub(crate) const NOBODY: &str = "http://127.0.0.1:9";
 
 /// Callbacks under way at once.
@@ -136,7 +136,7 @@ pub(crate) fn config() -> Config {
     let mut config = Config::default();
     (config.public_listen, config.admin_listen) = (([127, 0, 0, 1], 0).into(), ([127, 0, 0, 1], 0).into());
     config.sync.every_hours = 0;
-    // A test that wants a WeCom brings one; nobody calls the real one.
+    // A test that needs a WeCom starts a simulated one; the real one is never called.
     config.wecom.base_url = NOBODY.to_owned();
     config
 }

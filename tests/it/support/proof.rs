@@ -55,7 +55,7 @@ pub(crate) async fn assert_survived(pool: &PgPool, company: &Company, pushes: &[
     assert_eq!(texts(pool, settled).await, texts(pool, hashes).await, "each stored callback is settled once");
 
     let expected = recorded_in_peace(company, pushes).await;
-    assert_same(&tables(pool, &company.corp.corpid.0).await, &expected, "after all that");
+    assert_same(&tables(pool, &company.corp.corpid.0).await, &expected, "at the end");
     // A day that leaves nothing behind would prove nothing.
     for kind in ["customer_wechat_contact", "wechat_contact_record", "member_alias", "handover_item", "task"] {
         assert!(expected.iter().any(|row| row.starts_with(kind)), "the day has no {kind}");

@@ -67,7 +67,7 @@ impl Scene {
         let mut conn = self.db.pool.acquire().await.expect("connects");
         let asked = sync::ask(&mut conn, &self.corp.corpid).await.expect("asked");
         drop(conn);
-        self.sync.take(Which::One(asked.run())).await.expect("taken").expect("nobody works at it")
+        self.sync.take(Which::One(asked.run())).await.expect("taken").expect("no worker has claimed it")
     }
 
     /// A whole run, which goes well; returns its number.

@@ -190,6 +190,6 @@ pub(crate) async fn own_token(app: &TestApp, names: &Names, role: Role) -> Strin
     let id = api_token::create(&mut conn, "own", role, &token.hash, &token.prefix).await.expect("a token");
     let own = names.own(app);
     api_token::belong(&mut conn, id, &own.corpid, own.staff_id.as_str()).await.expect("it is theirs");
-    api_token::limit_to_own(&mut conn, id).await.expect("and sees no more");
+    api_token::limit_to_own(&mut conn, id).await.expect("and sees nothing else");
     format!("Bearer {}", token.secret.expose_secret())
 }

@@ -205,7 +205,7 @@ fn letter(rest: &str) -> usize {
 }
 
 #[test]
-fn an_import_is_seen_however_it_is_written_and_not_in_words() {
+fn imports_are_found_in_every_form_and_not_in_comments_or_texts() {
     let source = r##"
         //! crate::comment and `use crate::{comment}`.
         use crate::{

@@ -12,7 +12,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 pub(crate) async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !so().await {
-        assert!(began.elapsed() < LIMIT, "waited in vain until {what}");
+        assert!(began.elapsed() < LIMIT, "timed out waiting until {what}");
         tokio::time::sleep(PAUSE).await;
     }
 }

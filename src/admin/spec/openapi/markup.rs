@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_stay_words() {
+    fn markup_in_descriptions_is_escaped_as_text() {
         assert_eq!(inline("a `<b>` **c** & d"), "a <code>&lt;b&gt;</code> <strong>c</strong> &amp; d");
         assert_eq!(
             blocks("one\n\n- two\n- <three>"),

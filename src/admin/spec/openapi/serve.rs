@@ -103,13 +103,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_browser_has_is_known_by_its_tag_strong_or_weak() {
+    fn if_none_match_accepts_strong_and_weak_etags() {
         assert!(names("\"1f\"", "\"1f\"") && names("W/\"1f\"", "\"1f\"") && names("*", "\"1f\""));
         assert!(!names("\"2f\"", "\"1f\"") && !names("1f", "\"1f\"") && !names("", "\"1f\""));
     }
 
     #[test]
-    fn a_language_that_is_named_goes_before_the_browser_s() {
+    fn a_language_in_the_query_overrides_the_accept_language_header() {
         assert_eq!(wanted("lang=en", Some("zh-CN")), Some(Language::English));
         assert_eq!(wanted("lang=zh", Some("en")), Some(Language::Chinese));
         assert_eq!(wanted("lang=fr", Some("zh-CN,en;q=0.5")), Some(Language::Chinese));

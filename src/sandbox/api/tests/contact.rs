@@ -43,7 +43,7 @@ fn known_pairs(service: &Service) -> BTreeSet<(String, String)> {
 }
 
 #[tokio::test]
-async fn a_whole_pass_over_all_pages_names_every_contact_once() {
+async fn reading_all_pages_lists_every_contact_once() {
     let service = Service::of(MANY).await;
     let (pairs, pages) = whole_pass(&service).await;
     let known = known_pairs(&service);
@@ -62,7 +62,7 @@ async fn a_cursor_is_good_for_the_same_members_and_some_hours_only() {
         service.post("externalcontact/batch/get_by_user", body)
     };
     let page = ask(json!([member]), json!("")).await.json();
-    assert_eq!(page["external_contact_list"].as_array().map(Vec::len), Some(50), "without a wish");
+    assert_eq!(page["external_contact_list"].as_array().map(Vec::len), Some(50), "without extra options");
     let cursor = page["next_cursor"].clone();
     assert_eq!(ask(json!([member]), cursor.clone()).await.errcode(), 0);
     assert_eq!(ask(json!([member, member]), cursor.clone()).await.errcode(), 50100);
@@ -96,13 +96,17 @@ async fn a_value_of_a_wrong_type_is_refused_or_passed_over_with_a_warning() {
 }
 
 #[tokio::test]
-async fn who_deleted_whom_decides_whether_the_api_still_knows_the_contact() {
+async fn the_api_still_returns_a_contact_that_only_one_side_deleted() {
     let service = Service::start().await;
     let (member, customer) = service.pair();
     let read = format!("externalcontact/get?external_userid={customer}");
     let remark = || json!({ "userid": member, "external_userid": customer, "remark": "老客户" });
     service.platform.unfollow(&member, &customer).await.expect("they are contacts");
-    assert_eq!(service.post("externalcontact/remark", remark()).await.errcode(), 0, "one-sided is good enough");
+    assert_eq!(
+        service.post("externalcontact/remark", remark()).await.errcode(),
+        0,
+        "a one-sided contact is sufficient"
+    );
 
     let followers = service.get(&read).await.json()["follow_user"].as_array().map_or(0, Vec::len);
     service.platform.remove(&member, &customer).await.expect("they are contacts");
@@ -145,7 +149,7 @@ async fn remarks_and_tags_are_kept_for_the_member_who_wrote_them() {
 }
 
 #[tokio::test]
-async fn the_customers_of_who_left_are_listed_page_by_page() {
+async fn the_customers_of_former_members_are_listed_page_by_page() {
     let service = Service::start().await;
     let member = service.serving();
     let customers = service.platform.with(|world| world.customers_of(&member));
@@ -256,7 +260,7 @@ async fn a_customer_of_very_many_members_is_read_on_two_pages() {
 }
 
 #[tokio::test]
-async fn a_member_without_customers_answers_that_there_is_no_relation() {
+async fn listing_a_member_without_customers_answers_no_relation() {
     let service = Service::start().await;
     let newcomer = UserId::from("New.Comer");
     service.platform.with(|world| world.add_member(&newcomer, "新人"));
@@ -270,7 +274,7 @@ async fn a_member_without_customers_answers_that_there_is_no_relation() {
 }
 
 #[tokio::test]
-async fn what_a_card_shows_depends_on_the_company_and_on_the_age_of_the_app() {
+async fn the_fields_of_a_card_depend_on_the_company_and_the_age_of_the_app() {
     let service = Service::start().await;
     let (member, _) = service.pair();
     let customer = ExternalUserId::from("wmSOMEBODY");
@@ -289,7 +293,7 @@ async fn what_a_card_shows_depends_on_the_company_and_on_the_age_of_the_app() {
 }
 
 #[tokio::test]
-async fn a_world_that_speaks_of_tomorrow_answers_more_than_any_document_names() {
+async fn answers_can_include_fields_and_values_that_no_document_names() {
     let service = Service::start().await;
     let (member, customer) = service.pair();
     service.platform.with(|world| world.speaks_of_tomorrow = true);

@@ -13,7 +13,7 @@ fn way(member: &UserId, state: &str) -> Value {
 }
 
 #[tokio::test]
-async fn whoever_scans_a_contact_way_becomes_a_contact_and_the_callback_says_so_with_its_state() {
+async fn scanning_a_contact_way_makes_a_contact_and_pushes_its_state() {
     let service = Service::start().await;
     let receiver = Receiver::of(&service.platform).await;
     let member = service.serving();
@@ -43,7 +43,7 @@ async fn whoever_scans_a_contact_way_becomes_a_contact_and_the_callback_says_so_
 }
 
 #[tokio::test]
-async fn what_people_do_with_their_phones_is_pushed_and_what_the_api_does_is_not() {
+async fn actions_on_phones_are_pushed_and_api_calls_are_not() {
     let service = Service::start().await;
     let receiver = Receiver::of(&service.platform).await;
     let (member, customer) = service.pair();
@@ -117,7 +117,7 @@ async fn a_contact_way_is_read_changed_listed_and_deleted_by_its_id() {
 }
 
 #[tokio::test]
-async fn a_contact_way_that_cannot_be_meant_is_refused() {
+async fn an_invalid_contact_way_is_refused() {
     let service = Service::start().await;
     let member = service.serving();
     let idle = service.platform.with(|world| {

@@ -9,7 +9,7 @@ async fn control(service: &Service, method: Method, path: &str, body: impl Into<
 }
 
 #[tokio::test]
-async fn a_code_is_scanned_on_the_page_that_it_leads_to() {
+async fn the_page_behind_a_code_can_scan_it() {
     let service = Service::start().await;
     let way = json!({ "type": 1, "scene": 2, "state": "<b>&", "user": [service.serving()] });
     let made = service.post("externalcontact/add_contact_way", way).await.json();
@@ -71,7 +71,7 @@ async fn a_member_leaves_and_a_transfer_ends_over_http() {
 }
 
 #[tokio::test]
-async fn a_stopped_platform_listens_no_more() {
+async fn a_stopped_platform_accepts_no_connections() {
     let service = Service::start().await;
     let address = service.platform.address();
     service.platform.stop().await;

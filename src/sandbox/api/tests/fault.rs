@@ -31,7 +31,7 @@ async fn a_connection_breaks_before_a_call_took_effect_or_after() {
 }
 
 #[tokio::test]
-async fn an_errcode_hits_its_share_of_a_path_s_calls_and_no_other_path() {
+async fn an_errcode_fault_hits_its_share_of_calls_on_one_path_only() {
     let service = Service::start().await;
     let faults = service.platform.faults();
     faults.set("/cgi-bin/getcallbackip", Fault { errcode: Some(45033), share: 0.5, ..Fault::default() });
@@ -45,7 +45,7 @@ async fn an_errcode_hits_its_share_of_a_path_s_calls_and_no_other_path() {
     assert!((15..=45).contains(&hits), "{hits}");
     faults.set(EVERY_PATH, Fault { errcode: Some(-1), times: Some(2), ..Fault::default() });
     faults.set("getcallbackip", Fault::default());
-    assert_eq!(service.get("getcallbackip").await.errcode(), 0, "a path's own fault comes first");
+    assert_eq!(service.get("getcallbackip").await.errcode(), 0, "a fault of the path takes precedence");
     assert_eq!(service.get("get_api_domain_ip").await.errcode(), -1);
     faults.clear();
     assert_eq!(service.get("get_api_domain_ip").await.errcode(), 0);
@@ -74,7 +74,7 @@ async fn tokens_are_revoked_at_random_after_calls() {
 }
 
 #[tokio::test]
-async fn the_journal_holds_what_was_asked_and_no_token_secret_or_code() {
+async fn the_journal_holds_requests_without_tokens_secrets_or_codes() {
     let service = Service::start().await;
     let code = service.platform.with(|world| world.login_code(&UserId::from("somebody")));
     service.get("user/get?userid=nobody").await;

@@ -76,7 +76,7 @@ async fn a_group_is_read_with_everybody_in_it() {
 }
 
 #[tokio::test]
-async fn a_leaver_s_groups_are_inherited_at_once_or_after_a_while() {
+async fn groups_of_a_leaver_are_inherited_at_once_or_after_a_delay() {
     let (mut service, ids) = company(3).await;
     assert_eq!(given(&service, RESIGNED, &ids[..1], "bo").await, [90500], "amy is still here");
     service.platform.leave(&UserId::from("amy")).await.expect("they were here");
@@ -123,7 +123,7 @@ async fn a_group_changes_its_owner_in_service_twice_within_ninety_days() {
     let group = service.post(GET, json!({ "chat_id": ids[0] })).await.json()["group_chat"].clone();
     let staff: Vec<_> =
         group["member_list"].as_array().expect("a list").iter().map(|it| it["userid"].clone()).collect();
-    assert_eq!(staff, ["cho", "amy", "bo", "wmGUEST"], "who owned it stays in it");
+    assert_eq!(staff, ["cho", "amy", "bo", "wmGUEST"], "the former owner stays in the group");
     service.later(DAY * 90).await;
     assert_eq!(given(&service, IN_SERVICE, &ids, "amy").await, [0; 0]);
 }
@@ -135,7 +135,7 @@ fn until_midnight(service: &Service) -> Duration {
 }
 
 #[tokio::test]
-async fn a_day_has_room_for_so_many_groups_of_one_member_and_begins_at_midnight_in_china() {
+async fn the_daily_group_limit_of_a_member_resets_at_midnight_in_china() {
     let (mut service, ids) = company(5).await;
     service.platform.with(|world| world.limits.groups_per_day = 2);
     service.platform.leave(&UserId::from("amy")).await.expect("they were here");
@@ -147,7 +147,7 @@ async fn a_day_has_room_for_so_many_groups_of_one_member_and_begins_at_midnight_
 }
 
 #[tokio::test]
-async fn groups_are_listed_page_by_page_and_a_question_that_cannot_be_meant_is_refused() {
+async fn groups_are_listed_page_by_page_and_an_invalid_query_is_refused() {
     let (service, ids) = company(5).await;
     service.platform.with(|world| world.limits.groups_per_page = 2);
     let (rows, pages) = groups_of(&service, "amy", 0).await;
@@ -186,7 +186,7 @@ async fn a_made_up_company_has_a_few_groups_from_the_beginning() {
 }
 
 #[tokio::test]
-async fn groups_whose_new_owner_was_lost_with_the_answer_are_given_all_the_same() {
+async fn groups_are_given_away_even_if_the_answer_is_lost() {
     let (service, ids) = company(1).await;
     let broken = Fault { drop: Some(DropAt::After), times: Some(1), ..Fault::default() };
     service.platform.faults().set(IN_SERVICE, broken);

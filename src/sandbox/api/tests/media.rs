@@ -15,7 +15,7 @@ async fn ranged(service: &Service, media_id: &str, range: &str) -> Answered {
 }
 
 #[tokio::test]
-async fn a_file_comes_with_its_type_and_name_even_if_it_looks_like_a_refusal() {
+async fn a_file_that_looks_like_an_error_is_still_served_with_type_and_name() {
     let service = Service::start().await;
     let content = r#"{"errcode":40007,"errmsg":"a file"}"#;
     let media_id = service.platform.with(|world| world.add_media(content, "application/json", "回执\".json"));
@@ -40,7 +40,7 @@ async fn a_file_is_gone_after_three_days() {
 }
 
 #[tokio::test]
-async fn a_large_file_comes_in_parts_only_and_they_add_up() {
+async fn a_large_file_is_served_only_in_parts_that_add_up() {
     let service = Service::start().await;
     let bytes: Vec<u8> = (0..LARGE_BYTES).map(|n| (n / 1000) as u8).collect();
     let media_id = service.platform.with(|world| world.add_media(bytes.clone(), "video/mp4", "a.mp4"));

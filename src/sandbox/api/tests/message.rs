@@ -15,7 +15,7 @@ fn received(service: &Service, by: &UserId) -> usize {
 }
 
 #[tokio::test]
-async fn a_message_reaches_who_is_here_and_names_the_others_in_lower_case() {
+async fn a_message_reaches_known_members_and_lists_the_others_in_lower_case() {
     let service = Service::start().await;
     let member = service.serving();
     let answer = service.post("message/send", text(&format!("{member}|Gone.User"), "在吗")).await.json();
@@ -34,7 +34,7 @@ async fn a_message_reaches_who_is_here_and_names_the_others_in_lower_case() {
 }
 
 #[tokio::test]
-async fn a_member_who_gets_more_than_thirty_messages_a_minute_gets_no_more_and_nobody_is_told() {
+async fn messages_over_thirty_a_minute_to_one_member_are_dropped_silently() {
     let service = Service::start().await;
     let member = service.serving();
     for n in 0..32 {
@@ -48,7 +48,7 @@ async fn a_member_who_gets_more_than_thirty_messages_a_minute_gets_no_more_and_n
 }
 
 #[tokio::test]
-async fn a_repeated_request_is_delivered_once_if_it_asks_for_that() {
+async fn a_repeated_message_is_delivered_once_if_duplicate_checking_is_on() {
     let service = Service::start().await;
     let member = service.serving();
     let mut body = text(member.as_str(), "一次");

@@ -10,7 +10,7 @@ fn pretty(value: &Value) -> String {
 }
 
 #[tokio::test]
-async fn a_member_has_the_fields_that_a_new_app_is_told() {
+async fn a_member_has_only_the_fields_visible_to_new_apps() {
     let service = Service::start().await;
     let member = service.serving();
     assert_snapshot!(pretty(&service.get(&format!("user/get?userid={member}")).await.json()), @r#"

@@ -20,7 +20,7 @@ async fn a_token_opens_the_api_for_two_hours_and_is_then_expired() {
 }
 
 #[tokio::test]
-async fn a_missing_an_unknown_and_a_revoked_token_are_told_apart() {
+async fn missing_unknown_and_revoked_tokens_have_different_errcodes() {
     let service = Service::start().await;
     let missing = service.ask(Method::GET, "user/get", &[], Bytes::new()).await.expect("answered");
     assert_eq!(missing.errcode(), 41001);
@@ -32,7 +32,7 @@ async fn a_missing_an_unknown_and_a_revoked_token_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_token_asked_for_again_is_the_same_another_or_the_only_one() {
+async fn a_second_token_is_the_same_an_additional_or_a_replacing_one() {
     let service = Service::start().await;
     let first = service.token.clone();
     assert_eq!(service.new_token(AppKind::App).await, first, "the same while it is valid");
@@ -70,7 +70,7 @@ async fn an_address_with_too_many_wrong_secrets_is_banned_for_an_hour() {
 }
 
 #[tokio::test]
-async fn calls_from_an_address_that_is_not_listed_name_that_address() {
+async fn calls_from_an_unlisted_address_are_refused_with_that_address() {
     let service = Service::start().await;
     service.platform.with(|world| world.allowed_ips = Some(vec![IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))]));
     let refused = service.get("user/get?userid=x").await.json();
@@ -82,7 +82,7 @@ async fn calls_from_an_address_that_is_not_listed_name_that_address() {
 }
 
 #[tokio::test]
-async fn an_endpoint_called_too_often_rests_until_the_minute_is_over() {
+async fn an_endpoint_over_its_limit_refuses_calls_until_the_minute_ends() {
     let service = Service::start().await;
     service.platform.with(|world| world.limits.calls_per_minute_of.insert("getcallbackip".to_owned(), 2));
     let mut errcodes = Vec::new();
@@ -111,7 +111,7 @@ async fn each_secret_opens_what_its_role_allows() {
 }
 
 #[tokio::test]
-async fn who_is_out_of_an_app_s_sight_is_not_there_for_it() {
+async fn members_outside_the_visible_range_of_an_app_are_not_found() {
     let service = Service::start().await;
     let (member, customer) = service.pair();
     let other = service.platform.with(|world| {

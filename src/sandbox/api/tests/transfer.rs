@@ -86,7 +86,7 @@ async fn heard(service: &Service, receiver: &Receiver) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn in_service_a_customer_goes_over_after_a_day_and_callbacks_tell_both_members() {
+async fn a_transfer_in_service_ends_after_a_day_with_callbacks_to_both_members() {
     let (mut service, ids) = company(2).await;
     let receiver = Receiver::of(&service.platform).await;
     assert_eq!(asked(&service, IN_SERVICE, body("amy", "Bo", &ids[..1])).await, [0]);
@@ -115,11 +115,15 @@ async fn in_service_a_customer_goes_over_after_a_day_and_callbacks_tell_both_mem
     assert!(follower.get("state").is_none() && card["follow_user"][1].is_null(), "{card}");
     let (done, _) = results(&service, IN_SERVICE_RESULT, "amy", "bo").await;
     assert_eq!(done, [(ids[0].to_string(), 1, asked_at + 86_400)]);
-    assert_eq!(results(&service, RESIGNED_RESULT, "amy", "bo").await.0, [], "of the other endpoint it is none");
+    assert_eq!(
+        results(&service, RESIGNED_RESULT, "amy", "bo").await.0,
+        [],
+        "the other endpoint does not know the transfer"
+    );
 }
 
 #[tokio::test]
-async fn a_leaver_s_customers_are_unassigned_until_they_have_gone_over() {
+async fn customers_of_a_leaver_are_unassigned_until_they_are_transferred() {
     let (mut service, ids) = company(5).await;
     let receiver = Receiver::of(&service.platform).await;
     service.platform.with(|world| {
@@ -131,7 +135,7 @@ async fn a_leaver_s_customers_are_unassigned_until_they_have_gone_over() {
     assert_eq!(service.post(IN_SERVICE, body("amy", "bo", &ids)).await.errcode(), 60111, "amy is gone");
     assert_eq!(unassigned(&service).await, (ids.iter().map(|it| it.0.clone()).collect(), 3));
     assert_eq!(asked(&service, RESIGNED, body("AMY", "bo", &ids[..3])).await, [0, 0, 0]);
-    assert_eq!(unassigned(&service).await.0.len(), 5, "asked for is not gone over");
+    assert_eq!(unassigned(&service).await.0.len(), 5, "a requested transfer is not completed yet");
     let (waiting, pages) = results(&service, RESIGNED_RESULT, "amy", "bo").await;
     assert_eq!((statuses(&waiting), pages), (vec![2, 2, 2], 2));
 
@@ -140,7 +144,7 @@ async fn a_leaver_s_customers_are_unassigned_until_they_have_gone_over() {
     assert_eq!(statuses(&results(&service, RESIGNED_RESULT, "amy", "bo").await.0), [1, 1, 1]);
     let mut expected: Vec<_> = ids[..3].iter().map(|it| format!("add_external_contact bo {it}")).collect();
     expected.push("delete_user amy".to_owned());
-    assert_eq!(heard(&service, &receiver).await, expected, "nobody listens for amy any more");
+    assert_eq!(heard(&service, &receiver).await, expected, "amy no longer gets callbacks");
     assert_eq!(service.platform.with(|world| world.customers_of(&UserId::from("bo"))), ids[..3]);
 }
 
@@ -158,7 +162,7 @@ async fn unassigned(service: &Service) -> (Vec<String>, usize) {
 }
 
 #[tokio::test]
-async fn a_customer_who_refuses_stays_and_one_too_many_does_too() {
+async fn a_customer_who_refuses_or_exceeds_the_limit_is_not_transferred() {
     for (path, result, leaves) in [(IN_SERVICE, IN_SERVICE_RESULT, false), (RESIGNED, RESIGNED_RESULT, true)] {
         let (mut service, ids) = company(4).await;
         if leaves {
@@ -176,7 +180,7 @@ async fn a_customer_who_refuses_stays_and_one_too_many_does_too() {
         service.later(DAY).await;
         let (ended, _) = results(&service, result, "amy", "bo").await;
         assert_eq!(statuses(&ended), [1, 3, 1, 4]);
-        assert_eq!((ended[1].2, ended[3].2), (0, 0), "nobody takes over");
+        assert_eq!((ended[1].2, ended[3].2), (0, 0), "no successor is given");
         let said = heard(&service, &receiver).await;
         assert!(said.contains(&format!("transfer_fail bo {} customer_limit_exceed", ids[3])), "{said:?}");
         assert_eq!([&ids[1], &ids[3]].map(|it| followers(&service, it)), [["amy"], ["amy"]]);
@@ -185,7 +189,7 @@ async fn a_customer_who_refuses_stays_and_one_too_many_does_too() {
 }
 
 #[tokio::test]
-async fn a_share_of_the_customers_refuses_and_the_seed_says_who() {
+async fn a_share_of_the_customers_chosen_by_the_seed_refuses() {
     let (mut service, ids) = company(100).await;
     service.platform.with(|world| world.transfer_rules.refuse_share = 0.3);
     assert_eq!(asked(&service, IN_SERVICE, body("amy", "bo", &ids)).await, [0; 100]);
@@ -207,7 +211,7 @@ async fn a_share_of_the_customers_refuses_and_the_seed_says_who() {
 }
 
 #[tokio::test]
-async fn each_customer_is_answered_by_a_code_of_their_own() {
+async fn each_customer_of_a_transfer_has_a_separate_errcode() {
     let (mut service, ids) = company(4).await;
     let (stranger, forgotten) = (ExternalUserId::from("wmSTRANGER"), ids[3].clone());
     service.platform.with(|world| {
@@ -236,7 +240,7 @@ async fn each_customer_is_answered_by_a_code_of_their_own() {
 }
 
 #[tokio::test]
-async fn nothing_is_said_of_a_customer_whom_the_successor_knows_or_gets_back() {
+async fn no_addition_is_pushed_for_a_customer_whom_the_successor_has_or_had() {
     let (mut service, ids) = company(2).await;
     service.platform.with(|world| {
         assert!(world.add_contact(&UserId::from("bo"), &ids[1], "小雨"));
@@ -303,7 +307,7 @@ async fn a_request_with_a_wrong_member_or_too_many_customers_is_refused_as_a_who
 }
 
 #[tokio::test]
-async fn a_request_whose_answer_is_lost_has_begun_all_the_same() {
+async fn a_transfer_starts_even_if_the_answer_is_lost() {
     let (service, ids) = company(2).await;
     let broken = |drop| Fault { drop: Some(drop), times: Some(1), ..Fault::default() };
     service.platform.faults().set(IN_SERVICE, broken(DropAt::Before));
@@ -317,7 +321,7 @@ async fn a_request_whose_answer_is_lost_has_begun_all_the_same() {
 }
 
 #[tokio::test]
-async fn who_refused_may_be_asked_for_again_and_the_result_is_the_latest() {
+async fn a_customer_who_refused_may_be_requested_again_and_the_latest_result_counts() {
     let (mut service, ids) = company(3).await;
     service.platform.with(|world| world.transfer_rules.refusers.insert(ids[0].clone()));
     asked(&service, IN_SERVICE, body("amy", "bo", &ids)).await;

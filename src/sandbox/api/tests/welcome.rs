@@ -49,7 +49,7 @@ async fn a_welcome_after_twenty_seconds_comes_too_late() {
 }
 
 #[tokio::test]
-async fn a_welcome_that_meets_another_app_s_may_be_sent_again_at_once() {
+async fn a_welcome_that_conflicts_with_another_app_may_be_retried_at_once() {
     let service = Service::start().await;
     let (code, _) = newcomers(&service, 1).await.remove(0);
     service.platform.with(|world| world.welcome_conflicts = 1);
@@ -67,7 +67,7 @@ async fn a_customer_who_uses_wecom_brings_no_code() {
 }
 
 #[tokio::test]
-async fn a_welcome_that_is_not_well_made_costs_no_code() {
+async fn a_malformed_welcome_does_not_use_up_the_code() {
     let service = Service::start().await;
     let (code, _) = newcomers(&service, 1).await.remove(0);
     let media_id = service.platform.with(|world| world.add_media("picture", "image/png", "a.png"));
