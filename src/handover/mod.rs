@@ -13,7 +13,11 @@ mod drive;
 
 pub mod item;
 
+pub mod note;
+
 pub mod plan;
+
+pub mod planning;
 
 mod poll;
 
@@ -22,6 +26,10 @@ mod schedule;
 pub mod state;
 
 mod submit;
+
+pub mod successors;
+
+pub mod transferring;
 
 pub mod transition;
 

@@ -307,6 +307,10 @@ pub(super) fn unknown() -> Problem {
     )
 }
 
+pub(super) fn called_off() -> Problem {
+    Problem::new(Code::HandoverState, ("it was called off", "交接已取消"))
+}
+
 /// The columns of a file.
 const CSV_HEAD: [&str; 12] = [
     "kind",
