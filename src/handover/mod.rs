@@ -7,6 +7,8 @@
 //! that kind and number runs it, so nobody else drives the same handover meanwhile. It may be killed anywhere: a call is
 //! committed before it is made, and one whose answer nobody saw is asked about before anything is sent again.
 
+pub mod acts;
+
 mod code;
 
 mod drive;
@@ -20,6 +22,8 @@ pub mod plan;
 pub mod planning;
 
 mod poll;
+
+pub mod resigning;
 
 mod schedule;
 
