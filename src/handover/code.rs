@@ -87,7 +87,7 @@ pub(super) fn of_event(reason: &str) -> Option<Fact> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::handover::item::ItemState;
+    use crate::states::ItemState;
 
     #[test]
     fn no_code_leaves_an_item_that_was_asked_about_where_it_was() {

@@ -9,15 +9,14 @@ use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 use super::{
     Settings, code,
-    item::{Fact, ItemState},
+    item::Fact,
     schedule,
-    state::HandoverState,
     transition::{By, WECOM, WECOMD, settle, transition, transition_all},
 };
 use crate::{
     changes::{Changes, ContactStatus, Task, TaskKind},
     ids::{ExternalUserId, StaffId, UserId},
-    states::{HandoverCause, ItemKind, TransferFlow},
+    states::{HandoverCause, HandoverState, ItemKind, ItemState, TransferFlow},
     tables::{
         self, apply,
         handover::{self, Handover, Heard, Taken},

@@ -1,6 +1,6 @@
 //! The states of one customer, order or group in a handover, and which fact leads from which to which. Pure.
 
-pub use crate::states::ItemState;
+use crate::states::ItemState;
 
 use ItemState::{Calling, Cancelled, Done, Failed, Full, Gone, Open, Overdue, Planned, Refused, Waiting};
 

@@ -7,21 +7,33 @@
 //! that kind and number runs it, so nobody else drives the same handover meanwhile. It may be killed anywhere: a call is
 //! committed before it is made, and one whose answer nobody saw is asked about before anything is sent again.
 
+pub mod acts;
+
 mod code;
 
 mod drive;
 
 pub mod item;
 
+pub mod note;
+
 pub mod plan;
 
+pub mod planning;
+
 mod poll;
+
+pub mod resigning;
 
 mod schedule;
 
 pub mod state;
 
 mod submit;
+
+pub mod successors;
+
+pub mod transferring;
 
 pub mod transition;
 

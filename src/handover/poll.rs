@@ -8,13 +8,13 @@ use sqlx::PgConnection;
 use super::{
     code,
     drive::{Driver, Trouble, by_pair, flow},
-    item::{Fact, ItemState},
+    item::Fact,
     schedule::{OVERDUE_AFTER, is_overdue, overdue_pause},
     transition::{By, WECOM, WECOMD, settle, transition, transition_all},
 };
 use crate::{
     ids::UserId,
-    states::{ItemKind, TransferFlow},
+    states::{ItemKind, ItemState, TransferFlow},
     tables::{
         self,
         handover::{self, Handover, Heard, Taken},

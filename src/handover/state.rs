@@ -1,7 +1,6 @@
 //! How far a whole handover is: it follows from its items, and from whether it was announced and submitted. Pure.
 
-use super::item::ItemState;
-pub use crate::states::HandoverState;
+use crate::states::{HandoverState, ItemState};
 
 use HandoverState::{Cancelled, Detected, Done, Notified, Planned, Submitted, Waiting};
 

@@ -4,11 +4,11 @@
 
 use sqlx::PgConnection;
 
-use super::{
-    item::Fact,
-    state::{HandoverProgress, HandoverState},
+use super::{item::Fact, state::HandoverProgress};
+use crate::{
+    states::HandoverState,
+    tables::handover::{self, Heard},
 };
-use crate::tables::handover::{self, Heard};
 
 /// Who says so, and why; both stand in the log.
 #[derive(Debug, Clone, Copy)]

@@ -1,7 +1,7 @@
 //! Erasing a customer who is in a handover: their items end by a transition like all others, and the log keeps what
 //! happened but not whose customer it was.
 
-use wecomd::handover::item::{Fact, ItemState};
+use wecomd::{handover::item::Fact, states::ItemState};
 
 use crate::{support::TestApp, tidy::sources};
 

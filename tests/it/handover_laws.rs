@@ -11,9 +11,10 @@ use proptest::{
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 use wecomd::{
-    handover::{Driver, Next, item::ItemState},
+    handover::{Driver, Next},
     ids::{ExternalUserId, UserId},
     sandbox::{DropAt, Fault},
+    states::ItemState,
 };
 
 use crate::support::{Acting, HANDOVER, wait};

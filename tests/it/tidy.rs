@@ -33,7 +33,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("media", &["ids"]),
     ("orders", &["ids", "states", "tables"]),
     ("contact_way", &["ids", "tables", "wecom"]),
-    ("handover", &["changes", "ids", "states", "tables", "wecom"]),
+    ("handover", &["changes", "check", "ids", "states", "tables", "wecom"]),
     ("sync", &["changes", "ids", "states", "tables", "wecom"]),
     ("backup", &["embedded", "media", "states", "tables", "vault"]),
     ("privacy", &["handover", "ids", "inbox", "media", "states", "tables"]),

@@ -1,6 +1,5 @@
 //! `handovers`: who left or leaves, what they leave behind, and how far the handover of it is.
 
-use crate::states::ItemKind;
 use serde::Serialize;
 use sqlx::PgConnection;
 
@@ -22,7 +21,7 @@ use crate::{
             route::{Route, VIEWER, by_path},
         },
     },
-    handover::{item::ItemState, state::HandoverState},
+    states::{HandoverState, ItemKind, ItemState},
     tables::handover::{self, Filter, Handover, HandoverRow, Item, ItemFilter, Turned},
 };
 
@@ -44,7 +43,7 @@ const CSV_PAGE: i64 = 5_000;
 /// A handover with what matters of its items.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "HandoverStanding")]
-pub(super) struct Standing {
+pub(super) struct HandoverView {
     #[serde(flatten)]
     handover: Handover,
     /// How many items of each kind are in each state.
@@ -57,18 +56,18 @@ pub(super) struct Standing {
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(untagged)]
 #[schemars(rename = "HandoverShown")]
-pub(super) enum Shown {
+pub(super) enum HandoverDetails {
     /// With all that is left behind.
     Whole(Box<Checklist>),
     /// To a successor who sees their own alone: what of it is theirs.
-    Own(Box<Standing>),
+    Own(Box<HandoverView>),
 }
 
 /// What a leaver leaves behind.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(super) struct Checklist {
     #[serde(flatten)]
-    standing: Standing,
+    view: HandoverView,
     /// Their orders that are not over.
     orders: handover::Page<handover::OpenOrder>,
     /// Their customers.
@@ -137,7 +136,7 @@ pub(super) const SHOW: Route = Route {
     operation: Operation {
         about: say("The first of everything; the lists have the rest.", "各类仅返回前若干条，其余请查询相应列表。"),
         path: Some(ID),
-        answers: &[Response::json::<Shown>(200, "The handover.", "交接详情。")],
+        answers: &[Response::json::<HandoverDetails>(200, "The handover.", "交接详情。")],
         codes: &[Code::HandoverUnknown],
         ..Operation::new(Tag::Handovers, "Show a handover and what is left behind", "查看交接与待交接清单")
     },
@@ -146,12 +145,12 @@ pub(super) const SHOW: Route = Route {
 pub(super) async fn show(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     call.no_params()?;
     let id = known(call, conn).await?;
-    let standing = standing(call, conn, id).await?;
+    let view = view(call, conn, id).await?;
     if call.own().is_some() {
         // What a leaver leaves behind is not their successors' to see, but for what they shall have.
-        return Answer::ok(Shown::Own(Box::new(standing)));
+        return Answer::ok(HandoverDetails::Own(Box::new(view)));
     }
-    let of = &standing.handover;
+    let of = &view.handover;
     let orders = handover::open_orders(conn, of, SHOWN_MAX).await?;
     let customers = handover::customers(conn, of, SHOWN_MAX).await?;
     let groups = handover::groups(conn, of, SHOWN_MAX).await?;
@@ -160,8 +159,8 @@ pub(super) async fn show(call: &Call<'_>, conn: &mut PgConnection) -> Result<Ans
     let calls = handover::calls(conn, of.id, CALLS_MAX).await?;
     let reads = handover::reads(conn, of, SHOWN_MAX).await?;
     let recent_days = handover::RECENT_DAYS;
-    let all = Checklist { standing, orders, customers, groups, records, tasks, calls, reads, recent_days };
-    Answer::ok(Shown::Whole(Box::new(all)))
+    let all = Checklist { view, orders, customers, groups, records, tasks, calls, reads, recent_days };
+    Answer::ok(HandoverDetails::Whole(Box::new(all)))
 }
 
 pub(super) const ITEMS: Route = Route {
@@ -278,12 +277,12 @@ pub(super) async fn log(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answ
     Answer::ok(paging.page(rows, |row| row.id.to_string()))
 }
 
-/// How a handover stands; to a caller who sees their own alone, as far as they take part.
-pub(super) async fn standing(call: &Call<'_>, conn: &mut PgConnection, id: i64) -> Result<Standing, Problem> {
+/// A handover and its items as the caller sees them: one who sees their own alone sees what is theirs.
+pub(super) async fn view(call: &Call<'_>, conn: &mut PgConnection, id: i64) -> Result<HandoverView, Problem> {
     let handover = handover::find(conn, id).await?.ok_or_else(unknown)?;
     let counts = handover::counts(conn, call.own(), id).await?;
     let successors = handover::successors(conn, call.own(), id).await?;
-    Ok(Standing { handover, counts, successors })
+    Ok(HandoverView { handover, counts, successors })
 }
 
 /// A path's id as a number: what is none belongs to no handover.
@@ -305,6 +304,10 @@ pub(super) fn unknown() -> Problem {
         Code::HandoverUnknown,
         ("list them with `GET handovers` to see which there are", "可用 `GET handovers` 查看已有交接"),
     )
+}
+
+pub(super) fn called_off() -> Problem {
+    Problem::new(Code::HandoverState, ("it was called off", "交接已取消"))
 }
 
 /// The columns of a file.

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use serde::Deserialize;
 use sqlx::PgConnection;
 
-use super::acts::{NOTE_BYTES_MAX, call_off, note};
+use super::acts::parse_or_default;
 use crate::{
     admin::{
         door::{
@@ -24,25 +24,19 @@ use crate::{
         },
     },
     check,
-    handover::transition::{By, settle},
-    ids::{StaffId, UserId},
-    states::{HandoverCause, HandoverState, ItemKind, ItemState, ResignationState},
-    tables::{
-        apply,
-        handover::{self, NewHandover},
-        staff::{
-            member_alias,
-            resignation::{self, Filter, NewResignation, Resignation},
-            staff_wechat_bind,
-        },
+    handover::{
+        note::{NOTE_BYTES_MAX, Note},
+        resigning::{self, DecisionError, EntryError, ResignationInput},
     },
+    states::ResignationState,
+    tables::staff::resignation::{self, Filter, Resignation},
 };
 
 /// A resignation to enter.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NewResignation")]
-pub(super) struct Wanted {
+pub(super) struct ResignationBody {
     /// May be left out where there is only one corp.
     corpid: Option<String>,
     /// Who leaves; give either this or `wechat_userid`.
@@ -77,7 +71,7 @@ pub(super) const ADD: Route = Route {
     secret_answer: false,
     run: now!(add),
     operation: Operation {
-        body: Some(RequestBody::of::<Wanted>()),
+        body: Some(RequestBody::of::<ResignationBody>()),
         answers: &[Response::json::<Resignation>(201, "The resignation.", "新登记的离职申请。")],
         codes: &[Code::NotBound, Code::AlreadyOpen],
         ..Operation::new(Tag::Resignations, "Enter a resignation", "登记离职申请")
@@ -86,44 +80,15 @@ pub(super) const ADD: Route = Route {
 
 pub(super) async fn add(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
     call.no_params()?;
-    let wanted: Wanted = body::parse(&call.request.body)?;
-    let named = wanted.staff_id.as_ref().or(wanted.wechat_userid.as_ref());
+    let body: ResignationBody = body::parse(&call.request.body)?;
+    let named = body.staff_id.as_ref().or(body.wechat_userid.as_ref());
     let about = About::thing(named.cloned().unwrap_or_default());
     let answer = async {
-        note("reason", wanted.reason.as_deref())?;
-        let corpid = corp::of_field(conn, wanted.corpid.as_deref()).await?;
-        apply::lock_alone(conn, &corpid).await?;
-        let not_bound =
-            |field| Problem::new(Code::NotBound, ("bind the staff member first", "请先绑定该员工")).at(field);
-        let (staff_id, user) = match (wanted.staff_id, wanted.wechat_userid) {
-            (Some(staff), None) => {
-                check::id("staff_id", &staff)?;
-                let user = staff_wechat_bind::user_of(conn, &corpid, &StaffId(staff.clone())).await?;
-                (staff, user.ok_or_else(|| not_bound("staff_id"))?)
-            }
-            (None, Some(user)) => {
-                check::id("wechat_userid", &user)?;
-                let user = member_alias::current(conn, &corpid, &UserId(user)).await?;
-                let staff = staff_wechat_bind::staff_of(conn, &corpid, &user).await?;
-                (staff.ok_or_else(|| not_bound("wechat_userid"))?, user)
-            }
-            _ => {
-                return Err(Problem::field(
-                    "staff_id",
-                    ("give either staff_id or wechat_userid", "请给出 staff_id 或 wechat_userid 之一"),
-                ));
-            }
-        };
-        let new = NewResignation {
-            corpid: &corpid,
-            staff_id: &staff_id,
-            user: &user,
-            last_day: wanted.last_day,
-            reason: wanted.reason.as_deref(),
-            who: call.who(),
-        };
-        let id = resignation::insert(conn, &new).await.map_err(open_already)?;
-        Answer::new(201, find(conn, id).await?)
+        let ResignationBody { corpid, staff_id, wechat_userid, last_day, reason } = body;
+        let reason = Note::optional("reason", reason)?;
+        let corpid = corp::of_field(conn, corpid.as_deref()).await?;
+        let input = ResignationInput { staff_id, wechat_userid, last_day, reason };
+        Answer::new(201, resigning::enter(conn, &corpid, input, call.who()).await?)
     };
     about.answers(answer.await)
 }
@@ -198,7 +163,7 @@ pub(super) const SHOW: Route = Route {
 
 pub(super) async fn show(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     call.no_params()?;
-    Answer::ok(find(conn, number(call.id)?).await?)
+    Answer::ok(resignation::find(conn, number(call.id)?).await?.ok_or_else(unknown)?)
 }
 
 pub(super) const APPROVE: Route = Route {
@@ -216,14 +181,8 @@ pub(super) const APPROVE: Route = Route {
 };
 
 pub(super) async fn approve(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
-    let (it, decision) = begin(call, conn).await?;
-    if it.state == ResignationState::Approved {
-        return Answer::ok(it);
-    }
-    only(&it, &[ResignationState::Requested])?;
-    resignation::decide(conn, it.id, ResignationState::Approved, call.who(), decision.note.as_deref()).await?;
-    hand_over(conn, &it, call.who()).await?;
-    Answer::ok(find(conn, it.id).await?)
+    let (id, note) = decided(call)?;
+    Answer::ok(resigning::approve(conn, id, note.as_ref(), call.who()).await?)
 }
 
 pub(super) const REFUSE: Route = Route {
@@ -238,13 +197,8 @@ pub(super) const REFUSE: Route = Route {
 };
 
 pub(super) async fn refuse(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
-    let (it, decision) = begin(call, conn).await?;
-    if it.state == ResignationState::Refused {
-        return Answer::ok(it);
-    }
-    only(&it, &[ResignationState::Requested])?;
-    resignation::decide(conn, it.id, ResignationState::Refused, call.who(), decision.note.as_deref()).await?;
-    Answer::ok(find(conn, it.id).await?)
+    let (id, note) = decided(call)?;
+    Answer::ok(resigning::refuse(conn, id, note.as_ref(), call.who()).await?)
 }
 
 pub(super) const CANCEL: Route = Route {
@@ -262,82 +216,16 @@ pub(super) const CANCEL: Route = Route {
 };
 
 pub(super) async fn cancel(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
-    let (it, decision) = begin(call, conn).await?;
-    if it.state == ResignationState::Cancelled {
-        return Answer::ok(it);
-    }
-    only(&it, &[ResignationState::Requested, ResignationState::Approved])?;
-    resignation::decide(conn, it.id, ResignationState::Cancelled, call.who(), decision.note.as_deref()).await?;
-    let began = handover::open_of(conn, &it.corpid, &it.wechat_userid).await?;
-    if let Some((id, _)) = began
-        && let Some(handover) = handover::lock(conn, id).await?
-        // One that was under way before has reasons of its own.
-        && handover.cause == HandoverCause::Resignation
-        && handover.resignation_id == Some(it.id)
-        && handover.cancelled_at.is_none()
-    {
-        call_off(conn, &handover, call.who(), "离职申请已撤回").await?;
-    }
-    Answer::ok(find(conn, it.id).await?)
+    let (id, note) = decided(call)?;
+    Answer::ok(resigning::withdraw(conn, id, note.as_ref(), call.who()).await?)
 }
 
-/// Begins the handover that an approved resignation leads to, or joins the one that is open.
-async fn hand_over(conn: &mut PgConnection, it: &Resignation, who: &str) -> Result<(), Problem> {
-    let by = By { actor: who, cause: "离职申请已批准" };
-    let id = match handover::open_of(conn, &it.corpid, &it.wechat_userid).await? {
-        None => {
-            let new = NewHandover {
-                corpid: &it.corpid,
-                user: &it.wechat_userid,
-                staff_id: &it.staff_id,
-                cause: HandoverCause::Resignation,
-                resignation_id: Some(it.id),
-                ordered_by: who,
-                message: None,
-            };
-            let id = handover::create(conn, &new).await?;
-            handover::log(conn, id, None, HandoverState::Detected, by.actor, by.cause).await?;
-            id
-        }
-        Some((id, HandoverState::Cancelled)) => {
-            handover::lock(conn, id).await?;
-            handover::revive(conn, id, it.id, who).await?;
-            // Contacts come by themselves, as far as they still stand.
-            let kinds = [ItemKind::Order, ItemKind::Group];
-            handover::reopen(conn, id, &[ItemState::Cancelled], &kinds, None).await?;
-            id
-        }
-        Some((id, _)) => return Ok(handover::link(conn, id, it.id).await?),
-    };
-    handover::collect_contacts(conn, id).await?;
-    handover::collect_orders(conn, id).await?;
-    settle(conn, id, by).await?;
-    Ok(())
-}
-
-/// The resignation that the path names, with its corp to itself, and what is said to it.
-async fn begin(call: &Call<'_>, conn: &mut PgConnection) -> Result<(Resignation, Decision), Problem> {
+/// Which resignation a decision is about, and what is said to it.
+fn decided(call: &Call<'_>) -> Result<(i64, Option<Note>), Problem> {
     call.no_params()?;
-    let body = &call.request.body;
-    let decision: Decision = if body.is_empty() { Decision::default() } else { body::parse(body)? };
-    note("note", decision.note.as_deref())?;
-    let id = number(call.id)?;
-    let corpid = find(conn, id).await?.corpid;
-    apply::lock_alone(conn, &corpid).await?;
-    // Whoever had the lock before may have decided it.
-    Ok((find(conn, id).await?, decision))
-}
-
-fn only(it: &Resignation, states: &[ResignationState]) -> Result<(), Problem> {
-    if states.contains(&it.state) {
-        return Ok(());
-    }
-    let detail = (format!("it is {}", it.state), format!("当前状态为 {}", it.state));
-    Err(Problem::new(Code::ResignationState, detail))
-}
-
-async fn find(conn: &mut PgConnection, id: i64) -> Result<Resignation, Problem> {
-    resignation::find(conn, id).await?.ok_or_else(unknown)
+    let Decision { note } = parse_or_default(&call.request.body)?;
+    let note = Note::optional("note", note)?;
+    Ok((number(call.id)?, note))
 }
 
 fn number(id: &str) -> Result<i64, Problem> {
@@ -351,12 +239,30 @@ fn unknown() -> Problem {
     )
 }
 
-fn open_already(error: sqlx::Error) -> Problem {
-    match error.as_database_error().and_then(|it| it.constraint()) {
-        Some("resignation_open") => Problem::new(
-            Code::AlreadyOpen,
-            ("a resignation of theirs is open: decide that one first", "已有未结的离职申请，请先处理"),
-        ),
-        _ => error.into(),
+impl From<EntryError> for Problem {
+    fn from(error: EntryError) -> Self {
+        match error {
+            EntryError::Invalid(error) => error.into(),
+            EntryError::NotBound { field } => {
+                Self::new(Code::NotBound, ("bind the staff member first", "请先绑定该员工")).at(field)
+            }
+            EntryError::OpenAlready => {
+                let detail = ("a resignation of theirs is open: decide that one first", "已有未结的离职申请，请先处理");
+                Self::new(Code::AlreadyOpen, detail)
+            }
+            EntryError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<DecisionError> for Problem {
+    fn from(error: DecisionError) -> Self {
+        match error {
+            DecisionError::Unknown => unknown(),
+            DecisionError::TooLate(state) => {
+                Self::new(Code::ResignationState, (format!("it is {state}"), format!("当前状态为 {state}")))
+            }
+            DecisionError::Database(error) => error.into(),
+        }
     }
 }

@@ -9,11 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use broken::{Broken, Said};
 
-pub use crate::states::ItemKind as Kind;
-
 use serde::{Deserialize, Serialize};
 
-use crate::ids::UserId;
+use crate::{ids::UserId, states::ItemKind};
 
 #[cfg(test)]
 mod tests;
@@ -24,7 +22,7 @@ pub struct Item {
     /// Its number.
     pub id: i64,
     /// What it is.
-    pub kind: Kind,
+    pub kind: ItemKind,
     /// Which one.
     pub subject: String,
     /// Of an order: its customer, as WeCom names them, among the leaver's contacts; there may be several.
@@ -78,7 +76,7 @@ pub enum Rule {
         staff_id: String,
         /// For which items.
         #[serde(default)]
-        kinds: Vec<Kind>,
+        kinds: Vec<ItemKind>,
     },
     /// A list. It goes before every other rule, wherever it stands: it names single items.
     Assign {
@@ -89,7 +87,7 @@ pub enum Rule {
     Department {
         /// For which items.
         #[serde(default)]
-        kinds: Vec<Kind>,
+        kinds: Vec<ItemKind>,
     },
     /// Whoever has least; of everybody, if nobody is named.
     LeastLoad {
@@ -98,7 +96,7 @@ pub enum Rule {
         staff_ids: Vec<String>,
         /// For which items.
         #[serde(default)]
-        kinds: Vec<Kind>,
+        kinds: Vec<ItemKind>,
     },
     /// One after the other.
     RoundRobin {
@@ -106,7 +104,7 @@ pub enum Rule {
         staff_ids: Vec<String>,
         /// For which items.
         #[serde(default)]
-        kinds: Vec<Kind>,
+        kinds: Vec<ItemKind>,
     },
 }
 
@@ -115,7 +113,7 @@ pub enum Rule {
 #[serde(deny_unknown_fields)]
 pub struct Assigned {
     /// What the item is.
-    pub kind: Kind,
+    pub kind: ItemKind,
     /// Which one.
     pub subject: String,
     /// Who shall have it.
@@ -128,7 +126,7 @@ pub struct Given {
     /// The item.
     pub item: i64,
     /// What it is.
-    pub kind: Kind,
+    pub kind: ItemKind,
     /// Which one.
     pub subject: String,
     /// The staff member.
@@ -143,7 +141,7 @@ pub struct Left {
     /// The item.
     pub item: i64,
     /// What it is.
-    pub kind: Kind,
+    pub kind: ItemKind,
     /// Which one.
     pub subject: String,
     /// Why.
@@ -271,11 +269,11 @@ impl Candidate {
 
 impl Tally {
     /// Counts an item.
-    pub fn count(&mut self, kind: Kind, items: i64) {
+    pub fn count(&mut self, kind: ItemKind, items: i64) {
         match kind {
-            Kind::Customer => self.customers += items,
-            Kind::Order => self.orders += items,
-            Kind::Group => self.groups += items,
+            ItemKind::Customer => self.customers += items,
+            ItemKind::Order => self.orders += items,
+            ItemKind::Group => self.groups += items,
         }
     }
 }
@@ -285,7 +283,7 @@ struct Planner<'a> {
     leaver: &'a Leaver,
     candidates: BTreeMap<&'a str, &'a Candidate>,
     rules: &'a [Rule],
-    lists: BTreeMap<(Kind, &'a str), &'a str>,
+    lists: BTreeMap<(ItemKind, &'a str), &'a str>,
     fit: BTreeSet<&'a str>,
     tallies: BTreeMap<&'a str, Tally>,
     turns: Vec<usize>,
@@ -321,7 +319,7 @@ impl<'a> Planner<'a> {
         match self.choose(item) {
             Ok((candidate, user)) => {
                 self.tallies.entry(&candidate.staff_id).or_default().count(kind, 1);
-                if kind == Kind::Customer {
+                if kind == ItemKind::Customer {
                     self.placed.insert(subject.clone(), candidate.staff_id.clone());
                 }
                 let staff_id = candidate.staff_id.clone();
@@ -332,7 +330,7 @@ impl<'a> Planner<'a> {
     }
 
     fn choose(&mut self, item: &Item) -> Result<(&'a Candidate, &'a UserId), Broken> {
-        if item.kind == Kind::Customer && self.leaver.gone_too_long {
+        if item.kind == ItemKind::Customer && self.leaver.gone_too_long {
             return Err(Broken::LeftTooLong);
         }
         if item.moved_lately {
@@ -355,8 +353,8 @@ impl<'a> Planner<'a> {
         rules.iter().zip(0..).find_map(|(rule, number)| self.by_rule(rule, number, item.kind))
     }
 
-    fn by_rule(&mut self, rule: &'a Rule, number: usize, kind: Kind) -> Option<&'a str> {
-        let about = |kinds: &[Kind]| kinds.is_empty() || kinds.contains(&kind);
+    fn by_rule(&mut self, rule: &'a Rule, number: usize, kind: ItemKind) -> Option<&'a str> {
+        let about = |kinds: &[ItemKind]| kinds.is_empty() || kinds.contains(&kind);
         match rule {
             Rule::Successor { staff_id, kinds } if about(kinds) => Some(staff_id),
             Rule::Department { kinds } if about(kinds) => {
@@ -380,16 +378,16 @@ impl<'a> Planner<'a> {
     }
 
     /// Whoever will have least of that kind; of those, least at all; of those, the first by name.
-    fn freest(&self, among: impl Iterator<Item = &'a str>, kind: Kind) -> Option<&'a str> {
+    fn freest(&self, among: impl Iterator<Item = &'a str>, kind: ItemKind) -> Option<&'a str> {
         among.min_by_key(|staff| {
             let candidate = self.candidates.get(staff);
             let (contacts, orders) = candidate.map_or((0, 0), |it| (it.contacts, it.orders));
             let given = self.tallies.get(staff).copied().unwrap_or_default();
             let (contacts, orders) = (contacts + given.customers, orders + given.orders);
             let own = match kind {
-                Kind::Customer => contacts,
-                Kind::Order => orders,
-                Kind::Group => given.groups,
+                ItemKind::Customer => contacts,
+                ItemKind::Order => orders,
+                ItemKind::Group => given.groups,
             };
             (own, contacts + orders + given.groups, *staff)
         })

@@ -10,12 +10,12 @@ fn leaver() -> Leaver {
     Leaver { user: "lao".into(), departments: BTreeSet::from(["3".to_owned()]), gone_too_long: false }
 }
 
-fn item(id: i64, kind: Kind, subject: &str) -> Item {
+fn item(id: i64, kind: ItemKind, subject: &str) -> Item {
     Item { id, kind, subject: subject.to_owned(), customers: Vec::new(), moved_lately: false }
 }
 
 fn customers(count: i64) -> Vec<Item> {
-    (1..=count).map(|id| item(id, Kind::Customer, &format!("wm{id}"))).collect()
+    (1..=count).map(|id| item(id, ItemKind::Customer, &format!("wm{id}"))).collect()
 }
 
 fn staff(staff_id: &str, contacts: i64, departments: &[&str]) -> Candidate {
@@ -52,7 +52,7 @@ fn planned(items: &[Item], candidates: &[Candidate], json: serde_json::Value) ->
 
 #[test]
 fn one_successor_gets_everything_of_the_kinds_that_are_meant() {
-    let items = [item(2, Kind::Group, "wr1"), item(1, Kind::Customer, "wm1"), item(3, Kind::Order, "7")];
+    let items = [item(2, ItemKind::Group, "wr1"), item(1, ItemKind::Customer, "wm1"), item(3, ItemKind::Order, "7")];
     let json = serde_json::json!([{ "rule": "successor", "staff_id": "S1", "kinds": ["customer", "order"] }]);
     insta::assert_snapshot!(told(&planned(&items, &[staff("S1", 5, &[])], json)), @r"
     customer wm1 → S1
@@ -65,7 +65,7 @@ fn one_successor_gets_everything_of_the_kinds_that_are_meant() {
 fn an_order_goes_with_its_customer_unless_a_list_names_it() {
     let order = |id, subject: &str, customers: &[&str]| Item {
         customers: customers.iter().map(|it| (*it).to_owned()).collect(),
-        ..item(id, Kind::Order, subject)
+        ..item(id, ItemKind::Order, subject)
     };
     let mut items = customers(2);
     items.extend([order(3, "31", &["wm2"]), order(4, "32", &["wm2"]), order(5, "33", &["wmX"]), order(6, "34", &[])]);
@@ -138,7 +138,7 @@ fn what_wecom_will_not_move_stays_open_with_its_reason() {
     customer wm1: moved_twice
     ");
     let long_gone = Leaver { gone_too_long: true, ..leaver() };
-    items.push(item(3, Kind::Order, "7"));
+    items.push(item(3, ItemKind::Order, "7"));
     let plan = plan(&long_gone, &items, &[staff("S1", 0, &[])], &BTreeMap::new(), &rules(json));
     insta::assert_snapshot!(told(&plan), @r"
     order 7 → S1
@@ -162,7 +162,7 @@ fn some_items() -> impl Strategy<Value = Vec<Item>> {
     prop::collection::vec(one, 0..40).prop_map(|rows| {
         let made = (1i64..).zip(rows).map(|(id, (kind, customers, moved_lately))| Item {
             id,
-            kind: Kind::ALL[kind],
+            kind: ItemKind::ALL[kind],
             subject: format!("s{id}"),
             customers: customers.iter().map(|it| format!("s{it}")).collect(),
             moved_lately,
@@ -187,9 +187,9 @@ fn some_candidates() -> impl Strategy<Value = Vec<Candidate>> {
 
 fn some_rules() -> impl Strategy<Value = Vec<Rule>> {
     let ids = || prop::collection::vec((0..8u8).prop_map(|it| format!("S{it}")), 0..4);
-    let kinds = || prop::sample::subsequence(Kind::ALL.to_vec(), 0..=3);
+    let kinds = || prop::sample::subsequence(ItemKind::ALL.to_vec(), 0..=3);
     let line = (0..3usize, 1..45i64, 0..8u8).prop_map(|(kind, id, staff)| Assigned {
-        kind: Kind::ALL[kind],
+        kind: ItemKind::ALL[kind],
         subject: format!("s{id}"),
         staff_id: format!("S{staff}"),
     });
@@ -220,9 +220,9 @@ proptest! {
                 let own = made.given.iter().filter(|it| it.kind == kind && it.staff_id == share.staff_id);
                 i64::try_from(own.count()).expect("few")
             };
-            prop_assert_eq!(share.given.customers, of(Kind::Customer));
-            prop_assert_eq!(share.given.orders, of(Kind::Order));
-            prop_assert_eq!(share.given.groups, of(Kind::Group));
+            prop_assert_eq!(share.given.customers, of(ItemKind::Customer));
+            prop_assert_eq!(share.given.orders, of(ItemKind::Order));
+            prop_assert_eq!(share.given.groups, of(ItemKind::Group));
             prop_assert_eq!(share.contacts.after - share.contacts.before, share.given.customers);
             prop_assert_eq!(share.open_orders.after - share.open_orders.before, share.given.orders);
         }
