@@ -22,7 +22,7 @@ const LISTEN_RETRY: Duration = Duration::from_secs(2);
 pub struct Wake(Arc<Notify>);
 
 impl Wake {
-    /// Wakes all sleeping workers, or else the next one that would sleep.
+    /// Wakes all sleeping workers, and the next one that goes to sleep.
     pub fn ring(&self) {
         self.0.notify_waiters();
         self.0.notify_one();
