@@ -33,7 +33,7 @@ const COMPLAINTS_MAX: u32 = 3;
 /// A troubled corp's first rest; it doubles with each further failure.
 const REST_FIRST: Duration = Duration::from_secs(1);
 
-/// The longest rest that WeCom's Retry-After is followed for; after it, a call asks again.
+/// The longest rest taken at WeCom's request; after it, a call asks again.
 const REST_ASKED_MAX: Duration = Duration::from_secs(60);
 
 /// What a task's calls tell about its corp.
