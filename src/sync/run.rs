@@ -1,4 +1,4 @@
-//! One run: step after step, each one call to WeCom and one transaction.
+//! Drives one run step by step; each step is one call to WeCom and one transaction.
 
 use std::{
     pin::pin,
@@ -24,7 +24,7 @@ use crate::{
     wecom::{Api, ApiError, Class, Pages},
 };
 
-/// Between two signs of life while a call takes long: a third of the lease.
+/// How often the lease is extended during a long call: a third of the lease.
 const BEAT: Duration = Duration::from_secs(20);
 
 /// The first pause after trouble; it doubles with each further trouble.
@@ -33,18 +33,18 @@ const PAUSE_FIRST: Duration = Duration::from_secs(1);
 /// The longest pause that we choose ourselves. WeCom may ask for a longer one.
 const PAUSE_LONGEST: Duration = Duration::from_secs(60);
 
-/// What a step did.
+/// The result of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// It went well.
+    /// It succeeded.
     Went,
-    /// It came to nothing. The run is due again after so long; until then nobody needs to hold it.
+    /// It failed. The run is due again after this pause; until then no worker holds it.
     Waits(Duration),
-    /// There is nothing more to do here.
+    /// The worker has nothing more to do here.
     Over(Over),
 }
 
-/// Why there is nothing more to do.
+/// Why the worker has nothing more to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Over {
     /// All is read.
@@ -53,28 +53,28 @@ pub enum Over {
     Failed,
     /// It was cancelled, or another worker has taken it over.
     Lost,
-    /// It waits for WeCom, or others are due as well: it was put down, and goes on when its time comes.
+    /// It waits for WeCom, or other runs are due: it was released, and continues later.
     PutDown,
     /// We were asked to stop.
     Stopped,
 }
 
-/// A run that we work at. Dropping it at any moment loses nothing but the step in hand.
+/// A claimed run. Dropping it at any moment loses only the current step.
 pub struct Run {
     pub(super) sync: Sync,
     pub(super) lease: Lease,
     api: Option<Api>,
     pub(super) tags: Option<Tags>,
     pub(super) months: KnownMonths,
-    /// How often the list of leavers' customers began again since the run was taken.
+    /// How often the list of unassigned customers was restarted since the run was claimed.
     pub(super) restarts: u32,
-    /// The pages of the list in hand; the number is the group's, 0 for leavers.
+    /// The pages of the current list; the number is the group's, 0 for leavers.
     walk: Option<(i64, Pages)>,
     standing: Option<RunProgress>,
 }
 
 impl Sync {
-    /// Takes a run that is due and that nobody works at.
+    /// Claims a due run without a worker.
     pub async fn take(&self, which: Which) -> sqlx::Result<Option<Run>> {
         let mut conn = self.pool.acquire().await?;
         let lease = sync_run::take(&mut conn, which).await?;
@@ -97,15 +97,14 @@ impl Run {
         self.lease.run
     }
 
-    /// Whether its last step came to nothing when it was taken.
+    /// Whether its last step before the claim failed.
     pub(super) fn is_troubled(&self) -> bool {
         self.lease.troubled
     }
 
-    /// Works until the run is over, waits, has been worked at for as long as `slice`, or `stop` comes; `progress` hears
-    /// where it stands after each step.
+    /// Works until the run ends, waits, was worked at for `slice`, or `stop` comes; calls `progress` after each step.
     ///
-    /// A run that waits is not held meanwhile: what it waits for, and until when, stand in its row.
+    /// A waiting run is released; the reason and the time are in its row.
     pub async fn drive(
         mut self,
         slice: Duration,
@@ -141,7 +140,7 @@ impl Run {
         over
     }
 
-    /// Takes one step. Whatever the database refuses is undone, and the next step is the same one again.
+    /// Takes one step. If the database refuses anything, the step is undone and repeated.
     pub async fn step(&mut self) -> sqlx::Result<Step> {
         let standing = {
             let mut conn = self.sync.pool.acquire().await?;
@@ -175,7 +174,7 @@ impl Run {
         }
     }
 
-    /// The walk through this list, whose cursors it knows since the process took the run. `of` is the group's number.
+    /// The pages of this list, with the cursors used since the run was claimed. `of` is the group's number.
     pub(super) fn walk(&mut self, of: i64, path: &'static str, pages_max: usize) -> &mut Pages {
         if self.walk.as_ref().is_none_or(|(it, _)| *it != of) {
             self.walk = None;
@@ -183,7 +182,7 @@ impl Run {
         &mut self.walk.get_or_insert_with(|| (of, Pages::new(path, pages_max))).1
     }
 
-    /// The list in hand begins again.
+    /// Restarts the current list.
     pub(super) fn walk_anew(&mut self) {
         self.walk = None;
     }
@@ -198,7 +197,7 @@ impl Run {
         Ok(api)
     }
 
-    /// Opens the transaction of a step, which holds the run's row until it ends.
+    /// Opens a step's transaction, which locks the run's row until it ends.
     pub(super) async fn begin(&self, counts: &Counts) -> Result<Transaction<'static, Postgres>, Halt> {
         let mut transaction = self.sync.pool.begin().await?;
         if !sync_run::count(&mut transaction, &self.lease, counts).await? {
@@ -207,7 +206,7 @@ impl Run {
         Ok(transaction)
     }
 
-    /// Locks the corp as writing will, and replaces userids by those their owners go by now.
+    /// Locks the corp as writing will, and replaces userids by their owners' current ones.
     pub(super) async fn current(&self, conn: &mut PgConnection, users: Vec<UserId>) -> sqlx::Result<Vec<UserId>> {
         let corpid = &self.lease.corpid;
         apply::lock_alone(conn, corpid).await?;
@@ -217,7 +216,7 @@ impl Run {
         Ok(users.into_iter().map(now).collect())
     }
 
-    /// Draws the conclusions that only the whole allows, and ends the run.
+    /// Derives the differences that only a complete reading shows, and ends the run.
     async fn compare(&mut self, standing: &RunProgress) -> sqlx::Result<Step> {
         let mut transaction = match self.begin(&Counts::default()).await {
             Ok(transaction) => transaction,
@@ -226,7 +225,7 @@ impl Run {
         };
         let Lease { run, corpid, .. } = &self.lease;
         if let Some(reason) = permission::nothing_was_permitted(standing) {
-            // Taken up again, it asks for everything anew.
+            // A resumed run begins again with the departments.
             sync_run::go_on(&mut transaction, *run, SyncPhase::Departments, 0, "").await?;
             transaction.commit().await?;
             return self.fail(&reason).await;
@@ -246,7 +245,7 @@ impl Run {
     }
 
     async fn wait(&mut self, standing: &RunProgress, error: &ApiError) -> sqlx::Result<Step> {
-        // The app may have been changed meanwhile.
+        // The app's configuration may have changed.
         self.api = None;
         let pause = error.retry_after.unwrap_or_default().max(pause(standing.troubles, rand::random()));
         let Lease { run, corpid, .. } = &self.lease;
@@ -255,7 +254,7 @@ impl Run {
         self.wait_because(&error.to_string(), pause, false).await
     }
 
-    /// Says what the run waits for, and whether that is because the database refused the step.
+    /// Records why the run waits, and whether the database refused the step.
     pub(super) async fn wait_because(&mut self, trouble: &str, pause: Duration, refused: bool) -> sqlx::Result<Step> {
         let mut conn = self.sync.pool.acquire().await?;
         match sync_run::wait(&mut conn, &self.lease, trouble, pause, refused).await? {
@@ -272,20 +271,19 @@ impl Run {
     }
 }
 
-/// Whether the same call may succeed later. A token that is refused twice in a row has been revoked twice; a wrong
-/// secret is refused where tokens are made.
+/// Whether a retry of the call may succeed. A token that is rejected twice in a row has been revoked twice; a wrong
+/// secret is refused by `gettoken`.
 fn is_passing(error: &ApiError) -> bool {
     error.is_transient() || error.class == Class::Token
 }
 
-/// Doubles with each trouble, and is shortened by up to a quarter, so that runs do not come back together.
+/// The pause doubles with each failure, and is shortened by up to a quarter, so that runs do not retry together.
 pub(super) fn pause(troubles: i32, jitter: f64) -> Duration {
     let pause = PAUSE_FIRST.saturating_mul(1 << troubles.clamp(0, 10)).min(PAUSE_LONGEST);
     pause.mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 4.0)
 }
 
-/// Does something that may take long, and says meanwhile that we are alive. That the run is no longer ours is noticed
-/// by its next step.
+/// Runs something long and extends the lease meanwhile. If the lease is lost, the next step notices.
 async fn alive<T>(sync: Sync, lease: Lease, long: impl Future<Output = T>) -> T {
     let mut long = pin!(long);
     loop {
@@ -293,7 +291,7 @@ async fn alive<T>(sync: Sync, lease: Lease, long: impl Future<Output = T>) -> T 
             done = &mut long => return done,
             () = sleep(BEAT) => {}
         }
-        // The call goes on while we say so; both wait for nobody but the database.
+        // The call goes on while the lease is extended; both depend on the database only.
         let beaten = tokio::select! {
             done = &mut long => return done,
             beaten = beat(sync.clone(), lease.clone()) => beaten,

@@ -1,16 +1,16 @@
-//! Every endpoint of WeCom that we call, and what an administrator must permit for it, in both languages.
+//! Every WeCom endpoint that we call, and the permission it needs, in both languages.
 //!
-//! The reference is generated from here; a test finds an endpoint without a row, and a row without an endpoint. It
-//! refuses to know how an endpoint is called.
+//! The reference is generated from this list; a test finds an endpoint without a row, and a row without an endpoint.
+//! How an endpoint is called is not known here.
 
 /// An endpoint that we call.
 #[derive(Debug)]
 pub struct Endpoint {
     /// GET or POST.
     pub method: &'static str,
-    /// What follows `/cgi-bin/`.
+    /// The path after `/cgi-bin/`.
     pub path: &'static str,
-    /// What must be permitted for it.
+    /// The permission it needs.
     pub needs: Needs,
     /// What we use it for, in English.
     pub english: &'static str,
@@ -18,40 +18,40 @@ pub struct Endpoint {
     pub chinese: &'static str,
 }
 
-/// What WeCom asks for before it answers. Whatever it is, the caller's address must be trusted.
+/// What WeCom requires before it answers. In every case the caller's address must be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Needs {
     /// The corpid and an app's secret.
     Secret,
     /// A token of any app.
     Token,
-    /// A token of an app that sees the members it asks for.
+    /// A token of an app to which the requested members are visible.
     Members,
     /// A token of the app that members log in to.
     Login,
-    /// A token of the app that sends, and that sees whoever receives.
+    /// A token of the sending app, to which the receivers are visible.
     Message,
-    /// A token of an app that is listed for customer contact, about members who may have customers.
+    /// A token of an app that is enabled for customer contact, for members who may have customers.
     CustomerContact,
 }
 
-/// A permission, where it is given, and what WeCom answers without it.
+/// A permission, where to grant it, and WeCom's errcodes without it.
 #[derive(Debug)]
 pub struct Permission {
     /// Its name, in English.
     pub english: &'static str,
     /// Its name, in Chinese.
     pub chinese: &'static str,
-    /// Where in WeCom's console it is given, in English.
+    /// Where to grant it in WeCom's console, in English.
     pub console_english: &'static str,
-    /// Where in WeCom's console it is given, in Chinese.
+    /// Where to grant it in WeCom's console, in Chinese.
     pub console_chinese: &'static str,
     /// The errcodes that most often mean that it is missing.
     pub errcodes: &'static [i64],
 }
 
 impl Needs {
-    /// Every kind, from the least to the most that must be permitted.
+    /// Every kind, from the fewest to the most permissions.
     pub const ALL: &[Self] =
         &[Self::Secret, Self::Token, Self::Members, Self::Login, Self::Message, Self::CustomerContact];
 
