@@ -1,6 +1,6 @@
-//! What each setting means, in English and Chinese.
+//! The texts of each setting, in English and Chinese.
 //!
-//! A number has its range here as well; a test holds it against what is checked. It refuses to know types and defaults.
+//! A number's range is here as well; a test compares it with the checks. Types and defaults are not known here.
 
 use std::ops::RangeInclusive;
 
@@ -9,9 +9,9 @@ use std::ops::RangeInclusive;
 pub(super) struct Text {
     /// The path in the file.
     pub(super) path: &'static str,
-    /// The least and the greatest number.
+    /// The allowed range.
     pub(super) range: Option<RangeInclusive<u64>>,
-    /// What it means, in English.
+    /// The meaning, in English.
     pub(super) english: &'static str,
     /// The same in Chinese.
     pub(super) chinese: &'static str,

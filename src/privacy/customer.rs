@@ -1,7 +1,7 @@
-//! The first half of an erasure: the tables, in one transaction with the request. Their part in handovers ends as
-//! everything in a handover does: by a fact that its items are told.
+//! The first half of an erasure: the tables, in one transaction with the request. Handover items end through the same
+//! transition as for any other fact.
 //!
-//! Whoever calls holds the corp's lock alone, and sets the tombstones that keep late callbacks out.
+//! The caller holds the corp's lock exclusively, and sets the tombstones that keep late callbacks out.
 
 use std::collections::BTreeSet;
 
@@ -19,20 +19,20 @@ use crate::{
     },
 };
 
-/// Why an item of a handover ends.
+/// The reason with which handover items end.
 const ENDED: &str = "the customer was erased 客户信息已删除";
 
-/// Erases them from every table, and says how many rows of each that concerned.
+/// Erases them from every table; returns how many rows of each were affected.
 pub async fn erase(conn: &mut PgConnection, whom: &Whom, erasure: i64) -> sqlx::Result<Map<String, Value>> {
     let mut erasing = Erasing::begin(conn, whom, erasure).await?;
     erasing.contacts(conn).await?;
-    // Without their ids first: the log's lines about the end then never hold one.
+    // The ids are removed first, so that the log lines about the end never hold one.
     let items = erasing.handovers(conn).await?;
     end(conn, &items).await?;
     erasing.rest(conn).await
 }
 
-/// What is still to be handed over is not any more; what has ended stays as it ended.
+/// Ends the items that have not ended yet; the others keep their state.
 async fn end(conn: &mut PgConnection, items: &[NamelessItem]) -> sqlx::Result<()> {
     let ended = |it: &NamelessItem| Heard { item: it.item, reason: Some(ENDED.to_owned()), ..Heard::default() };
     let heard: Vec<_> = items.iter().map(ended).collect();

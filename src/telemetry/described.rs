@@ -1,30 +1,30 @@
-//! Every number that the process tells Prometheus: its type, its labels, and what it means in both languages.
+//! Every Prometheus metric: its type, its labels, and its meaning in both languages.
 //!
-//! The English text is also what `/metrics` says under `# HELP`. It refuses to know who counts.
+//! The English text is also the `# HELP` line of `/metrics`. Who counts is not known here.
 
-/// A number of the process.
+/// A metric.
 #[derive(Debug)]
 pub struct Metric {
     /// Its name.
     pub name: &'static str,
-    /// What kind of number it is.
+    /// Its type.
     pub kind: Kind,
     /// Its labels, in the order in which they are given.
     pub labels: &'static [&'static str],
-    /// What it means, in English.
+    /// Its meaning, in English.
     pub english: &'static str,
     /// The same in Chinese.
     pub chinese: &'static str,
 }
 
-/// What kind of number a metric is.
+/// The type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// It only grows.
     Counter,
-    /// It is so much right now.
+    /// The current value.
     Gauge,
-    /// How long things take, in seconds.
+    /// Durations in seconds.
     Histogram,
 }
 
@@ -39,7 +39,7 @@ impl Kind {
     }
 }
 
-/// Every number, in the order in which a callback meets them.
+/// Every metric, in the order in which a callback reaches them.
 pub const METRICS: &[Metric] = &[
     counter(
         "wecomd_callbacks_total",
