@@ -1,4 +1,4 @@
-//! `wecomd retention`: drops what is older than the configuration says, or tells what would go.
+//! `wecomd retention`: deletes data past its retention period, or shows what would be deleted.
 
 use clap::Args;
 
@@ -14,7 +14,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Say what would go, and change nothing
+    /// Show what would be deleted, and change nothing
     #[arg(long)]
     dry_run: bool,
 }

@@ -103,7 +103,7 @@ const LOGIN: Permission = Permission {
 const MESSAGE: Permission = Permission {
     english: "Messages of the app",
     chinese: "应用消息",
-    console_english: "应用管理 → 自建 → the app: enter its AgentId here. Whoever receives a notice must be in 可见范围.",
+    console_english: "应用管理 → 自建 → the app: enter its AgentId here. Receivers of notices must be in 可见范围.",
     console_chinese: "应用管理 → 自建 → 该应用:把 AgentId 填入这里的应用。接收通知的成员须在可见范围内。",
     errcodes: &[301_002, 81013],
 };
@@ -131,22 +131,27 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "Check a member who is bound, and read them again",
         "核对要绑定的成员,重新读取成员",
     ),
-    get("department/simplelist", Needs::Members, "Reconcile: which departments there are", "对账:有哪些部门"),
+    get("department/simplelist", Needs::Members, "Reconcile: read the departments", "对账:有哪些部门"),
     get("user/list", Needs::Members, "Reconcile: the members of a department", "对账:部门成员"),
     get(
         "auth/getuserinfo",
         Needs::Login,
-        "Who logged in to the console, or by a binding link",
+        "Find out who logged in to the console, or by a binding link",
         "谁登录了控制台,或使用了绑定链接",
     ),
     post("message/send", Needs::Message, "Notify staff of orders and handovers", "通知员工工单和交接"),
     get(
         "media/get",
         Needs::Token,
-        "Download pictures, sounds, films and files of messages",
+        "Download pictures, voice messages, videos and files of messages",
         "下载消息中的图片、语音、视频和文件",
     ),
-    get("externalcontact/get_follow_user_list", Needs::CustomerContact, "Who may have customers", "哪些成员可以有客户"),
+    get(
+        "externalcontact/get_follow_user_list",
+        Needs::CustomerContact,
+        "Read which members may have customers",
+        "哪些成员可以有客户",
+    ),
     post(
         "externalcontact/batch/get_by_user",
         Needs::CustomerContact,
@@ -188,7 +193,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     post(
         "externalcontact/del_contact_way",
         Needs::CustomerContact,
-        "Delete a contact way whose time is over",
+        "Delete a used or expired contact way",
         "删除到期的联系二维码",
     ),
     post(
@@ -206,7 +211,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     post(
         "externalcontact/transfer_result",
         Needs::CustomerContact,
-        "What became of such a transfer",
+        "Read the results of such a transfer",
         "在职继承:查询结果",
     ),
     post(
@@ -218,7 +223,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     post(
         "externalcontact/resigned/transfer_result",
         Needs::CustomerContact,
-        "What became of such a transfer",
+        "Read the results of such a transfer",
         "离职继承:查询结果",
     ),
     post("externalcontact/groupchat/list", Needs::CustomerContact, "The groups of a member", "成员的客户群"),
