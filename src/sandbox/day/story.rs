@@ -1,8 +1,8 @@
-//! How the day goes: who is there, who knows whom, and what happens next.
+//! Tells a day: who is there, who knows whom, and what happens next.
 //!
-//! Each moment of the day holds exactly one callback. A few are fixed (the staff arrives, one is renamed, one leaves),
-//! some follow from earlier ones (a confirmed friendship, a remark), and the rest is chance. What happens is made up
-//! from the state kept here, so that nobody is edited before they were added or works after they left.
+//! Each moment of the day has exactly one callback. A few are fixed (the staff arrives, one is renamed, one leaves),
+//! some follow from earlier ones (a confirmed contact, a remark), and the rest is random. Events are made from the
+//! state kept here, so nobody is edited before they were added or works after they left.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
@@ -98,7 +98,7 @@ pub(super) fn tell(corp: &Corp, seed: u64, date: NaiveDate, callbacks: usize) ->
     let mut pushes: Vec<Push> = Vec::with_capacity(callbacks);
     while let Some(&at) = moments.get(pushes.len()) {
         let push = script.next(&mut story, pushes.len(), at).or_else(|| story.next(at));
-        // Whatever was said before, word for word, is not said again; chance then chooses something else.
+        // A push with the same text as an earlier one is dropped; another one is then drawn.
         pushes.extend(push.filter(|push| story.said.insert(fingerprint(push))));
     }
     let contacts = story.contacts(&staff);
@@ -232,7 +232,7 @@ impl Story {
         self.ties.iter().filter_map(contact).collect()
     }
 
-    /// The member with the most customers: whose departure hurts.
+    /// The member with the most customers, whose leaving affects the most.
     fn busiest(&self) -> Option<usize> {
         let contacts = |staff: usize| self.ties.iter().filter(|tie| tie.staff == staff).count();
         (0..self.staff.len()).filter(|&staff| self.works(staff)).max_by_key(|&staff| contacts(staff))
