@@ -1,4 +1,4 @@
-//! Somebody who comes back from WeCom's login in a browser: who they are, and the page that they see.
+//! A browser's return from WeCom's login: who logged in, and the page they see.
 
 use crate::{
     admin::{
@@ -9,17 +9,17 @@ use crate::{
     wecom::Api,
 };
 
-/// Why somebody is not let in, for themselves.
+/// Why a login is refused, for the person's own page.
 pub(crate) struct Refusal {
     /// The status.
     pub status: u16,
     /// Why, in Chinese, without a full stop.
     pub why: String,
-    /// Whether another login may go better.
+    /// Whether another attempt may succeed.
     pub again: bool,
 }
 
-/// Redeems the code that somebody came back with, and finds out whether they are a member in sight who is active.
+/// Exchanges the login's code, and checks that the person is a visible and active member.
 pub(crate) async fn ask(api: &Api, code: &str) -> Result<Known, Refusal> {
     let visitor = api.visitor(code).await.map_err(|error| {
         tracing::warn!(error = %error, "a login was not confirmed by WeCom");
@@ -29,7 +29,7 @@ pub(crate) async fn ask(api: &Api, code: &str) -> Result<Known, Refusal> {
     let Some(user) = visitor.user else {
         return Err(Refusal { status: 403, why: "您不是本企业的成员".to_owned(), again: false });
     };
-    // A login is given to members out of the app's sight, too: whether this one counts is ours to find out.
+    // WeCom logs in members who are not visible to the app, too, so this is checked here.
     binding::verify(api, &user).await.map_err(|problem| {
         tracing::warn!(error = %problem, "somebody who logged in cannot be verified");
         let (why, again) = match problem.code() {
@@ -41,7 +41,7 @@ pub(crate) async fn ask(api: &Api, code: &str) -> Result<Known, Refusal> {
     })
 }
 
-/// A page for a person. It loads and runs nothing, and tells no other site the code in its own address.
+/// A page for a person. It loads and runs nothing, and sends no Referer, because its address holds the code.
 pub(crate) fn page(status: u16, title: &str, text: &str) -> Answer {
     let (title, text) = (escaped(title), escaped(text));
     let html = format!(

@@ -1,9 +1,8 @@
-//! `customers`: everything that we hold about somebody, and that they be forgotten. 个人信息保护法: 查阅、复制 (article 45),
-//! 删除 (article 47).
+//! `customers`: the right to a copy of one's data and to its deletion. 个人信息保护法: 查阅、复制 (article 45), 删除 (article 47).
 //!
-//! The path's id is the business's of a customer, who may be several people outside, or WeCom's of one of them: an
-//! `external_userid` that no customer goes by. The bytes of files are read before the request's transaction, since the
-//! store may be far away.
+//! The path's id is either the business's id of a customer, who may be several external contacts, or WeCom's id of
+//! one: an `external_userid` that is no customer's id. The bytes of files are read before the request's transaction,
+//! since the store may be slow.
 
 use crate::states::ErasureName;
 use crate::states::ErasureState;
@@ -50,43 +49,43 @@ use crate::{
     },
 };
 
-/// How many rows of a table are in an export, records and deliveries aside: beyond it, the table is named as cut short.
+/// How many rows of a table an export holds, except records and deliveries; a table with more is reported as cut.
 const TABLE_ROWS_MAX: i64 = 5_000;
 
 /// How many records a page has.
 pub(super) const RECORDS_MAX: usize = 500;
 
-/// How many deliveries are looked through for a page: the inbox has no index by person.
+/// How many deliveries are searched for a page, since the inbox has no index by person.
 const DELIVERIES_LOOKED: i64 = 10_000;
 
-/// How many of them a page shows.
+/// How many matching deliveries a page shows.
 const DELIVERIES_MAX: usize = 200;
 
-/// How many bytes of files a page has: it is put together in memory. The others are links.
+/// How many bytes of files a page holds, since it is built in memory. Further files are links.
 const MEDIA_BYTES_MAX: u64 = 64 << 20;
 
 /// The media type of an archive.
 pub(super) const ARCHIVE: &str = "application/x-tar";
 
-/// What stands for somebody who was erased, before its random digits.
+/// The prefix of an erased customer's replacement id, followed by random digits.
 const LABEL: &str = "erased-";
 
-/// What erasing leaves, and why.
+/// The data that erasing keeps, and why.
 const KEPT: [&str; 2] = [
     "access_log: who looked at whose data, for as long as retention.access_log_months says 访问日志按保存期限保留",
     "backups: they hold what was there when they were made, until they are rotated out 备份在轮换后消失",
 ];
 
-/// Who is meant by a path.
+/// The people that a path's id means.
 struct Found {
     corpid: CorpId,
     /// The business's id, if it is one.
     customer: Option<String>,
-    /// The people outside.
+    /// The external contacts.
     persons: Vec<String>,
 }
 
-/// Where an export goes on.
+/// The position where an export continues.
 enum Part {
     /// At its beginning.
     Tables,
@@ -262,7 +261,7 @@ async fn ask(call: &Call<'_>, as_tar: bool, paging: &Paging, corpid: Option<&str
     Ok(Export { page, files, as_tar })
 }
 
-/// Hands out what was found: what is in the access log only.
+/// Answers with the export, which is handed out only with its line in the access log.
 fn export(export: Export) -> Result<Answer, Problem> {
     let Export { page, files, as_tar } = export;
     if !as_tar {
@@ -306,7 +305,7 @@ pub(super) const ERASE: Route = Route {
     },
 };
 
-/// Erases somebody: the tables now, the inbox and the files in a moment.
+/// Erases somebody: the tables now, the inbox and the files in the background.
 pub(super) async fn remove(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
     let mut params = call.params()?;
     let named = params.take("corpid");
@@ -401,8 +400,8 @@ pub(super) async fn erasure(call: &Call<'_>, conn: &mut PgConnection) -> Result<
     Answer::ok(erasure::list(conn, Some(id), None, 1).await?.pop().ok_or_else(unknown)?)
 }
 
-/// The people that an id means: those matched to a customer, or one by WeCom's id; and whoever has the same unionid, who
-/// is the same person under another id.
+/// The people that an id means: those matched to a customer, or one by WeCom's id; and all with the same unionid, who
+/// are the same person under other ids.
 async fn people(id: &str, corpid: CorpId, conn: &mut PgConnection) -> Result<Found, Problem> {
     let matched = erase::people_of(conn, &corpid, id).await?;
     let is_customer = !matched.is_empty() || erase::is_known(conn, &corpid, id).await?;
@@ -420,7 +419,7 @@ async fn people(id: &str, corpid: CorpId, conn: &mut PgConnection) -> Result<Fou
     };
     let people = persons.iter().map(|it| (corpid.clone(), ExternalUserId(it.clone()))).collect();
     let same = matching::with_same_unionid(conn, &people).await?;
-    // The one who was named comes first.
+    // The named person comes first.
     let mut persons = persons;
     for (_, person) in same {
         if !persons.contains(&person.0) {
@@ -502,7 +501,7 @@ impl Page {
         Ok(())
     }
 
-    /// What stands in the next stretch of the inbox. It may be nothing, and go on all the same.
+    /// The person's deliveries in the next section of the inbox. A section without any does not end the export.
     async fn deliveries(
         &mut self,
         conn: &mut PgConnection,
@@ -522,7 +521,7 @@ impl Page {
     }
 }
 
-/// A file's bytes, as long as there is room for them.
+/// A file's bytes, if they fit into the page.
 async fn read(call: &Call<'_>, file: &Fetched, room: &mut u64) -> Result<Option<Bytes>, Problem> {
     let length = u64::try_from(file.bytes).map_err(Problem::internal)?;
     if length > *room {
@@ -550,7 +549,7 @@ fn described(media_id: String, file: &Fetched, in_archive: bool) -> File {
     File { media_id, state: "fetched", fetched: Some(fetched) }
 }
 
-/// Its own hash: no name that a stranger chose becomes a path.
+/// Named by its hash: no name from outside becomes a path.
 fn file_in_archive(file: &Fetched) -> String {
     format!("media/{}", hex::encode(&file.sha256))
 }

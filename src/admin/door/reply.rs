@@ -1,4 +1,4 @@
-//! What goes back to a caller: a status, headers, and JSON, a problem or a file.
+//! Replies: a status, headers, and JSON, a problem or a file.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -15,7 +15,7 @@ pub struct Reply {
     pub status: u16,
     /// The body.
     pub body: Body,
-    /// Headers that HTTP asks for beside this status, names in lower case.
+    /// Headers that this status requires, names in lower case.
     pub headers: Vec<(&'static str, String)>,
 }
 
@@ -24,23 +24,23 @@ pub struct Reply {
 pub enum Body {
     /// An answer; null for none.
     Json(Value),
-    /// Why there is none, as RFC 9457 says it.
+    /// A problem, as RFC 9457 defines it.
     Problem {
         /// In English.
         said: Value,
-        /// What else a caller is told who would rather read Chinese.
+        /// Its texts for callers who prefer Chinese.
         chinese: InChinese,
     },
-    /// A picture, a sound, a film.
+    /// A file's bytes.
     File {
         /// Its media type.
         content_type: String,
-        /// Its bytes, or the part that was asked for.
+        /// The bytes, or the requested part.
         bytes: Bytes,
     },
 }
 
-/// A problem's words in Chinese.
+/// A problem's texts in Chinese.
 #[derive(Debug)]
 pub struct InChinese {
     /// Its kind.
@@ -70,7 +70,7 @@ impl Body {
 }
 
 impl Reply {
-    /// The same, with a problem's `title` and `detail` in the language that the caller would rather read.
+    /// Replaces a problem's `title` and `detail` by those in the caller's preferred language.
     pub fn in_language(mut self, accept_language: Option<&str>) -> Self {
         if let Body::Problem { said, chinese } = &mut self.body
             && accept_language.is_some_and(prefers_chinese)
