@@ -37,7 +37,7 @@ use crate::{
     worker::{self, Worker},
 };
 
-/// How long a start waits for a database that is still starting itself.
+/// How long a start waits for a database that is itself only starting.
 const DATABASE_START_LIMIT: Duration = Duration::from_secs(30);
 
 /// Time between two attempts to reach it.
@@ -197,7 +197,7 @@ impl App {
         Ok(Self { public, admin, admin_half, stop, doors, committer, workers, followers, acting_pool })
     }
 
-    /// Stops accepting, answers the requests in hand, settles the claimed deliveries.
+    /// Stops accepting, answers what is in hand, settles what is claimed.
     ///
     /// It returns within [`PARTS_STOP_LIMIT`], [`LAST_COUNTS_LIMIT`] and [`POOLS_CLOSE_LIMIT`] together, even if the
     /// database hangs: a part that does not end by then is aborted, and its claims are taken over later.

@@ -42,7 +42,7 @@ pub enum Durability {
     Throwaway,
 }
 
-/// Why the server cannot run, with the remedy.
+/// Why there is no server, and what the reader can do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedError {
     /// No server programs were found.
@@ -51,10 +51,10 @@ pub enum EmbeddedError {
          or set WECOMD_PG_BIN to the folder that holds `initdb` and `postgres`"
     )]
     NotInstalled,
-    /// The programs are not in the given folder.
+    /// The programs are not where we were told.
     #[error("WECOMD_PG_BIN is {0}, which holds no `initdb` and `postgres`: correct it, or unset it")]
     WrongBin(PathBuf),
-    /// The path is too long for a unix socket's address.
+    /// The path does not fit into the address of a unix socket.
     #[error(
         "{path} is too deep for a socket ({length} bytes, {SOCKET_BYTES_MAX} at most): choose a shorter data folder"
     )]
@@ -64,16 +64,16 @@ pub enum EmbeddedError {
         /// Its length in bytes.
         length: usize,
     },
-    /// The folder holds other files.
+    /// Something else lives in the folder.
     #[error("{0} holds files which are not ours: name an empty folder for the database")]
     NotOurs(PathBuf),
-    /// Another process runs this folder's server.
+    /// Another process runs the server of this folder.
     #[error("{0} is in use by another wecomd: stop that one, or choose another data folder")]
     InUse(PathBuf),
-    /// PostgreSQL refuses to run as root, and no other account exists.
+    /// PostgreSQL refuses to run as root, and there is no other account.
     #[error("running as root, and no account `postgres` or `nobody` to run the database as: create one of them")]
     NoAccount,
-    /// PostgreSQL's account may not enter a folder above the cluster.
+    /// PostgreSQL's account may not pass through a folder above the cluster.
     #[error(
         "the account `{account}` cannot enter {path}: choose a folder such as /var/lib/wecomd, \
          or run `chmod a+x {path}`"
@@ -87,31 +87,31 @@ pub enum EmbeddedError {
     /// One of PostgreSQL's own programs failed.
     #[error("`{tool}` failed: {output}")]
     Tool {
-        /// The program.
+        /// Which program.
         tool: &'static str,
-        /// The last lines of its output.
+        /// The last lines of what it said.
         output: String,
     },
     /// The server ended, or was not ready in time.
     #[error("PostgreSQL did not start; {log} ends with: {output}")]
     NotReady {
-        /// The whole log.
+        /// Where the rest of its words are.
         log: PathBuf,
         /// The last lines of its log.
         output: String,
     },
-    /// A file operation failed.
+    /// The file system refused.
     #[error("{path}: {source}")]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// The system's error.
+        /// What the system said.
         source: io::Error,
     },
-    /// The server has not stopped in time.
+    /// The server was told to stop and goes on.
     #[error("PostgreSQL (process {0}) has not stopped yet; it will, or the next start takes it over")]
     StillRunning(u32),
-    /// The worker thread is gone.
+    /// The thread that was to do the work is gone.
     #[error("interrupted while PostgreSQL was starting or stopping")]
     Interrupted,
 }

@@ -1,7 +1,7 @@
 //! The first half of an erasure: the tables, in one transaction with the request. Handover items end through the same
 //! transition as for any other fact.
 //!
-//! The caller holds the corp's lock exclusively, and sets the tombstones that keep late callbacks out.
+//! Whoever calls holds the corp's lock alone, and sets the tombstones that keep late callbacks out.
 
 use std::collections::BTreeSet;
 
@@ -19,10 +19,10 @@ use crate::{
     },
 };
 
-/// The reason with which handover items end.
+/// Why an item of a handover ends.
 const ENDED: &str = "the customer was erased 客户信息已删除";
 
-/// Erases them from every table; returns how many rows of each were affected.
+/// Erases them from every table, and says how many rows of each that concerned.
 pub async fn erase(conn: &mut PgConnection, whom: &Whom, erasure: i64) -> sqlx::Result<Map<String, Value>> {
     let mut erasing = Erasing::begin(conn, whom, erasure).await?;
     erasing.contacts(conn).await?;

@@ -1,4 +1,4 @@
-//! Drives one run step by step; each step is one call to WeCom and one transaction.
+//! One run: step after step, each one call to WeCom and one transaction.
 
 use std::{
     pin::pin,
@@ -24,7 +24,7 @@ use crate::{
     wecom::{Api, ApiError, Class, Pages},
 };
 
-/// How often the lease is extended during a long call: a third of the lease.
+/// Between two signs of life while a call takes long: a third of the lease.
 const BEAT: Duration = Duration::from_secs(20);
 
 /// The first pause after trouble; it doubles with each further trouble.
@@ -102,9 +102,10 @@ impl Run {
         self.lease.troubled
     }
 
-    /// Works until the run ends, waits, was worked at for `slice`, or `stop` comes; calls `progress` after each step.
+    /// Works until the run is over, waits, has been worked at for as long as `slice`, or `stop` comes; `progress` hears
+    /// where it stands after each step.
     ///
-    /// A waiting run is released; the reason and the time are in its row.
+    /// A run that waits is not held meanwhile: what it waits for, and until when, stand in its row.
     pub async fn drive(
         mut self,
         slice: Duration,
@@ -140,7 +141,7 @@ impl Run {
         over
     }
 
-    /// Takes one step. If the database refuses anything, the step is undone and repeated.
+    /// Takes one step. Whatever the database refuses is undone, and the next step is the same one again.
     pub async fn step(&mut self) -> sqlx::Result<Step> {
         let standing = {
             let mut conn = self.sync.pool.acquire().await?;
@@ -174,7 +175,7 @@ impl Run {
         }
     }
 
-    /// The pages of this list, with the cursors used since the run was claimed. `of` is the group's number.
+    /// The walk through this list, whose cursors it knows since the process took the run. `of` is the group's number.
     pub(super) fn walk(&mut self, of: i64, path: &'static str, pages_max: usize) -> &mut Pages {
         if self.walk.as_ref().is_none_or(|(it, _)| *it != of) {
             self.walk = None;
@@ -216,7 +217,7 @@ impl Run {
         Ok(users.into_iter().map(now).collect())
     }
 
-    /// Derives the differences that only a complete reading shows, and ends the run.
+    /// Draws the conclusions that only the whole allows, and ends the run.
     async fn compare(&mut self, standing: &RunProgress) -> sqlx::Result<Step> {
         let mut transaction = match self.begin(&Counts::default()).await {
             Ok(transaction) => transaction,
@@ -225,7 +226,7 @@ impl Run {
         };
         let Lease { run, corpid, .. } = &self.lease;
         if let Some(reason) = permission::nothing_was_permitted(standing) {
-            // A resumed run begins again with the departments.
+            // Taken up again, it asks for everything anew.
             sync_run::go_on(&mut transaction, *run, SyncPhase::Departments, 0, "").await?;
             transaction.commit().await?;
             return self.fail(&reason).await;
@@ -245,7 +246,7 @@ impl Run {
     }
 
     async fn wait(&mut self, standing: &RunProgress, error: &ApiError) -> sqlx::Result<Step> {
-        // The app's configuration may have changed.
+        // The app may have been changed meanwhile.
         self.api = None;
         let pause = error.retry_after.unwrap_or_default().max(pause(standing.troubles, rand::random()));
         let Lease { run, corpid, .. } = &self.lease;
@@ -271,19 +272,20 @@ impl Run {
     }
 }
 
-/// Whether a retry of the call may succeed. A token that is rejected twice in a row has been revoked twice; a wrong
-/// secret is refused by `gettoken`.
+/// Whether the same call may succeed later. A token that is refused twice in a row has been revoked twice; a wrong
+/// secret is refused where tokens are made.
 fn is_passing(error: &ApiError) -> bool {
     error.is_transient() || error.class == Class::Token
 }
 
-/// The pause doubles with each failure, and is shortened by up to a quarter, so that runs do not retry together.
+/// Doubles with each trouble, and is shortened by up to a quarter, so that runs do not come back together.
 pub(super) fn pause(troubles: i32, jitter: f64) -> Duration {
     let pause = PAUSE_FIRST.saturating_mul(1 << troubles.clamp(0, 10)).min(PAUSE_LONGEST);
     pause.mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 4.0)
 }
 
-/// Runs something long and extends the lease meanwhile. If the lease is lost, the next step notices.
+/// Does something that may take long, and says meanwhile that we are alive. That the run is no longer ours is noticed
+/// by its next step.
 async fn alive<T>(sync: Sync, lease: Lease, long: impl Future<Output = T>) -> T {
     let mut long = pin!(long);
     loop {
@@ -291,7 +293,7 @@ async fn alive<T>(sync: Sync, lease: Lease, long: impl Future<Output = T>) -> T 
             done = &mut long => return done,
             () = sleep(BEAT) => {}
         }
-        // The call goes on while the lease is extended; both depend on the database only.
+        // The call goes on while we say so; both wait for nobody but the database.
         let beaten = tokio::select! {
             done = &mut long => return done,
             beaten = beat(sync.clone(), lease.clone()) => beaten,

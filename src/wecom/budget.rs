@@ -41,7 +41,7 @@ const CUSTOMER_CONCURRENCY: usize = 4;
 /// The paths of these endpoints.
 const CUSTOMER_PATHS: &str = "externalcontact/";
 
-/// Endpoints that run one call at a time: WeCom refuses two concurrent transfers to the same member (45035).
+/// Endpoints of which one call runs at once: WeCom takes no two that hand over to the same member (45035).
 const ONE_BY_ONE: [&str; 4] = [transfer::IN_SERVICE, transfer::RESIGNED, group_chat::IN_SERVICE, group_chat::RESIGNED];
 
 /// How many greetings are sent per second: just below the platform's 10,000 a minute.

@@ -27,7 +27,7 @@ pub const LIST: &str = "externalcontact/groupchat/list";
 /// The errcode for a group on the list of failures without a code: -1 is the platform's unspecific error.
 const UNSAID: i64 = -1;
 
-/// The endpoints that transfer groups.
+/// The endpoints that give groups away.
 pub(super) const IN_SERVICE: &str = "externalcontact/groupchat/onjob_transfer";
 pub(super) const RESIGNED: &str = "externalcontact/groupchat/transfer";
 

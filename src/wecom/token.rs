@@ -20,10 +20,10 @@ use tokio::sync::Semaphore;
 use super::{Api, ApiError, Class, Unreached};
 use crate::tables::apps::wecom_token::{self, Row};
 
-/// The endpoint that issues tokens.
+/// Where tokens are made.
 pub(super) const PATH: &str = "gettoken";
 
-/// The path in errors that are our own table's fault.
+/// Stands for the endpoint where the trouble is on our own side.
 const TABLE: &str = "wecom_token";
 
 /// How long before its expiry a token is no longer used.

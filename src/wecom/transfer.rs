@@ -27,7 +27,7 @@ pub const MESSAGE_CHARS_MAX: usize = 200;
 pub(super) const IN_SERVICE: &str = "externalcontact/transfer_customer";
 pub(super) const RESIGNED: &str = "externalcontact/resigned/transfer_customer";
 
-/// WeCom's answer for one customer of a transfer.
+/// What WeCom said about one customer of a transfer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
     /// The customer.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Api, ApiError};
 
-/// The endpoint that sends them; it has a budget of its own.
+/// Where a customer is greeted: a path with a budget of its own.
 pub(super) const PATH: &str = "externalcontact/send_welcome_msg";
 
 /// Another app has greeted this customer, or the chat has begun: counts as done.

@@ -31,7 +31,7 @@ use crate::{
     vault::ApiToken,
 };
 
-/// The longest validity of a token that expires: ten years.
+/// How long a token may last that ends by itself: ten years.
 pub const EXPIRES_DAYS_MAX: u32 = 3_650;
 
 /// A token that is wanted.
@@ -76,7 +76,7 @@ pub(super) struct Shown {
     state: &'static str,
 }
 
-/// A token's state by the database's clock, which set its expiry: `live`, `expired` or `revoked`.
+/// How a token stands by the database's clock, which wrote its end: `live`, `expired` or `revoked`.
 pub fn state(token: &TokenRow, now: DateTime<Utc>) -> &'static str {
     match (token.revoked_at, token.expires_at) {
         (Some(_), _) => "revoked",
@@ -85,8 +85,7 @@ pub fn state(token: &TokenRow, now: DateTime<Utc>) -> &'static str {
     }
 }
 
-/// Why a token cannot be limited to a staff member's own data, with the field to correct; none if it can, or need
-/// not.
+/// Why a token cannot be limited to a staff member's own, and the field to mend; none if it can be, or need not.
 pub fn own_only_refused(
     own_only: bool,
     has_owner: bool,

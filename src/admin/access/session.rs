@@ -48,7 +48,7 @@ use crate::{
     vault,
 };
 
-/// The page after a login.
+/// Where somebody who logged in goes on.
 pub const CONSOLE_PATH: &str = "/console";
 
 /// The path of WeCom's redirect, below `wecom.public_url`.

@@ -9,7 +9,7 @@ use crate::{
     wecom::Api,
 };
 
-/// Why a login is refused, for the person's own page.
+/// Why somebody is not let in, for themselves.
 pub(crate) struct Refusal {
     /// The status.
     pub status: u16,
@@ -19,7 +19,7 @@ pub(crate) struct Refusal {
     pub again: bool,
 }
 
-/// Exchanges the login's code, and checks that the person is a visible and active member.
+/// Redeems the code that somebody came back with, and finds out whether they are a member in sight who is active.
 pub(crate) async fn ask(api: &Api, code: &str) -> Result<Known, Refusal> {
     let visitor = api.visitor(code).await.map_err(|error| {
         tracing::warn!(error = %error, "a login was not confirmed by WeCom");
@@ -29,7 +29,7 @@ pub(crate) async fn ask(api: &Api, code: &str) -> Result<Known, Refusal> {
     let Some(user) = visitor.user else {
         return Err(Refusal { status: 403, why: "您不是本企业的成员".to_owned(), again: false });
     };
-    // WeCom logs in members who are not visible to the app, too, so this is checked here.
+    // A login is given to members out of the app's sight, too: whether this one counts is ours to find out.
     binding::verify(api, &user).await.map_err(|problem| {
         tracing::warn!(error = %problem, "somebody who logged in cannot be verified");
         let (why, again) = match problem.code() {
@@ -41,7 +41,7 @@ pub(crate) async fn ask(api: &Api, code: &str) -> Result<Known, Refusal> {
     })
 }
 
-/// A page for a person. It loads and runs nothing, and sends no Referer, because its address holds the code.
+/// A page for a person. It loads and runs nothing, and tells no other site the code in its own address.
 pub(crate) fn page(status: u16, title: &str, text: &str) -> Answer {
     let (title, text) = (escaped(title), escaped(text));
     let html = format!(

@@ -181,7 +181,7 @@ async fn make(call: &Call<'_>) -> Result<Asked, Refused> {
     about.then(way_for(call, wanted).await, |way, _, _| Box::pin(async { made(way) }))
 }
 
-/// Makes the code, or finds the existing one. WeCom is asked here, outside any transaction.
+/// Has the code made, or finds the one there is. WeCom is asked here, outside any transaction.
 async fn way_for(call: &Call<'_>, wanted: Wanted) -> Result<ContactWay, Problem> {
     check::id("customer_id", &wanted.customer_id)?;
     let admin = call.admin;
@@ -248,7 +248,7 @@ fn picture(way: &ContactWay) -> Result<Answer, Problem> {
     Ok(Answer::file(200, "image/png".to_owned(), file.into()))
 }
 
-/// The customer, the staff member, and the order of a code.
+/// Who shall meet whom, and about what.
 async fn purpose(call: &Call<'_>, conn: &mut PgConnection, wanted: Wanted) -> Result<Purpose, Problem> {
     let (corpid, staff) = match wanted.work_order_id {
         Some(id) => of_order(call, conn, id, &wanted).await?,

@@ -67,25 +67,25 @@ const MEDIA_BYTES_MAX: u64 = 64 << 20;
 /// The media type of an archive.
 pub(super) const ARCHIVE: &str = "application/x-tar";
 
-/// The prefix of an erased customer's replacement id, followed by random digits.
+/// What stands for somebody who was erased, before its random digits.
 const LABEL: &str = "erased-";
 
-/// The data that erasing keeps, and why.
+/// What erasing leaves, and why.
 const KEPT: [&str; 2] = [
     "access_log: who looked at whose data, for as long as retention.access_log_months says 访问日志按保存期限保留",
     "backups: they hold what was there when they were made, until they are rotated out 备份在轮换后消失",
 ];
 
-/// The people that a path's id means.
+/// Who is meant by a path.
 struct Found {
     corpid: CorpId,
     /// The business's id, if it is one.
     customer: Option<String>,
-    /// The external contacts.
+    /// The people outside.
     persons: Vec<String>,
 }
 
-/// The position where an export continues.
+/// Where an export goes on.
 enum Part {
     /// At its beginning.
     Tables,
@@ -305,7 +305,7 @@ pub(super) const ERASE: Route = Route {
     },
 };
 
-/// Erases somebody: the tables now, the inbox and the files in the background.
+/// Erases somebody: the tables now, the inbox and the files in a moment.
 pub(super) async fn remove(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
     let mut params = call.params()?;
     let named = params.take("corpid");
@@ -400,8 +400,8 @@ pub(super) async fn erasure(call: &Call<'_>, conn: &mut PgConnection) -> Result<
     Answer::ok(erasure::list(conn, Some(id), None, 1).await?.pop().ok_or_else(unknown)?)
 }
 
-/// The people that an id means: those matched to a customer, or one by WeCom's id; and all with the same unionid, who
-/// are the same person under other ids.
+/// The people that an id means: those matched to a customer, or one by WeCom's id; and whoever has the same unionid, who
+/// is the same person under another id.
 async fn people(id: &str, corpid: CorpId, conn: &mut PgConnection) -> Result<Found, Problem> {
     let matched = erase::people_of(conn, &corpid, id).await?;
     let is_customer = !matched.is_empty() || erase::is_known(conn, &corpid, id).await?;
@@ -419,7 +419,7 @@ async fn people(id: &str, corpid: CorpId, conn: &mut PgConnection) -> Result<Fou
     };
     let people = persons.iter().map(|it| (corpid.clone(), ExternalUserId(it.clone()))).collect();
     let same = matching::with_same_unionid(conn, &people).await?;
-    // The named person comes first.
+    // The one who was named comes first.
     let mut persons = persons;
     for (_, person) in same {
         if !persons.contains(&person.0) {

@@ -24,14 +24,14 @@ pub struct Reply {
 pub enum Body {
     /// An answer; null for none.
     Json(Value),
-    /// A problem, as RFC 9457 defines it.
+    /// Why there is none, as RFC 9457 says it.
     Problem {
         /// In English.
         said: Value,
-        /// Its texts for callers who prefer Chinese.
+        /// What else a caller is told who would rather read Chinese.
         chinese: InChinese,
     },
-    /// A file's bytes.
+    /// A picture, a sound, a film.
     File {
         /// Its media type.
         content_type: String,
@@ -40,7 +40,7 @@ pub enum Body {
     },
 }
 
-/// A problem's texts in Chinese.
+/// A problem's words in Chinese.
 #[derive(Debug)]
 pub struct InChinese {
     /// Its kind.

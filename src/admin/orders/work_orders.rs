@@ -268,7 +268,7 @@ pub(super) async fn change(call: &Call<'_>, conn: &mut PgConnection) -> Outcome 
     about.answers(answer.await)
 }
 
-/// Carries out an edit: the assignment first, then the state; a note alone is logged without a change.
+/// Does what an edit says: who is in charge first, then how far it is; a note alone is a turn without a move.
 async fn turn(call: &Call<'_>, conn: &mut PgConnection, order: Order, edit: &Edit) -> Result<(), Problem> {
     let who = call.who();
     let mut note = edit.note.as_deref();

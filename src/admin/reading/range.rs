@@ -5,7 +5,7 @@ use std::ops::Range;
 /// The meaning of a request's `Range`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {
-    /// The whole file: there is no range, or one that may be ignored.
+    /// Everything: there is no range, or one that need not be understood.
     Whole,
     /// These bytes.
     Part(Range<u64>),
@@ -15,7 +15,7 @@ pub enum Wanted {
 
 /// Parses a `Range` for a file of that length.
 ///
-/// Several ranges, other units and invalid values mean the whole file, as the standard allows.
+/// Several ranges at once, other units and what cannot be read are answered with everything, as the standard allows.
 pub fn wanted(range: Option<&str>, length: u64) -> Wanted {
     let Some((first, last)) = range.and_then(bounds) else { return Wanted::Whole };
     match (first, last) {

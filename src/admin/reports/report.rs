@@ -72,7 +72,7 @@ pub(super) const REPORTS: [(&str, Report); 7] = [
     ("unmatched_customers", Report::UnmatchedCustomers),
 ];
 
-/// The parameters of a report.
+/// What is asked of a report.
 struct Wanted {
     /// The report's name, for a file.
     name: String,

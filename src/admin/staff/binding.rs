@@ -157,7 +157,7 @@ async fn bind_member(call: &Call<'_>) -> Result<Asked, Refused> {
     about.then(ask(call, wanted).await, |found, _, conn| Box::pin(add(found, conn)))
 }
 
-/// Asks WeCom whether the member exists and can be bound, if WeCom can be asked.
+/// Asks WeCom whether the member is there and can be bound, if it can be asked.
 async fn ask(call: &Call<'_>, wanted: Wanted) -> Result<Found, Problem> {
     wanted.check()?;
     let corpid = {
@@ -173,7 +173,7 @@ async fn ask(call: &Call<'_>, wanted: Wanted) -> Result<Found, Problem> {
     let known = match call.admin.wecom.corp_if_able(&corpid).await? {
         Some(api) => {
             let verified = verify(&api, &given.user).await.map_err(|it| it.at("wechat_userid"))?;
-            // New apps get no pictures; a name is always present.
+            // New apps are shown no pictures; a name is always there.
             Known { avatar: verified.avatar.or(given.avatar), name: verified.name.or(given.name), ..verified }
         }
         None => given,
@@ -187,10 +187,10 @@ async fn add(found: Found, conn: &mut PgConnection) -> Result<Answer, Problem> {
     Answer::new(201, Bound { binding, verified })
 }
 
-/// Binds the member as WeCom described them, or as the caller did if WeCom cannot be asked.
+/// Binds whom WeCom, or the caller where WeCom cannot be asked, described.
 pub(super) async fn bind(conn: &mut PgConnection, found: &Found) -> Result<Binding, Problem> {
     let Found { corpid, staff_id, known } = found;
-    // The lock orders this with a rename or leaver that is being recorded: one of the two sees the other.
+    // A rename or leaver that is being recorded must see this binding, or be seen by it.
     let user = apply::know(conn, corpid, &known.user, known.verified).await?;
     let new =
         NewBinding { corpid, staff_id, user: &user, name: known.name.as_deref(), avatar: known.avatar.as_deref() };
@@ -199,7 +199,7 @@ pub(super) async fn bind(conn: &mut PgConnection, found: &Found) -> Result<Bindi
     Ok(binding)
 }
 
-/// The member as WeCom describes them, if they are visible and active.
+/// The member as WeCom describes them, if they are in sight and use WeCom.
 pub(in crate::admin) async fn verify(api: &Api, user: &UserId) -> Result<Known, Problem> {
     let member = api.member(user).await.map_err(|error| {
         let unknown = error.is(member::UNKNOWN_OR_OUT_OF_SIGHT);
@@ -210,7 +210,7 @@ pub(in crate::admin) async fn verify(api: &Api, user: &UserId) -> Result<Known, 
         2 => Some(("is disabled", "已被禁用")),
         4 => Some(("has not activated WeCom yet", "尚未激活企业微信")),
         5 => Some(("has left the corp", "已退出企业")),
-        // 1 is active; some apps do not get the status.
+        // 1 is active, and some apps are not told.
         _ => None,
     };
     if let Some((en, zh)) = why {

@@ -227,10 +227,10 @@ fn not_bound(about: About, status: u16, text: &str) -> Asked {
     Asked::Done { about, answer: page(status, "未能绑定", text) }
 }
 
-/// Binds the member, and shows the result.
+/// Binds who came, and tells them.
 async fn finish(found: Found, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let who = found.known.name.as_deref().unwrap_or(found.known.user.as_str()).to_owned();
-    // A refused insert would abort the transaction that holds the access log's line.
+    // A refused insert would spoil the transaction that the access log's line is in.
     let mut inner = conn.begin().await?;
     match binding::bind(&mut inner, &found).await {
         Ok(binding) => {

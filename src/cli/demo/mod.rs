@@ -185,7 +185,7 @@ async fn play(
     Ok(Some(app))
 }
 
-/// Sets up what an administrator would before the first day: the apps, the staff, a token.
+/// What an administrator does before the first day: the apps, the staff, a token.
 async fn prepare(admin: &Admin, corp: &Corp, day: &Day) -> anyhow::Result<SecretString> {
     let mut conn = admin.pool.acquire().await?;
     for app in &corp.apps {

@@ -98,7 +98,7 @@ pub(super) fn tell(corp: &Corp, seed: u64, date: NaiveDate, callbacks: usize) ->
     let mut pushes: Vec<Push> = Vec::with_capacity(callbacks);
     while let Some(&at) = moments.get(pushes.len()) {
         let push = script.next(&mut story, pushes.len(), at).or_else(|| story.next(at));
-        // A push with the same text as an earlier one is dropped; another one is then drawn.
+        // Whatever was said before, word for word, is not said again; chance then chooses something else.
         pushes.extend(push.filter(|push| story.said.insert(fingerprint(push))));
     }
     let contacts = story.contacts(&staff);
@@ -232,7 +232,7 @@ impl Story {
         self.ties.iter().filter_map(contact).collect()
     }
 
-    /// The member with the most customers, whose leaving affects the most.
+    /// The member with the most customers: whose departure hurts.
     fn busiest(&self) -> Option<usize> {
         let contacts = |staff: usize| self.ties.iter().filter(|tie| tie.staff == staff).count();
         (0..self.staff.len()).filter(|&staff| self.works(staff)).max_by_key(|&staff| contacts(staff))

@@ -273,7 +273,7 @@ async fn a_verification_wants_the_echo_and_nothing_else() {
 
 #[tokio::test]
 async fn whoever_does_not_listen_is_not_called_slow() {
-    // Bound but not listening: no other program can take the port.
+    // Bound and not listening: the port is nobody's, and stays so.
     let bound = tokio::net::TcpSocket::new_v4().expect("a socket");
     bound.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
     let address = format!("http://{}", bound.local_addr().expect("bound"));

@@ -29,7 +29,7 @@ pub enum Known {
         status: u16,
         /// The body.
         answer: Value,
-        /// The audit line's subject.
+        /// Whom or what it was about.
         subject: String,
         /// The audit line's customer, if there is one.
         customer: String,
@@ -87,7 +87,7 @@ pub async fn begin(conn: &mut PgConnection, request: &Request) -> sqlx::Result<K
     Ok(find(conn, request).await?.unwrap_or(Known::Other))
 }
 
-/// Stores the answer.
+/// Keeps the answer.
 pub async fn finish(
     conn: &mut PgConnection,
     request: &Request,
