@@ -208,7 +208,7 @@ impl App {
         for mut task in self.doors.into_iter().chain([self.committer]).chain(self.workers) {
             match tokio::time::timeout_at(deadline, &mut task).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(error = %error, "a part of the program ended badly"),
+                Ok(Err(error)) => tracing::error!(error = %error, "a part of the program failed"),
                 Err(_) => {
                     tracing::error!(
                         "a part of the program did not stop in time; what it had claimed is taken again later"

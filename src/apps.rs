@@ -172,7 +172,7 @@ impl Apps {
     pub async fn follow(self) {
         loop {
             if let Err(error) = self.listen().await {
-                tracing::warn!(error = %error, "cannot see configuration changes; going on with the apps known so far");
+                tracing::warn!(error = %error, "cannot read configuration changes; going on with the known apps");
             }
             tokio::time::sleep(LISTEN_RETRY).await;
         }
@@ -185,7 +185,7 @@ impl Apps {
             within(REFRESH_LIMIT, "reading the apps' configuration", self.refresh()).await?;
             let written = within(REFRESH_LIMIT, "counting uses of previous callback keys", self.write_previous()).await;
             if let Err(error) = written {
-                tracing::warn!(error = %error, "how often previous callback keys are used cannot be written down yet");
+                tracing::warn!(error = %error, "uses of previous callback keys cannot be recorded yet");
             }
             if let Ok(told) = tokio::time::timeout(POLL_EVERY, listener.recv()).await {
                 told?;

@@ -72,7 +72,7 @@ pub enum BackupError {
         id: u32,
     },
     /// The file is not a backup, or comes from a later version.
-    #[error("{path}: is no backup that this version of wecomd can read")]
+    #[error("{path}: is not a backup that this version of wecomd can read")]
     Foreign {
         /// The file.
         path: PathBuf,
@@ -86,7 +86,7 @@ pub enum BackupError {
         what: String,
     },
     /// The restored data differs from the backup.
-    #[error("{path}: what was restored differs from what was backed up: {what}")]
+    #[error("{path}: the restored data differs from the backup: {what}")]
     Differs {
         /// The backup.
         path: PathBuf,

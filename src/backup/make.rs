@@ -95,7 +95,7 @@ impl Backups {
         // Closing the connection would release the lock as well, but later; the next backup may begin at once.
         let unlocked = backup::unlock(&mut conn).await;
         if let Err(error) = unlocked {
-            tracing::debug!(error = %error, "the backup's lock fell with its connection");
+            tracing::debug!(error = %error, "the backup's lock was released with its connection");
         }
         made
     }

@@ -353,6 +353,6 @@ mod tests {
         assert!(error.contains("master key 1 is not the one it was made with"), "{error}");
         std::fs::write(&path, [7; 500]).expect("written");
         let error = read(&path, &vault).await.expect_err("no backup").to_string();
-        assert!(error.ends_with("is no backup that this version of wecomd can read"), "{error}");
+        assert!(error.ends_with("is not a backup that this version of wecomd can read"), "{error}");
     }
 }

@@ -33,7 +33,7 @@ pub async fn watch(pool: PgPool, schedule: Option<Schedule>, listeners: channel:
                 gauges(&standing, schedule.as_ref(), now);
                 listeners.send_replace(said(&standing, schedule.as_ref(), now));
             }
-            Err(error) => tracing::debug!(error = %error, "the backups cannot be looked at"),
+            Err(error) => tracing::debug!(error = %error, "the backups' state cannot be read"),
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}

@@ -85,7 +85,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
                 let removed = console_user::remove(&mut conn, &corpid, &user).await?;
                 anyhow::ensure!(removed, "{userid} may not log in anyway");
                 note(&mut conn, "wecomd console-user remove", &userid).await?;
-                say(&format!("{userid} may log in no longer"));
+                say(&format!("{userid} can no longer log in"));
             }
         }
         Ok(())

@@ -24,7 +24,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
         let media = MediaStore::new(&config.media_location(), config.media.bytes_max)?;
         let keep = app::retention(config, pool.clone(), media);
         let mut lock = pool.acquire().await?.detach();
-        anyhow::ensure!(retention::lock(&mut lock).await?, "another process is dropping what is old; try again later");
+        anyhow::ensure!(retention::lock(&mut lock).await?, "another process is deleting old data; try again later");
         let mut failed = 0;
         for kind in RetentionKind::ALL {
             let name = kind.as_str();
@@ -41,7 +41,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
             }
         }
         retention::unlock(&mut lock).await?;
-        anyhow::ensure!(failed == 0, "{failed} kinds could not be looked through");
+        anyhow::ensure!(failed == 0, "{failed} kinds could not be processed");
         Ok(())
     })
     .await

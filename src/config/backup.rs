@@ -42,7 +42,7 @@ impl Backup {
             setting("backup.schedule", &format!("is no crontab line ({error}): write five fields, {example}"))
         })?;
         if schedule.age_max(Utc::now()).is_none() {
-            return Err(setting("backup.schedule", "never comes round: name a day that there is"));
+            return Err(setting("backup.schedule", "never comes round: name a day that exists"));
         }
         Ok(())
     }

@@ -246,7 +246,7 @@ impl Config {
         if self.public_listen == self.admin_listen && self.public_listen.port() != 0 {
             return Err(setting(
                 "admin_listen",
-                "must differ from public_listen: administrators have a door of their own",
+                "must differ from public_listen: administrators have a listener of their own",
             ));
         }
         crate::telemetry::parse_filter(&self.log).map_err(|error| setting("log", &error.to_string()))?;

@@ -182,7 +182,7 @@ impl Embedded {
 impl Drop for Embedded {
     fn drop(&mut self) {
         if let Err(error) = self.stop_blocking() {
-            tracing::warn!(%error, "the database of our own could not be stopped; the next start will adopt it");
+            tracing::warn!(%error, "the private PostgreSQL could not be stopped; the next start takes it over");
         }
     }
 }
@@ -247,7 +247,7 @@ fn create_cluster(site: &Site, durability: Durability) -> Result<(), EmbeddedErr
 /// Converts a cluster of an earlier version. A server that still runs is stopped first, since the conversion needs
 /// the cluster alone.
 fn convert_cluster(site: &Site) -> Result<(), EmbeddedError> {
-    tracing::info!("the private database's roles are converted: from now on wecomd is no superuser of it");
+    tracing::info!("converting the private database's roles: wecomd is no longer its superuser");
     let patience = Instant::now() + REMAINS_WAIT;
     loop {
         if orphan(site).is_some() {

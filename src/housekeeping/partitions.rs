@@ -25,7 +25,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// partition that cannot be made does not prevent the start.
 pub async fn prepare(options: &PgConnectOptions) {
     if let Err(error) = look(options, Reach::Ahead, &mut BTreeSet::new()).await {
-        tracing::warn!(error = %error, "partitions could not be made yet; what belongs to them goes to the default ones");
+        tracing::warn!(error = %error, "partitions could not be made yet; their rows go to the default ones");
     }
 }
 
@@ -72,7 +72,7 @@ fn report(calendar: &Calendar, upkeep: &Upkeep, known: &BTreeSet<String>) {
     }
     let new: Vec<_> = upkeep.put_off.iter().filter(|it| !known.contains(*it)).collect();
     if !new.is_empty() {
-        tracing::warn!(table, partitions = ?new, "somebody holds the table: these partitions are made later");
+        tracing::warn!(table, partitions = ?new, "the table is locked: these partitions are made later");
     }
     #[expect(clippy::cast_precision_loss, reason = "a gauge")]
     {

@@ -74,7 +74,7 @@ impl Eraser {
         let files = erasure::bytes_left(&mut conn, running.id, FILES_MAX).await?;
         if files.is_empty() {
             erasure::finish(&mut conn, running.id).await?;
-            tracing::info!(erasure = running.id, "somebody is erased");
+            tracing::info!(erasure = running.id, "an erasure is complete");
             return Ok(Step::Worked);
         }
         drop(conn);
@@ -82,7 +82,7 @@ impl Eraser {
             let removed = self.remove(file).await;
             let mut conn = self.pool.acquire().await?;
             if let Err(error) = removed {
-                tracing::warn!(erasure = running.id, error = %error, "a file of somebody who is erased is still there");
+                tracing::warn!(erasure = running.id, error = %error, "a file of an erased person could not be deleted yet");
                 erasure::wait(&mut conn, running.id, &error.to_string(), STORE_REST_S).await?;
                 return Ok(Step::Worked);
             }

@@ -41,7 +41,7 @@ pub async fn work(eraser: Eraser, keep: Retention, mut stopping: watch::Receiver
             _ = stopping.wait_for(|stop| *stop) => return,
             done = turn => {
                 if let Err(error) = done {
-                    tracing::warn!(error = %error, "erasing and dropping what is old wait for the database");
+                    tracing::warn!(error = %error, "erasing and retention wait for the database");
                 }
             }
         }
@@ -75,12 +75,12 @@ async fn run_one(keep: &Retention, kind: RetentionKind) -> sqlx::Result<()> {
         Ok(it) => {
             let Outcome { rows, files, bytes, .. } = it;
             let dropped = it.partitions.len();
-            tracing::info!(kind = kind.as_str(), partitions = dropped, rows, files, bytes, "what is old was dropped");
+            tracing::info!(kind = kind.as_str(), partitions = dropped, rows, files, bytes, "old data was deleted");
             let partitions = i64::try_from(dropped).unwrap_or(i64::MAX);
             retention::went(&mut conn, kind, partitions, rows, bytes).await
         }
         Err(error) => {
-            tracing::error!(kind = kind.as_str(), error = %error, "what is old could not be dropped; tried again in an hour");
+            tracing::error!(kind = kind.as_str(), error = %error, "old data could not be deleted; tried again in an hour");
             retention::failed(&mut conn, kind, &error.to_string()).await
         }
     }

@@ -107,7 +107,7 @@ pub(crate) async fn serve<D: Door>(
     }
     drop(listener);
     if tokio::time::timeout(STOP_LIMIT, graceful.shutdown()).await.is_err() {
-        tracing::warn!("some requests were cut off at the stop");
+        tracing::warn!("some requests were cut off by the stop");
     }
     // Remaining idle connections are closed: they would keep the program and the inbox open.
     connections.shutdown().await;

@@ -218,7 +218,7 @@ async fn settle(context: &Context, task: &Taken, outcome: Result<Went, Failure>)
                 return;
             }
             Err(error) => {
-                tracing::warn!(task.id = task.id, error = %error, "how a task went could not be written down")
+                tracing::warn!(task.id = task.id, error = %error, "a task's outcome could not be recorded")
             }
         }
         tokio::time::sleep(DATABASE_RETRY).await;

@@ -34,7 +34,7 @@ pub async fn watch(pool: PgPool, said: watch::Sender<Value>) {
                 metrics::gauge!("wecomd_handover_stuck_items").set(stuck as f64);
                 said.send_replace(words(&standing));
             }
-            Err(error) => tracing::debug!(error = %error, "the queue of tasks cannot be looked at"),
+            Err(error) => tracing::debug!(error = %error, "the task queue cannot be counted"),
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}

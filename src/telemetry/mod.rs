@@ -60,7 +60,7 @@ fn tell(repeats: Arc<Repeats>) {
         }
     });
     if let Err(error) = told {
-        tracing::warn!(error = %error, "how often lines repeat is told at the end only");
+        tracing::warn!(error = %error, "repeated lines are reported only at the end");
     }
 }
 

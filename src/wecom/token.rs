@@ -170,7 +170,7 @@ impl Tokens {
             wecom_token::reject(&mut conn, row_key(api, &key), token.generation).await
         };
         if let Err(error) = marked.await {
-            tracing::warn!(corpid = %api.corpid(), error = %error, "other processes still think a rejected token good");
+            tracing::warn!(corpid = %api.corpid(), error = %error, "a rejected token could not be marked for other processes");
         }
     }
 
@@ -208,7 +208,7 @@ impl Tokens {
             // The holder of the lock has read the row last, so this is never older than the cached token.
             Ok(token) => self.cache.insert(key, token).await,
             Err(error) => {
-                tracing::warn!(corpid = %api.corpid(), error = %error, "the next access token is not there yet")
+                tracing::warn!(corpid = %api.corpid(), error = %error, "the next access token could not be fetched yet")
             }
         }
     }
