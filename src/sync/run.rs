@@ -136,7 +136,7 @@ impl Run {
             }
         };
         if let Err(error) = release(sync, lease).await {
-            tracing::warn!(error = %error, "a run's lease could not be released; it expires by itself");
+            tracing::warn!(error = %error, "a run's lease will end by itself");
         }
         over
     }
@@ -241,7 +241,7 @@ impl Run {
         if unreadable > 0 {
             tracing::warn!(sync.run = run, unreadable, "rows of WeCom's lists cannot be used; the report names them");
         }
-        tracing::info!(sync.run = run, corpid = %corpid, "a reconciling run is complete");
+        tracing::info!(sync.run = run, corpid = %corpid, "everything that WeCom lists is reconciled");
         Ok(Step::Over(Over::Done))
     }
 
@@ -299,7 +299,7 @@ async fn alive<T>(sync: Sync, lease: Lease, long: impl Future<Output = T>) -> T 
             beaten = beat(sync.clone(), lease.clone()) => beaten,
         };
         if let Err(error) = beaten {
-            tracing::warn!(sync.run = lease.run, error = %error, "a run's lease could not be extended");
+            tracing::warn!(sync.run = lease.run, error = %error, "a run could not say that it is alive");
         }
     }
 }
