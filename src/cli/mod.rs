@@ -87,9 +87,9 @@ struct Cli {
 enum Command {
     /// Run the daemon until SIGTERM or Ctrl-C
     Serve(serve::Arguments),
-    /// Play one working day: a private PostgreSQL, the daemon, and a simulated WeCom
+    /// Play one working day: a private PostgreSQL, the daemon, and a pretend WeCom
     Demo(demo::Arguments),
-    /// Simulate WeCom for a running wecomd, or for any other receiver
+    /// Run a pretend WeCom for a running wecomd, or for any other receiver
     Sandbox(Box<sandbox::Arguments>),
     /// Migrate the database to this program's schema
     Migrate,

@@ -1,4 +1,4 @@
-//! `wecomd sandbox`: the simulated WeCom alone, against any receiver; with `--api` it answers calls as well.
+//! `wecomd sandbox`: the pretend WeCom alone, against any receiver; with `--api` it answers calls as well.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -12,7 +12,7 @@ use crate::{
     sandbox::{App, AppKind, Corp, Patience, Platform, Push, Rates, Sender, Size, World, file, stir, work_day},
 };
 
-/// How many departments below the company the simulated API has; the made-up day uses the first three.
+/// How many departments below the company the pretend API has; the made-up day uses the first three.
 const DEPARTMENTS: usize = 12;
 
 #[derive(Debug, Args)]

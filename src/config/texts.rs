@@ -134,7 +134,7 @@ pub(super) const TEXTS: &[Text] = &[
     ),
     text(
         "wecom.base_url",
-        "The URL of WeCom's API before `/cgi-bin/`. Change it only for a simulated WeCom, such as `wecomd sandbox --api`.",
+        "The URL of WeCom's API before `/cgi-bin/`. Change it only for a pretend WeCom, such as `wecomd sandbox --api`.",
         "企业微信接口的地址,即 `/cgi-bin/` 之前的部分。只有使用替身(如 `wecomd sandbox --api`)时才改。",
     ),
     text(

@@ -1,4 +1,4 @@
-//! A simulated WeCom, for the demo and the tests.
+//! A pretend WeCom, for the demo and the tests.
 //!
 //! It makes up a company and one working day of callbacks, adds a real network's disturbances, and delivers them to a
 //! running service as the platform would: encrypted, signed, with a short time limit, and again if there is no

@@ -1,4 +1,4 @@
-//! A callback that the simulated WeCom will deliver.
+//! A callback that the pretend WeCom will deliver.
 //!
 //! A push is plaintext: it is sealed anew for each attempt, as the platform's own retries may be.
 

@@ -1,4 +1,4 @@
-//! The demo's second part: an order becomes a contact, through the admin API and a simulated WeCom.
+//! The demo's second part: an order becomes a contact, through the admin API and a pretend WeCom.
 //!
 //! Every step is a request that the company's own system would send, or an action in WeCom; the printed values come
 //! from the answers.

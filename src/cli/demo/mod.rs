@@ -1,7 +1,7 @@
 //! `wecomd demo`: one working day of a repair company, from a clean machine.
 //!
 //! Everything except WeCom is real: a private PostgreSQL with full durability, the daemon's own listeners, encryption
-//! on the wire. The figures come from the database and from the simulated WeCom, not from the daemon itself.
+//! on the wire. The figures come from the database and from the pretend WeCom, not from the daemon itself.
 
 mod flow;
 
@@ -65,7 +65,7 @@ const DAY_ENDS: TimeDelta = TimeDelta::minutes(10 * 60 + 30);
 /// The greeting.
 const WELCOME: &str = "{customer}您好,我是{staff},您的维修工单由我负责。";
 
-/// How many calls per second the simulated WeCom gets; the real one has lower limits.
+/// How many calls per second the pretend WeCom gets; the real one has lower limits.
 const CALLS_PER_SECOND: NonZeroU32 = NonZeroU32::new(150).expect("it is written here");
 
 /// How many pictures are downloaded at once.
@@ -128,7 +128,7 @@ struct Cast<'a> {
     platform: &'a Platform,
 }
 
-/// The simulated WeCom that wecomd calls: it knows everybody in the day.
+/// The pretend WeCom that wecomd calls: it knows everybody in the day.
 async fn pretend_wecom(corp: &Corp, day: &Day, seed: u64) -> anyhow::Result<Platform> {
     let mut world = World::of(corp, Size { members: 0, customers: 0, departments: 1 }, seed);
     world.include(day);

@@ -1,4 +1,4 @@
-//! The results of the demo's day, counted in the database and compared with the simulated WeCom's.
+//! The results of the demo's day, counted in the database and compared with the pretend WeCom's.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ pub(super) struct Figures {
     parked: i64,
     /// Answered 200, but not in the inbox.
     lost: i64,
-    /// Answer times as the simulated WeCom measured them, in milliseconds.
+    /// Answer times as the pretend WeCom measured them, in milliseconds.
     ack_ms: AckMs,
 }
 

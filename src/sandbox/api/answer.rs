@@ -1,4 +1,4 @@
-//! The answers of the simulated WeCom: JSON with errcode and errmsg, or a file's bytes.
+//! The answers of the pretend WeCom: JSON with errcode and errmsg, or a file's bytes.
 
 use bytes::Bytes;
 use http_body_util::Full;

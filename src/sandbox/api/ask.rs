@@ -37,7 +37,7 @@ pub(super) struct Ask {
     pub(super) content_type: String,
     pub(super) range: Option<String>,
     pub(super) from: IpAddr,
-    /// The URL of the simulated WeCom.
+    /// The URL of the pretend WeCom.
     pub(super) base_url: Arc<str>,
     /// Whether a wrong type was met, if the world tolerates wrong types.
     pub(super) tolerant: Cell<bool>,

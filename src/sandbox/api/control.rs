@@ -1,7 +1,7 @@
 //! The platform's controls over HTTP, below `/sandbox/`: calls, faults, the clock, and the page that simulates a
 //! scan.
 //!
-//! They are for a simulated WeCom in a process of its own, on a developer's machine: there is no authentication.
+//! They are for a pretend WeCom in a process of its own, on a developer's machine: there is no authentication.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A running simulated WeCom, with all controls for tests and the demo.
+//! A running pretend WeCom, with all controls for tests and the demo.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::ids::{ExternalUserId, UserId};
 use crate::sandbox::deliver::Sender;
 use crate::sandbox::world::{ChangeError, Clock, Notes, ScanError, World};
 
-/// A simulated WeCom that answers API calls and pushes callbacks until it is stopped or dropped.
+/// A pretend WeCom that answers API calls and pushes callbacks until it is stopped or dropped.
 pub struct Platform {
     shared: Arc<Shared>,
     address: SocketAddr,

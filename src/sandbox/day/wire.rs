@@ -1,6 +1,6 @@
 //! The plaintext documents, as WeCom spells them.
 //!
-//! Values come from this folder, or from callers of the simulated API: a text that would end a CDATA section is split
+//! Values come from this folder, or from callers of the pretend API: a text that would end a CDATA section is split
 //! over two sections.
 
 use std::fmt::Display;

@@ -1,4 +1,4 @@
-//! The simulated world's time: the machine's, plus an offset that tests set.
+//! The pretend world's time: the machine's, plus an offset that tests set.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

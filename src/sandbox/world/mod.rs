@@ -1,4 +1,4 @@
-//! The simulated WeCom's state: the company, its customers, messages, codes and counters.
+//! The pretend WeCom's state: the company, its customers, messages, codes and counters.
 //!
 //! It is made from a company, a size and a seed, and lives in memory; the same input makes the same world. It knows
 //! neither HTTP nor errcodes: `api` queries it, tests read and change it, and customers act in it.
@@ -142,7 +142,7 @@ pub struct Tag {
     pub name: &'static str,
 }
 
-/// The simulated WeCom's state.
+/// The pretend WeCom's state.
 pub struct World {
     /// The result of requesting a token while another is valid.
     pub token_mode: TokenMode,
