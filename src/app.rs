@@ -1,4 +1,4 @@
-//! The whole program, put together: what `serve`, `demo` and the tests start.
+//! Assembles the whole program: what `serve`, `demo` and the tests start.
 
 use std::{net::SocketAddr, str::FromStr, sync::Arc, time::Duration};
 
@@ -51,20 +51,20 @@ pub mod api {
 /// How long a start waits for a database that is itself only starting.
 const DATABASE_START_LIMIT: Duration = Duration::from_secs(30);
 
-/// Between two attempts to reach it.
+/// Time between two attempts to reach it.
 const DATABASE_RETRY: Duration = Duration::from_millis(500);
 
-/// How long a stop waits for all parts together, whatever hangs: doors, committer, workers, tasks. Each of them has its
-/// own, shorter limit.
+/// How long a stop waits for all parts together: listeners, committer, workers, tasks. Each of them has its own,
+/// shorter limit.
 const PARTS_STOP_LIMIT: Duration = Duration::from_secs(15);
 
-/// How long the last counts may take to be written down after that.
+/// How long writing the last counts may take after that.
 const LAST_COUNTS_LIMIT: Duration = Duration::from_secs(2);
 
-/// How long the connections to the database may take to say goodbye.
+/// How long closing the database connections may take.
 const POOLS_CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
-/// What is lost if the last counts cannot be written down.
+/// The warning if the last counts cannot be written.
 const LAST_COUNTS_LOST: &str =
     "refused requests and uses of previous callback keys of the last seconds are not counted";
 
@@ -74,22 +74,23 @@ const ADMIN_STATEMENT_LIMIT: &str = "15s";
 /// How long a request of the admin API waits for a connection.
 const POOL_LIMIT: Duration = Duration::from_secs(5);
 
-/// How many connections the acting half needs beside its tasks: one for each worker pool, one to look at the queue.
+/// How many connections the executors need besides one per task: for the worker pools, and to count the queue.
 const WORKER_POOLS_SPARE: u32 = 5;
 
-/// And for the keeper, and to look for runs of reconciling.
+/// How many connections housekeeping and the search for reconciling runs need.
 const KEEPERS: u32 = 2;
 
-/// Beside its own limit, how long a call that moves customers may take until its outcome is asked about.
+/// How long after the call's own limit a call that moves customers counts as unanswered, so that its outcome is asked
+/// about.
 const OUTCOME_SPARE: Duration = Duration::from_secs(15);
 
 /// A running wecomd.
 pub struct App {
-    /// Where callbacks arrive, if this process accepts any.
+    /// The callback listener's address, if this process accepts callbacks.
     pub public: Option<SocketAddr>,
-    /// Where administrators arrive.
+    /// The admin listener's address.
     pub admin: SocketAddr,
-    /// The admin half, for whoever runs in the same process.
+    /// The administration, for callers within the same process.
     pub admin_half: Arc<Admin>,
     stop: Stop,
     doors: Vec<JoinHandle<()>>,
@@ -99,7 +100,7 @@ pub struct App {
     acting_pool: PgPool,
 }
 
-/// Tells every part to stop when it is dropped, so that nothing goes on when a program gives up half-way.
+/// Tells every part to stop when dropped, so that nothing goes on after a start that failed.
 struct Stop(watch::Sender<bool>);
 
 impl Drop for Stop {
@@ -115,9 +116,9 @@ pub fn connect_options(url: &SecretString) -> anyhow::Result<PgConnectOptions> {
     Ok(options.application_name("wecomd"))
 }
 
-/// A pool to the database, once it answers; retried while the database is only starting.
+/// A pool of connections, once the database answers; retried while the database is starting.
 pub async fn connect(options: &PgConnectOptions, pool_max: u32) -> anyhow::Result<PgPool> {
-    // Plans for the values at hand: one for any value would lock every partition there is, too.
+    // Statements are planned for their actual values: a generic plan would lock every partition.
     let options = plans::fresh(options.clone()).options([("statement_timeout", ADMIN_STATEMENT_LIMIT)]);
     let pool = PgPoolOptions::new().max_connections(pool_max).acquire_timeout(POOL_LIMIT).connect_lazy_with(options);
     let began = std::time::Instant::now();
@@ -135,8 +136,8 @@ pub async fn connect(options: &PgConnectOptions, pool_max: u32) -> anyhow::Resul
     }
 }
 
-/// Brings the database to this program's schema, however long that takes. A lock in the database guards it, so that
-/// any number of processes may do it at once.
+/// Migrates the database to this program's schema, however long that takes. A lock in the database lets any number of
+/// processes do it at once.
 pub async fn migrate(options: &PgConnectOptions) -> anyhow::Result<()> {
     let mut conn = PgConnection::connect_with(options).await?;
     MIGRATOR.run(&mut conn).await.context("the database cannot be brought to this program's schema")?;
@@ -144,11 +145,12 @@ pub async fn migrate(options: &PgConnectOptions) -> anyhow::Result<()> {
 }
 
 impl App {
-    /// Connects, migrates, and opens the doors. Returns once callbacks and administrators can arrive.
+    /// Connects, migrates, and opens the listeners. Returns once callbacks and administrators can connect.
     ///
-    /// Migrations are guarded by a lock in the database, so that any number of processes may start at once.
+    /// A lock in the database guards the migrations, so any number of processes may start at once.
     pub async fn start(config: &Config, database: &SecretString, vault: Arc<Vault>) -> anyhow::Result<Self> {
-        // The doors first: a busy port is the likeliest mistake and should not wait for the database.
+        // The listeners come first: a busy port is the most likely mistake and should be reported before waiting for
+        // the database.
         let public = match config.callback.enabled {
             true => Some(server::bind(config.public_listen, "--public-listen").await?),
             false => None,
@@ -167,7 +169,7 @@ impl App {
         let stop = Stop(stop);
         let wake = Wake::default();
         let (inbox, committer) = Inbox::start(options.clone(), wake.clone());
-        // The way to WeCom reads its tokens there, too.
+        // The client for WeCom reads its tokens through this pool, too.
         let acting_pool = acting_pool(config, &options);
         let wecom = Wecom::new(&wecom_settings(config), acting_pool.clone(), vault.clone())?;
         let media = MediaStore::new(&config.media_location(), config.media.bytes_max).context("media.location")?;
@@ -239,16 +241,16 @@ impl App {
 
     /// Stops accepting, answers what is in hand, settles what is claimed.
     ///
-    /// It returns within [`PARTS_STOP_LIMIT`], [`LAST_COUNTS_LIMIT`] and [`POOLS_CLOSE_LIMIT`] together, also if the
-    /// database hangs: a part that does not end by then is broken off, and what it had claimed is taken again later.
+    /// It returns within [`PARTS_STOP_LIMIT`], [`LAST_COUNTS_LIMIT`] and [`POOLS_CLOSE_LIMIT`] together, even if the
+    /// database hangs: a part that does not end by then is aborted, and its claims are taken over later.
     pub async fn stop(self) {
         drop(self.stop);
         let deadline = Instant::now() + PARTS_STOP_LIMIT;
-        // The doors hold the way into the inbox: once they are gone, the committer finishes what it has and ends.
+        // The listeners hold the inbox open: once they are gone, the committer finishes its work and ends.
         for mut task in self.doors.into_iter().chain([self.committer]).chain(self.workers) {
             match tokio::time::timeout_at(deadline, &mut task).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(error = %error, "a part of the program ended badly"),
+                Ok(Err(error)) => tracing::error!(error = %error, "a part of the program failed"),
                 Err(_) => {
                     tracing::error!(
                         "a part of the program did not stop in time; what it had claimed is taken again later"
@@ -289,7 +291,7 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
-/// What the tables must hold before anything is asked of them: settings that statements read, the access log's next month.
+/// Prepares the tables before use: stores the settings that statements read, and makes the access log's next month.
 async fn prepare_tables(config: &Config, pool: &PgPool) -> anyhow::Result<()> {
     let mut conn = pool.acquire().await?;
     contact_flow_setting::save(&mut conn, &config.matching.order, &config.assignment.order_url).await?;
@@ -320,7 +322,7 @@ fn admin_half(config: &Config, pool: PgPool, vault: Arc<Vault>, apps: Apps, weco
     }
 }
 
-/// Starts what acts by itself, as far as this process is to: housekeeping, erasing and dropping, reconciling, tasks.
+/// Starts the background work that is enabled in this process: housekeeping, erasing, retention, reconciling, tasks.
 fn acting(
     config: &Config,
     options: &PgConnectOptions,
@@ -368,7 +370,7 @@ fn handover_settings(config: &Config) -> handover::Settings {
     handover::Settings {
         poll_first: seconds(config.handover.poll_first_seconds),
         poll_max: seconds(config.handover.poll_max_seconds),
-        // A call may be made twice, for a new token's sake, and wait for its turn before.
+        // A call may be made twice, if its token had expired, and may wait for its permit before.
         outcome_after: Duration::from_millis(config.wecom.timeout_ms) * 2 + OUTCOME_SPARE,
     }
 }
@@ -378,27 +380,27 @@ fn sync_settings(config: &Config) -> sync::Settings {
     sync::Settings { schedule }
 }
 
-/// What backups are made of, as it is configured.
+/// The configured inputs of backups.
 pub fn backups(config: &Config, database: &SecretString, vault: &Arc<Vault>, media: &MediaStore) -> Backups {
     let config::Backup { keep, media: with_media, .. } = config.backup;
     let settings = backup::Settings { location: config.backup_location(), keep, media: with_media, programs: None };
     Backups { database: database.clone(), vault: vault.clone(), media: media.clone(), settings }
 }
 
-/// When they are made, if they are.
+/// The configured schedule of backups, if they are enabled.
 fn backup_schedule(config: &Config) -> anyhow::Result<Option<backup::Schedule>> {
     let schedule = config.backup.enabled.then(|| backup::Schedule::parse(&config.backup.schedule));
     schedule.transpose().map_err(anyhow::Error::msg).context("backup.schedule")
 }
 
-/// What drops what is old, as it is configured.
+/// The configured retention.
 pub fn retention(config: &Config, pool: PgPool, media: MediaStore) -> Retention {
     let config::Retention { plaintext_days, records_months, media_days, access_log_months } = config.retention;
     let settings = privacy::Settings { plaintext_days, records_months, media_days, access_log_months };
     Retention { pool, media, settings }
 }
 
-/// How WeCom is reached, as it is configured.
+/// The configured client for WeCom.
 pub fn wecom_settings(config: &Config) -> wecom::Settings {
     let proxy = Some(config.wecom.proxy.clone()).filter(|it| !it.expose_secret().is_empty());
     let timeout = Duration::from_millis(config.wecom.timeout_ms);
@@ -428,15 +430,15 @@ fn tasks_settings(config: &Config) -> tasks::Settings {
     tasks::Settings { welcome, notify_staff, refresh, fetch_media, handover }
 }
 
-/// Connections for what acts by itself: as many as it ever needs at once, so that a greeting waits for nobody. Plans are
-/// fixed there.
+/// Connections for background work: as many as it ever needs at once, so that a greeting never waits for one. Their
+/// plans are fixed.
 pub fn acting_pool(config: &Config, options: &PgConnectOptions) -> PgPool {
     let options = plans::fixed(options.clone()).options([("statement_timeout", ADMIN_STATEMENT_LIMIT)]);
     let connections = tasks_settings(config).total() + WORKER_POOLS_SPARE + sync::CONNECTIONS + KEEPERS;
     PgPoolOptions::new().max_connections(connections).acquire_timeout(POOL_LIMIT).connect_lazy_with(options)
 }
 
-/// Whether waiting cannot help: wrong password, no such database or user, TLS refused.
+/// Whether waiting cannot help: wrong password, unknown database or user, TLS refused.
 fn is_final(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(error) => error.code().is_some_and(|code| code.starts_with("28") || code == "3D000"),

@@ -1,7 +1,7 @@
-//! Which apps we listen for, and with which keys: the configuration as the callback path needs it.
+//! The enabled apps and their keys: the configuration as the callback path needs it.
 //!
-//! Kept in memory, so that verifying a callback asks no database, and goes on while the database is away. Changes
-//! made by any process arrive by NOTIFY, and at the latest with the next poll.
+//! It is kept in memory, so that verifying a callback needs no database and works while the database is down. Changes
+//! by any process arrive by NOTIFY, and at the latest with the next poll.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -30,13 +30,15 @@ use crate::{
     vault::Vault,
 };
 
-/// Between two looks at the table, in case a notification was lost; also how late an old key set ends.
+/// Time between two reads of the table, in case a notification was lost; also the longest delay before an old key set
+/// expires.
 const POLL_EVERY: Duration = Duration::from_secs(5);
 
-/// How long reading the table may take; a database that vanishes without a word is noticed by this alone.
+/// How long reading the table may take; only this limit detects a database that vanishes without closing the
+/// connection.
 const REFRESH_LIMIT: Duration = Duration::from_secs(10);
 
-/// Between attempts to listen again after the connection was lost.
+/// Time between attempts to listen again after the connection was lost.
 const LISTEN_RETRY: Duration = Duration::from_secs(2);
 
 /// One app, ready to open its callbacks.
@@ -50,11 +52,11 @@ pub struct App {
     pub corpid: CorpId,
     /// The current key set, then the previous one while it is still valid.
     pub keys: Vec<CallbackKeys>,
-    /// Since when the current key set is that.
+    /// When the current key set became the current one.
     pub keys_rotated_at: DateTime<Utc>,
     /// Which receiveids its callbacks may carry.
     pub receivers: Receivers,
-    /// What it answers by itself.
+    /// Its auto-reply rules.
     pub auto_reply: Vec<ReplyRule>,
 }
 
@@ -81,16 +83,16 @@ pub enum ReplyOn {
     EnterAgent,
 }
 
-/// The apps by name. Cheap to clone; all clones see the same.
+/// The apps by name. Cheap to clone; clones share the state.
 #[derive(Clone)]
 pub struct Apps {
     pool: PgPool,
     vault: Arc<Vault>,
     known: Arc<RwLock<Arc<ByName>>>,
-    /// Held from reading the table until what was read is known: a slow reader must not put back an older state, in
-    /// which an app that was just added would not be there and its callbacks would be turned away.
+    /// Locked while the table is read and its result published: otherwise a slow reader could restore an older state
+    /// that lacks a new app, and that app's callbacks would be refused.
     reading: Arc<Mutex<()>>,
-    /// How many deliveries came under previous keys since that was last written down, by app and key change.
+    /// How many deliveries used previous keys since the last write to the database, by app and key change.
     behind: Arc<std::sync::Mutex<Behind>>,
 }
 
@@ -100,7 +102,7 @@ type ByName = HashMap<String, Arc<App>>;
 
 impl Apps {
     /// Reads the table for the first time. A secret that the master key does not open is an error here, unless the
-    /// app is disabled: that is the way out once a master key is lost.
+    /// app is disabled: disabling apps is the way out after a master key is lost.
     pub async fn load(pool: PgPool, vault: Arc<Vault>) -> anyhow::Result<Self> {
         let apps = Self { pool, vault, known: Arc::default(), reading: Arc::default(), behind: Arc::default() };
         let mut conn = apps.pool.acquire().await?;
@@ -131,13 +133,13 @@ impl Apps {
         Ok(())
     }
 
-    /// A delivery of this app came under its previous keys.
+    /// Counts a delivery of this app that used its previous keys.
     pub fn note_previous(&self, app: &App) {
         metrics::counter!("wecomd_callback_previous_keys_total", "app" => app.name.clone()).increment(1);
         *self.behind().entry((app.id, app.keys_rotated_at)).or_default() += 1;
     }
 
-    /// Writes down how many came so; what cannot be written is kept for the next time.
+    /// Writes these counts to the database; counts that cannot be written are kept for the next time.
     pub async fn write_previous(&self) -> sqlx::Result<()> {
         let counts = self.behind().clone();
         if counts.is_empty() {
@@ -170,7 +172,7 @@ impl Apps {
     pub async fn follow(self) {
         loop {
             if let Err(error) = self.listen().await {
-                tracing::warn!(error = %error, "cannot see configuration changes; going on with the apps known so far");
+                tracing::warn!(error = %error, "cannot read configuration changes; going on with the known apps");
             }
             tokio::time::sleep(LISTEN_RETRY).await;
         }
@@ -183,7 +185,7 @@ impl Apps {
             within(REFRESH_LIMIT, "reading the apps' configuration", self.refresh()).await?;
             let written = within(REFRESH_LIMIT, "counting uses of previous callback keys", self.write_previous()).await;
             if let Err(error) = written {
-                tracing::warn!(error = %error, "how often previous callback keys are used cannot be written down yet");
+                tracing::warn!(error = %error, "uses of previous callback keys cannot be recorded yet");
             }
             if let Ok(told) = tokio::time::timeout(POLL_EVERY, listener.recv()).await {
                 told?;
@@ -191,7 +193,8 @@ impl Apps {
         }
     }
 
-    /// An app that cannot be opened is left as it was and reported: one bad row must not close the others' doors.
+    /// An app that cannot be opened keeps its previous state and is reported: one bad row must not close the other
+    /// apps.
     fn put(&self, rows: &[Row], at: DateTime<Utc>) {
         let before = self.known.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         let mut now = HashMap::new();

@@ -1,9 +1,8 @@
-//! What is said to a person in English and in Chinese. Whoever writes one writes both; which one is read is decided where
-//! it goes out.
+//! A text for people in English and in Chinese. The code that makes one gives both; the output decides which is used.
 
 use std::{borrow::Cow, fmt};
 
-/// The same in English and in Chinese. Displays in English, as the log has it.
+/// A text in English and in Chinese. Displays in English, for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bilingual {
     /// In English.

@@ -1,4 +1,4 @@
-//! Tells cargo what the program embeds, so that a new migration is never missed.
+//! Tells cargo which files the program embeds, so that a new migration triggers a build.
 
 fn main() {
     println!("cargo:rerun-if-changed=migrations");

@@ -1,24 +1,24 @@
-//! Checks of single values that people and programs give: ids, prose, visible text. Each refuses with the field's name and
-//! says what it must be.
+//! Checks of single values given by people and programs: ids, prose, visible text. Each refusal has the field's name
+//! and says what the value must be.
 
 use std::{error::Error, fmt};
 
 use crate::bilingual::Bilingual;
 
-/// How long an id may be. WeCom's are at most 64 bytes; the business's are held to the same.
+/// How long an id may be. WeCom's have at most 64 bytes; the business's have the same limit.
 pub const ID_BYTES_MAX: usize = 64;
 
-/// A given value cannot be meant.
+/// An invalid value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid {
-    /// The field, by its path; empty for the whole.
+    /// The field's path; empty for the whole input.
     pub field: String,
-    /// What it must be.
+    /// What the value must be.
     pub why: Bilingual,
 }
 
 impl Invalid {
-    /// This field must be something else.
+    /// An invalid value of this field.
     pub fn new(field: impl Into<String>, why: impl Into<Bilingual>) -> Self {
         Self { field: field.into(), why: why.into() }
     }
@@ -35,7 +35,7 @@ impl fmt::Display for Invalid {
 
 impl Error for Invalid {}
 
-/// An id: something printed, without blanks around it.
+/// Checks an id: printable, without surrounding blanks.
 pub fn id(field: &str, value: &str) -> Result<(), Invalid> {
     let printed = !value.chars().any(char::is_control) && value.trim() == value;
     if value.is_empty() || value.len() > ID_BYTES_MAX || !printed {
@@ -46,7 +46,7 @@ pub fn id(field: &str, value: &str) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// A text for people, which may have several lines.
+/// Checks a text for people, which may have several lines.
 pub fn prose(field: &str, value: &str, bytes_max: usize) -> Result<(), Invalid> {
     if value.is_empty() || value.len() > bytes_max {
         let bytes = value.len();
@@ -59,7 +59,7 @@ pub fn prose(field: &str, value: &str, bytes_max: usize) -> Result<(), Invalid> 
     Ok(())
 }
 
-/// Visible ASCII characters only, which excludes a blank or line break copied along.
+/// Checks for visible ASCII characters only, which excludes a blank or line break copied along.
 pub fn visible(field: &str, value: &str, chars_max: usize) -> Result<(), Invalid> {
     if value.len() > chars_max || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
         let en = format!("must have at most {chars_max} visible ASCII characters: look for a blank copied with it");
@@ -69,7 +69,7 @@ pub fn visible(field: &str, value: &str, chars_max: usize) -> Result<(), Invalid
     Ok(())
 }
 
-/// Reads JSON as the admin API does, for tests of what is given that way.
+/// Parses JSON as the admin API does, for tests.
 #[cfg(test)]
 pub(crate) fn parsed<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Invalid> {
     let json = &mut serde_json::Deserializer::from_str(text);

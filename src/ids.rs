@@ -1,7 +1,7 @@
-//! The names things go by, as types: a `UserId` can never be passed where an `ExternalUserId` is meant.
+//! Identifiers as types: a `UserId` can never be passed where an `ExternalUserId` is meant.
 //!
-//! Each holds the platform's (or the business's) string as it was delivered. Nothing here validates:
-//! WeCom's prefixes are known from examples only.
+//! Each holds the platform's (or the business's) string as it was delivered. Nothing here validates: WeCom's prefixes
+//! are known from examples only.
 
 use std::collections::BTreeSet;
 
@@ -62,13 +62,13 @@ id! {
 }
 
 id! {
-    /// The `state` of a contact way that we made for one customer: nobody can guess it.
+    /// The `state` of a contact way that we made for one customer; it cannot be guessed.
     ContactWayState
 }
 
 impl UserId {
-    /// What is the same for every spelling of this id. WeCom compares userids without regard to case, but not
-    /// open_userids (`wo…`), which a provider's app gets in their place. `userid_key` in the migrations does the same.
+    /// The key that all spellings of this id share. WeCom ignores the case of userids, but not of open_userids
+    /// (`wo…`), which a provider's app gets instead. `userid_key` in the migrations does the same.
     pub fn key(&self) -> String {
         let made = self.0.strip_prefix(OPEN_PREFIX).is_some_and(|rest| {
             rest.len() >= MADE_REST_MIN && rest.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_".contains(&it))
@@ -76,18 +76,19 @@ impl UserId {
         if made { self.0.clone() } else { self.0.to_ascii_lowercase() }
     }
 
-    /// Whether this is another spelling of that id, or the same one.
+    /// Whether this is the same id, in any spelling.
     pub fn is(&self, other: &Self) -> bool {
         self == other || self.key() == other.key()
     }
 }
 
-/// What an open_userid begins with.
+/// The prefix of an open_userid.
 const OPEN_PREFIX: &str = "wo";
 
 impl ExternalUserId {
-    /// Reads a message's sender as a customer if it is shaped like one: a guess, for senders whom nothing has named as a
-    /// member. Who was named as one is a member, whatever the shape (`tables/member_alias.rs`).
+    /// Reads a message's sender as a customer if it has the shape of a customer's id: a guess, for senders that were
+    /// never named as a member. An id that was named as a member's is a member's, whatever its shape
+    /// (`tables/member_alias.rs`).
     ///
     /// The platform sends both kinds of id in `FromUserName` and marks neither. Customers' ids begin with
     /// `wm`, `wo` or `wb` and go on with some thirty letters of mixed case; members' ids are chosen by people
@@ -99,7 +100,7 @@ impl ExternalUserId {
         looks_made.then(|| Self(sender.to_owned()))
     }
 
-    /// Every id of a customer's shape that stands in a text.
+    /// Every id with a customer's shape in a text.
     pub fn mentioned_in(text: &[u8]) -> BTreeSet<Self> {
         let part_of_id = |it: &u8| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_');
         let words = text.split(|it| !part_of_id(it)).filter(|word| word.starts_with(b"w"));
@@ -107,11 +108,11 @@ impl ExternalUserId {
     }
 }
 
-/// A prefix followed by this many characters is an id that WeCom made, not a name that a person chose.
+/// An id with a prefix and at least this many further characters was made by WeCom, not chosen by a person.
 const MADE_REST_MIN: usize = 18;
 
 impl CustomerId {
-    /// What a contact way's `state` says about whose QR code was scanned: `cust:` and the business's customer id.
+    /// The business's customer id in a contact way's `state`: `cust:` and the id.
     ///
     /// A `state` is set by the company when it makes a contact way and holds at most 30 characters; the
     /// customer who scans cannot choose it.
@@ -132,10 +133,10 @@ impl ContactWayState {
     }
 }
 
-/// What the `state` of our contact ways begins with; other tools put states of their own on theirs.
+/// The prefix of our contact ways' `state`; other tools use states of their own.
 const WAY_PREFIX: &str = "way_";
 
-/// What makes a delivery the same delivery: its app, the event's own time, and the SHA-256 of its plaintext.
+/// The identity of a delivery: its app, the event's own time, and the SHA-256 of its plaintext.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeliveryKey {
     /// The event's own time, to the second; the epoch if it carries none.
@@ -147,7 +148,7 @@ pub struct DeliveryKey {
 }
 
 impl DeliveryKey {
-    /// The id of the record made from it: the same for the same event, through whichever app it came.
+    /// The id of its record: the same for the same event, through whichever app it came.
     pub fn record_id(&self) -> Uuid {
         let (half, _) = self.hash.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
         Uuid::from_bytes(*half)

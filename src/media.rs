@@ -1,9 +1,9 @@
-//! Where the bytes of pictures, sounds, films and files are kept: a folder, or whatever speaks S3.
+//! The media store: a folder, or any S3 service.
 //!
-//! A file arrives in parts, which may be hours apart. Each whole part is an object of its own until the last one is
-//! there; then they are put together under the file's own name and taken away, so that a download which broke off
-//! goes on where it was, whatever the store. Names are made here, from hashes: nothing that a stranger sent becomes
-//! part of a path. It refuses to know WeCom, and who may see what.
+//! A file arrives in parts, which may be hours apart. Each complete part is an object of its own until the last one
+//! arrives; then they are joined under the file's own name and deleted. An interrupted download thus continues where
+//! it was, in every store. Names are made here from hashes: nothing that a caller sent becomes part of a path. WeCom
+//! and access rights are not known here.
 
 use std::{
     fs::DirBuilder,
@@ -25,10 +25,10 @@ use tokio::sync::OnceCell;
 
 use crate::ids::CorpId;
 
-/// How often S3 is asked again when it stumbles.
+/// How often a failed S3 request is repeated.
 const RETRIES_MAX: usize = 3;
 
-/// How long S3 is asked again: an administrator may be waiting.
+/// How long S3 requests are repeated: an administrator may be waiting.
 const RETRY_LIMIT: Duration = Duration::from_secs(15);
 
 /// Why bytes cannot be written or read.
@@ -37,18 +37,18 @@ pub enum StoreError {
     /// There is no such object.
     #[error("the media store has no such object any more")]
     Missing,
-    /// The store does not work, now or at all.
+    /// The store does not work, temporarily or permanently.
     #[error("the media store does not work: {0}")]
     Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Where the bytes of files are kept. Cheap to clone.
+/// The store of files' bytes. Cheap to clone.
 #[derive(Clone)]
 pub struct MediaStore(Arc<Inner>);
 
 struct Inner {
     kind: StoreKind,
-    /// Opened when it is first needed: a process that fetches nothing needs no folder.
+    /// Opened on first use: a process that fetches nothing needs no folder.
     opened: OnceCell<Arc<dyn ObjectStore>>,
     bytes_max: u64,
 }
@@ -58,26 +58,26 @@ enum StoreKind {
     Bucket(Arc<dyn ObjectStore>),
 }
 
-/// What a file that is being fetched goes by.
+/// The name of a file, also while it is fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name {
     whole: Key,
     parts: Key,
 }
 
-/// A file that is kept.
+/// A stored file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
     /// Its name within the store.
     pub location: String,
-    /// How long it is.
+    /// Its length in bytes.
     pub bytes: u64,
-    /// What its bytes are.
+    /// The SHA-256 of its bytes.
     pub sha256: [u8; 32],
 }
 
 impl Name {
-    /// The name of what a corp was sent under this media id in that month.
+    /// The name for a corp's media id in the month it was sent.
     pub fn new(corpid: &CorpId, sent_at: DateTime<Utc>, media_id: &str) -> Self {
         let hash = hex::encode(Sha256::digest(media_id));
         let (year, month) = (sent_at.format("%Y").to_string(), sent_at.format("%m").to_string());
@@ -87,7 +87,7 @@ impl Name {
         }
     }
 
-    /// The name of what is to be kept at a location, as [`Kept`] says it.
+    /// The name of a stored file's location, as in [`Kept`].
     pub fn at(location: &str) -> Result<Self, StoreError> {
         let whole = Key::parse(location).map_err(|error| StoreError::Broken(error.into()))?;
         let parts = Key::from_iter(["parts", &hex::encode(Sha256::digest(location))]);
@@ -100,7 +100,7 @@ impl Name {
 }
 
 impl MediaStore {
-    /// A store at a folder, or at `s3://bucket/prefix` with what the environment says about S3.
+    /// A store in a folder, or at `s3://bucket/prefix` with the environment's S3 settings.
     pub fn new(location: &Path, bytes_max: u64) -> Result<Self, StoreError> {
         let kind = match location.to_str().and_then(|it| it.strip_prefix("s3://")) {
             Some(bucket) => StoreKind::Bucket(open_bucket(bucket)?),
@@ -114,12 +114,12 @@ impl MediaStore {
         matches!(self.0.kind, StoreKind::Folder(_))
     }
 
-    /// How large a file may be.
+    /// How large a file may be, in bytes.
     pub fn bytes_max(&self) -> u64 {
         self.0.bytes_max
     }
 
-    /// How many parts of a file stand there from an earlier attempt, without a gap, each of `part_bytes`.
+    /// How many parts of a file are stored from an earlier attempt, without a gap, each of `part_bytes`.
     pub async fn parts(&self, name: &Name, part_bytes: u64) -> Result<u64, StoreError> {
         let store = self.store().await?;
         let mut number = 0;
@@ -132,13 +132,13 @@ impl MediaStore {
         }
     }
 
-    /// Keeps a part until the others are there; it is on disk when this returns.
+    /// Stores a part until the others are there; it is on disk when this returns.
     pub async fn keep_part(&self, name: &Name, number: u64, bytes: Bytes) -> Result<(), StoreError> {
         self.store().await?.put(&name.part(number), bytes.into()).await?;
         Ok(())
     }
 
-    /// Puts a file together from the parts that are kept and the last one. Safe to repeat.
+    /// Joins the stored parts and the last one into the file. Safe to repeat.
     pub async fn complete(&self, name: &Name, parts: u64, last: Bytes) -> Result<Kept, StoreError> {
         let store = self.store().await?;
         let (mut hash, mut length) = (Sha256::new(), 0);
@@ -152,7 +152,7 @@ impl MediaStore {
         } else {
             let mut upload = store.put_multipart(&name.whole).await?;
             if let Err(error) = put_together(&*store, name, parts, last, upload.as_mut(), &mut seen).await {
-                // What was uploaded so far costs room at most; the error that led here says more.
+                // A failed abort leaves an unfinished upload, which only costs space; the first error is more useful.
                 let _ = upload.abort().await;
                 return Err(error);
             }
@@ -161,19 +161,19 @@ impl MediaStore {
         Ok(Kept { location: name.whole.to_string(), bytes: length, sha256: hash.finalize().into() })
     }
 
-    /// Takes away the parts that are kept of a file.
+    /// Deletes the stored parts of a file.
     pub async fn discard(&self, name: &Name) {
         let Ok(store) = self.store().await else { return };
         for number in 0.. {
             match store.head(&name.part(number)).await {
                 Ok(_) if store.delete(&name.part(number)).await.is_ok() => {}
-                // A part that stays behind costs room, and the next attempt takes it for what it is.
+                // A part that cannot be deleted only costs space; the next attempt uses it.
                 _ => return,
             }
         }
     }
 
-    /// Deletes a file, and what is kept of its parts. One that is gone already is as good.
+    /// Deletes a file and its stored parts. One that is gone already counts as deleted.
     pub async fn remove(&self, name: &Name) -> Result<(), StoreError> {
         let store = self.store().await?;
         match store.delete(&name.whole).await {
@@ -184,11 +184,11 @@ impl MediaStore {
         Ok(())
     }
 
-    /// Some bytes of a file.
+    /// A range of a file's bytes.
     pub async fn read(&self, location: &str, range: Range<u64>) -> Result<Bytes, StoreError> {
         let key = Key::parse(location).map_err(|error| StoreError::Broken(error.into()))?;
         let store = self.store().await?;
-        // The shortest range that a store takes has a byte.
+        // Stores refuse an empty range.
         if range.is_empty() {
             store.head(&key).await?;
             return Ok(Bytes::new());
@@ -233,7 +233,7 @@ async fn put_together(
     Ok(())
 }
 
-/// Customers' pictures are nobody else's on this machine.
+/// Other accounts of this machine must not read customers' files.
 async fn open_folder(folder: &Path) -> Result<Arc<dyn ObjectStore>, StoreError> {
     let folder = folder.to_owned();
     let opened = tokio::task::spawn_blocking(move || {
@@ -248,7 +248,7 @@ async fn open_folder(folder: &Path) -> Result<Arc<dyn ObjectStore>, StoreError> 
 }
 
 fn open_bucket(location: &str) -> Result<Arc<dyn ObjectStore>, StoreError> {
-    // Whoever was first has installed the same one.
+    // Fails only if the same provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (bucket, prefix) = location.split_once('/').unwrap_or((location, ""));
     let retry = RetryConfig { max_retries: RETRIES_MAX, retry_timeout: RETRY_LIMIT, ..RetryConfig::default() };

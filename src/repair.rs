@@ -1,22 +1,22 @@
-//! JSON text that WeCom's gateways break, put right before it is parsed.
+//! Repairs JSON text that WeCom's gateways break, before it is parsed.
 //!
-//! Some of them put control characters into strings as they are, cut a surrogate pair in half, or leave a backslash
-//! before a letter that needs none. Each can be meant in one way only. Nothing else is changed: a text that is broken in
-//! another way stays so, and one that is right comes back as it is.
+//! Some gateways put unescaped control characters into strings, cut a surrogate pair in half, or put a backslash
+//! before a character that needs none. Each has only one possible meaning. Nothing else is changed: a text with other
+//! errors stays broken, and a valid one is returned as it is.
 
 use std::borrow::Cow;
 use std::str::Chars;
 
-/// What stands for half a surrogate pair.
+/// The replacement for half a surrogate pair.
 const LOST: &str = "\\ufffd";
 
-/// The same of bytes that need not be UTF-8: what is broken becomes U+FFFD, and a byte order mark is left out.
+/// The same for bytes that may not be UTF-8: invalid ones become U+FFFD, and a byte order mark is left out.
 pub fn json_bytes(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     json(text.strip_prefix('\u{feff}').unwrap_or(&text)).into_owned()
 }
 
-/// Escapes what stands in strings and may not, and replaces halves of surrogate pairs by U+FFFD.
+/// Escapes characters that strings must not contain, and replaces halves of surrogate pairs by U+FFFD.
 pub fn json(text: &str) -> Cow<'_, str> {
     let mut repaired = String::with_capacity(text.len() + 64);
     let mut in_string = false;
@@ -37,7 +37,7 @@ pub fn json(text: &str) -> Cow<'_, str> {
     if repaired == text { Cow::Borrowed(text) } else { Cow::Owned(repaired) }
 }
 
-/// Copies what follows a backslash, as far as it is an escape.
+/// Copies the text after a backslash, if it is an escape.
 fn escape(rest: &mut Chars<'_>, repaired: &mut String) {
     let after = rest.as_str();
     match after.chars().next() {
@@ -70,7 +70,7 @@ fn escape(rest: &mut Chars<'_>, repaired: &mut String) {
             repaired.push(known);
             skip(rest, 1);
         }
-        // A backslash that escapes nothing stands for itself; a control character after it is escaped in its turn.
+        // A backslash that escapes nothing is doubled; a control character after it is escaped separately.
         Some(_) => repaired.push_str("\\\\"),
         None => repaired.push('\\'),
     }

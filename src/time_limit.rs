@@ -1,20 +1,20 @@
-//! Waiting for the database for no longer than a limit, and an error that says what took too long.
+//! Limits the wait for the database; the error names the operation that took too long.
 //!
-//! PostgreSQL's own limits (statement_timeout) come back as its errors. This is for what it cannot end: a connection that
-//! is never made, a server that answers nothing at all.
+//! PostgreSQL's own limits (statement_timeout) come back as its errors. This limit is for what PostgreSQL cannot end:
+//! a connection that is never made, a server that does not answer.
 
 use std::time::Duration;
 
-/// Why something was not done with the database.
+/// Why a database operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseFailure {
-    /// The database said so, or the connection broke.
+    /// The database returned an error, or the connection broke.
     #[error(transparent)]
     Sqlx(#[from] sqlx::Error),
-    /// We stopped waiting. What was asked for may still be done.
+    /// We stopped waiting. The operation may still take effect.
     #[error("{what} took longer than {limit:?}")]
     TimedOut {
-        /// What we waited for, as the beginning of a sentence.
+        /// The operation, as the beginning of a sentence.
         what: &'static str,
         /// How long we waited.
         limit: Duration,
@@ -22,13 +22,13 @@ pub enum DatabaseFailure {
 }
 
 impl DatabaseFailure {
-    /// Whether the database's error is of such a kind. A time-out of ours is of none.
+    /// Whether it is a database error of this kind. A time-out of ours is of none.
     pub fn is(&self, kind: impl FnOnce(&sqlx::Error) -> bool) -> bool {
         matches!(self, Self::Sqlx(error) if kind(error))
     }
 }
 
-/// Waits for `work` for no longer than `limit`; then it is dropped, and with it the connection that it held.
+/// Waits for `work` at most `limit`; then drops it together with its connection.
 pub async fn within<T, E: Into<DatabaseFailure>>(
     limit: Duration,
     what: &'static str,

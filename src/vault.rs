@@ -1,7 +1,7 @@
 //! Secrets at rest: sealed before they reach the database, opened only where they are used.
 //!
-//! Input is a secret and the place it lives in (`enterprise_wechat_config/shop/secret`); the master keys come from
-//! `WECOMD_MASTER_KEY`, a key file, or systemd's credentials. It refuses to know what a secret is for.
+//! Input is a secret and its place (`enterprise_wechat_config/shop/secret`); the master keys come from
+//! `WECOMD_MASTER_KEY`, a key file, or systemd's credentials. What a secret is for is not known here.
 //!
 //! A sealed value is `1 | key id u32 | nonce 12 | wrapped data key 48 | nonce 12 | text and tag`, AES-256-GCM both
 //! times. Each value has a data key of its own, wrapped by the master key. Version, key id and place are
@@ -34,10 +34,10 @@ pub struct Vault {
     keys: BTreeMap<u32, SecretBox<[u8; KEY_BYTES]>>,
 }
 
-/// Why a secret stays closed, and what the reader can do about it.
+/// Why a secret cannot be opened or sealed, with the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
-    /// Nobody gave us a key.
+    /// No master key was given.
     #[error(
         "no master key: set WECOMD_MASTER_KEY, or master_key_file in the configuration, or systemd's \
          `LoadCredential=master.key:…`; `openssl rand -base64 32` makes a key"
@@ -48,10 +48,10 @@ pub enum VaultError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// Others than its owner may read or change the key file.
+    /// Other accounts may read or change the key file.
     #[error("the master key file {path} is open to others (mode {mode:o}): run `chmod 600 {path}`")]
     Exposed {
         /// The file.
@@ -59,15 +59,15 @@ pub enum VaultError {
         /// Its permissions.
         mode: u32,
     },
-    /// A line is no key.
+    /// A line is not a key.
     #[error("{origin}, key {number}: expected `id:base64` with {KEY_BYTES} bytes, each id once")]
     BadKey {
-        /// Where the keys came from.
+        /// The source of the keys.
         origin: String,
-        /// Which of its keys, from 1.
+        /// The number of the wrong key, from 1.
         number: usize,
     },
-    /// The value was sealed with a key we do not have.
+    /// The value was sealed with a key that is missing.
     #[error("sealed with master key {needed}, which is missing (there is {present:?}): add it to the master keys")]
     UnknownKey {
         /// The id of the key it needs.
@@ -75,7 +75,7 @@ pub enum VaultError {
         /// The ids of the keys we have.
         present: Vec<u32>,
     },
-    /// The key of that id is another one, or the value was changed or moved.
+    /// The key of that id is a different one, or the value was changed or moved.
     #[error(
         "does not open with master key {key}: give the key that had this id when it was sealed; \
          if it is the right one, the value was altered or moved from another row"
@@ -84,33 +84,33 @@ pub enum VaultError {
         /// The id of the key it needs.
         key: u32,
     },
-    /// These bytes were never sealed here.
+    /// The bytes are not a sealed value.
     #[error("not a sealed value")]
     Format,
 }
 
-/// A token for the admin API, at the one moment when it is known.
+/// A new token for the admin API, at the only time its secret is known.
 #[derive(Debug)]
 pub struct ApiToken {
-    /// What its owner gets to see once.
+    /// The secret, shown to its owner once.
     pub secret: SecretString,
-    /// What we keep. 192 random bits need no slow hash.
+    /// The stored hash. 192 random bits need no slow hash.
     pub hash: [u8; 32],
-    /// What lists show, so that people can tell tokens apart.
+    /// The prefix in lists, so that people can tell tokens apart.
     pub prefix: String,
 }
 
 impl Vault {
     /// Reads the master keys from `WECOMD_MASTER_KEY`, else from `file`, else from systemd's credential `master.key`.
     ///
-    /// Each holds one key (which has id 1), or several `id:base64` separated by commas or line breaks.
+    /// Each source holds one key (with id 1), or several `id:base64` separated by commas or line breaks.
     pub fn from_env_or_file(file: Option<&Path>) -> Result<Vault, VaultError> {
         let variable = env::var("WECOMD_MASTER_KEY").ok().filter(|text| !text.trim().is_empty());
         let credentials = env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
         Self::find(variable.map(Zeroizing::new), file, credentials)
     }
 
-    /// Makes a key and keeps it in a new file that only its owner can read.
+    /// Generates a key and writes it to a new file that only its owner can read.
     pub fn generate(path: &Path) -> Result<Vault, VaultError> {
         let key = Zeroizing::new(rand::random::<[u8; KEY_BYTES]>());
         let line = Zeroizing::new(format!("1:{}\n", BASE64.encode(*key)));
@@ -123,12 +123,12 @@ impl Vault {
         Ok(Self::of(1, *key))
     }
 
-    /// Makes a key that is gone with this process.
+    /// Generates a key that exists only in this process.
     pub fn random() -> Vault {
         Self::of(1, rand::random())
     }
 
-    /// Seals `plain` for the place `row`; only there will it open again.
+    /// Seals `plain` for the place `row`; it opens only there.
     pub fn seal(&self, row: &str, plain: &SecretString) -> Result<Vec<u8>, VaultError> {
         let key = Zeroizing::new(rand::random::<[u8; KEY_BYTES]>());
         let (key_nonce, text_nonce): ([u8; NONCE_BYTES], [u8; NONCE_BYTES]) = (rand::random(), rand::random());
@@ -146,7 +146,7 @@ impl Vault {
         Ok([&head[..], &key_nonce, &wrapped, &text_nonce, &text].concat())
     }
 
-    /// Opens what was sealed for the place `row`.
+    /// Opens a value that was sealed for the place `row`.
     pub fn open(&self, row: &str, blob: &[u8]) -> Result<SecretString, VaultError> {
         let (head, rest) = blob.split_first_chunk::<HEAD_BYTES>().ok_or(VaultError::Format)?;
         let [VERSION, id @ ..] = *head else { return Err(VaultError::Format) };
@@ -178,7 +178,7 @@ impl Vault {
         self.keys.keys().copied()
     }
 
-    /// A key for one other purpose, which opens nothing else and tells nothing about the master key `id`.
+    /// Derives a key for another purpose; it opens nothing else and reveals nothing about the master key `id`.
     pub fn derived(&self, id: u32, context: &str, salt: &[u8]) -> Result<Zeroizing<[u8; KEY_BYTES]>, VaultError> {
         let mut key = Zeroizing::new([0; KEY_BYTES]);
         let expanded = Hkdf::<Sha256>::new(Some(salt), self.key(id)?).expand(context.as_bytes(), &mut *key);
@@ -206,7 +206,7 @@ impl Vault {
             }
             return Self::read(path);
         }
-        // systemd guards its credentials with access lists, which make their mode look wider than it is.
+        // systemd protects its credentials by access lists, which make the file mode look wider than it is.
         let credential = credentials.map(|folder| folder.join("master.key")).filter(|path| path.exists());
         Self::read(&credential.ok_or(VaultError::NoKey)?)
     }
@@ -250,7 +250,7 @@ impl fmt::Debug for Vault {
 }
 
 impl ApiToken {
-    /// Makes a token that nobody can guess.
+    /// Generates a token.
     #[expect(clippy::new_without_default, reason = "a default that is different each time would surprise")]
     pub fn new() -> ApiToken {
         let random = URL_SAFE_NO_PAD.encode(rand::random::<[u8; TOKEN_BYTES]>());
@@ -260,12 +260,12 @@ impl ApiToken {
     }
 }
 
-/// What is stored of an API token, and looked up when somebody presents one.
+/// The stored hash of an API token, by which it is looked up.
 pub fn token_hash(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// Whether a text looks like an API token at all; what does not need not be looked up.
+/// Whether a text has the form of an API token; others need no look-up.
 pub fn is_token(text: &str) -> bool {
     let allowed = |it: u8| it.is_ascii_alphanumeric() || it == b'-' || it == b'_';
     text.strip_prefix("wcd_").is_some_and(|it| it.len() == TOKEN_CHARS && it.bytes().all(allowed))
@@ -286,16 +286,16 @@ const HEAD_BYTES: usize = 5;
 /// A data key and its tag.
 const WRAPPED_BYTES: usize = KEY_BYTES + 16;
 
-/// The randomness of an API token.
+/// The random bytes of an API token.
 const TOKEN_BYTES: usize = 24;
 
-/// That randomness in base64.
+/// Their length in base64.
 const TOKEN_CHARS: usize = TOKEN_BYTES / 3 * 4;
 
-/// How much of a token lists show: `wcd_` and six characters, which leaves 156 bits unknown.
+/// The length of a token's prefix in lists: `wcd_` and six characters, which leaves 156 bits unknown.
 const PREFIX_CHARS: usize = 10;
 
-/// Tools print keys with and without the padding.
+/// Accepts keys with and without padding, since tools print both.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &ALPHABET,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -429,7 +429,7 @@ mod tests {
         assert_ne!(token.hash, other.hash);
     }
 
-    /// A folder of this process which goes with the test.
+    /// A folder that is deleted with the test.
     struct Folder(PathBuf);
 
     impl Folder {

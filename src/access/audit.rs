@@ -1,9 +1,9 @@
-//! Whether the access log is as it was written: every chain is walked from its first line to its last. Where old months
-//! were dropped, it is walked from the line after, which says what the last one that was dropped hashed to.
+//! Verifies the access log: every chain is read from its first line to its last. Where old months were dropped, it is
+//! read from the next line on, which carries the hash of the last dropped one.
 //!
-//! A line that was changed, removed, put elsewhere or added by hand does not fit between its neighbours. Somebody who
-//! may rewrite the whole database could make a new chain that fits; so the ends of the chains are shown, to be noted
-//! elsewhere, and a later walk is told what was noted.
+//! A line that was changed, removed, moved or added by hand does not fit between its neighbours. Somebody who may
+//! rewrite the whole database could make a new chain that fits; so the ends of the chains are printed, to be stored
+//! elsewhere, and a later check compares with them.
 
 use std::{fmt, str::FromStr};
 
@@ -14,64 +14,64 @@ use crate::tables::access::access_log::chain::{self, Anchor, BEGINNING, Head, Li
 /// How many lines are read at once.
 const STRETCH: i64 = 5_000;
 
-/// Where a chain ended when somebody looked: `chain 3: 1017 lines, the last is 5f…`.
+/// The end of a chain at an earlier check: `chain 3: 1017 lines, the last is 5f…`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End {
     /// The chain's number.
     pub chain: i16,
     /// How many lines it had.
     pub lines: i64,
-    /// What the last of them hashes to, in hexadecimal digits.
+    /// The hash of the last line, in hexadecimal digits.
     pub hash: String,
 }
 
-/// The text is not where a chain ended.
+/// The text is not the end of a chain.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must read `chain 3: 1017 lines, the last is 5f…`, as a former run printed it")]
 pub struct NotAnEnd;
 
-/// What a walk found.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Everything fits.
+    /// Every line fits.
     Whole {
-        /// Where the chains that have lines end.
+        /// The ends of the chains that have lines.
         ends: Vec<End>,
-        /// What was dropped of their beginnings, because it was old enough.
+        /// The dropped beginnings of chains.
         dropped: Vec<Anchor>,
     },
-    /// Something does not.
+    /// A line does not fit.
     Broken(Break),
 }
 
-/// The first place that does not fit.
+/// The first line that does not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Break {
     /// The chain.
     pub chain: i16,
-    /// The place in it, from 1.
+    /// The position in it, from 1.
     pub position: i64,
-    /// What is wrong there.
+    /// The fault.
     pub what: What,
 }
 
-/// What can be wrong with a place.
+/// The faults that a check can find.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
-    /// There is no line, but there was.
+    /// The line is missing.
     Missing,
-    /// The line of that number does not say what it said.
+    /// The line of that number was changed.
     Changed(i64),
     /// The line of that number follows another line than the one before it.
     Misplaced(i64),
-    /// The line of that number lies where the chain is said to have ended: one of the two was changed by hand.
+    /// The line of that number is beyond the recorded end of the chain: one of the two was changed by hand.
     Added(i64),
-    /// The line that stood there when somebody looked was another.
+    /// The line differs from the one that an earlier check saw there.
     Rewritten,
 }
 
 impl Verdict {
-    /// How many lines were found in place.
+    /// How many lines were checked.
     pub fn lines(&self) -> i64 {
         match self {
             Self::Whole { ends, dropped } => {
@@ -82,7 +82,7 @@ impl Verdict {
     }
 }
 
-/// Walks every chain as of now. `noted` is where chains ended at former times.
+/// Checks every chain as of now. `noted` are the ends of chains at earlier checks.
 pub async fn verify(pool: &PgPool, noted: &[End]) -> sqlx::Result<Verdict> {
     let mut conn = chain::as_of_now(pool).await?;
     let heads = chain::heads(&mut conn).await?;
@@ -133,7 +133,7 @@ pub async fn verify(pool: &PgPool, noted: &[End]) -> sqlx::Result<Verdict> {
     Ok(Verdict::Whole { ends, dropped })
 }
 
-/// A walk along one chain.
+/// The check of one chain.
 struct Walk<'a> {
     head: &'a Head,
     noted: Vec<&'a End>,
@@ -151,7 +151,7 @@ impl<'a> Walk<'a> {
         Self { head, noted, position, hash }
     }
 
-    /// What was noted of a line that was dropped must be what is kept of it.
+    /// An earlier end at a dropped line must match the hash that was kept of it.
     fn at_the_anchors(&self, anchors: &[&Anchor]) -> Option<Break> {
         let contradicts = |it: &&&Anchor| {
             it.position > self.head.position
@@ -188,7 +188,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// What can be told once no line is left: whether the chain should have gone on, and whether it ended as it should.
+    /// The checks after the last line: whether lines are missing at the end, and whether the end is the recorded one.
     fn at_the_end(&self) -> Verdict {
         let chain = self.head.chain;
         if !self.ended() {
@@ -240,7 +240,7 @@ impl fmt::Display for Break {
     }
 }
 
-/// The last of a chain's lines that were dropped.
+/// The anchor of a chain's last dropped line.
 fn last(dropped: &[Anchor], chain: i16) -> Option<&Anchor> {
     dropped.iter().rfind(|it| it.chain == chain)
 }

@@ -1,11 +1,11 @@
-//! The admin REST: who calls, may they, what do they want, and a line about it in the access log.
+//! The admin REST API: authentication, authorisation, dispatch, and a line in the access log for every request.
 //!
-//! A request comes from `server`, read and bounded; a reply goes back. What a request changes and its line in the access
-//! log are committed together, so that there is neither an action nor a read without its line. There is no HTTP here and
+//! A request comes from `server`, read and bounded; a reply goes back. A request's changes and its line in the access
+//! log are committed together, so there is neither an action nor a read without its line. There is no HTTP here and
 //! no SQL: handlers call the functions of `tables`, `inbox` and the domains.
 //!
-//! The kernel is [`door`], [`spec`] and [`reading`]; the slices hold the routes, each with its handler, its description
-//! and its example, and [`routes`] joins them. The kernel imports no slice.
+//! The kernel is [`door`], [`spec`] and [`reading`]; the slices hold the routes, each with its handler, its
+//! description and its example, and [`routes`] joins them. The kernel imports no slice.
 
 pub mod door;
 

@@ -1,4 +1,4 @@
-//! Every route of the admin API, joined from the slices; and which of them a request goes to.
+//! Every route of the admin API, joined from the slices; and the look-up of a request's route.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -50,12 +50,12 @@ pub(super) fn example(route: &Route, of: &str) -> Option<&'static Value> {
     EXAMPLES.get(route.id)?.get(of)
 }
 
-/// A route that a request goes to.
+/// A request's route.
 #[derive(Debug)]
 pub struct Found {
     /// The route.
     pub route: &'static Route,
-    /// What its path's parameter stands for, decoded; empty if it has none.
+    /// The decoded value of its path parameter; empty if it has none.
     pub id: String,
 }
 
@@ -99,7 +99,7 @@ static PATHS: LazyLock<Router<&'static str>> = LazyLock::new(|| {
     router
 });
 
-/// Percent-decodes a path's segment. A zero byte is no text that could be looked for.
+/// Percent-decodes a path's segment. A text with a zero byte cannot be looked up.
 fn decode(raw: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(raw.len());
     let mut rest = raw.as_bytes();

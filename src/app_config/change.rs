@@ -1,4 +1,4 @@
-//! What a change makes of an app's row: pure, but for sealing and opening secrets.
+//! Applies a change to an app's row: pure, except for sealing and opening secrets.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
@@ -13,9 +13,9 @@ use crate::{
     vault::{Vault, VaultError},
 };
 
-/// How and when a change is made.
+/// The circumstances of a change.
 pub(super) struct Change<'a> {
-    /// What seals and opens.
+    /// Seals and opens the secrets.
     pub(super) vault: &'a Vault,
     /// When the change is made.
     pub(super) now: DateTime<Utc>,
@@ -24,7 +24,7 @@ pub(super) struct Change<'a> {
 }
 
 impl Change<'_> {
-    /// Writes what is given into the row; the rest stays.
+    /// Writes the given fields into the row; the others stay.
     pub(super) fn apply(&self, row: &mut Row, new: NewConfig) -> Result<(), SaveError> {
         let status = new.status()?;
         self.rotate(row, new.token, new.encoding_aes_key)?;
@@ -56,7 +56,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Puts a new secret in the place of the current one; an empty one takes it away.
+    /// Replaces the secret; an empty one removes it.
     fn replace(&self, row: &mut Row, secret: &SecretString) -> Result<(), SaveError> {
         let current = match &row.secret {
             Some(sealed) => self.open(row, "secret", sealed)?,
@@ -70,8 +70,8 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Puts new callback keys in the place of the current ones, which stay valid for a while: WeCom switches over at
-    /// a moment that nobody knows. Keys that are given again as they are change nothing.
+    /// Replaces the callback keys. The old ones stay valid for a while, because nobody knows the moment at which
+    /// WeCom switches over. Giving the current keys again changes nothing.
     fn rotate(&self, row: &mut Row, token: Option<SecretString>, key: Option<SecretString>) -> Result<(), SaveError> {
         if token.is_none() && key.is_none() {
             return Ok(());
@@ -87,7 +87,7 @@ impl Change<'_> {
         row.token = self.seal(row, "token", &token)?;
         row.encoding_aes_key = self.seal(row, "encoding_aes_key", &key)?;
         row.keys_rotated_at = self.now;
-        // A sealed value opens in its own column only, so the old ones are sealed again for where they go.
+        // A sealed value opens only in its own column, so the old secrets are sealed again for their new columns.
         row.previous_token = Some(self.seal(row, "previous_token", &current_token)?);
         row.previous_encoding_aes_key = Some(self.seal(row, "previous_encoding_aes_key", &current_key)?);
         row.previous_until = self.now.checked_add_signed(self.key_overlap);
@@ -150,7 +150,7 @@ mod tests {
         Change { vault, now: DateTime::UNIX_EPOCH + TimeDelta::hours(1), key_overlap: TimeDelta::hours(24) }
     }
 
-    /// All four callback secrets, opened each in its own place.
+    /// All four callback secrets, each opened in its own column.
     fn keys(vault: &Vault, row: &Row) -> String {
         let open = |column: &str, sealed: Option<&Vec<u8>>| match sealed {
             Some(sealed) => {

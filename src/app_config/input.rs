@@ -1,4 +1,4 @@
-//! What an administrator says of an app, and whether it can be meant. A field that is not given stays as it is.
+//! An administrator's description of an app, and its checks. A field that is not given stays as it is.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
@@ -28,13 +28,13 @@ const SECRET_CHARS_MAX: usize = 128;
 /// How many receiveids an app may accept.
 const RECEIVE_IDS_MAX: usize = 50;
 
-/// How many auto-reply rules an app may have: each callback is held against them in turn.
+/// How many auto-reply rules an app may have: each callback is checked against all of them.
 const RULES_MAX: usize = 50;
 
 /// How long an auto-reply may be: WeCom takes 2,048 bytes.
 const REPLY_BYTES_MAX: usize = 2_048;
 
-/// How long the words may be that an auto-reply listens for.
+/// How long an auto-reply's `contains` text may be.
 const CONTAINS_BYTES_MAX: usize = 256;
 
 /// WeCom's number of an app, as a number or as a text.
@@ -107,7 +107,8 @@ pub struct NewConfig {
 }
 
 impl NewConfig {
-    /// Checks what is given, field by field. Whether a Token and EncodingAESKey fit is seen when both are known.
+    /// Checks the given fields one by one. Whether a Token and EncodingAESKey are valid together is checked once both
+    /// are known.
     pub(super) fn check(&self) -> Result<(), Invalid> {
         check_name(&self.name)?;
         if let Some(corpid) = &self.corpid {
@@ -134,7 +135,7 @@ impl NewConfig {
         self.status().map(drop)
     }
 
-    /// The status that is given, as one of the words.
+    /// The given status as a type.
     pub(super) fn status(&self) -> Result<Option<AppStatus>, Invalid> {
         let status = self.status.as_deref().map(str::parse).transpose();
         status.map_err(|error: NotAWord| {
@@ -142,7 +143,7 @@ impl NewConfig {
         })
     }
 
-    /// What a new app cannot do without: all six, of which the corp and the callback keys are handed back.
+    /// Checks that a new app has all six required fields; returns the corp and the callback keys.
     pub(super) fn required(&self) -> Result<(CorpId, &SecretString, &SecretString), Invalid> {
         let missing = |field: &str| {
             let en = format!("is required, because there is no app {:?} yet", self.name);
@@ -229,7 +230,7 @@ fn check_rules(rules: &[ReplyRule]) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// Tells "given" from "left out", and so a null that is meant from one that is not.
+/// Tells an explicit null from a field that is left out.
 fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
     T::deserialize(from).map(Some)
 }

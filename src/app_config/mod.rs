@@ -1,7 +1,7 @@
-//! Adding and changing apps: what an administrator says of one, whether it can be meant, and what it makes of the row.
+//! Adds and changes apps: an administrator's input, its checks, and the resulting row.
 //!
-//! Every process hears of a change by NOTIFY once it is committed. It knows no HTTP: the admin API and the command line
-//! both save here.
+//! Every process learns of a change by NOTIFY once it is committed. This folder knows no HTTP: the admin API and the
+//! command line both save here.
 
 mod change;
 
@@ -38,10 +38,10 @@ pub struct Saved {
 /// Why an app is not saved.
 #[derive(Debug, thiserror::Error)]
 pub enum SaveError {
-    /// What is said of it cannot be meant.
+    /// A given field is invalid.
     #[error(transparent)]
     Invalid(#[from] Invalid),
-    /// It is no longer as the caller read it.
+    /// It changed since the caller read it.
     #[error("the app was changed since it was read")]
     Changed,
     /// A secret does not open or cannot be sealed.
@@ -55,10 +55,10 @@ pub enum SaveError {
     Database(#[from] sqlx::Error),
 }
 
-/// Adds the app of that name, or changes what `new` says of it, in one transaction (within the caller's, if any).
+/// Adds the app of that name, or changes the fields that `new` gives, in one transaction (within the caller's, if
+/// any).
 ///
-/// Every process hears of it once it is committed. While new callback keys take over, the old ones stay valid for
-/// `key_overlap`.
+/// Every process learns of it once it is committed. New callback keys leave the old ones valid for `key_overlap`.
 pub async fn save(
     conn: &mut PgConnection,
     vault: &Vault,
@@ -88,7 +88,7 @@ pub async fn save_if(
         Some(row) => row,
         None => add(&mut transaction, vault, &new).await?,
     };
-    // The clock by which the previous keys end, in every process.
+    // The previous keys expire by this clock in every process.
     let now = tables::now(&mut transaction).await?;
     Change { vault, now, key_overlap }.apply(&mut row, new)?;
     enterprise_wechat_config::update(&mut transaction, &row).await?;
@@ -96,7 +96,7 @@ pub async fn save_if(
     Ok(Saved { created, row, at: now })
 }
 
-/// Opens (`enabled`) or closes an app's door; `false` if there is no app of this name.
+/// Enables or disables an app; `false` if there is no app of this name.
 pub async fn set_status(conn: &mut PgConnection, name: &str, enabled: bool) -> sqlx::Result<bool> {
     let status = if enabled { AppStatus::Enabled } else { AppStatus::Disabled };
     enterprise_wechat_config::set_status(conn, name, status).await
@@ -114,13 +114,13 @@ pub fn etag(row: &Row) -> String {
     format!("\"{}-{}\"", row.id, row.updated_at.timestamp_micros())
 }
 
-/// Adds the row that the rest is then written into.
+/// Inserts the row that the other fields are then written into.
 async fn add(conn: &mut PgConnection, vault: &Vault, new: &NewConfig) -> Result<Row, SaveError> {
     let (corpid, token, key) = new.required()?;
     let token = vault.seal(&enterprise_wechat_config::sealed_at(&new.name, "token"), token)?;
     let key = vault.seal(&enterprise_wechat_config::sealed_at(&new.name, "encoding_aes_key"), key)?;
     enterprise_wechat_config::insert(conn, &new.name, &corpid, &token, &key).await?;
     let row = enterprise_wechat_config::find(conn, &new.name).await?;
-    // It was inserted in this transaction.
+    // The row was inserted in this transaction, so it must be there.
     Ok(row.ok_or(sqlx::Error::RowNotFound)?)
 }

@@ -1,4 +1,4 @@
-//! Whether rules for greetings can be meant: each refusal names its place.
+//! Checks the rules for greetings; each refusal names the field.
 
 use crate::{
     check::{self, Invalid},
@@ -9,7 +9,7 @@ use crate::{
 /// How many attachments WeCom takes.
 const ATTACHMENTS_MAX: usize = 9;
 
-/// How many channels may have greetings of their own.
+/// How many states may have greetings of their own.
 const STATES_MAX: usize = 200;
 
 /// How long a contact way's state may be.
@@ -21,13 +21,13 @@ const LINK_TITLE_BYTES_MAX: usize = 128;
 /// How long a link's description may be.
 const LINK_DESC_BYTES_MAX: usize = 512;
 
-/// How long the title of a mini-program's page may be.
+/// How long the title of a mini-program page may be.
 const PAGE_TITLE_BYTES_MAX: usize = 64;
 
 /// How long an address or a media id may be.
 const ADDRESS_CHARS_MAX: usize = 2_048;
 
-/// Checks a greeting's words: their length, and that every name in braces is one that we know.
+/// Checks a greeting's text: its length, and that every name in braces is a known placeholder.
 pub(super) fn check_text(field: &str, text: &str) -> Result<(), Invalid> {
     check::prose(field, text, TEXT_BYTES_MAX)?;
     match unknown_name(text) {
@@ -42,7 +42,7 @@ pub(super) fn check_text(field: &str, text: &str) -> Result<(), Invalid> {
     }
 }
 
-/// Checks everything beside the app's own words.
+/// Checks everything except the greeting's text.
 pub(super) fn check_rules(rules: &Rules) -> Result<(), Invalid> {
     check_attachments("welcome.attachments", &rules.attachments)?;
     if rules.states.len() > STATES_MAX {

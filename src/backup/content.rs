@@ -1,7 +1,7 @@
-//! What is inside a backup: a manifest, pg_dump's output, and the files of the media store, one after the other.
+//! The content of a backup: a manifest, pg_dump's output, and the files of the media store, one after the other.
 //!
-//! It is a stream of records, `kind | length u32 | bytes`, so that nothing has to be kept in memory and no length
-//! known before. A record that makes no sense is an error: whoever can open the file wrote it.
+//! It is a stream of records, `kind | length u32 | bytes`, so nothing has to be kept in memory and no length is
+//! needed in advance. An invalid record is an error: only a holder of the key can have written it.
 
 use std::collections::BTreeMap;
 
@@ -13,52 +13,52 @@ use super::{
     seal::{Reader, Writer},
 };
 
-/// What the rest of a backup must agree with.
+/// The facts that the rest of a backup must match.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The moment that the database is kept as of.
+    /// The moment of the database's snapshot.
     pub made_at: DateTime<Utc>,
     /// The version of wecomd that made it.
     pub wecomd: String,
-    /// pg_dump's main version: an older pg_restore cannot read what it wrote.
+    /// pg_dump's major version: an older pg_restore cannot read its output.
     pub pg_dump: u32,
     /// The migrations that the database had.
     pub migrations: Vec<i64>,
     /// How many rows each table had.
     pub tables: BTreeMap<String, i64>,
-    /// The roles that its permissions name.
+    /// The roles in its grants.
     pub roles: Vec<String>,
 }
 
-/// A file of the media store, or what we know of one that is kept elsewhere.
+/// A file of the media store, or only its description if its bytes are not in the backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Medium {
     /// Its name within the store.
     pub(super) location: String,
-    /// How long it is.
+    /// Its length in bytes.
     pub(super) bytes: u64,
-    /// What its bytes are, in hex.
+    /// The SHA-256 of its bytes, in hex.
     pub(super) sha256: String,
     /// Whether its bytes follow.
     pub(super) held: bool,
 }
 
-/// What follows next.
+/// A record.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Record {
-    /// The first.
+    /// The first record.
     Manifest(Box<Manifest>),
-    /// Bytes of the database's dump, or of the file that was named last.
+    /// Bytes of the database's dump, or of the file named last.
     Bytes(Vec<u8>),
-    /// The dump is whole.
+    /// The dump is complete.
     DumpEnds,
     /// A file of the media store begins.
     Medium(Medium),
-    /// The last: how many files there were.
+    /// The last record: how many files there were.
     End(u64),
 }
 
-/// Puts a record behind the others.
+/// Appends a record.
 pub(super) async fn write(writer: &mut Writer, record: &Record) -> Result<(), BackupError> {
     let json;
     let (kind, bytes): (u8, &[u8]) = match record {
@@ -83,10 +83,10 @@ pub(super) async fn write(writer: &mut Writer, record: &Record) -> Result<(), Ba
     writer.write(bytes).await
 }
 
-/// A backup as records.
+/// A backup read as records.
 pub(super) struct Records {
     reader: Reader,
-    /// What was opened and not handed out yet, and where it begins.
+    /// Decrypted bytes that are not read yet, and the position of the first.
     opened: Vec<u8>,
     at: usize,
     ended: bool,
@@ -97,7 +97,7 @@ impl Records {
         Self { reader, opened: Vec::new(), at: 0, ended: false }
     }
 
-    /// The next record; none after the end. A file that ends before is none that we wrote.
+    /// The next record; none after the end. A file that ends earlier is an error.
     pub(super) async fn next(&mut self) -> Result<Option<Record>, BackupError> {
         if self.ended {
             return Ok(None);
@@ -142,7 +142,7 @@ impl Records {
 /// How many bytes of the dump, or of a file, go into one record.
 pub(super) const PART_BYTES: usize = 1 << 20;
 
-/// A longer record was not written by us: the manifest names every table, but no row.
+/// The longest valid record: the manifest names every table, but no row.
 const RECORD_BYTES_MAX: u32 = 16 << 20;
 
 /// Kind and length.

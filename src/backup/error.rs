@@ -1,56 +1,56 @@
-//! Why there is no backup, or why one cannot be restored: in words that say what to do.
+//! Errors of making and restoring backups, each with its remedy in words.
 
 use std::{io, path::PathBuf};
 
 use crate::{media::StoreError, vault::VaultError};
 
-/// Why there is no backup, or why one cannot be restored.
+/// Why a backup could not be made or restored.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// Another process is at it.
+    /// Another process makes a backup.
     #[error("another process makes a backup of this database right now")]
     Busy,
-    /// PostgreSQL's own program is not there, or too old.
+    /// A program of PostgreSQL is missing, or too old.
     #[error(
         "no {name} of PostgreSQL {needed} or newer is installed (found: {found}): \
          run `apt-get install postgresql-client`, or set WECOMD_PG_BIN to the folder that holds it"
     )]
     NoProgram {
-        /// Which program.
+        /// The program.
         name: &'static str,
-        /// The version it must have.
+        /// The required version.
         needed: u32,
-        /// The versions there are.
+        /// The installed versions.
         found: String,
     },
-    /// PostgreSQL's own program failed.
+    /// A program of PostgreSQL failed.
     #[error("{name} failed: {words}")]
     Program {
-        /// Which program.
+        /// The program.
         name: &'static str,
-        /// The last lines of what it said.
+        /// The last lines of its output.
         words: String,
     },
-    /// The URL is none that PostgreSQL's own programs could be told.
+    /// The URL cannot be passed to PostgreSQL's programs.
     #[error("the database URL is not of the form postgres://user:password@host/database")]
     Url,
-    /// The file system refused.
+    /// A file operation failed.
     #[error("{path}: {source}")]
     File {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The database refused.
+    /// The database failed.
     #[error("the database: {0}")]
     Database(#[from] sqlx::Error),
-    /// The media store refused.
+    /// The media store failed.
     #[error("{location}: {source}")]
     Media {
-        /// Which of its files.
+        /// The file in it.
         location: String,
-        /// What it said.
+        /// The store's error.
         source: StoreError,
     },
     /// The master key is missing.
@@ -58,10 +58,10 @@ pub enum BackupError {
     Key {
         /// The backup.
         path: PathBuf,
-        /// Which key.
+        /// The missing key.
         source: VaultError,
     },
-    /// The master key of that id is another one.
+    /// The master key of that id is a different one.
     #[error(
         "{path}: master key {id} is not the one it was made with: add the key that had this id then, as `{id}:base64`"
     )]
@@ -71,35 +71,35 @@ pub enum BackupError {
         /// The key's id.
         id: u32,
     },
-    /// The file was never one of ours, or comes from a later version.
-    #[error("{path}: is no backup that this version of wecomd can read")]
+    /// The file is not a backup, or comes from a later version.
+    #[error("{path}: is not a backup that this version of wecomd can read")]
     Foreign {
         /// The file.
         path: PathBuf,
     },
-    /// The file is not what was written.
+    /// The file was changed or is incomplete.
     #[error("{path}: was altered or is incomplete ({what}): take another backup")]
     Altered {
         /// The backup.
         path: PathBuf,
-        /// What shows it.
+        /// The evidence.
         what: String,
     },
-    /// What was restored is not what was backed up.
-    #[error("{path}: what was restored differs from what was backed up: {what}")]
+    /// The restored data differs from the backup.
+    #[error("{path}: the restored data differs from the backup: {what}")]
     Differs {
         /// The backup.
         path: PathBuf,
-        /// In what.
+        /// The difference.
         what: String,
     },
-    /// Somebody lives there.
+    /// The database has tables.
     #[error("the database is not empty: name one without tables, such as `createdb` makes")]
     NotEmpty,
-    /// Its schema is from the future.
+    /// Its schema comes from a later version.
     #[error("the backup has migration {0}, which this wecomd does not know: restore it with the version that made it")]
     Newer(i64),
-    /// The permissions name roles that the server does not have.
+    /// The grants name roles that the server does not have.
     #[error(
         "the backup's permissions name roles that are missing here ({0}): create them first, \
          or leave all permissions out with --no-privileges"

@@ -1,4 +1,4 @@
-//! The files of the media store: on their way into a backup, and out of one.
+//! Writes the media store's files into a backup, and restores them.
 
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
@@ -13,28 +13,28 @@ use crate::{
     tables::upkeep::backup,
 };
 
-/// How many files are asked for at once.
+/// How many files are read from the database at once.
 const PAGE: i64 = 1_000;
 
-/// The files of the media store, on their way into a backup.
+/// Writes the media store's files into a backup.
 pub(super) struct Files {
     media: MediaStore,
     read: bool,
-    /// How many are in it.
+    /// How many were written.
     pub(super) kept: u64,
     bad: u64,
     first_bad: Option<String>,
 }
 
 impl Files {
-    /// `read` if their bytes are wanted; they are only had from a folder of this machine.
+    /// `read` says whether to include their bytes, which requires a store in a folder of this machine.
     pub(super) fn new(media: MediaStore, read: bool) -> Self {
         let read = read && media.is_folder();
         Self { media, read, kept: 0, bad: 0, first_bad: None }
     }
 
-    /// Writes every file that the database names; returns how many there are. One that cannot be read, or is not what
-    /// it was, is counted: it must not keep the database from being saved.
+    /// Writes every file that the database names; returns how many there are. A file that cannot be read, or has
+    /// changed, is counted: it must not keep the database from being saved.
     pub(super) async fn write(
         &mut self,
         conn: &mut PgConnection,
@@ -100,7 +100,7 @@ impl Files {
         writer: &mut Writer,
     ) -> Result<(), BackupError> {
         self.note(medium.location.clone(), &error.to_string());
-        // What was begun stays too short, which a restore notices.
+        // A file that was begun stays too short, which a restore notices.
         if begun { Ok(()) } else { content::write(writer, &Record::Medium(medium)).await }
     }
 
@@ -110,19 +110,19 @@ impl Files {
         self.first_bad.get_or_insert(location);
     }
 
-    /// What is missing, in words.
+    /// Describes the missing files.
     pub(super) fn lacking(&self) -> Option<String> {
         let first = self.first_bad.as_ref()?;
         Some(format!("{} files of the media store could not be saved, the first is {first}", self.bad))
     }
 }
 
-/// A file on its way back, part by part.
+/// A file that is being restored part by part.
 pub(super) struct Incoming {
     medium: Medium,
-    /// Where it goes; nowhere if it is only compared.
+    /// The destination; none if it is only compared.
     store: Option<(MediaStore, Name)>,
-    /// The part that came last: only when another follows is it known not to be the end.
+    /// The part received last: only when another follows is it known not to be the last.
     last: Vec<u8>,
     parts: u64,
     bytes: u64,
@@ -130,14 +130,14 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    /// The parts of this file follow.
+    /// Begins a file whose parts follow.
     pub(super) fn new(medium: Medium, store: Option<&MediaStore>) -> Result<Self, BackupError> {
         let named = |it: &MediaStore| Ok((it.clone(), Name::at(&medium.location)?));
         let store = store.map(named).transpose().map_err(refused(&medium.location))?;
         Ok(Self { medium, store, last: Vec::new(), parts: 0, bytes: 0, hash: Sha256::new() })
     }
 
-    /// The next part.
+    /// Adds the next part.
     pub(super) async fn add(&mut self, part: Vec<u8>) -> Result<(), BackupError> {
         if self.bytes > 0 {
             if let Some((store, name)) = &self.store {
@@ -152,7 +152,7 @@ impl Incoming {
         Ok(())
     }
 
-    /// It is whole, and in its place; or it is not what it was, and its location comes back.
+    /// Completes the file and stores it; returns its location if it differs from the original.
     pub(super) async fn finish(self) -> Result<Result<(), String>, BackupError> {
         let same = self.bytes == self.medium.bytes && hex::encode(self.hash.finalize()) == self.medium.sha256;
         let Some((store, name)) = self.store else {

@@ -1,8 +1,8 @@
-//! Making a backup: one at a time, whole or not at all.
+//! Makes a backup: one at a time, complete or not at all.
 //!
-//! A connection of its own holds the lock and the row that says what becomes of it. Another holds one moment of the
-//! database, of which rows are counted and which pg_dump writes. The file gets its name when it is on disk; until then
-//! it is `….part`, which goes if anything fails, and at the next attempt if this process does not live to see to it.
+//! One connection holds the lock and updates the backup's row. Another holds a snapshot of the database, whose rows
+//! are counted and which pg_dump writes. The file gets its name when it is on disk; until then it is `….part`, which
+//! is deleted if anything fails, or at the next attempt if this process dies.
 
 use std::{
     fs,
@@ -30,54 +30,54 @@ use super::{
 };
 use crate::{media::MediaStore, tables::upkeep::backup, vault::Vault};
 
-/// What backups are made of, and where they go. Cheap to clone.
+/// The inputs and the destination of backups. Cheap to clone.
 #[derive(Clone)]
 pub struct Backups {
     /// The database's URL.
     pub database: SecretString,
-    /// What seals them.
+    /// The keys that seal them.
     pub vault: Arc<Vault>,
-    /// Where the bytes of files are.
+    /// The store of files' bytes.
     pub media: MediaStore,
-    /// What the operator decided.
+    /// The operator's settings.
     pub settings: Settings,
 }
 
-/// What the operator decided.
+/// The operator's settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The folder they go to.
+    /// The folder for backups.
     pub location: PathBuf,
     /// How many are kept.
     pub keep: u32,
     /// Whether the media store's files are in them, if it is a folder.
     pub media: bool,
-    /// Where PostgreSQL's own programs are looked for first.
+    /// The folder that is searched first for PostgreSQL's programs.
     pub programs: Option<PathBuf>,
 }
 
-/// A backup that is whole and on disk.
+/// A backup that is complete and on disk.
 #[derive(Debug, Clone)]
 pub struct Made {
-    /// Where it is.
+    /// Its path.
     pub file: PathBuf,
-    /// How long it is.
+    /// Its length in bytes.
     pub bytes: u64,
-    /// What its bytes are.
+    /// The SHA-256 of the file.
     pub sha256: [u8; 32],
-    /// How many rows it holds, of all tables.
+    /// How many rows it holds in all.
     pub rows: i64,
     /// How many files of the media store it holds.
     pub media: u64,
-    /// What is missing in it, in words.
+    /// A description of what it lacks.
     pub lacking: Option<String>,
 }
 
-/// Backups are sealed, and nobody else's all the same.
+/// The folder's mode: backups are sealed, but other accounts need not read them anyway.
 const FOLDER_MODE: u32 = 0o700;
 
 impl Backups {
-    /// The time by which backups are due: the database's, which says when the last one was made.
+    /// The database's time, by which backups are due and were made.
     pub async fn now(&self) -> Result<DateTime<Utc>, BackupError> {
         let mut conn = self.connect().await?;
         let now = crate::tables::now(&mut conn).await?;
@@ -85,17 +85,17 @@ impl Backups {
         Ok(now)
     }
 
-    /// Makes a backup, and removes those that are too many by then. `seen` is told how many bytes were read.
+    /// Makes a backup, and removes the surplus ones. `seen` is called with the number of bytes read.
     pub async fn make(&self, now: DateTime<Utc>, seen: &(dyn Fn(u64) + Sync)) -> Result<Made, BackupError> {
         let mut conn = self.connect().await?;
         if !backup::try_lock(&mut conn).await? {
             return Err(BackupError::Busy);
         }
         let made = self.make_alone(&mut conn, now, seen).await;
-        // It would go with the connection as well, but a moment later: the next one may begin at once.
+        // Closing the connection would release the lock as well, but later; the next backup may begin at once.
         let unlocked = backup::unlock(&mut conn).await;
         if let Err(error) = unlocked {
-            tracing::debug!(error = %error, "the backup's lock fell with its connection");
+            tracing::debug!(error = %error, "the backup's lock was released with its connection");
         }
         made
     }
@@ -107,7 +107,8 @@ impl Backups {
         seen: &(dyn Fn(u64) + Sync),
     ) -> Result<Made, BackupError> {
         for file in backup::abandon(conn).await? {
-            // Whole or not, nobody counts it among the backups, so nobody else would remove it. Most likely it is gone.
+            // Complete or not, it is not recorded as a backup, so nothing else would remove it. Most likely it does
+            // not exist.
             let _ = fs::remove_file(part_of(Path::new(&file)));
             let _ = fs::remove_file(&file);
         }
@@ -115,14 +116,14 @@ impl Backups {
         let id = backup::begin(conn, now, &file.to_string_lossy(), self.vault.current()).await?;
         match self.write(&file, seen).await {
             Ok(made) => {
-                // The connection that holds the lock said nothing for hours, and may be gone.
+                // The connection with the lock was idle for hours and may be dead.
                 let mut fresh = self.connect().await?;
                 let noted = backup::finish(&mut fresh, id, made.bytes, &made.sha256, made.lacking.as_deref()).await;
                 if !matches!(noted, Ok(true)) {
-                    // Nobody would count it among the backups, nor ever remove it.
+                    // It is not recorded as a backup, so nothing else would remove it.
                     let _ = fs::remove_file(&made.file);
                     noted?;
-                    // The lock fell with its connection, and another process took this backup for abandoned.
+                    // The lock was lost with its connection, and another process marked this backup as abandoned.
                     return Err(BackupError::Busy);
                 }
                 self.remove_surplus(&mut fresh).await?;
@@ -154,7 +155,7 @@ impl Backups {
         dump(pg_dump, &snapshot, &mut writer, seen).await?;
         moment.rollback().await?;
 
-        // Files that came since are in it as well: nobody misses a file that is there.
+        // Files that arrived after the snapshot are included as well, which does no harm.
         let mut files = Files::new(self.media.clone(), self.settings.media);
         let listed = files.write(&mut conn, &mut writer, seen).await?;
         content::write(&mut writer, &Record::End(listed)).await?;
@@ -166,7 +167,7 @@ impl Backups {
         Ok(Made { file: file.to_owned(), bytes, sha256, rows, media: files.kept, lacking: files.lacking() })
     }
 
-    /// Removes the oldest ones, as far as this database's own rows name them.
+    /// Removes the oldest backups among those that this database's own rows name.
     async fn remove_surplus(&self, conn: &mut PgConnection) -> Result<(), BackupError> {
         for (id, file) in backup::surplus(conn, self.settings.keep.into()).await? {
             match fs::remove_file(&file) {
@@ -179,13 +180,13 @@ impl Backups {
         Ok(())
     }
 
-    /// A connection that no pool takes back: it may be busy for hours.
+    /// A connection outside the pool: it may be busy for hours.
     pub(super) async fn connect(&self) -> Result<PgConnection, BackupError> {
         connect(&self.database, None).await
     }
 }
 
-/// A connection to the database that a URL names, or to another one beside it.
+/// A connection to a URL's database, or to another one of the same server.
 pub(super) async fn connect(url: &SecretString, database: Option<&str>) -> Result<PgConnection, BackupError> {
     let options = PgConnectOptions::from_str(url.expose_secret()).map_err(|_| BackupError::Url)?;
     let options = options.application_name("wecomd backup").options(PATIENCE);
@@ -193,22 +194,23 @@ pub(super) async fn connect(url: &SecretString, database: Option<&str>) -> Resul
     Ok(PgConnection::connect_with(&options).await?)
 }
 
-/// Whatever the role's own limits are: tables are counted to their end, and who holds the lock says nothing for hours.
+/// Overrides the role's own limits: counting tables may take long, and the connection with the lock is idle for
+/// hours.
 const PATIENCE: [(&str, &str); 3] =
     [("statement_timeout", "0"), ("idle_session_timeout", "0"), ("idle_in_transaction_session_timeout", "0")];
 
 /// PostgreSQL's program that writes a database.
 const DUMP: &str = "pg_dump";
 
-/// How the dump is made. Little compression, because those who answer callbacks need the processor; a table that
-/// somebody changes holds it up for a minute at most; and the attempts at backups stay out of it.
+/// pg_dump's options: little compression, because answering callbacks needs the CPU; at most a minute's wait for a
+/// locked table; and no table of backups.
 const DUMP_OPTIONS: [&str; 4] =
     ["--format=custom", "--compress=1", "--lock-wait-timeout=60s", "--exclude-table-data=backup"];
 
-/// How much of a program's complaints is kept.
+/// How much of a program's error output is kept.
 const WORDS_BYTES_MAX: u64 = 64 << 10;
 
-/// A file that is not whole yet. It goes unless it was renamed.
+/// An unfinished file, deleted on drop unless it was renamed.
 struct Part(PathBuf);
 
 impl Drop for Part {
@@ -232,7 +234,7 @@ async fn manifest(conn: &mut PgConnection, pg_dump: u32) -> Result<Manifest, Bac
     })
 }
 
-/// Puts the dump of one moment behind what is written.
+/// Appends the dump of a snapshot.
 async fn dump(
     mut pg_dump: Command,
     snapshot: &str,
@@ -255,7 +257,7 @@ async fn dump(
     content::write(writer, &Record::DumpEnds).await
 }
 
-/// Takes what the program writes. If it cannot be kept, the pipe is closed, and the program ends by that.
+/// Copies the program's output. If writing fails, the pipe is closed, which ends the program.
 async fn copy(mut stdout: ChildStdout, writer: &mut Writer, seen: &(dyn Fn(u64) + Sync)) -> Result<(), BackupError> {
     loop {
         let mut part = Vec::with_capacity(PART_BYTES);
@@ -269,7 +271,7 @@ async fn copy(mut stdout: ChildStdout, writer: &mut Writer, seen: &(dyn Fn(u64) 
     }
 }
 
-/// What a program says, to its end: it must never wait for somebody to listen.
+/// Reads a program's error output to its end, so that the program never blocks on it.
 pub(super) async fn words(mut stderr: ChildStderr) -> Vec<u8> {
     let mut words = Vec::new();
     let mut rest = Vec::new();

@@ -1,9 +1,9 @@
-//! Copies of everything: the database and the media, encrypted, in one file each; and getting them back.
+//! Backups: the database and the media, encrypted, in one file each; and restoring them.
 //!
-//! `make` has pg_dump write the database as it is at one moment, adds the files of the media store, and puts both
-//! through `seal` into a file that appears under its name only when it is whole and on disk. `restore` reads such a
-//! file, into a scratch database to see whether it can be trusted, or into an empty one to live on. `work` makes
-//! backups when they are due, `status` says how old the last one is. It refuses to know what the tables mean.
+//! `make` runs pg_dump on a snapshot of the database, adds the files of the media store, and writes both through
+//! `seal` into a file that gets its name only when it is complete and on disk. `restore` reads such a file, into a
+//! scratch database to verify it, or into an empty one to use it. `work` makes backups when they are due, `status`
+//! reports the age of the last one. What the tables mean is not known here.
 
 mod error;
 

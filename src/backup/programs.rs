@@ -1,8 +1,8 @@
-//! PostgreSQL's own programs: which ones fit the server, and how they are told where it is.
+//! Runs PostgreSQL's own programs: chooses a version that fits the server, and passes the connection.
 //!
-//! What they must know goes through their environment, so that no password stands in a list of processes, and nothing
-//! else of ours does. They are
-//! never older than the server: an older pg_dump would refuse, and say so in words that help nobody.
+//! The connection's parameters go through the programs' environment, so that no password is in the list of processes,
+//! and nothing else of our environment is passed. A program is never older than the server: an older pg_dump refuses
+//! with an unhelpful message.
 
 use std::{env, path::Path, process::Stdio};
 
@@ -12,7 +12,7 @@ use tokio::process::Command;
 use super::BackupError;
 use crate::embedded::{child, last_lines, programs};
 
-/// Where a server and a database are, as PostgreSQL's own programs want to hear it.
+/// A server and database as environment variables for PostgreSQL's programs.
 #[derive(Clone)]
 pub(super) struct Target {
     variables: Vec<(&'static str, SecretString)>,
@@ -62,10 +62,10 @@ impl Target {
     }
 }
 
-/// One of PostgreSQL's programs, of the first version that is not older than `needed`, ready to talk to `target`; and
-/// that version. `folder` is where it is looked for first. It ends with us.
+/// One of PostgreSQL's programs, of the first version that is not older than `needed`, ready to connect to `target`;
+/// and that version. `folder` is searched first. The program ends with this process.
 ///
-/// A version that is much newer would do its work, but what it writes and says may be too new for the server.
+/// A much newer version would work, but its output may be too new for the server.
 pub(super) async fn program(
     name: &'static str,
     folder: Option<&Path>,
@@ -93,13 +93,13 @@ pub(super) async fn run(name: &'static str, mut command: Command) -> Result<(), 
     if output.status.success() { Ok(()) } else { Err(failed(name, &output.stderr)) }
 }
 
-/// A program failed with these words.
+/// The error of a program that failed with this output.
 pub(super) fn failed(name: &'static str, words: &[u8]) -> BackupError {
     let words = last_lines(words);
     BackupError::Program { name, words: if words.is_empty() { "it said nothing".to_owned() } else { words } }
 }
 
-/// What a URL's query may say, and the variable that says the same.
+/// The parameters of a URL's query, and the variables for them.
 const PARAMETERS: &[(&str, &str)] = &[
     ("host", "PGHOST"),
     ("hostaddr", "PGHOSTADDR"),
@@ -120,7 +120,7 @@ const PARAMETERS: &[(&str, &str)] = &[
     ("ssl-key", "PGSSLKEY"),
 ];
 
-/// What our own connections take from the environment where the URL does not say it.
+/// Variables that our own connections also use if the URL does not set the parameter.
 const CONNECTING: &[&str] = &[
     "PGHOST",
     "PGPORT",
@@ -135,7 +135,7 @@ const CONNECTING: &[&str] = &[
     "PGSSLKEY",
 ];
 
-/// The main version of a program, as it says itself.
+/// The major version of a program, from its `--version`.
 async fn version(path: &Path) -> Option<u32> {
     let mut command = Command::from(child::command(path));
     let output = command.arg("--version").stdin(Stdio::null()).kill_on_drop(true).output().await.ok()?;
@@ -156,7 +156,7 @@ fn ready(path: &Path, target: &Target) -> Command {
     command
 }
 
-/// A part of a URL, percent-decoded. In it, a plus is a plus.
+/// Percent-decodes a part of a URL. A plus stays a plus.
 fn decoded(part: &str) -> String {
     let part = part.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
     form_urlencoded::parse(part.as_bytes()).map(|(name, _)| name.into_owned()).collect()

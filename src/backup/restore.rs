@@ -1,9 +1,9 @@
-//! Getting a backup back: into a scratch database to see whether it can be trusted, or into an empty one to live on.
+//! Restores a backup: into a scratch database to verify it, or into an empty one to use it.
 //!
-//! First the checksum, then the key, then what is inside: nothing is written before a file is known to be whole.
-//! pg_restore works in one transaction, so that a database is restored as it was or stays empty; then rows are counted
-//! again and compared with the manifest. Files go back to the media store one by one, and one that is not what it was
-//! is named and left out.
+//! First the checksum is checked, then the key, then the content: nothing is written before the file is known to be
+//! complete. pg_restore works in one transaction, so a database is restored completely or stays empty; then rows are
+//! counted and compared with the manifest. Files go back to the media store one by one; a damaged one is named and
+//! left out.
 
 use std::{path::PathBuf, process::Stdio, sync::Arc};
 
@@ -28,31 +28,31 @@ use crate::{
     vault::Vault,
 };
 
-/// A backup that is to be restored.
+/// A backup to restore.
 #[derive(Clone)]
 pub struct Restore {
-    /// Where it is.
+    /// Its path.
     pub file: PathBuf,
-    /// What opens it.
+    /// The keys that open it.
     pub vault: Arc<Vault>,
-    /// Where PostgreSQL's own programs are looked for first.
+    /// The folder that is searched first for PostgreSQL's programs.
     pub programs: Option<PathBuf>,
 }
 
-/// What a backup turned out to hold. Rows and migrations were compared.
+/// The content of a restored backup. Rows and migrations were compared.
 #[derive(Debug, Clone)]
 pub struct Restored {
-    /// What it says of itself.
+    /// Its manifest.
     pub manifest: Manifest,
-    /// How many files of the media store were in it, and are as they were.
+    /// How many files of the media store it held intact.
     pub media: u64,
-    /// How many it only lists, because they were not to be in it.
+    /// How many files it only lists, without their bytes.
     pub elsewhere: u64,
-    /// Those that are not as they were.
+    /// The damaged files.
     pub damaged: Vec<String>,
 }
 
-/// How a database is to be filled.
+/// The destination of a restore.
 struct Filling<'a> {
     target: &'a Target,
     database: &'a str,
@@ -61,16 +61,16 @@ struct Filling<'a> {
 }
 
 impl Restore {
-    /// Restores into a scratch database beside the one that `server` names, compares, and drops it again.
+    /// Restores into a scratch database on the server of `server`, compares, and drops it again.
     pub async fn verify(&self, server: &SecretString, seen: &(dyn Fn(u64) + Sync)) -> Result<Restored, BackupError> {
         let mut conn = connect(server, None).await?;
         let beside = backup::database_name(&mut conn).await?;
         let version = conn.server_version_num().unwrap_or_default() / 10_000;
         conn.close().await?;
-        // Opened first: a file that is not whole needs no database.
+        // Opened first: an incomplete file needs no database.
         let records = self.open(seen).await?;
 
-        // Named so that a left-over is known for what it is, within the 63 bytes that a name may have.
+        // The name shows the origin of a left-over, within PostgreSQL's 63 bytes.
         let scratch = format!("{beside:.40}_verify_{:08x}", rand::random::<u32>());
         let target = Target::of_url(server)?;
         let run = async |name, arguments: &[&str]| {
@@ -86,7 +86,7 @@ impl Restore {
         restored
     }
 
-    /// Restores into a database that is empty, and puts the files into `media`.
+    /// Restores into an empty database, and puts the files into `media`.
     pub async fn restore_into(
         &self,
         database: &SecretString,
@@ -142,7 +142,7 @@ impl Restore {
         Ok(restored)
     }
 
-    /// Hands the dump to pg_restore.
+    /// Pipes the dump into pg_restore.
     async fn feed(
         &self,
         records: &mut Records,
@@ -161,7 +161,7 @@ impl Restore {
         if status.success() { Ok(()) } else { Err(programs::failed(RESTORE, &words)) }
     }
 
-    /// If this fails, the pipe is closed in the middle of the dump, and pg_restore undoes what it did.
+    /// If this fails, the pipe is closed in the middle of the dump, and pg_restore rolls back.
     async fn pour(
         &self,
         records: &mut Records,
@@ -173,7 +173,7 @@ impl Restore {
             match records.next().await? {
                 Some(Record::Bytes(bytes)) => {
                     seen(bytes.len() as u64);
-                    // Whoever ended before it read everything has a better explanation than "broken pipe".
+                    // A program that ended early reports a better reason than "broken pipe".
                     listens = listens && stdin.write_all(&bytes).await.is_ok();
                 }
                 Some(Record::DumpEnds) => return Ok(()),
@@ -236,10 +236,10 @@ impl Restore {
 /// PostgreSQL's program that fills a database.
 const RESTORE: &str = "pg_restore";
 
-/// All or nothing; and whoever restores owns it.
+/// pg_restore's options: all or nothing, and the restoring role owns everything.
 const RESTORE_OPTIONS: [&str; 3] = ["--single-transaction", "--exit-on-error", "--no-owner"];
 
-/// A file has come to its end.
+/// Completes a file and counts it.
 async fn note(file: Option<Incoming>, restored: &mut Restored) -> Result<(), BackupError> {
     let Some(file) = file else { return Ok(()) };
     match file.finish().await? {

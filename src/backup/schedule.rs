@@ -1,11 +1,11 @@
-//! When a backup is due: a crontab's five fields, in Shanghai's time.
+//! The backup schedule: a crontab's five fields, in Shanghai's time.
 
 use std::str::FromStr;
 
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use croner::Cron;
 
-/// When backups are due.
+/// A backup schedule.
 #[derive(Debug, Clone)]
 pub struct Schedule(Cron);
 
@@ -15,14 +15,14 @@ impl Schedule {
         Cron::from_str(text).map(Self).map_err(|error| error.to_string())
     }
 
-    /// The latest turn that has come; none if there was never one.
+    /// The latest turn before `now`; none if there was none.
     pub fn last_turn(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let there = now.with_timezone(&shanghai()?);
         self.0.find_previous_occurrence(&there, true).ok().map(|it| it.to_utc())
     }
 
-    /// How old a backup may be. Twice the time between turns, the longest of those around now: a backup of Friday is
-    /// not late on Monday if nothing is due at weekends.
+    /// The age at which a backup counts as missing: twice the longest interval between turns around now. So Friday's
+    /// backup is not late on Monday if the schedule skips weekends.
     pub fn age_max(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
         let last = self.last_turn(now)?;
         let there = last.with_timezone(&shanghai()?);
@@ -32,7 +32,7 @@ impl Schedule {
     }
 }
 
-/// Asia/Shanghai, which has had no other time for decades.
+/// The offset of Asia/Shanghai, which has not changed for decades.
 const SHANGHAI_S: i32 = 8 * 3_600;
 
 fn shanghai() -> Option<FixedOffset> {

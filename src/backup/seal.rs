@@ -1,9 +1,9 @@
-//! How a backup looks from outside: encrypted in chunks, with a checksum that anybody can compare without the key.
+//! The outer format of a backup: encrypted in chunks, with a checksum that can be verified without the key.
 //!
 //! A file is `WECOMDBK | version | master key's id u32 | salt 32 | key check 16`, then chunks of 64 KiB, AES-256-GCM
-//! each, then the SHA-256 of all that. The key is derived from the master key for this purpose and salt, and used for
-//! this file alone, so that a chunk's number serves as its nonce. Number, and whether it is the last, are authenticated
-//! by it: chunks that are exchanged, left out or cut off do not open. It refuses to know what is inside.
+//! each, then the SHA-256 of all that. The file's key is derived from the master key for this purpose and salt, and
+//! is used for this file alone, so a chunk's number can serve as its nonce. The number and the last-chunk flag are
+//! authenticated: chunks that are exchanged, left out or cut off do not open. The content is not known here.
 
 use std::path::{Path, PathBuf};
 
@@ -20,37 +20,37 @@ use tokio::{
 use super::BackupError;
 use crate::vault::Vault;
 
-/// How much is encrypted at once.
+/// How many bytes are encrypted at once.
 pub(super) const CHUNK_BYTES: usize = 64 << 10;
 
-/// What every backup begins with.
+/// The first bytes of every backup.
 const MAGIC: [u8; 8] = *b"WECOMDBK";
 
 /// The layout's version.
 const VERSION: u8 = 1;
 
-/// What the key is derived for.
+/// The purpose in the key derivation.
 const CONTEXT: &str = "wecomd backup 1";
 
 /// The part of the head before the key check: magic, version, key id, salt.
 const NAMED_BYTES: usize = 8 + 1 + 4 + SALT_BYTES;
 
-/// What makes each file's key its own.
+/// The length of the salt, which makes each file's key unique.
 const SALT_BYTES: usize = 32;
 
-/// GCM's tag.
+/// The length of GCM's tag.
 const TAG_BYTES: usize = 16;
 
-/// The whole head.
+/// The length of the whole head.
 const HEAD_BYTES: usize = NAMED_BYTES + TAG_BYTES;
 
-/// The checksum at the end.
+/// The length of the checksum at the end.
 const SUM_BYTES: usize = 32;
 
-/// How much is read at once to compare the checksum.
+/// How many bytes are read at once for the checksum.
 const READ_BYTES: usize = 1 << 20;
 
-/// Where a chunk stands. The key check is sealed like one, in a position where none can be.
+/// A chunk's position. The key check is sealed like a chunk, at a position that no chunk can have.
 #[derive(Debug, Clone, Copy)]
 enum ChunkPosition {
     Check,
@@ -70,7 +70,7 @@ pub(super) struct Writer {
     bytes: u64,
 }
 
-/// A file that is being read; its checksum is right.
+/// A file that is being read; its checksum is verified.
 pub(super) struct Reader {
     path: PathBuf,
     file: File,
@@ -81,7 +81,7 @@ pub(super) struct Reader {
 }
 
 impl Writer {
-    /// Begins a new file with the vault's current key.
+    /// Creates a file with the vault's current key.
     pub(super) async fn create(path: &Path, vault: &Vault) -> Result<Self, BackupError> {
         let salt: [u8; SALT_BYTES] = rand::random();
         let head = [&MAGIC[..], &[VERSION], &vault.current().to_be_bytes(), &salt].concat();
@@ -104,10 +104,10 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Adds bytes.
+    /// Appends bytes.
     pub(super) async fn write(&mut self, mut bytes: &[u8]) -> Result<(), BackupError> {
         while !bytes.is_empty() {
-            // A full chunk waits until there is more: which one is the last is only known then.
+            // A full chunk is written when more bytes come, because the last one must be marked.
             if self.waiting.len() == CHUNK_BYTES {
                 let chunk = self.sealed(ChunkPosition::Chunk(self.chunks), &self.waiting)?;
                 self.put(&chunk).await?;
@@ -121,7 +121,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes what waits and the checksum, and waits for the disk; returns the file's length and SHA-256.
+    /// Writes the last chunk and the checksum, and syncs; returns the file's length and SHA-256.
     pub(super) async fn finish(mut self) -> Result<(u64, [u8; 32]), BackupError> {
         let chunk = self.sealed(ChunkPosition::Last(self.chunks), &self.waiting)?;
         self.put(&chunk).await?;
@@ -145,7 +145,7 @@ impl Writer {
 }
 
 impl Reader {
-    /// Opens a file, once its checksum and the key are known to be right. `seen` is told how many bytes were compared.
+    /// Opens a file after verifying its checksum and key. `seen` is called with the number of bytes read.
     pub(super) async fn open(path: &Path, vault: &Vault, seen: &(dyn Fn(u64) + Sync)) -> Result<Self, BackupError> {
         let mut file = File::open(path).await.map_err(at(path))?;
         let length = file.metadata().await.map_err(at(path))?.len();
@@ -181,7 +181,7 @@ impl Reader {
         &self.path
     }
 
-    /// The next chunk in the clear; none after the last.
+    /// The next decrypted chunk; none after the last.
     pub(super) async fn next(&mut self) -> Result<Option<Vec<u8>>, BackupError> {
         if self.left == 0 {
             return Ok(None);
@@ -200,7 +200,7 @@ impl Reader {
     }
 }
 
-/// Says which file an error is about.
+/// Adds the file's path to an error.
 pub(super) fn at(path: &Path) -> impl FnOnce(std::io::Error) -> BackupError {
     let path = path.to_owned();
     move |source| BackupError::File { path, source }
@@ -216,7 +216,7 @@ fn cipher(path: &Path, vault: &Vault, id: u32, salt: &[u8]) -> Result<Aes256Gcm,
     Ok(Aes256Gcm::new(&Key::<Aes256Gcm>::from(*key)))
 }
 
-/// The key seals this file alone, so that no two places share a nonce.
+/// The nonce of a position. The key is used for this file alone, so no nonce repeats.
 fn nonce(position: ChunkPosition) -> Nonce<aes_gcm::aead::consts::U12> {
     let (number, kind) = match position {
         ChunkPosition::Chunk(number) => (number, 0),
@@ -230,7 +230,7 @@ fn nonce(position: ChunkPosition) -> Nonce<aes_gcm::aead::consts::U12> {
     Nonce::from(nonce)
 }
 
-/// Compares the file with the checksum at its end. Its position is somewhere else afterwards.
+/// Compares the file with the checksum at its end. The read position is undefined afterwards.
 async fn compare_sum(
     path: &Path,
     file: &mut File,
@@ -296,7 +296,7 @@ mod tests {
         Ok(plain)
     }
 
-    /// Writes the checksum that whoever alters a file could write as well.
+    /// Changes the file and rewrites its checksum, as an attacker could.
     fn sum_again(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
         let mut file = std::fs::read(path).expect("read");
         file.truncate(file.len() - SUM_BYTES);
@@ -353,6 +353,6 @@ mod tests {
         assert!(error.contains("master key 1 is not the one it was made with"), "{error}");
         std::fs::write(&path, [7; 500]).expect("written");
         let error = read(&path, &vault).await.expect_err("no backup").to_string();
-        assert!(error.ends_with("is no backup that this version of wecomd can read"), "{error}");
+        assert!(error.ends_with("is not a backup that this version of wecomd can read"), "{error}");
     }
 }

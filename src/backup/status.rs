@@ -1,5 +1,5 @@
-//! How the backups stand, told to whoever watches over us. A backup that failed or is missing stops nothing: it is
-//! said, in `/readyz` and in two numbers.
+//! Reports the backups' state to monitoring. A failed or missing backup stops nothing: it is reported in `/readyz`
+//! and in two metrics.
 
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ use crate::{
     },
 };
 
-/// How often we look: it is one small row.
+/// How often the table is read: it is one small row.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Looks again and again, until nobody listens any more. Without a schedule nothing is ever missing.
+/// Reads the state periodically, until the receiver is gone. Without a schedule no backup is ever missing.
 pub async fn watch(pool: PgPool, schedule: Option<Schedule>, listeners: channel::Sender<Value>) {
     while !listeners.is_closed() {
-        // A backup's age is told by the clock that wrote when it was made.
+        // A backup's age is measured by the database's clock, which wrote its time.
         let looked = async {
             let mut conn = pool.acquire().await?;
             Ok::<_, sqlx::Error>((backup::standing(&mut conn).await?, tables::now(&mut conn).await?))
@@ -33,7 +33,7 @@ pub async fn watch(pool: PgPool, schedule: Option<Schedule>, listeners: channel:
                 gauges(&standing, schedule.as_ref(), now);
                 listeners.send_replace(said(&standing, schedule.as_ref(), now));
             }
-            Err(error) => tracing::debug!(error = %error, "the backups cannot be looked at"),
+            Err(error) => tracing::debug!(error = %error, "the backups' state cannot be read"),
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -42,7 +42,7 @@ pub async fn watch(pool: PgPool, schedule: Option<Schedule>, listeners: channel:
     }
 }
 
-/// What `/readyz` says: `ok`, `failed`, `missing`, `incomplete`, or `off` where nobody asked for backups.
+/// The state in `/readyz`: `ok`, `failed`, `missing`, `incomplete`, or `off` if backups are disabled.
 pub fn said(standing: &BackupStatus, schedule: Option<&Schedule>, now: DateTime<Utc>) -> Value {
     json!({
         "state": state(standing, schedule, now),

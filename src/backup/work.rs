@@ -1,4 +1,4 @@
-//! What a serving process does about backups: makes one when it is due.
+//! Makes due backups in a serving process.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use tokio::{sync::watch, time::sleep};
 use super::{BackupError, Backups, Made, Schedule};
 use crate::{states::BackupOutcome, tables::upkeep::backup};
 
-/// Between two looks at the clock: a schedule has minutes.
+/// Time between two looks at the clock: a schedule's unit is the minute.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// How long after an attempt that failed the next one is made.
+/// How long after a failed attempt the next one begins.
 const RETRY_AFTER: TimeDelta = TimeDelta::minutes(10);
 
-/// Makes backups when they are due, until `stopping` says so. One that is under way then is given up: its file goes.
+/// Makes due backups until `stopping` is set. A backup in progress is then aborted and its file deleted.
 pub async fn work(backups: Backups, schedule: Schedule, mut stopping: watch::Receiver<bool>) {
     while !*stopping.borrow() {
         tokio::select! {
@@ -28,7 +28,7 @@ pub async fn work(backups: Backups, schedule: Schedule, mut stopping: watch::Rec
     }
 }
 
-/// Makes a backup if one is due; in whichever process comes first.
+/// Makes a backup if one is due, in whichever process comes first.
 pub async fn run_due(backups: &Backups, schedule: &Schedule, now: DateTime<Utc>) -> Result<Option<Made>, BackupError> {
     let Some(turn) = schedule.last_turn(now) else { return Ok(None) };
     let mut conn = backups.connect().await?;
@@ -47,8 +47,8 @@ pub async fn run_due(backups: &Backups, schedule: &Schedule, now: DateTime<Utc>)
     }
 }
 
-/// The same by the database's clock, which wrote when the last one was made: by one that is ahead, a backup would be due
-/// again and again.
+/// The same by the database's clock, which records when backups were made: with a clock ahead of it, a backup would
+/// be due again and again.
 pub async fn run_due_now(backups: &Backups, schedule: &Schedule) -> Result<Option<Made>, BackupError> {
     run_due(backups, schedule, backups.now().await?).await
 }

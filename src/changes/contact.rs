@@ -1,4 +1,4 @@
-//! One customer known to one staff member: what events say of it.
+//! What events say about one contact: a customer and the member who knows them.
 
 use std::collections::BTreeMap;
 
@@ -11,33 +11,33 @@ use crate::{
     states::ContactStatus,
 };
 
-/// The smallest step of a time in the tables.
+/// The tables' time resolution.
 const MOMENT: TimeDelta = TimeDelta::microseconds(1);
 
-/// What a batch says of one contact.
+/// A batch's changes to one contact.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Contact {
-    /// How it stands.
+    /// The contact's status.
     pub status: Option<Register<ContactStatus>>,
     /// The `state` of the contact way that brought them together.
     pub state: Option<Register<String>>,
-    /// The business's own id, where a state names it.
+    /// The business's customer id, if a state names it.
     pub customer_id: Option<Register<CustomerId>>,
-    /// Contact ways of ours that they came through, each with the earliest time.
+    /// Contact ways of ours that the customer used, each with the earliest time.
     pub scans: BTreeMap<ContactWayState, DateTime<Utc>>,
     /// When they first became contacts.
     pub first_contact_time: Option<DateTime<Utc>>,
-    /// When anything last passed between them.
+    /// The time of the last exchange between them.
     pub last_contact_time: Option<DateTime<Utc>>,
-    /// What only WeCom can tell, as it was last read.
+    /// The card as WeCom last returned it; callbacks do not carry it.
     pub card: Option<Register<Card>>,
-    /// When it first arrived that they know each other, where that was said without a time.
+    /// When a callback without a time first said that they know each other.
     pub heard_arrived_at: Option<DateTime<Utc>>,
-    /// When it first arrived that they became contacts, where that was said without a time.
+    /// When a callback without a time first said that they became contacts.
     pub met_arrived_at: Option<DateTime<Utc>>,
 }
 
-/// What a customer's card says: read from WeCom as a whole, never said by a callback.
+/// A customer's card: always read from WeCom as a whole, never part of a callback.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Card {
@@ -53,14 +53,14 @@ pub struct Card {
     pub description: Option<String>,
     /// The tags' names.
     pub tags: Vec<String>,
-    /// The phone numbers that the member wrote down.
+    /// The phone numbers in the member's remark.
     pub remark_mobiles: Vec<String>,
     /// How they became contacts, as WeCom numbers it.
     pub add_way: Option<i32>,
 }
 
 impl Contact {
-    /// The relation took this turn at `at`.
+    /// Sets the status as of `at`.
     pub fn became(&mut self, status: ContactStatus, at: DateTime<Utc>) {
         Register::set(&mut self.status, status, at);
     }
@@ -71,7 +71,8 @@ impl Contact {
         latest(&mut self.last_contact_time, Some(at));
     }
 
-    /// A contact way with this `state` brought them together; it may name the business's customer, or be one of ours.
+    /// The customer came through a contact way with this `state`; it may name the business's customer, or be one of
+    /// ours.
     pub fn came_through(&mut self, state: &str, at: DateTime<Utc>) {
         Register::set(&mut self.state, state.to_owned(), at);
         if let Some(way) = ContactWayState::from_state(state) {
@@ -82,12 +83,12 @@ impl Contact {
         }
     }
 
-    /// Somebody said so without a time; it arrived then.
+    /// An event without a time mentions the contact; it arrived at this time.
     pub fn heard_of(&mut self, arrived_at: Option<DateTime<Utc>>) {
         earliest(&mut self.heard_arrived_at, arrived_at);
     }
 
-    /// Somebody said without a time that they became contacts; it arrived then.
+    /// An event without a time says that they became contacts; it arrived at this time.
     pub fn met_without_time(&mut self, arrived_at: Option<DateTime<Utc>>) {
         earliest(&mut self.met_arrived_at, arrived_at);
     }
@@ -97,20 +98,20 @@ impl Contact {
         *first = at.min(*first);
     }
 
-    /// We said that it is gone, and WeCom names it again: that takes back our own word, and nobody else's. `held` is how
-    /// it stands in the table, and since when.
+    /// WeCom lists the contact again: if we had marked it as gone, that mark is removed; a status set by an event
+    /// stays. `held` is the status in the table, and its time.
     pub fn named_again(&mut self, held: Option<(ContactStatus, DateTime<Utc>)>) {
         if let Some((ContactStatus::Gone, since)) = held {
             self.became(ContactStatus::Contacted, since + MOMENT);
         }
     }
 
-    /// WeCom was asked at `at`, and this is what the card says.
+    /// Sets the card as WeCom returned it at `at`.
     pub fn read(&mut self, card: Card, at: DateTime<Utc>) {
         Register::set(&mut self.card, card, at);
     }
 
-    /// Folds what another batch says of the same contact.
+    /// Folds in another batch's changes to the same contact.
     pub fn absorb(&mut self, other: Contact) {
         Register::absorb(&mut self.status, other.status);
         Register::absorb(&mut self.state, other.state);

@@ -1,43 +1,43 @@
-//! A member of a corp: what directory events say of them.
+//! What directory events say about a member of a corp.
 
 use chrono::{DateTime, Utc};
 
 use super::register::{Register, earliest, latest};
 use crate::ids::{CorpId, UserId};
 
-/// What a batch says of one member.
+/// A batch's changes to one member.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Member {
     /// Their name.
     pub name: Option<Register<String>>,
-    /// Their picture's address.
+    /// The URL of their picture.
     pub avatar: Option<Register<String>>,
     /// Their departments, joined by commas.
     pub department: Option<Register<String>>,
     /// 1 active, 2 disabled, 4 not activated, 5 left the corp.
     pub status: Option<Register<i32>>,
-    /// When they were last said to have joined.
+    /// When an event last said that they joined.
     pub joined_at: Option<DateTime<Utc>>,
-    /// When they were last said to have left.
+    /// When an event last said that they left.
     pub left_at: Option<DateTime<Utc>>,
-    /// When an app last saw them leave its range.
+    /// When an app last reported that they left its visible range.
     pub hinted_at: Option<DateTime<Utc>>,
 }
 
-/// That a batch names a userid as a member's, spelled in one way.
+/// A use of a userid in a batch, in one spelling.
 ///
-/// Userids are the same in any case. Of several spellings the directory's latest counts; else the one that events began
-/// to use last; else one that only readings of other lists use, since WeCom returns some of those in lower case.
+/// Userids ignore case. Of several spellings the directory's latest counts; else the one that events used first most
+/// recently; else one from other lists only, since WeCom returns some of those in lower case.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Named {
-    /// The earliest event that spelled it so.
+    /// The earliest event with this spelling.
     pub said_at: Option<DateTime<Utc>>,
-    /// When the directory last spelled it so.
+    /// When the directory last used this spelling.
     pub directory_at: Option<DateTime<Utc>>,
 }
 
 impl Named {
-    /// Folds what else names it.
+    /// Folds in other uses of the same spelling.
     pub fn absorb(&mut self, other: Self) {
         earliest(&mut self.said_at, other.said_at);
         latest(&mut self.directory_at, other.directory_at);
@@ -68,12 +68,12 @@ impl Member {
         latest(&mut self.left_at, Some(at));
     }
 
-    /// An app saw them leave its range: perhaps gone, perhaps not.
+    /// An app reported that they left its visible range; they may or may not have left the corp.
     pub fn perhaps_left(&mut self, at: DateTime<Utc>) {
         latest(&mut self.hinted_at, Some(at));
     }
 
-    /// Folds what another batch says of the same member.
+    /// Folds in another batch's changes to the same member.
     pub fn absorb(&mut self, other: Member) {
         Register::absorb(&mut self.name, other.name);
         Register::absorb(&mut self.avatar, other.avatar);

@@ -1,6 +1,7 @@
-//! What a batch of events changes, before it is written: rows folded by key, so that one statement per table does.
+//! The changes of a batch of events, before they are written: rows folded by key, so that each table needs one
+//! statement.
 //!
-//! Handlers fill it, `tables` writes it. Folding uses the same rule as the SQL, the greater (time, value) wins, so a
+//! Handlers fill it, `tables` writes it. Folding uses the same rule as the SQL (the greater (time, value) wins), so a
 //! batch may be cut anywhere and its events may come in any order.
 
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
@@ -40,35 +41,34 @@ pub use transfer::TransferFail;
 
 pub use crate::states::{ContactStatus, ContactType, TaskKind};
 
-/// Which delivery says so, for which corp, and when by the event's own time.
+/// The source of a change: delivery, corp, and the event's own time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// The delivery that is being recorded.
     pub key: DeliveryKey,
-    /// The corp whose tables it changes.
+    /// The corp whose rows it changes.
     pub corpid: CorpId,
-    /// When it happened, as the plaintext says; none if it does not say so.
+    /// When it happened according to the plaintext; none if it gives no time.
     pub happened_at: Option<DateTime<Utc>>,
     /// When the delivery was stored.
     pub received_at: DateTime<Utc>,
-    /// Its plaintext was not well formed, and was read as it was meant.
+    /// Whether its plaintext was malformed and had to be repaired.
     pub repaired: bool,
 }
 
 impl Source {
-    /// The event's own time: the clock of every register that it sets. The epoch if it has none, so that it never
-    /// undoes what has a time.
+    /// The event's own time, used for every register that it sets. Without one it is the epoch, so that the event
+    /// never overrides one that has a time.
     pub fn at(&self) -> DateTime<Utc> {
         self.happened_at.unwrap_or(DateTime::UNIX_EPOCH)
     }
 
-    /// When it arrived, if nothing else is known of when it happened. People are shown it; nothing is decided by it.
+    /// The arrival time, if the event has no time of its own. It is only displayed; no decision depends on it.
     pub fn arrived_at(&self) -> Option<DateTime<Utc>> {
         self.happened_at.is_none().then_some(self.received_at)
     }
 
-    /// The time from which what must still be done is counted: the event's own, or its arrival if it has none or one
-    /// that was still to come.
+    /// The time from which deadlines count: the event's own, or its arrival if it has none or one in the future.
     pub fn counts_from(&self) -> DateTime<Utc> {
         self.happened_at.map_or(self.received_at, |at| at.min(self.received_at))
     }
@@ -88,7 +88,7 @@ pub struct Changes {
     pub records: BTreeMap<(DateTime<Utc>, Uuid, CorpId), Record>,
     /// Rows of `member`.
     pub members: BTreeMap<(CorpId, UserId), Member>,
-    /// Userids that are named as members', spelled as they are.
+    /// Userids that events name as members', in their spellings.
     pub named: BTreeMap<(CorpId, UserId), Named>,
     /// Rows of `transfer_fail`.
     pub transfer_fails: BTreeSet<TransferFail>,
@@ -101,26 +101,26 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// The contact between a member and a customer, to be told what became of it.
+    /// The contact between a member and a customer, for the caller to change.
     pub fn contact(&mut self, source: &Source, user: &UserId, customer: &ExternalUserId) -> &mut Contact {
         self.says(source, user);
         self.contacts.entry((source.corpid.clone(), customer.clone(), user.clone())).or_default()
     }
 
-    /// A customer wrote at the source's time; at the epoch if it has none, which says only that they did.
+    /// A customer wrote at the source's time; without one, at the epoch, which only says that they did write.
     pub fn heard_from(&mut self, source: &Source, customer: &ExternalUserId) {
         let last = self.activity.entry((source.corpid.clone(), customer.clone())).or_insert(source.at());
         *last = (*last).max(source.at());
     }
 
-    /// The member of that id, to be told what became of them.
+    /// The member with that id, for the caller to change.
     pub fn member(&mut self, source: &Source, user: &UserId) -> &mut Member {
         self.says(source, user);
         self.members.entry((source.corpid.clone(), user.clone())).or_default()
     }
 
-    /// WeCom lists a customer of a member's as left behind by them. `held` is how the contact stands in the table, and
-    /// since when.
+    /// WeCom lists the customer as unassigned after the member left. `held` is the contact's status in the table, and
+    /// its time.
     pub fn left_behind(
         &mut self,
         corpid: &CorpId,
@@ -133,12 +133,12 @@ impl Changes {
         self.contacts.entry((corpid.clone(), customer.clone(), user.clone())).or_default().named_again(held);
     }
 
-    /// The directory spells a member's userid so.
+    /// The directory uses this spelling of a member's userid.
     pub fn directory_says(&mut self, corpid: &CorpId, user: &UserId, at: DateTime<Utc>) {
         self.name(corpid, user, Named { said_at: None, directory_at: Some(at) });
     }
 
-    /// An event spells a member's userid so.
+    /// An event uses this spelling of a member's userid.
     fn says(&mut self, source: &Source, user: &UserId) {
         self.name(&source.corpid, user, Named { said_at: Some(source.at()), directory_at: None });
     }
@@ -147,7 +147,7 @@ impl Changes {
         self.named.entry((corpid.clone(), user.clone())).or_default().absorb(named);
     }
 
-    /// A member's userid changed. From now on the directory spells the new one so.
+    /// A member's userid changed; the directory uses this spelling of the new one from now on.
     pub fn rename(&mut self, source: &Source, old: &UserId, new: &UserId) {
         self.says(source, old);
         self.says(source, new);
@@ -156,7 +156,7 @@ impl Changes {
         self.renames.push(Rename { corpid, old: old.clone(), new: new.clone(), at: source.at() });
     }
 
-    /// Something passed between them.
+    /// Adds a record of something that passed between them.
     pub fn record(&mut self, source: &Source, mut record: Record) {
         if let Some(user) = &record.user {
             self.says(source, user);
@@ -168,12 +168,12 @@ impl Changes {
             Entry::Vacant(slot) => {
                 slot.insert(record);
             }
-            // The same plaintext, through another app of the corp.
+            // The same plaintext came through another app of the corp.
             Entry::Occupied(mut slot) => register::earliest(&mut slot.get_mut().arrived_at, record.arrived_at),
         }
     }
 
-    /// Something is to be done with WeCom.
+    /// Adds a task for WeCom.
     pub fn task(&mut self, source: &Source, kind: TaskKind, subject: &str, task: Task) {
         let key = (source.corpid.clone(), kind, subject.to_owned());
         match self.tasks.entry(key) {
@@ -184,12 +184,12 @@ impl Changes {
         }
     }
 
-    /// Nothing is recorded from this delivery; it is kept and counted under `name`.
+    /// Records nothing from this delivery; it is kept and counted under `name`.
     pub fn ignore(&mut self, source: &Source, name: &str) {
         self.ignored.push((source.key.clone(), name.to_owned()));
     }
 
-    /// Every (corp, userid) that these changes mention: what must be resolved to what its owner goes by now.
+    /// Every (corp, userid) in these changes, to be resolved to its owner's current id.
     pub fn users(&self) -> impl Iterator<Item = (&CorpId, &UserId)> {
         let contacts = self.contacts.keys().map(|(corp, _, user)| (corp, user));
         let members = self.members.keys().map(|(corp, user)| (corp, user));
@@ -198,14 +198,14 @@ impl Changes {
         contacts.chain(members).chain(records).chain(named)
     }
 
-    /// Senders who are taken for customers by the shape of their id.
+    /// Senders whose id has the shape of a customer's.
     pub fn guessed(&self) -> BTreeSet<Person> {
         let records = self.records.iter().filter(|(_, it)| it.is_guessed());
         let senders = records.filter_map(|((_, _, corp), it)| Some((corp.clone(), it.customer.clone()?)));
         senders.chain(self.activity.keys().cloned()).collect()
     }
 
-    /// Takes those of them for members who are, each with the userid that they go by now.
+    /// Corrects those of them who are members, each with their current userid.
     pub fn recognise(&mut self, members: &BTreeMap<Person, UserId>) {
         if members.is_empty() {
             return;
@@ -221,7 +221,7 @@ impl Changes {
         }
     }
 
-    /// Replaces userids by the ones their owners go by now, folding rows that become one.
+    /// Replaces userids by their owners' current ones, and folds rows that become the same.
     pub fn resolve(&mut self, current: &BTreeMap<(CorpId, UserId), UserId>) {
         if current.is_empty() {
             return;
@@ -245,9 +245,9 @@ impl Changes {
         }
     }
 
-    /// Whether rows that other batches may be writing depend on these: a member's contacts follow a rename and fill
-    /// a handover, a customer's contacts follow what the customer writes, whose customer a contact is follows from
-    /// others of the same person, and how a userid is spelled follows from the directory.
+    /// Whether other batches may be writing rows that depend on these changes: a member's contacts follow a rename
+    /// and fill a handover, a customer's contacts follow the customer's messages, a contact's match follows from the
+    /// same person's other contacts, and a userid's spelling follows from the directory.
     pub fn need_quiet(&self) -> bool {
         let membership = |it: &Member| it.joined_at.is_some() || it.left_at.is_some();
         let identity = |it: &Contact| it.customer_id.is_some() || !it.scans.is_empty() || it.card.is_some();
@@ -258,7 +258,7 @@ impl Changes {
             || self.contacts.values().any(identity)
     }
 
-    /// The corps that these changes are about.
+    /// The corps in these changes.
     pub fn corps(&self) -> BTreeSet<&CorpId> {
         let renamed = self.renames.iter().map(|it| &it.corpid);
         let tasked = self.tasks.keys().map(|(corp, _, _)| corp);

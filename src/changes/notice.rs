@@ -1,4 +1,4 @@
-//! What a staff member is told in WeCom about a work order, as the payload of a `notify_staff` task.
+//! A work order notice to a staff member in WeCom: the payload of a `notify_staff` task.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -9,36 +9,36 @@ use crate::ids::UserId;
 /// How many characters of a title WeCom shows.
 const TITLE_CHARS_MAX: usize = 26;
 
-/// How many characters of the line below it.
+/// How many characters of the description WeCom shows.
 const DESC_CHARS_MAX: usize = 30;
 
-/// How many characters of a value in a line.
+/// How many characters of a line's value WeCom shows.
 const VALUE_CHARS_MAX: usize = 26;
 
 /// A card for a staff member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// A line below the title.
+    /// The description below the title.
     #[serde(default)]
     pub desc: String,
-    /// Names and values.
+    /// The lines: names and values.
     #[serde(default)]
     pub lines: Vec<(String, String)>,
-    /// What it is about.
+    /// The title.
     pub title: String,
-    /// The page that it opens; empty if there is none.
+    /// The URL of the page that it opens; empty if there is none.
     pub url: String,
-    /// Whom it is for.
+    /// The receiver.
     pub wechat_userid: UserId,
 }
 
 impl Payload for Notice {}
 
 impl Notice {
-    /// The field that holds whom it is for, for statements that look for it.
+    /// The field that holds the receiver, for SQL that searches by it.
     pub const TOLD: &str = "wechat_userid";
 
-    /// A notice, with as much of each text as WeCom shows.
+    /// A notice, each text cut to what WeCom shows.
     pub fn new(user: UserId, title: &str, desc: &str, url: String) -> Self {
         let (title, desc) = (shortened(title, TITLE_CHARS_MAX), shortened(desc, DESC_CHARS_MAX));
         Self { wechat_userid: user, title, desc, lines: Vec::new(), url }
@@ -53,7 +53,7 @@ impl Notice {
         self
     }
 
-    /// The task that sends it, as this app.
+    /// The task that sends it through this app.
     pub fn task(&self, app_id: i32, due_at: DateTime<Utc>) -> Task {
         Task { app_id, payload: Some(self.to_text()), due_at, deadline: None, marks: 1 }
     }

@@ -1,8 +1,8 @@
-//! What a task carries beyond its subject, by kind: written by whoever asks for the task, read by whoever does it.
+//! The payloads of tasks, by kind: whoever creates a task writes one, its executor reads it.
 //!
-//! Stored as JSON text. A task may have been stored by an earlier version, so a field that came later has a default. Of two
-//! payloads of one task the greater text counts; fields are therefore written in the order of their names, which must stay.
-//! What a `notify_staff` task carries is a [`super::Notice`].
+//! Stored as JSON text. An earlier version may have stored a task, so newer fields have a default. If one task gets
+//! two payloads, the greater text wins; therefore fields are written in the order of their names, and the names must
+//! not change. A `notify_staff` task carries a [`super::Notice`].
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -10,49 +10,49 @@ use uuid::Uuid;
 
 use crate::ids::{ExternalUserId, UserId};
 
-/// What the tasks of a kind carry.
+/// The payload of the tasks of one kind.
 pub trait Payload: Serialize + DeserializeOwned {
-    /// As it is stored.
+    /// Its stored form.
     fn to_text(&self) -> String {
         serde_json::json!(self).to_string()
     }
 
-    /// As it was stored, perhaps by an earlier version. A task of a kind that has a payload always has one.
+    /// Parses the stored form, perhaps of an earlier version. A task of a kind with a payload always has one.
     fn read(text: Option<&str>) -> serde_json::Result<Self> {
         serde_json::from_str(text.unwrap_or_default())
     }
 }
 
-/// What a `welcome` task carries: what recording knew when it asked for the greeting.
+/// The payload of a `welcome` task: what recording knew when it created the task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WelcomePayload {
-    /// The event's own second. With `hash` it names the callback, so that its greeting can be timed.
+    /// The event's time in seconds. With `hash` it identifies the callback, from whose arrival the greeting is timed.
     #[serde(default)]
     pub event_s: i64,
-    /// Whom it greets.
+    /// The customer to greet.
     pub external_userid: ExternalUserId,
     /// The hash of the callback's plaintext, in hexadecimal.
     #[serde(default)]
     pub hash: String,
-    /// The channel through which they came.
+    /// The `state` of the channel the customer came through.
     pub state: Option<String>,
-    /// In whose name.
+    /// The member who greets.
     pub wechat_userid: UserId,
 }
 
 impl WelcomePayload {
-    /// The field that holds whom it greets, for statements that look for it.
+    /// The field that holds the customer, for SQL that searches by it.
     pub const GREETED: &str = "external_userid";
 }
 
 impl Payload for WelcomePayload {}
 
-/// What a `fetch_media` task carries: which record names the media id.
+/// The payload of a `fetch_media` task: the record that names the media id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FetchMediaPayload {
     /// The record's time.
     pub contact_time: DateTime<Utc>,
-    /// The record's id. Nothing reads it: the subject leads to the record.
+    /// The record's id. Nothing reads it: the subject identifies the record.
     #[serde(default)]
     pub id: Option<Uuid>,
 }

@@ -1,4 +1,4 @@
-//! One thing that passed between a staff member and a customer.
+//! A contact record: one message or event between a staff member and a customer.
 
 use chrono::{DateTime, Utc};
 
@@ -14,28 +14,29 @@ pub struct Record {
     pub customer: Option<ExternalUserId>,
     /// The staff member's side, if there is one.
     pub user: Option<UserId>,
-    /// Who spoke or acted, as WeCom names them: a userid, an external userid, or `sys`.
+    /// The sender or actor, as WeCom names them: a userid, an external userid, or `sys`.
     pub sender: String,
-    /// What it was.
+    /// The type.
     pub contact_type: ContactType,
     /// WeCom's name of the event, for [`ContactType::Event`].
     pub event: Option<String>,
-    /// A transfer took the customer away from the member. WeCom has one event name for this and for a deletion.
+    /// Whether a transfer took the customer away from the member. WeCom uses one event name for this and for a
+    /// deletion.
     pub by_transfer: bool,
-    /// The words, or a summary in words. For people alone: nothing is counted by it.
+    /// The text, or a summary. It is only displayed; nothing is counted by it.
     pub content: String,
-    /// WeCom's id of the picture, sound or film; downloadable for three days.
+    /// WeCom's id of the picture, voice message or video; downloadable for three days.
     pub media_id: Option<String>,
-    /// When it first arrived, if the event has no time of its own.
+    /// When it first arrived, if the event has no time.
     pub arrived_at: Option<DateTime<Utc>>,
-    /// It was read from a plaintext that is not well formed.
+    /// Whether it was read from a malformed plaintext.
     pub repaired: bool,
-    /// The time in the key of its delivery. An earlier version may have recorded it under that.
+    /// The time in its delivery's key. An earlier version may have stored the record under that time.
     pub stored_under: DateTime<Utc>,
 }
 
 impl Record {
-    /// A record of this kind; of the rest [`super::Changes::record`] takes what its source says.
+    /// A record of this type; [`super::Changes::record`] fills in the rest from its source.
     pub fn new(contact_type: ContactType, sender: String, content: String) -> Self {
         Self {
             customer: None,
@@ -54,7 +55,7 @@ impl Record {
 }
 
 impl Record {
-    /// Whether the sender was taken for a customer by the shape of their id alone: a message, which names nobody else.
+    /// Whether the sender counts as a customer only because of the id's shape: a message names nobody else.
     pub fn is_guessed(&self) -> bool {
         self.user.is_none() && self.event.is_none() && self.customer.is_some()
     }

@@ -1,18 +1,19 @@
-//! A value that events set, with the time of the event that set it: the rule that makes order not matter.
+//! A last-writer-wins register: a value with the time of the event that set it, so that the order of events does not
+//! matter.
 
 use chrono::{DateTime, Utc};
 
 /// A value and when it was set. The greater `(at, value)` wins; equal ones are the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Register<T> {
-    /// What was said.
+    /// The value.
     pub value: T,
-    /// When, by the event's own time.
+    /// The event's own time.
     pub at: DateTime<Utc>,
 }
 
 impl<T: Ord> Register<T> {
-    /// Sets `slot` if this says more than what it holds.
+    /// Sets `slot` if this is greater than what it holds.
     pub fn set(slot: &mut Option<Self>, value: T, at: DateTime<Utc>) {
         Self::absorb(slot, Some(Self { value, at }));
     }

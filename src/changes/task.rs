@@ -1,16 +1,16 @@
-//! One thing that must still be done with WeCom.
+//! A task: one call or more that must still be made to WeCom.
 
 use chrono::{DateTime, Utc};
 
 use crate::states::TaskKind;
 
 impl TaskKind {
-    /// Whether it is tried for as long as it takes: nobody else would bring it to its end.
+    /// Whether it is retried without end, because nothing else would complete it.
     pub fn is_lasting(self) -> bool {
         self == Self::Handover
     }
 
-    /// Whether somebody waits for it, so that executors are told at once. The others are found by looking.
+    /// Whether somebody waits for it, so that executors are notified at once. Executors find the others by polling.
     pub fn is_urgent(self) -> bool {
         matches!(self, Self::Welcome | Self::NotifyStaff)
     }
@@ -19,20 +19,20 @@ impl TaskKind {
 /// A row of `task`, but for its key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Task {
-    /// The app through which the hint came; of several, the one with the smallest id.
+    /// The app whose callback asked for it; of several, the one with the smallest id.
     pub app_id: i32,
-    /// What an executor needs beyond the subject, as JSON text.
+    /// The executor's input besides the subject, as JSON text.
     pub payload: Option<String>,
-    /// Not before.
+    /// The earliest time to run it.
     pub due_at: DateTime<Utc>,
-    /// Of no use after.
+    /// The time after which it is useless.
     pub deadline: Option<DateTime<Utc>>,
     /// How many deliveries asked for it.
     pub marks: i64,
 }
 
 impl Task {
-    /// Folds another wish for the same thing.
+    /// Folds in another request for the same task.
     pub fn absorb(&mut self, other: Task) {
         self.app_id = self.app_id.min(other.app_id);
         self.due_at = self.due_at.max(other.due_at);

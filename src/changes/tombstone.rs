@@ -1,7 +1,7 @@
-//! What must not be taken in, because it is about somebody who was erased. Pure: who was erased, the caller looks up.
+//! Drops changes about erased people. Pure: the caller looks up who was erased.
 //!
-//! What is said of a time up to the erasure stays out, whenever it comes. What is said of a later time counts only for
-//! somebody who became a contact again after it: that is their own doing, and begins anew.
+//! Data from before the erasure is dropped whenever it arrives. Data from after it counts only if the person became a
+//! contact again since: they then start anew by their own choice.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,27 +10,27 @@ use chrono::{DateTime, Utc};
 use super::{Changes, Contact, Payload, Register, Task, TaskKind, WelcomePayload};
 use crate::ids::{CorpId, ExternalUserId};
 
-/// Somebody who was erased.
+/// An erased person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tombstone {
-    /// When.
+    /// When they were erased.
     pub erased_at: DateTime<Utc>,
     /// Whether they became a contact again after that.
     pub returned: bool,
 }
 
-/// A person outside, and the corp that knows them.
+/// An external contact, and the corp that knows them.
 pub type Person = (CorpId, ExternalUserId);
 
 impl Tombstone {
-    /// Whether what is said of this time stays out.
+    /// Whether data of this time is dropped.
     pub fn covers(&self, at: DateTime<Utc>) -> bool {
         !self.returned || at <= self.erased_at
     }
 }
 
 impl Changes {
-    /// Everybody outside whom these changes are about.
+    /// All external contacts in these changes.
     pub fn people(&self) -> BTreeSet<Person> {
         let contacts = self.contacts.keys().map(|(corp, customer, _)| (corp.clone(), customer.clone()));
         let records = self.records.iter();
@@ -43,14 +43,14 @@ impl Changes {
         contacts.chain(self.activity.keys().cloned()).chain(records).chain(fails).chain(tasks).collect()
     }
 
-    /// Takes out what is about people who were erased.
+    /// Drops what is about erased people.
     pub fn forget(&mut self, mut erased: BTreeMap<Person, Tombstone>) {
         if erased.is_empty() {
             return;
         }
         for ((corp, customer, _), contact) in &self.contacts {
             if let Some(it) = erased.get_mut(&(corp.clone(), customer.clone())) {
-                // Only an add, or a card that tells of one, says when they met.
+                // Only an add event, or a card that mentions one, sets this time.
                 it.returned |= contact.last_contact_time.is_some_and(|at| at > it.erased_at);
             }
         }
@@ -78,8 +78,8 @@ impl Changes {
 }
 
 impl Contact {
-    /// Leaves only what was said of a time after `at`; `false` if that is nothing. A card has no such time of its own: it
-    /// stays with what says that they met.
+    /// Keeps only data from after `at`; `false` if nothing is left. A card has no such time of its own: it is kept
+    /// together with the data that says that they met.
     fn begin_after(&mut self, at: DateTime<Utc>) -> bool {
         after(&mut self.status, at);
         after(&mut self.state, at);
@@ -99,7 +99,7 @@ fn after<T>(register: &mut Option<Register<T>>, at: DateTime<Utc>) {
     }
 }
 
-/// Whom a task is about, if it is one person outside.
+/// The external contact a task is about, if it is about one.
 fn about(kind: TaskKind, subject: &str, task: &Task) -> Option<ExternalUserId> {
     match kind {
         TaskKind::RefreshContact => Some(ExternalUserId::from(subject)),

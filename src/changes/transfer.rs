@@ -1,10 +1,10 @@
-//! A transfer that failed, as a callback says.
+//! A failed transfer, as a callback reports it.
 
 use chrono::{DateTime, Utc};
 
 use crate::ids::{CorpId, ExternalUserId, UserId};
 
-/// A customer did not come to a successor. Which handover that was about, the event does not say.
+/// A customer did not go to the successor. The event does not say which handover it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TransferFail {
     /// The corp.
@@ -13,8 +13,8 @@ pub struct TransferFail {
     pub user: UserId,
     /// The customer.
     pub customer: ExternalUserId,
-    /// When, by the event's own time.
+    /// The event's own time.
     pub at: DateTime<Utc>,
-    /// `customer_refused`, `customer_limit_exceed`, or a reason of tomorrow.
+    /// `customer_refused`, `customer_limit_exceed`, or a reason that WeCom adds later.
     pub reason: String,
 }

@@ -1,4 +1,4 @@
-//! `wecomd audit`: whether the access log is as it was written.
+//! `wecomd audit`: verifies that the access log was not changed.
 
 use std::{fs, path::PathBuf};
 
@@ -19,9 +19,9 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Walk the access log's chains; name the first place that does not fit
+    /// Verify the access log's hash chains; print the first line that does not match
     Verify {
-        /// What a former run printed, kept elsewhere: shows also whether the whole log was written anew since
+        /// The output of an earlier run, kept elsewhere: also detects a log that was rewritten as a whole since then
         #[arg(long, value_name = "FILE")]
         noted: Option<PathBuf>,
     },
@@ -55,7 +55,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
     .await
 }
 
-/// The ends in what a former run printed.
+/// The chain ends in an earlier run's output.
 fn read(path: &PathBuf) -> anyhow::Result<Vec<End>> {
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
     let lines = (1..).zip(text.lines()).filter(|(_, line)| line.starts_with("chain"));

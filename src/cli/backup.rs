@@ -1,4 +1,4 @@
-//! `wecomd backup`: makes one now, or lists those that were made.
+//! `wecomd backup`: makes a backup now, or lists attempts.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(super) struct Arguments {
 /// How many attempts a list shows.
 const LISTED: i64 = 50;
 
-/// What is logged beside the bar: only what somebody should know.
+/// The log filter beside the progress bar: warnings and errors only.
 const LOG: &str = "warn";
 
 pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result<()> {
@@ -33,7 +33,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
     done
 }
 
-/// A spinner that tells how many bytes have passed; silent where nobody looks.
+/// A spinner that shows how many bytes were read; silent without a terminal.
 pub(super) fn spinner(words: &'static str) -> ProgressBar {
     let style = ProgressStyle::with_template("  {spinner} {msg}: {bytes}, {bytes_per_sec}");
     let bar = ProgressBar::no_length().with_message(words);

@@ -1,4 +1,4 @@
-//! `wecomd check`: is everything in place, and if not, what to do.
+//! `wecomd check`: checks whether everything is in place, and says what to do if not.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -20,14 +20,14 @@ use crate::{
     vault::{Vault, VaultError},
 };
 
-/// How long a running wecomd may take to say that it lives, and how much it says.
+/// How long a running wecomd may take to answer the check.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 const ANSWER_BYTES_MAX: u64 = 4_096;
 
-/// How many connections a look may open.
+/// How many connections the check may open.
 const POOL_MAX: u32 = 2;
 
-/// Says what it found, line by line; an error if anything is not in place.
+/// Prints each result on a line; returns an error if any check failed.
 pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     say("ok    configuration");
     let vault = Vault::from_env_or_file(config.master_key_file());
@@ -57,7 +57,7 @@ fn report(name: &str, found: Result<String, String>) -> u32 {
     0
 }
 
-/// The database answers, has this program's schema, and its secrets open.
+/// Checks that the database answers, has this program's schema, and that its secrets open.
 async fn database(config: &Config, vault: Result<Vault, VaultError>) -> anyhow::Result<String> {
     let database = Database::open(config).await?;
     let looked = async {
@@ -82,7 +82,7 @@ async fn database(config: &Config, vault: Result<Vault, VaultError>) -> anyhow::
     looked
 }
 
-/// From this share of PostgreSQL's room for locks on it is time to do something.
+/// From this share of PostgreSQL's lock table on the check warns.
 const LOCKS_PERCENT_MAX: i64 = 50;
 
 fn locks_warning(it: LockRoom) -> Option<String> {
@@ -96,7 +96,7 @@ fn locks_warning(it: LockRoom) -> Option<String> {
     })
 }
 
-/// Whether a wecomd answers there: then its addresses are in use rightly.
+/// Whether a wecomd answers there: then its addresses are rightly in use.
 async fn lives(admin: SocketAddr) -> bool {
     let asked = async {
         let mut stream = TcpStream::connect(admin).await?;

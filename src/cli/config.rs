@@ -1,4 +1,4 @@
-//! `wecomd config`: which apps we listen for.
+//! `wecomd config`: adds, lists, enables and disables apps.
 
 use std::io::Read;
 
@@ -26,12 +26,12 @@ enum Command {
     Add,
     /// List the apps, without their secrets
     List,
-    /// Close an app's callback URL; what it received stays
+    /// Disable an app's callback URL; its received data stays
     Disable {
         /// The app's name
         name: String,
     },
-    /// Open it again
+    /// Enable it again
     Enable {
         /// The app's name
         name: String,

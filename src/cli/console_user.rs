@@ -1,4 +1,4 @@
-//! `wecomd console-user`: which members may log in to the console, and as what.
+//! `wecomd console-user`: the members who may log in to the console, and their roles.
 
 use clap::{Args, Subcommand};
 use sqlx::Connection;
@@ -28,7 +28,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Let a member log in to the console with WeCom, or change as what
+    /// Let a member log in to the console with WeCom, or change their role
     Add {
         /// The member's userid in WeCom
         #[arg(long)]
@@ -36,21 +36,21 @@ enum Command {
         /// What they may do: viewer reads, operator also binds and replays, admin does everything
         #[arg(long)]
         role: Role,
-        /// They see nothing but their own customers and orders; for a viewer or an operator
+        /// Limit them to their own customers and orders; for a viewer or an operator
         #[arg(long)]
         own_only: bool,
-        /// Their corp; may be left out where there is only one
+        /// Their corp; may be left out if there is only one
         #[arg(long)]
         corpid: Option<String>,
     },
     /// List who may log in
     List,
-    /// Let a member log in no longer; their sessions end at once
+    /// Withdraw a member's login; their sessions end at once
     Remove {
         /// The member's userid in WeCom
         #[arg(long)]
         userid: String,
-        /// Their corp; may be left out where there is only one
+        /// Their corp; may be left out if there is only one
         #[arg(long)]
         corpid: Option<String>,
     },
@@ -85,7 +85,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
                 let removed = console_user::remove(&mut conn, &corpid, &user).await?;
                 anyhow::ensure!(removed, "{userid} may not log in anyway");
                 note(&mut conn, "wecomd console-user remove", &userid).await?;
-                say(&format!("{userid} may log in no longer"));
+                say(&format!("{userid} can no longer log in"));
             }
         }
         Ok(())

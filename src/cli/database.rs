@@ -1,4 +1,4 @@
-//! The database a command works with: the one that is configured, or a private one.
+//! The database of a command: the configured one, or a private one.
 
 use secrecy::SecretString;
 use sqlx::PgPool;
@@ -16,7 +16,7 @@ const PRIVATE_NAME: &str = "wecomd";
 /// How many connections a command that runs once may open.
 const POOL_MAX: u32 = 4;
 
-/// A database that answers, and its server if it is ours.
+/// A database, and its server if that is private.
 pub(super) struct Database {
     /// Its URL.
     pub(super) url: SecretString,
@@ -36,7 +36,7 @@ impl Database {
         }
     }
 
-    /// The configured database, or a private server that nobody else uses.
+    /// The configured database, or a private server that no other process uses.
     pub(super) async fn own(config: &Config) -> anyhow::Result<Self> {
         if let Some(url) = config.database_url() {
             return Ok(Self { url: url.clone(), private: None });
@@ -46,7 +46,7 @@ impl Database {
         Ok(Self { url: server.url(PRIVATE_NAME).into(), private: Some(server) })
     }
 
-    /// A pool to it, with the schema this program needs.
+    /// A pool of connections, after migrating to this program's schema.
     pub(super) async fn migrated(&self) -> anyhow::Result<PgPool> {
         let options = app::connect_options(&self.url)?;
         let pool = app::connect(&options, POOL_MAX).await?;
@@ -54,7 +54,7 @@ impl Database {
         Ok(pool)
     }
 
-    /// Stops the server if it is ours.
+    /// Stops the server if it is private.
     pub(super) async fn stop(self) -> anyhow::Result<()> {
         match self.private {
             Some(server) => Ok(server.stop().await?),

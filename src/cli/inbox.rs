@@ -1,4 +1,4 @@
-//! `wecomd inbox`: what came, and what a person must look at.
+//! `wecomd inbox`: lists, shows and replays deliveries.
 
 use clap::{Args, Subcommand};
 
@@ -26,7 +26,7 @@ enum Command {
         /// Only those of this app
         #[arg(long)]
         app: Option<String>,
-        /// Only those after this one, to read on
+        /// Only those after this one, to continue a list
         #[arg(long, value_name = "ID")]
         after: Option<DeliveryKey>,
         /// How many
@@ -36,7 +36,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Show one delivery with what WeCom said
+    /// Show one delivery with its plaintext
     Show {
         /// `app-seconds-hash`, as `list` prints it
         id: DeliveryKey,
@@ -44,7 +44,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Record deliveries again, however they stand; contacts, records and handovers do not change by it
+    /// Record deliveries again, whatever their state; contacts, records and handovers do not change by it
     Replay {
         /// `app-seconds-hash`, as `list` prints it
         #[arg(required_unless_present = "parked")]

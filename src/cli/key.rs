@@ -1,8 +1,8 @@
-//! `wecomd key`: which master keys are in use, and replacing the old ones.
+//! `wecomd key`: shows the master keys in use, and replaces the old ones.
 //!
-//! A rotation seals each value anew with the highest key, one after the other, while everything else goes on: both keys
-//! open meanwhile. Each value is written by itself and only if it is still the one that was read, so that a rotation
-//! may end anywhere, run twice at once, and go on later: what is under the new key already is not looked at again.
+//! A rotation seals each value again with the highest key while everything else goes on: both keys open values
+//! meanwhile. Each value is written separately, and only if it is still the one that was read, so a rotation may be
+//! interrupted, run twice at once, and continue later: values under the new key are skipped.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +38,7 @@ enum Command {
 /// How many values are read at once.
 const BATCH: i64 = 50;
 
-/// How often everything is looked through for what others wrote under an old key meanwhile.
+/// How many rounds look for values that others sealed with an old key meanwhile.
 const ROUNDS_MAX: usize = 5;
 
 pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result<()> {
@@ -101,7 +101,7 @@ async fn rotate(pool: &PgPool, vault: &Vault) -> anyhow::Result<()> {
     anyhow::bail!("others go on sealing with an old key: give every process the new one, then run this again")
 }
 
-/// Goes through everything that is not under the current key; returns how much that was.
+/// Re-seals everything that is not under the current key; returns how many values that were.
 async fn round(pool: &PgPool, vault: &Vault, bar: &ProgressBar, done: &mut u64) -> anyhow::Result<u64> {
     let (mut found, mut after) = (0, String::new());
     loop {
@@ -112,7 +112,7 @@ async fn round(pool: &PgPool, vault: &Vault, bar: &ProgressBar, done: &mut u64) 
         for value in &values {
             found += 1;
             let sealed = anew(vault, value).with_context(|| value.place.clone())?;
-            // Whoever wrote another value meanwhile may have used the old key: the next round sees.
+            // A value that was changed meanwhile may have been sealed with the old key: the next round handles it.
             if sealed::replace(&mut conn, value, &sealed).await? {
                 *done += 1;
             }

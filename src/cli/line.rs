@@ -1,17 +1,17 @@
-//! A command's line in the access log: whoever may run commands here reads and changes what an administrator does.
+//! The access log's line of a command: commands read and change data as an administrator does.
 
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::tables::access::access_log::{self, Entry};
 
-/// Who it was, as far as is known: somebody with a shell on this machine.
+/// The caller: somebody with a shell on this machine.
 pub(super) const WHO: &str = "command line";
 
-/// What stands for what a command does not have.
+/// Placeholder for fields that a command does not have.
 const NOTHING: &str = "-";
 
-/// Writes down that a command was carried out, and on what.
+/// Logs that a command was carried out, and on which subject.
 pub(super) async fn note(conn: &mut PgConnection, command: &str, subject: &str) -> sqlx::Result<()> {
     let entry = Entry {
         token_id: None,

@@ -1,13 +1,12 @@
-//! What others on this machine see of us: nothing. A dump of this process's memory would hold secrets and customers'
-//! words, and so would one of the programs that it starts; so do most of the files that it makes.
+//! Protects this process's memory and files from other users: a memory dump would hold secrets and customers' data,
+//! as would one of its child processes, and as do most of its files.
 
 use rustix::{
     fs::Mode,
     process::{Resource, Rlimit, getrlimit, setrlimit, umask},
 };
 
-/// Has the system write no dump of this process, nor of those that it starts, and let no other process of this user look
-/// into its memory.
+/// Disables core dumps of this process and its children, and access to its memory by other processes of this user.
 pub(super) fn keep_private() {
     let none = Rlimit { current: Some(0), maximum: getrlimit(Resource::Core).maximum };
     let limited = setrlimit(Resource::Core, none);
@@ -16,13 +15,12 @@ pub(super) fn keep_private() {
     }
 }
 
-/// Has every file and folder that is made from now on, by whichever library, be this user's alone, unless whoever makes
-/// it says otherwise.
+/// Makes every file and folder created from now on accessible to this user only, unless its creator sets a mode.
 pub(super) fn keep_files_private() {
     umask(Mode::RWXG | Mode::RWXO);
 }
 
-/// A dump by way of a program (`core_pattern`) has no regard for the limit, but for this.
+/// A dump through a program (`core_pattern`) ignores the size limit, but not this flag.
 #[cfg(target_os = "linux")]
 fn close_memory() -> rustix::io::Result<()> {
     use rustix::process::{DumpableBehavior, set_dumpable_behavior};

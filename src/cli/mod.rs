@@ -1,4 +1,4 @@
-//! The command line: what each command needs, put together and run.
+//! The command line: prepares what each command needs, and runs it.
 
 mod database;
 
@@ -53,14 +53,14 @@ use crate::{
     telemetry,
 };
 
-/// What the program answers when the command line or the configuration makes no sense.
+/// The exit code for a wrong command line or configuration.
 const WRONG_USAGE: u8 = 2;
 
-/// After so many turns of other tasks a busy thread looks at its sockets. Tokio's 61 lets a commit's answer lie there
-/// while requests that wait for the next commit are read; 16 stores some 8 % more callbacks per second.
+/// After this many polls of other tasks a busy thread checks its sockets. With tokio's 61, a commit's answer waits
+/// while requests for the next commit are read; 16 stores some 8 % more callbacks per second.
 const EVENT_INTERVAL: u32 = 16;
 
-/// How long what runs in threads may take at the end, such as writing a file.
+/// How long blocking threads may take at the end, such as writing a file.
 const THREADS_STOP_LIMIT: Duration = Duration::from_secs(1);
 
 const EXAMPLES: &str = "\
@@ -87,13 +87,13 @@ struct Cli {
 enum Command {
     /// Run the daemon until SIGTERM or Ctrl-C
     Serve(serve::Arguments),
-    /// Watch one working day: a private PostgreSQL, the daemon, and a pretend WeCom
+    /// Play one working day: a private PostgreSQL, the daemon, and a pretend WeCom
     Demo(demo::Arguments),
-    /// Be a pretend WeCom for a running wecomd, or for any other receiver
+    /// Run a pretend WeCom for a running wecomd, or for any other receiver
     Sandbox(Box<sandbox::Arguments>),
-    /// Bring the database to this program's schema
+    /// Migrate the database to this program's schema
     Migrate,
-    /// Look whether everything is in place, and say what to do where it is not
+    /// Check whether everything is in place, and say what to do if not
     Check,
     /// Add, list and disable apps
     Config(config::Arguments),
@@ -101,19 +101,19 @@ enum Command {
     Token(token::Arguments),
     /// Let members log in to the console, and list them
     ConsoleUser(console_user::Arguments),
-    /// Look whether the access log is as it was written
+    /// Verify that the access log was not changed
     Audit(audit::Arguments),
     /// List, show and replay deliveries
     Inbox(inbox::Arguments),
-    /// Reconcile with WeCom: read members, customers and leavers, and report what was otherwise
+    /// Reconcile with WeCom: read members, customers and leavers, and report the differences
     Sync(sync::Arguments),
     /// Let analysts read the reporting views, and list them
     Reporting(reporting::Arguments),
     /// Make a backup now, or list those that were made
     Backup(backup::Arguments),
-    /// See whether a backup can be trusted, or bring it back
+    /// Verify a backup, or restore it
     Restore(restore::Arguments),
-    /// See which master keys are in use, and replace the old ones
+    /// Show which master keys are in use, and replace the old ones
     Key(key::Arguments),
     /// Print the admin API's description, an OpenAPI 3.1 document
     Openapi {
@@ -123,16 +123,16 @@ enum Command {
     },
     /// Write the reference: settings, routes, problems, metrics, commands, tables and WeCom's permissions, as Markdown
     Docs(docs::Arguments),
-    /// Drop what is older than the configuration says, or see what would go
+    /// Delete data that is older than the retention periods, or show what would be deleted
     Retention(retention::Arguments),
     /// Print a completion script
     Completions {
-        /// For which shell
+        /// The shell
         shell: clap_complete::Shell,
     },
 }
 
-/// Runs the program: 0 all is well, 1 something failed, 2 the command line or the configuration is wrong.
+/// Runs the program. Exit codes: 0 success, 1 failure, 2 wrong command line or configuration.
 pub fn main() -> ExitCode {
     memory::keep_private();
     memory::keep_files_private();
@@ -153,7 +153,7 @@ pub fn main() -> ExitCode {
         }
     };
     let ended = runtime.block_on(run(command, config));
-    // What still waits in a thread, for a PostgreSQL that hangs for example, does not hold the process.
+    // A blocking thread, for example one that waits for a hanging PostgreSQL, does not keep the process alive.
     runtime.shutdown_timeout(THREADS_STOP_LIMIT);
     telemetry::tell_the_rest();
     match ended {

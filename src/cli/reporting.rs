@@ -1,4 +1,4 @@
-//! `wecomd reporting`: who may read the views of schema `reporting`, and what those are.
+//! `wecomd reporting`: grants access to the views of schema `reporting`, and lists them.
 
 use anyhow::Context;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -15,23 +15,23 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Let a database role read the views and nothing else; one that is missing is made, and its password printed once
+    /// Let a database role read the views and nothing else; a missing one is created, and its password printed once
     Grant {
-        /// Its name: small letters, digits and underscores
+        /// Its name: lower-case letters, digits and underscores
         #[arg(long)]
         role: String,
     },
-    /// Take that back; the role itself stays
+    /// Revoke that; the role itself stays
     Revoke {
         /// Its name
         #[arg(long)]
         role: String,
     },
-    /// List the views and their columns, with what they mean
+    /// List the views and their columns with their meanings
     List,
 }
 
-/// How long a role's password is before it is written as text.
+/// How many random bytes a role's password has.
 const PASSWORD_BYTES: usize = 24;
 
 pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result<()> {

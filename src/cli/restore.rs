@@ -1,4 +1,4 @@
-//! `wecomd restore`: sees whether a backup can be trusted, or brings it back.
+//! `wecomd restore`: verifies a backup, or restores it.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -29,12 +29,12 @@ pub(super) struct Arguments {
     /// With --into: leave the files of the media store out
     #[arg(long, conflicts_with = "verify")]
     no_media: bool,
-    /// With --into: leave permissions out, as where the roles that they name do not exist
+    /// With --into: leave out permissions, for servers without the roles that they name
     #[arg(long, conflicts_with = "verify")]
     no_privileges: bool,
 }
 
-/// What is logged beside the bar: only what somebody should know.
+/// The log filter beside the progress bar: warnings and errors only.
 const LOG: &str = "warn";
 
 pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result<()> {
@@ -42,7 +42,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
     let vault = Arc::new(Vault::from_env_or_file(config.master_key_file())?);
     let restore = Restore { file: arguments.file.clone(), vault, programs: None };
     let given = arguments.into.clone().filter(|url| !url.expose_secret().is_empty());
-    // A URL that was given needs no other database, and no server of ours.
+    // A given URL needs neither another database nor a private server.
     let database = match given {
         Some(url) => Database { url, private: None },
         None => Database::open(config).await?,

@@ -1,4 +1,4 @@
-//! `wecomd retention`: drops what is older than the configuration says, or tells what would go.
+//! `wecomd retention`: deletes data past its retention period, or shows what would be deleted.
 
 use clap::Args;
 
@@ -14,7 +14,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Say what would go, and change nothing
+    /// Show what would be deleted, and change nothing
     #[arg(long)]
     dry_run: bool,
 }
@@ -24,7 +24,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
         let media = MediaStore::new(&config.media_location(), config.media.bytes_max)?;
         let keep = app::retention(config, pool.clone(), media);
         let mut lock = pool.acquire().await?.detach();
-        anyhow::ensure!(retention::lock(&mut lock).await?, "another process is dropping what is old; try again later");
+        anyhow::ensure!(retention::lock(&mut lock).await?, "another process is deleting old data; try again later");
         let mut failed = 0;
         for kind in RetentionKind::ALL {
             let name = kind.as_str();
@@ -41,7 +41,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
             }
         }
         retention::unlock(&mut lock).await?;
-        anyhow::ensure!(failed == 0, "{failed} kinds could not be looked through");
+        anyhow::ensure!(failed == 0, "{failed} kinds could not be processed");
         Ok(())
     })
     .await

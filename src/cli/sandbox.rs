@@ -1,5 +1,4 @@
-//! `wecomd sandbox`: the pretend WeCom alone, against whatever receiver it is pointed at; with `--api` it answers calls
-//! as well.
+//! `wecomd sandbox`: the pretend WeCom alone, against any receiver; with `--api` it answers calls as well.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -13,7 +12,7 @@ use crate::{
     sandbox::{App, AppKind, Corp, Patience, Platform, Push, Rates, Sender, Size, World, file, stir, work_day},
 };
 
-/// Departments below the company in the pretend API's world; the made-up day names the first three.
+/// How many departments below the company the pretend API has; the made-up day uses the first three.
 const DEPARTMENTS: usize = 12;
 
 #[derive(Debug, Args)]
@@ -48,22 +47,22 @@ pub(super) struct Arguments {
     /// Which day [default: today]
     #[arg(long)]
     date: Option<NaiveDate>,
-    /// The same seed makes the same day and the same mischief
+    /// The same seed makes the same day and the same disturbances
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Which share is sent twice, 0 to 1
+    /// The share that is sent twice, 0 to 1
     #[arg(long, default_value_t = 0.0)]
     duplicate: f64,
-    /// Which share is moved out of order, 0 to 1
+    /// The share that is moved out of order, 0 to 1
     #[arg(long, default_value_t = 0.0)]
     reorder: f64,
-    /// Which share of forgeries is added, 0 to 1
+    /// The share of forgeries that are added, 0 to 1
     #[arg(long, default_value_t = 0.0)]
     forge: f64,
-    /// How many are on their way at once
+    /// How many are sent at once
     #[arg(long, default_value_t = 16)]
     concurrency: usize,
-    /// Only verify the URL, as WeCom's console does when it is saved
+    /// Only verify the URL, as WeCom's console does when saving it
     #[arg(long)]
     verify: bool,
     /// Also answer API calls at this address until Ctrl-C, out of a made-up company
@@ -92,7 +91,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
     };
     if let Err(error) = delivered {
-        // Whoever is to be configured with what was just printed may not be there yet.
+        // The receiver that is to be configured with the printed values may not run yet.
         say(&format!("callbacks: {error:#}"));
     }
     say("The API stays up until Ctrl-C.");
@@ -101,7 +100,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Verifies the URL, delivers the callbacks, and says what became of them.
+/// Verifies the URL, delivers the callbacks, and prints the results.
 async fn callbacks(
     arguments: &Arguments,
     corp: &Corp,
@@ -138,7 +137,7 @@ async fn callbacks(
 }
 
 impl Arguments {
-    /// What is to be delivered. Whom a made-up day names, the API knows from then on.
+    /// The callbacks to deliver. Everybody in a made-up day becomes known to the API.
     fn pushes(&self, corp: &Corp, platform: Option<&Platform>) -> anyhow::Result<Vec<Push>> {
         if let Some(path) = &self.file {
             return Ok(file::read(path)?);
@@ -151,7 +150,7 @@ impl Arguments {
         Ok(day.pushes)
     }
 
-    /// Begins to answer API calls, and says how a service is configured for them.
+    /// Starts answering API calls, and prints how to configure a service for them.
     async fn answer(&self, corp: &Corp, address: SocketAddr) -> anyhow::Result<Platform> {
         let size = Size { members: self.members, customers: self.customers, departments: DEPARTMENTS };
         let world = World::of(corp, size, self.seed);

@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::database::Database;
 use crate::{app::App, config::Config, telemetry, vault::Vault};
 
-/// What only `serve` takes.
+/// The options of `serve` only.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Accept callbacks, but leave recording to other processes
@@ -62,25 +62,25 @@ pub(super) async fn run(mut config: Config, arguments: Arguments) -> anyhow::Res
     served
 }
 
-/// How long the private PostgreSQL may take for its last checkpoint while we wait.
+/// How long the stop waits for the private PostgreSQL's last checkpoint.
 const DATABASE_STOP_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long after the first signal the process ends, whatever hangs. The limits of the parts add up to less.
+/// How long after the first signal the process ends in any case. The parts' limits add up to less.
 const STOP_LIMIT: Duration = Duration::from_secs(24);
 
-/// SIGTERM or Ctrl-C. From the first of them on, the process ends within [`STOP_LIMIT`].
+/// SIGTERM or Ctrl-C. After the first of them the process ends within [`STOP_LIMIT`].
 pub(super) struct Stop {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
 }
 
 impl Stop {
-    /// Takes the signals from now on.
+    /// Handles the signals from now on.
     pub(super) fn new() -> std::io::Result<Self> {
         let mut watched = Self::listen()?;
         tokio::spawn(async move {
             watched.wait().await;
-            // A thread of its own: it ends the process even if no task runs any more.
+            // A thread of its own ends the process even if no task runs any more.
             thread::spawn(|| {
                 thread::sleep(STOP_LIMIT);
                 eprintln!("wecomd: the stop took longer than {} s and was cut off", STOP_LIMIT.as_secs());
@@ -94,7 +94,7 @@ impl Stop {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// Returns at the next one.
+    /// Returns at the next signal.
     pub(super) async fn wait(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}

@@ -1,4 +1,4 @@
-//! Settings on the command line: which command reads which, and what becomes of them.
+//! Settings on the command line: which command reads which.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use super::{Cli, Command};
 use crate::config::Config;
 
-/// Settings that several commands take; each is also in wecomd.toml and in the environment, and wins over both.
+/// Settings of several commands. Each can also be set in wecomd.toml and in the environment; the command line wins.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Settings")]
 pub(super) struct Settings {
@@ -21,7 +21,7 @@ pub(super) struct Settings {
     #[arg(long, global = true, value_name = "URL")]
     database_url: Option<SecretString>,
 
-    /// Where what is kept outside PostgreSQL goes, and the private PostgreSQL
+    /// The folder for data outside PostgreSQL, and for the private PostgreSQL
     #[arg(long, global = true, value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
 
@@ -29,11 +29,11 @@ pub(super) struct Settings {
     #[arg(long, global = true, value_name = "FILE")]
     master_key_file: Option<PathBuf>,
 
-    /// Where WeCom's callbacks arrive [default: 0.0.0.0:8080]
+    /// The address of the callback listener [default: 0.0.0.0:8080]
     #[arg(long, global = true, value_name = "ADDRESS")]
     public_listen: Option<SocketAddr>,
 
-    /// Where administrators, probes and Prometheus arrive [default: 127.0.0.1:8081]
+    /// The address of the listener for administrators, probes and Prometheus [default: 127.0.0.1:8081]
     #[arg(long, global = true, value_name = "ADDRESS")]
     admin_listen: Option<SocketAddr>,
 }
@@ -41,13 +41,13 @@ pub(super) struct Settings {
 /// The settings, by the ids that clap gives them.
 const ALL: &[&str] = &["config", "database_url", "data_dir", "master_key_file", "public_listen", "admin_listen"];
 
-/// What a command needs that works with the database.
+/// The settings of commands that use the database.
 const DATABASE: &[&str] = &["config", "database_url", "data_dir"];
 
-/// And one that opens or seals secrets as well.
+/// The settings of commands that also open or seal secrets.
 const DATABASE_AND_KEY: &[&str] = &["config", "database_url", "data_dir", "master_key_file"];
 
-/// Which settings a command reads. The others are not in its help, and are refused if they are given.
+/// The settings that a command reads. The others are not in its help, and are refused if given.
 fn read_by(command: &str) -> &'static [&'static str] {
     match command {
         "serve" | "check" => ALL,
@@ -59,8 +59,8 @@ fn read_by(command: &str) -> &'static [&'static str] {
     }
 }
 
-/// Reads the command line and, for a command that uses it, the configuration. A wrong command line ends the program
-/// with what is wrong, as `--help` and `--version` do with what was asked for.
+/// Parses the command line and, for commands that use it, the configuration. A wrong command line ends the program
+/// with an error message; `--help` and `--version` end it with their output.
 pub(super) fn parse() -> (Command, anyhow::Result<Config>) {
     let mut shown = command();
     let matches = shown.get_matches_mut();
@@ -71,20 +71,20 @@ pub(super) fn parse() -> (Command, anyhow::Result<Config>) {
     (cli.command, config)
 }
 
-/// The command line's description, in which each command shows only the settings that it reads.
+/// The command line's definition, in which each command shows only the settings that it reads.
 pub(super) fn command() -> clap::Command {
     let whole = Cli::command();
     let settings: Vec<_> = whole.get_arguments().filter(|it| ALL.contains(&it.get_id().as_str())).cloned().collect();
     whole.mut_subcommands(|command| {
         let reads = read_by(command.get_name());
-        // A global argument is handed down to commands that have none of its name: the hidden one comes before it.
+        // clap passes a global argument down unless the command has one of that name: a hidden one prevents it.
         let unread = settings.iter().filter(|it| !reads.contains(&it.get_id().as_str()));
         let hidden: Vec<_> = unread.map(|it| it.clone().hide(true)).collect();
         command.args(hidden)
     })
 }
 
-/// An error if a setting was given that the command does not read: it would have no effect.
+/// Refuses a given setting that the command does not read, because it would have no effect.
 fn refuse_unread(command: &mut clap::Command, matches: &ArgMatches) -> Result<(), clap::Error> {
     let Some((name, below)) = matches.subcommand() else { return Ok(()) };
     let reads = read_by(name);

@@ -1,4 +1,4 @@
-//! `wecomd sync`: reconciles with WeCom before your eyes, and says what was otherwise.
+//! `wecomd sync`: reconciles with WeCom in the foreground, and prints the differences.
 
 use std::{sync::Arc, time::Duration};
 
@@ -37,10 +37,10 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// Between two looks at a run that another process works at.
+/// Time between two looks at a run that another process works at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// What is logged beside the bar: only what somebody should know.
+/// The log filter beside the progress bar: errors only.
 const LOG: &str = "error";
 
 /// How many lines of each kind the report shows.
@@ -69,7 +69,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
     .await
 }
 
-/// Works at the corp's run until it is over, or watches whoever does; none if we are asked to stop.
+/// Works at the corp's run until it ends, or watches another process do it; none if told to stop.
 async fn reconcile(sync: &Sync, corpid: &CorpId, stop: &mut Stop) -> anyhow::Result<Option<i64>> {
     let id = sync::ask(&mut *sync.pool.acquire().await?, corpid).await?.run();
     let bar = ProgressBar::no_length();
@@ -104,14 +104,14 @@ async fn reconcile(sync: &Sync, corpid: &CorpId, stop: &mut Stop) -> anyhow::Res
 
 fn show(bar: &ProgressBar, standing: &RunProgress) {
     let contacts = u64::try_from(standing.contacts).unwrap_or(0);
-    // What we held is the best guess of what there is; without one, only the rate is known.
+    // The number of stored contacts is the best estimate of the total; without one, only the rate is shown.
     let expected = u64::try_from(standing.expected).unwrap_or(0);
     if bar.length().is_none() && standing.phase == SyncPhase::Customers {
         let known = "  {msg:<12} {bar:40} {pos}/{len} contacts, {per_sec}, {eta} left";
         let unknown = "  {msg:<12} {spinner} {pos} contacts, {per_sec}";
         let template = if expected > 0 { known } else { unknown };
         bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
-        // What was read before, by whomever, says nothing about the rate now.
+        // Contacts that were read earlier say nothing about the present rate.
         bar.set_position(contacts);
         bar.reset_eta();
     }
@@ -122,7 +122,7 @@ fn show(bar: &ProgressBar, standing: &RunProgress) {
     bar.set_position(contacts);
 }
 
-/// Prints what a run did and found; returns how it ended.
+/// Prints a run's result and differences; returns its final state.
 async fn report(pool: &PgPool, id: i64, as_json: bool) -> anyhow::Result<SyncState> {
     let mut conn = pool.acquire().await?;
     let run = sync_run::list(&mut conn, Some(id), None, None, 1).await?.pop().context("the run is gone")?;

@@ -1,40 +1,40 @@
-//! What commands print: at a terminal, nothing that came from outside may steer it.
+//! Prints the output of commands; text from outside cannot control the terminal.
 //!
-//! Names, reasons and messages are other people's words. A terminal obeys control characters (it can be made to move,
-//! to overwrite, to set its title), so there they are shown as `\u{1b}`. Into a pipe or a file they go as they are, and
-//! so does what is meant for programs (`--json`).
+//! Names, reasons and messages come from other people. A terminal obeys control characters (they can move the cursor,
+//! overwrite text, set the title), so they are printed as `\u{1b}` there. Pipes and files get them unchanged, and so
+//! does output for programs (`--json`).
 
 use std::{
     borrow::Cow,
     io::{IsTerminal, Write},
 };
 
-/// Prints a line, or several, for people; a pipe that was closed early is not our failure.
+/// Prints one or more lines for people; a pipe that is closed early is not an error.
 pub(super) fn say(line: &str) {
     let mut out = std::io::stdout();
     let line = if out.is_terminal() { escaped(line, &['\n', '\t']) } else { line.into() };
     let _ = writeln!(out, "{line}");
 }
 
-/// Prints a line for programs, as it is.
+/// Prints a line for programs, unchanged.
 pub(super) fn say_as_it_is(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// Prints why the program fails, on stderr.
+/// Prints the program's error on stderr.
 pub(super) fn complain(words: &str) {
     let mut err = std::io::stderr();
     let words = if err.is_terminal() { escaped(words, &['\n', '\t']) } else { words.into() };
     let _ = writeln!(err, "wecomd: {words}");
 }
 
-/// A word from outside as one field of a line: it cannot begin a line of its own, wherever it is printed.
+/// Escapes a text from outside for use as one field of a line: it cannot start a new line.
 pub(super) fn field(text: &str) -> Cow<'_, str> {
     escaped(text, &[])
 }
 
-/// Control characters as `\u{…}`, but for the allowed ones; and those that turn the direction of writing, by which a
-/// text can look like another.
+/// Escapes control characters as `\u{…}`, except the allowed ones; and characters that change the writing direction,
+/// by which a text can look like another.
 fn escaped<'a>(text: &'a str, allowed: &[char]) -> Cow<'a, str> {
     let steers = |it: char| !allowed.contains(&it) && (it.is_control() || turns_direction(it));
     if !text.chars().any(steers) {
@@ -47,7 +47,7 @@ fn escaped<'a>(text: &'a str, allowed: &[char]) -> Cow<'a, str> {
     shown.into()
 }
 
-/// Unicode's bidirectional controls, and its two separators of lines.
+/// Whether it is one of Unicode's bidirectional controls, or one of its line separators.
 fn turns_direction(it: char) -> bool {
     matches!(it, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}')
 }

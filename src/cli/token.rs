@@ -1,4 +1,4 @@
-//! `wecomd token`: who may use the admin API.
+//! `wecomd token`: creates, lists and revokes tokens of the admin API.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
@@ -27,30 +27,30 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make a token and print it, alone, on stdout; it is shown this once
+    /// Create a token and print it, alone, on stdout; it is shown only this once
     Create {
         /// What it may do: viewer reads, operator also binds and replays, admin does everything
         #[arg(long)]
         role: Role,
-        /// Whose it is
+        /// Its owner's name
         #[arg(long)]
         name: String,
-        /// After how many days it ends by itself; never, if this is left out
+        /// After how many days it expires; never, if this is left out
         #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=i64::from(EXPIRES_DAYS_MAX)))]
         expires: Option<u32>,
-        /// The staff member whose own it is: it ends when they leave
+        /// The staff member to whom it belongs: it ends when they leave
         #[arg(long, visible_alias = "staff-id", value_name = "STAFF_ID")]
         staff: Option<String>,
-        /// Their corp; may be left out where there is only one
+        /// Their corp; may be left out if there is only one
         #[arg(long, requires = "staff")]
         corpid: Option<String>,
-        /// It sees nothing but their own customers and orders; for a viewer or an operator
+        /// Limit it to their own customers and orders; for a viewer or an operator
         #[arg(long, requires = "staff")]
         own_only: bool,
     },
-    /// List the tokens that were made
+    /// List all tokens ever created
     List,
-    /// End a token
+    /// Revoke a token
     Revoke {
         /// Its number, as `list` shows it
         id: i32,
@@ -99,7 +99,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
     .await
 }
 
-/// A token in a list: its number, role, beginning, name, when it was last used, and how it stands.
+/// A token's line in the list: number, role, prefix, name, last use, and state.
 fn line(token: &TokenRow, now: DateTime<Utc>) -> String {
     let end = match (state(token, now), token.revoked_at, token.expires_at) {
         ("revoked", Some(at), _) => format!("revoked {}", time(&at)),
@@ -109,7 +109,7 @@ fn line(token: &TokenRow, now: DateTime<Utc>) -> String {
     };
     let used = token.last_used_at.map_or("never used".to_owned(), |at| format!("last used {}", time(&at)));
     let whose = match (&token.staff_id, token.own_only) {
-        (Some(staff), true) => format!("  sees {}'s own alone", field(staff)),
+        (Some(staff), true) => format!("  limited to {}'s own data", field(staff)),
         (Some(staff), false) => format!("  of {}", field(staff)),
         (None, _) => String::new(),
     };
@@ -120,7 +120,7 @@ fn time(at: &DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// The corp that is meant: the given one, or the only one there is.
+/// The given corp, or the only one.
 pub(super) async fn corp(conn: &mut PgConnection, given: Option<&str>) -> anyhow::Result<CorpId> {
     let mut corps = enterprise_wechat_config::corps(conn).await?;
     match given {

@@ -1,4 +1,4 @@
-//! `[backup]`: when copies of everything are made, where they go, and how many are kept.
+//! `[backup]`: the schedule, folder and number of backups.
 
 use std::path::{Path, PathBuf};
 
@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 use super::{Config, ConfigError, setting, within};
 use crate::backup::Schedule;
 
-/// Copies of everything.
+/// Settings of backups.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Backup {
-    /// Whether this process makes backups that are due.
+    /// Whether this process makes due backups.
     pub enabled: bool,
-    /// When they are due, as in a crontab, in Shanghai's time.
+    /// The schedule as a crontab line, in Shanghai's time.
     pub schedule: String,
-    /// The folder they go to; empty for the folder `backups` in `data_dir`.
+    /// The folder for backups; empty for the folder `backups` in `data_dir`.
     pub location: String,
     /// How many are kept.
     pub keep: u32,
@@ -42,14 +42,14 @@ impl Backup {
             setting("backup.schedule", &format!("is no crontab line ({error}): write five fields, {example}"))
         })?;
         if schedule.age_max(Utc::now()).is_none() {
-            return Err(setting("backup.schedule", "never comes round: name a day that there is"));
+            return Err(setting("backup.schedule", "never comes round: name a day that exists"));
         }
         Ok(())
     }
 }
 
 impl Config {
-    /// The folder that backups go to.
+    /// The folder for backups.
     pub fn backup_location(&self) -> PathBuf {
         let location = &self.backup.location;
         if location.is_empty() { self.data_dir.join("backups") } else { PathBuf::from(location) }

@@ -1,6 +1,6 @@
-//! The settings as the reference shows them: texts from `texts.rs`, types and defaults from the default configuration.
+//! The settings for the reference: texts from `texts.rs`, types and defaults from the default configuration.
 //!
-//! A test holds the texts against the settings that there are. It refuses to know what the settings do.
+//! A test compares the texts with the existing settings. What the settings do is not known here.
 
 use std::ops::RangeInclusive;
 
@@ -12,7 +12,7 @@ use super::{
     texts::{TEXTS, Text},
 };
 
-/// A setting as the reference shows it.
+/// A setting in the reference.
 #[derive(Debug)]
 pub struct Setting {
     /// Its section in the file; empty for a setting outside of sections.
@@ -21,19 +21,19 @@ pub struct Setting {
     pub path: String,
     /// Its environment variable.
     pub variable: String,
-    /// What kind of value it takes.
+    /// Its type.
     pub kind: ValueKind,
-    /// The default, as TOML writes it.
+    /// Its default as TOML.
     pub default: String,
-    /// The least and the greatest number that it takes.
+    /// The allowed range of a number.
     pub range: Option<RangeInclusive<u64>>,
-    /// What it means, in English.
+    /// Its meaning, in English.
     pub english: &'static str,
     /// The same in Chinese.
     pub chinese: &'static str,
 }
 
-/// What kind of value a setting takes.
+/// The type of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueKind {
     /// A whole number.
@@ -46,19 +46,19 @@ pub enum ValueKind {
     List,
 }
 
-/// An environment variable that is no setting.
+/// An environment variable that is not a setting.
 #[derive(Debug)]
 pub struct Variable {
     /// Its name.
     pub name: &'static str,
-    /// What it means, in English.
+    /// Its meaning, in English.
     pub english: &'static str,
     /// The same in Chinese.
     pub chinese: &'static str,
 }
 
 /// Every setting: first those outside of sections, then section by section, in the order of the texts. A setting
-/// without texts is missing here, and a test says so.
+/// without texts is missing here, which a test reports.
 pub fn settings() -> Vec<Setting> {
     let defaults = Table::try_from(Config::default()).unwrap_or_default();
     TEXTS.iter().filter_map(|text| shown(text, &defaults)).collect()
@@ -88,7 +88,7 @@ fn shown(text: &Text, defaults: &Table) -> Option<Setting> {
     })
 }
 
-/// Variables beside the settings: a secret, what is needed before there are settings, and another name of one.
+/// Variables that are not settings: secrets, variables needed before the settings are read, and an alias.
 pub const VARIABLES: &[Variable] = &[
     Variable {
         name: "DATABASE_URL",

@@ -1,18 +1,18 @@
-//! The environment as a source of settings: which variables there are, and which setting each one is.
+//! The environment as a source of settings: the variables, and the setting of each.
 //!
-//! The names come from the default configuration, so that they cannot fall behind it. It refuses to know what a
-//! value means beyond its kind.
+//! The names come from the default configuration, so they always match it. What a value means beyond its type is not
+//! known here.
 
 use super::{Config, ConfigError, setting};
 use std::{collections::BTreeMap, env};
 use toml::{Table, Value};
 
-/// The process's environment. Variables that are not UTF-8 are none of ours, and `std::env::vars` would panic on them.
+/// The process's environment. Variables that are not UTF-8 are skipped, because `std::env::vars` would panic on them.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
-/// Puts the environment over the file, each value read as the kind its setting has.
+/// Overrides the file's settings by the environment's, each value parsed as its setting's type.
 pub(super) fn overlay(settings: &mut Table, env: &BTreeMap<String, String>) -> Result<(), ConfigError> {
     let known = variables();
     if let Some(url) = env.get("DATABASE_URL") {
@@ -47,17 +47,17 @@ pub(super) fn overlay(settings: &mut Table, env: &BTreeMap<String, String>) -> R
     Ok(())
 }
 
-/// What every variable of ours begins with.
+/// The prefix of all our variables.
 const PREFIX: &str = "WECOMD_";
 
-/// Variables that are not settings: a secret, and what is needed before there are settings.
+/// Variables that are not settings: a secret, and variables needed before the settings are read.
 pub(super) const RESERVED: [&str; 3] = ["WECOMD_MASTER_KEY", "WECOMD_CONFIG", "WECOMD_PG_BIN"];
 
-/// What begins like this is not for us: the first are our tests' own, and with the others Kubernetes announces
-/// a service which is named wecomd.
+/// Prefixes that are ignored: the first belongs to our tests; the others come from Kubernetes for a service named
+/// wecomd.
 const RESERVED_PREFIXES: [&str; 3] = ["WECOMD_TEST_", "WECOMD_SERVICE_", "WECOMD_PORT"];
 
-/// A setting as the environment sees it.
+/// A setting's variable.
 struct Variable {
     section: Option<String>,
     key: String,
@@ -75,7 +75,7 @@ pub(super) fn names() -> Vec<String> {
     variables().into_keys().collect()
 }
 
-/// All names the environment may use. They come from the defaults, so that they cannot fall behind.
+/// All allowed variables. They come from the defaults, so they always match them.
 fn variables() -> BTreeMap<String, Variable> {
     let mut known = BTreeMap::new();
     let mut add = |section: Option<String>, key: String, standard: Value| {
@@ -93,7 +93,7 @@ fn variables() -> BTreeMap<String, Variable> {
     known
 }
 
-/// How many letters must change to make one name the other (Levenshtein).
+/// The edit distance of two names (Levenshtein).
 fn distance(one: &str, other: &str) -> usize {
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (i, a) in one.bytes().enumerate() {

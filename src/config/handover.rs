@@ -1,20 +1,20 @@
-//! What the operator decides about handovers.
+//! `[handover]`: settings of handovers.
 
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, setting, within};
 
-/// How a leaver's customers are handed over.
+/// Settings of handovers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Handover {
     /// Whether each successor must agree before anything is submitted.
     pub acceptance: bool,
-    /// The page that a successor's notice opens; {id} stands for the handover's number.
+    /// The URL that a successor's notice opens; {id} stands for the handover's number.
     pub page_url: String,
     /// After how many seconds WeCom is first asked for results.
     pub poll_first_seconds: u32,
-    /// The longest time between two questions.
+    /// The longest time between two polls.
     pub poll_max_seconds: u32,
 }
 

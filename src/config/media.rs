@@ -1,4 +1,4 @@
-//! `[media]`: where pictures, sounds and films are kept.
+//! `[media]`: the store of pictures, voice messages, videos and files.
 
 use std::path::{Path, PathBuf};
 
@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{Config, ConfigError, setting, within};
 
-/// Where pictures, sounds and films are kept.
+/// The store of pictures, voice messages, videos and files.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Media {
     /// A folder, or `s3://bucket/prefix`; empty for the folder `media` in `data_dir`.
     pub location: String,
-    /// How large a file may be to be fetched.
+    /// The largest file that is fetched, in bytes.
     pub bytes_max: u64,
 }
 
@@ -38,7 +38,7 @@ impl Media {
 }
 
 impl Config {
-    /// Where pictures, sounds and films are kept: a folder's path, or `s3://bucket/prefix`.
+    /// The store's location: a folder's path, or `s3://bucket/prefix`.
     pub fn media_location(&self) -> PathBuf {
         if self.media.location.is_empty() { self.data_dir.join("media") } else { PathBuf::from(&self.media.location) }
     }

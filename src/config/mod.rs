@@ -1,8 +1,9 @@
-//! What the operator decides: `wecomd.toml`, overlaid by the environment.
+//! The operator's settings: `wecomd.toml`, overridden by the environment.
 //!
-//! `texts.rs` and `wecomd.example.toml` explain each setting. A variable is a setting's name in capitals after `WECOMD_`,
-//! with two underscores for a section: `WECOMD_HTTP__BODY_BYTES_MAX`. An unknown key or variable is an error, because a typing
-//! error must not silently mean the default. It refuses to know what the settings do beyond the range that makes sense.
+//! `texts.rs` and `wecomd.example.toml` explain each setting. A variable is a setting's name in capitals after
+//! `WECOMD_`, with two underscores for a section: `WECOMD_HTTP__BODY_BYTES_MAX`. An unknown key or variable is an
+//! error, because a typing error must not silently mean the default. What the settings do, beyond their sensible
+//! range, is not known here.
 
 mod backup;
 
@@ -49,48 +50,48 @@ use toml::Table;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where PostgreSQL is; empty for one of our own. It holds a password.
+    /// PostgreSQL's URL; empty for a private server. It holds a password.
     #[serde(serialize_with = "withheld", deserialize_with = "secret")]
     pub database_url: SecretString,
-    /// The folder for everything we keep outside PostgreSQL.
+    /// The folder for all data outside PostgreSQL.
     pub data_dir: PathBuf,
-    /// The file with the master keys; empty if they come another way.
+    /// The file with the master keys; empty if they come from elsewhere.
     pub master_key_file: PathBuf,
-    /// Where WeCom's callbacks arrive.
+    /// The address of the callback listener.
     #[serde(deserialize_with = "address")]
     pub public_listen: SocketAddr,
-    /// Where administrators and probes arrive.
+    /// The address of the admin listener.
     #[serde(deserialize_with = "address")]
     pub admin_listen: SocketAddr,
-    /// What to log, as a filter.
+    /// The log filter.
     pub log: String,
-    /// Whether a log line is a JSON object.
+    /// Whether log lines are JSON objects.
     pub log_json: bool,
     /// Limits of both listeners.
     pub http: Http,
-    /// The recording of what was accepted.
+    /// Recording of accepted callbacks.
     pub worker: Worker,
-    /// The accepting of callbacks.
+    /// Accepting of callbacks.
     pub callback: Callback,
-    /// The connections to PostgreSQL.
+    /// Connections to PostgreSQL.
     pub database: Database,
-    /// The way to WeCom.
+    /// The client for WeCom.
     pub wecom: Wecom,
-    /// Where pictures, sounds and films are kept.
+    /// The store of pictures, voice messages and videos.
     pub media: Media,
-    /// The carrying out of what must be done with WeCom.
+    /// The executors of tasks.
     pub tasks: Tasks,
-    /// Who takes a work order.
+    /// The assignment of work orders.
     pub assignment: Assignment,
-    /// Whose customer a contact is.
+    /// The matching of contacts to customers.
     pub matching: Matching,
-    /// How a leaver's customers are handed over.
+    /// Handovers.
     pub handover: Handover,
     /// Reconciling with WeCom.
     pub sync: Sync,
-    /// Copies of everything.
+    /// Backups.
     pub backup: Backup,
-    /// For how long what is kept.
+    /// Retention periods.
     pub retention: Retention,
 }
 
@@ -98,19 +99,19 @@ pub struct Config {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
-    /// The longest body we read.
+    /// The longest accepted body, in bytes.
     pub body_bytes_max: usize,
     /// How many connections may be open at once.
     pub connections_max: usize,
-    /// How long a request's head may take, and a connection may idle.
+    /// How long a request's head may take and a connection may idle, in milliseconds.
     pub header_timeout_ms: u64,
-    /// How long a request's body may take.
+    /// How long a request's body may take, in milliseconds.
     pub body_timeout_ms: u64,
-    /// The proxies that are trusted to say whom they heard from.
+    /// The proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<String>,
 }
 
-/// The recording of what was accepted.
+/// Recording of accepted callbacks.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Worker {
@@ -124,25 +125,26 @@ pub struct Worker {
     pub attempts_max: u32,
 }
 
-/// The accepting of callbacks.
+/// Accepting of callbacks.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Callback {
     /// Whether this process accepts.
     pub enabled: bool,
-    /// How long an old callback key stays valid after it was replaced.
+    /// How many hours an old callback key stays valid after it was replaced.
     pub key_overlap_hours: u32,
 }
 
-/// The connections to PostgreSQL.
+/// Connections to PostgreSQL.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Database {
-    /// How many the admin API and the configuration share; accepting, listening and each worker have their own.
+    /// How many connections the admin API and the configuration share; accepting, listening and each worker have
+    /// their own.
     pub pool_max: u32,
 }
 
-/// Why we do not start. The message names the place to correct.
+/// Why the configuration is refused. The message names the place to correct.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -150,10 +152,10 @@ pub enum ConfigError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The file is not TOML, or a setting in it is unknown or of the wrong kind.
+    /// The file is not TOML, or a setting in it is unknown or of the wrong type.
     #[error("{path}:{line}:{column}: {problem}")]
     Line {
         /// The file.
@@ -168,20 +170,20 @@ pub enum ConfigError {
     /// There is no such setting.
     #[error("the environment variable {name} is no setting; did you mean {nearest}?")]
     UnknownVariable {
-        /// What was set.
+        /// The given name.
         name: String,
-        /// The known name that looks most like it.
+        /// The most similar known name.
         nearest: String,
     },
-    /// A variable's value is of the wrong kind.
+    /// A variable's value is of the wrong type.
     #[error("the environment variable {name} is not {wanted}")]
     Variable {
         /// The variable.
         name: String,
-        /// What it should be.
+        /// The expected type.
         wanted: &'static str,
     },
-    /// A value makes no sense.
+    /// A value is invalid.
     #[error("{key}: {problem}")]
     Setting {
         /// The setting.
@@ -210,12 +212,12 @@ impl Config {
         Ok(config)
     }
 
-    /// PostgreSQL's URL, unless we are to run one of our own.
+    /// PostgreSQL's URL; none for a private server.
     pub fn database_url(&self) -> Option<&SecretString> {
         Some(&self.database_url).filter(|url| !url.expose_secret().is_empty())
     }
 
-    /// The file with the master keys, if they are in one.
+    /// The file with the master keys, if one is configured.
     pub fn master_key_file(&self) -> Option<&Path> {
         Some(self.master_key_file.as_path()).filter(|path| !path.as_os_str().is_empty())
     }
@@ -244,7 +246,7 @@ impl Config {
         if self.public_listen == self.admin_listen && self.public_listen.port() != 0 {
             return Err(setting(
                 "admin_listen",
-                "must differ from public_listen: administrators have a door of their own",
+                "must differ from public_listen: administrators have a listener of their own",
             ));
         }
         crate::telemetry::parse_filter(&self.log).map_err(|error| setting("log", &error.to_string()))?;
@@ -313,12 +315,12 @@ impl Default for Database {
     }
 }
 
-/// Reads the file by itself first, because afterwards nobody knows the lines.
+/// Parses the file by itself first, because line numbers are lost afterwards.
 fn read(path: &Path) -> Result<Table, ConfigError> {
     let text = fs::read_to_string(path).map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
     let parsed = toml::from_str::<Config>(&text).and_then(|_| toml::from_str::<Table>(&text));
     parsed.map_err(|error| {
-        // The message alone: toml would also quote the line, and the line may hold a password.
+        // Only the message: toml would also quote the line, which may hold a password.
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
         let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
@@ -355,7 +357,7 @@ fn secret<'de, D: Deserializer<'de>>(input: D) -> Result<SecretString, D::Error>
     String::deserialize(input).map(SecretString::from)
 }
 
-/// Settings are written out to learn their names and kinds only; a secret stays here.
+/// Settings are serialized only to learn their names and types; a secret is left out.
 fn withheld<S: Serializer>(_: &SecretString, output: S) -> Result<S::Ok, S::Error> {
     output.serialize_str("")
 }
@@ -468,7 +470,7 @@ mod tests {
         assert!(shown.contains("pool_max") && !shown.contains("hunter2"), "{shown}");
     }
 
-    /// A settings file which goes with the test.
+    /// A settings file that is deleted with the test.
     struct File(PathBuf);
 
     impl File {

@@ -1,4 +1,4 @@
-//! What the operator decides about the contact flow: who takes an order, and whose customer a contact is.
+//! `[assignment]` and `[matching]`: who takes an order, and how contacts are matched to customers.
 
 use std::ops::RangeInclusive;
 
@@ -6,36 +6,36 @@ use super::{ConfigError, setting, within};
 use crate::states::MatchedBy;
 use serde::{Deserialize, Serialize};
 
-/// Who takes a work order.
+/// The assignment of work orders.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Assignment {
-    /// Whether orders are assigned by themselves.
+    /// Whether orders are assigned automatically.
     pub automatic: bool,
-    /// After how many minutes whoever has an order is told again.
+    /// After how many minutes the staff member in charge is reminded.
     pub pick_up_minutes: u32,
     /// After how many minutes an order that nobody picked up is escalated.
     pub escalate_minutes: u32,
-    /// The staff member who is told then; empty for nobody.
+    /// The staff member who is notified then; empty for nobody.
     pub escalate_to: String,
-    /// The page that a notice opens; {id} stands for the order's number.
+    /// The URL that a notice opens; {id} stands for the order's number.
     pub order_url: String,
 }
 
-/// Whose customer a contact is.
+/// The matching of contacts to customers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Matching {
-    /// The ways to find out, the more certain first.
+    /// The matching criteria, the most reliable first.
     pub order: Vec<String>,
-    /// For how many days a contact way is given out.
+    /// For how many days a contact way is valid.
     pub contact_way_days: u32,
 }
 
-/// An order may stand still for a minute to a week.
+/// The range of both limits in minutes: up to a week.
 const MINUTES: RangeInclusive<u64> = 1..=10_080;
 
-/// Every way to match a contact that may stand in `matching.order`.
+/// Every criterion that `matching.order` may list.
 const MATCHING_WAYS: [MatchedBy; 3] = [MatchedBy::State, MatchedBy::UnionId, MatchedBy::Mobile];
 
 impl Default for Assignment {
@@ -72,7 +72,7 @@ impl Matching {
                 return Err(setting("matching.order", "must hold some of state, unionid and mobile, each once"));
             }
         }
-        // A unionid leads to a contact that a state matched, so it can never come before it.
+        // A unionid leads to a contact that a state matched, so state must come first.
         if self.order.iter().skip(1).any(|way| way == MatchedBy::State.as_str()) {
             return Err(setting("matching.order", "must begin with state, or do without it"));
         }

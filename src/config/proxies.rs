@@ -1,4 +1,4 @@
-//! The proxies that are trusted to say whom they heard from: addresses, and networks in CIDR notation.
+//! Parses the trusted proxies: addresses, and networks in CIDR notation.
 
 use std::net::IpAddr;
 

@@ -1,25 +1,25 @@
-//! For how long what is kept, as the operator decides.
+//! `[retention]`: retention periods.
 
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, setting, within};
 
-/// For how long each kind of data is kept; 0 for ever.
+/// The retention period of each kind of data; 0 for ever.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retention {
-    /// What WeCom sent, as it was sent.
+    /// Plaintexts of callbacks.
     pub plaintext_days: u32,
-    /// What passed between customers and staff, with its files.
+    /// Contact records and their files.
     pub records_months: u32,
-    /// Pictures, sounds, films and files.
+    /// Pictures, voice messages, videos and files.
     pub media_days: u32,
-    /// Who did what to whose data.
+    /// The access log.
     pub access_log_months: u32,
 }
 
-/// WeCom repeats a callback within seconds, but a day that is replayed or restored may be older: a repeat is known as one
-/// only while its day is there.
+/// WeCom repeats a callback within seconds, but a replayed or restored day may be older: a repeat is recognised only
+/// while its day exists.
 const PLAINTEXT_DAYS_MIN: u32 = 7;
 
 /// The log of who used a network must be kept for half a year: 网络安全法, article 21.

@@ -1,6 +1,6 @@
-//! What each setting means, in English and Chinese.
+//! The texts of each setting, in English and Chinese.
 //!
-//! A number has its range here as well; a test holds it against what is checked. It refuses to know types and defaults.
+//! A number's range is here as well; a test compares it with the checks. Types and defaults are not known here.
 
 use std::ops::RangeInclusive;
 
@@ -9,9 +9,9 @@ use std::ops::RangeInclusive;
 pub(super) struct Text {
     /// The path in the file.
     pub(super) path: &'static str,
-    /// The least and the greatest number.
+    /// The allowed range.
     pub(super) range: Option<RangeInclusive<u64>>,
-    /// What it means, in English.
+    /// The meaning, in English.
     pub(super) english: &'static str,
     /// The same in Chinese.
     pub(super) chinese: &'static str,
@@ -26,7 +26,7 @@ pub(super) const TEXTS: &[Text] = &[
     ),
     text(
         "data_dir",
-        "The folder for what is kept outside PostgreSQL, and for the private PostgreSQL. Empty: `/var/lib/wecomd` for root, otherwise `$XDG_DATA_HOME/wecomd` or `~/.local/share/wecomd`.",
+        "The folder for data outside PostgreSQL, and for the private PostgreSQL. Empty: `/var/lib/wecomd` for root, otherwise `$XDG_DATA_HOME/wecomd` or `~/.local/share/wecomd`.",
         "存放 PostgreSQL 以外的数据以及私有 PostgreSQL 的文件夹。为空则 root 为 `/var/lib/wecomd`,否则为 `$XDG_DATA_HOME/wecomd` 或 `~/.local/share/wecomd`。",
     ),
     text(
@@ -36,12 +36,12 @@ pub(super) const TEXTS: &[Text] = &[
     ),
     text(
         "public_listen",
-        "Where WeCom's callbacks arrive. Put a proxy with HTTPS in front of it.",
+        "The address of the callback listener. Put a proxy with HTTPS in front of it.",
         "企业微信的回调到达的地址。前面应有提供 HTTPS 的反向代理。",
     ),
     text(
         "admin_listen",
-        "Where administrators, probes and Prometheus arrive. Keep it away from the internet.",
+        "The address of the listener for administrators, probes and Prometheus. Keep it away from the internet.",
         "管理接口、探针和 Prometheus 使用的地址。不要暴露到公网。",
     ),
     text(
@@ -65,7 +65,7 @@ pub(super) const TEXTS: &[Text] = &[
         "http.connections_max",
         1,
         1_000_000,
-        "How many connections may be open at once; more have to wait.",
+        "How many connections may be open at once; further ones wait.",
         "同时打开的连接数,更多的要等待。",
     ),
     number(
@@ -84,7 +84,7 @@ pub(super) const TEXTS: &[Text] = &[
     ),
     text(
         "http.trusted_proxies",
-        "The proxies whose `X-Forwarded-For` is believed, as addresses and networks: `[\"127.0.0.1\", \"10.0.0.0/8\"]`. Read from the right, the first address that is none of theirs is the caller's. Without any, all who come through a proxy have the proxy's address.",
+        "The proxies whose `X-Forwarded-For` is trusted, as addresses and networks: `[\"127.0.0.1\", \"10.0.0.0/8\"]`. Read from the right, the first address that is none of theirs is the caller's. Without any, all who come through a proxy have the proxy's address.",
         "信任哪些代理的 `X-Forwarded-For`,写成地址或网段:`[\"127.0.0.1\", \"10.0.0.0/8\"]`。从右往左,第一个不属于它们的地址就是调用者的地址。不设置时,经代理而来的请求都显示代理的地址。",
     ),
     text(
@@ -134,19 +134,19 @@ pub(super) const TEXTS: &[Text] = &[
     ),
     text(
         "wecom.base_url",
-        "Where WeCom's API is: what stands before `/cgi-bin/`. Change it only for a stand-in, such as `wecomd sandbox --api`.",
+        "The URL of WeCom's API before `/cgi-bin/`. Change it only for a pretend WeCom, such as `wecomd sandbox --api`.",
         "企业微信接口的地址,即 `/cgi-bin/` 之前的部分。只有使用替身(如 `wecomd sandbox --api`)时才改。",
     ),
     text(
         "wecom.proxy",
-        "A proxy to go through to WeCom, such as `http://user:password@proxy:3128`. Empty: straight.",
+        "The proxy for calls to WeCom, such as `http://user:password@proxy:3128`. Empty: a direct connection.",
         "访问企业微信所经的代理,如 `http://user:password@proxy:3128`。为空则直连。",
     ),
     number(
         "wecom.timeout_ms",
         1_000,
         60_000,
-        "How many milliseconds one call of WeCom may take.",
+        "How many milliseconds one call to WeCom may take.",
         "一次企业微信调用的时限,毫秒。",
     ),
     number(
@@ -171,19 +171,19 @@ pub(super) const TEXTS: &[Text] = &[
     ),
     text(
         "media.location",
-        "Where pictures, sounds, films and files of messages are kept: a folder's whole path, or `s3://bucket/prefix`. Empty: the folder `media` in `data_dir`. Processes that share a database need the same place.",
+        "Where pictures, voice messages, videos and files of messages are stored: a folder's whole path, or `s3://bucket/prefix`. Empty: the folder `media` in `data_dir`. Processes that share a database need the same place.",
         "消息中的图片、语音、视频和文件存放之处:文件夹的完整路径,或 `s3://bucket/prefix`。为空则为 `data_dir` 下的 `media`。共用数据库的进程须用同一处。",
     ),
     number(
         "media.bytes_max",
         1 << 10,
         1 << 30,
-        "How many bytes a file may have to be fetched. While it is shown to somebody, it is in this process's memory.",
+        "The largest file that is downloaded, in bytes. While it is shown to somebody, it is in this process's memory.",
         "超过多少字节的文件不下载。文件展示时占用本进程的内存。",
     ),
     text(
         "tasks.enabled",
-        "Whether this process carries out what must be done with WeCom: greetings, notices, refreshes, downloads, handovers. `wecomd serve --no-tasks` switches it off as well.",
+        "Whether this process runs the tasks that call WeCom: greetings, notices, refreshes, downloads, handovers. `wecomd serve --no-tasks` switches it off as well.",
         "本进程是否执行要到企业微信去办的任务:欢迎语、通知、读取、下载、交接。`wecomd serve --no-tasks` 也可关闭。",
     ),
     number("tasks.welcome", 1, 64, "How many greetings of new customers are sent at once.", "同时发送几条欢迎语。"),
@@ -199,32 +199,32 @@ pub(super) const TEXTS: &[Text] = &[
         "tasks.fetch_media",
         1,
         64,
-        "How many pictures, sounds, films and files are downloaded at once.",
+        "How many pictures, voice messages, videos and files are downloaded at once.",
         "同时下载几个图片、语音、视频和文件。",
     ),
-    number("tasks.handover", 1, 64, "How many handovers are driven on at once.", "同时推进几个交接。"),
+    number("tasks.handover", 1, 64, "How many handovers are driven at once.", "同时推进几个交接。"),
     text(
         "assignment.automatic",
-        "Whether a new work order is assigned by itself, to whoever is bound, active, on duty, and has the fewest open orders.",
+        "Whether a new work order is assigned automatically to the staff member who is bound, active, on duty, and has the fewest open orders.",
         "新工单是否自动派给已绑定、已激活、在岗且未完成工单最少的员工。",
     ),
     number(
         "assignment.pick_up_minutes",
         1,
         10_080,
-        "After how many minutes whoever has an order and has not picked it up is told again.",
+        "After how many minutes the staff member of an order that is not picked up is reminded.",
         "多少分钟未接单则再次提醒。",
     ),
     number(
         "assignment.escalate_minutes",
         1,
         10_080,
-        "After how many minutes such an order is escalated, and passed on if assignment is automatic.",
+        "After how many minutes such an order is escalated, and reassigned if assignment is automatic.",
         "多少分钟未接单则升级;自动派单时改派他人。",
     ),
     text(
         "assignment.escalate_to",
-        "The `staff_id` of whoever is told of an escalated order. Empty: nobody.",
+        "The `staff_id` of the person who is notified of an escalated order. Empty: nobody.",
         "工单升级时通知谁(`staff_id`)。为空则不通知。",
     ),
     text(
@@ -234,14 +234,14 @@ pub(super) const TEXTS: &[Text] = &[
     ),
     text(
         "matching.order",
-        "How to find out whose customer a contact is, the more certain way first: `state` (a contact way that was made for the customer), `unionid` (another contact of the same person), `mobile` (a phone number in the remark and in a work order). `state` comes first if it is there.",
+        "How contacts are matched to the business's customers, the most reliable way first: `state` (a contact way that was made for the customer), `unionid` (another contact of the same person), `mobile` (a phone number in the remark and in a work order). `state` comes first if it is there.",
         "用什么办法把联系人对应到业务客户,更可靠的在前:`state`(为该客户创建的联系二维码)、`unionid`(同一人的另一个联系)、`mobile`(备注和工单里的手机号)。有 `state` 时须排在最前。",
     ),
     number(
         "matching.contact_way_days",
         1,
         365,
-        "For how many days a customer's contact way is given out; then it is deleted at WeCom.",
+        "For how many days a customer's contact way is valid; then it is deleted at WeCom.",
         "客户的联系二维码多少天内有效,之后在企业微信删除。",
     ),
     text(
@@ -258,33 +258,33 @@ pub(super) const TEXTS: &[Text] = &[
         "handover.poll_first_seconds",
         1,
         3_600,
-        "After how many seconds WeCom is first asked what became of a transfer.",
+        "After how many seconds WeCom is first asked for the results of a transfer.",
         "提交多少秒后首次查询转接结果。",
     ),
     number(
         "handover.poll_max_seconds",
         1,
         86_400,
-        "Each pause between two questions is twice the one before, up to this many seconds; not less than `handover.poll_first_seconds`.",
+        "Each pause between two polls is twice the one before, up to this many seconds; not less than `handover.poll_first_seconds`.",
         "查询间隔每次加倍,最长为此秒数;不得小于 `handover.poll_first_seconds`。",
     ),
     text(
         "sync.enabled",
-        "Whether this process reconciles with WeCom: runs that are due, and those that somebody asks for.",
+        "Whether this process reconciles with WeCom: scheduled runs and requested ones.",
         "本进程是否对账:到期的,以及有人要求的。",
     ),
     number(
         "sync.every_hours",
         0,
         720,
-        "Every how many hours members, customers and leavers are read from WeCom. 0: only when somebody asks.",
+        "The interval, in hours, at which members, customers and leavers are read from WeCom. 0: only on request.",
         "每隔几小时从企业微信读取成员、客户和离职待分配。0 表示只在有人要求时。",
     ),
     number(
         "sync.at_hour",
         0,
         23,
-        "The hour of the day, in Shanghai, from which these hours are counted.",
+        "The hour of the day, in Shanghai, from which the intervals count.",
         "从几点(上海时间)起算。",
     ),
     text("backup.enabled", "Whether this process makes backups when they are due.", "本进程是否按时备份。"),
@@ -295,7 +295,7 @@ pub(super) const TEXTS: &[Text] = &[
     ),
     text(
         "backup.location",
-        "The folder that backups go to: a whole path, best on another disk. Empty: the folder `backups` in `data_dir`. Processes that share a database need the same place.",
+        "The folder for backups: a full path, best on another disk. Empty: the folder `backups` in `data_dir`. Processes that share a database need the same place.",
         "备份存放的文件夹:完整路径,最好在另一块磁盘上。为空则为 `data_dir` 下的 `backups`。共用数据库的进程须用同一处。",
     ),
     number(
@@ -321,21 +321,21 @@ pub(super) const TEXTS: &[Text] = &[
         "retention.records_months",
         0,
         1_200,
-        "For how many whole months beside the current one records and their files are kept. 0: for ever.",
+        "For how many whole months besides the current one records and their files are kept. 0: for ever.",
         "记录及其文件除当月外保留几个整月。0 为永久。",
     ),
     number(
         "retention.media_days",
         0,
         36_500,
-        "For how many days pictures, sounds, films and files are kept, if not as long as their records. 0: as long as those.",
+        "For how many days pictures, voice messages, videos and files are kept, if shorter than their records. 0: as long as their records.",
         "图片、语音、视频和文件保留几天,如果短于其记录。0 表示与记录相同。",
     ),
     number(
         "retention.access_log_months",
         0,
         1_200,
-        "For how many whole months beside the current one the access log is kept; 6 or more. 0: for ever.",
+        "For how many whole months besides the current one the access log is kept; 6 or more. 0: for ever.",
         "访问日志除当月外保留几个整月,至少 6。0 为永久。",
     ),
 ];

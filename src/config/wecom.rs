@@ -1,4 +1,4 @@
-//! The settings of everything that calls WeCom: the way there, the tasks, the reconciling.
+//! `[wecom]`, `[tasks]` and `[sync]`: settings of everything that calls WeCom.
 
 use std::num::NonZeroU32;
 
@@ -7,32 +7,32 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, secret, setting, withheld, within};
 
-/// The way to WeCom.
+/// The client for WeCom.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Wecom {
-    /// What stands before `/cgi-bin/`.
+    /// The URL before `/cgi-bin/`.
     pub base_url: String,
-    /// A proxy to go through; empty to go straight. It may hold a password.
+    /// The proxy's URL; empty for a direct connection. It may hold a password.
     #[serde(serialize_with = "withheld", deserialize_with = "secret")]
     pub proxy: SecretString,
-    /// How long a call may take.
+    /// How long a call may take, in milliseconds.
     pub timeout_ms: u64,
-    /// How many calls of one corp per second.
+    /// How many calls of one corp are made per second.
     pub corp_per_second: NonZeroU32,
-    /// How many calls of one endpoint per second, for each corp.
+    /// How many calls of one endpoint are made per second, for each corp.
     pub path_per_second: NonZeroU32,
-    /// How many calls of one corp at once.
+    /// How many calls of one corp run at once.
     pub concurrency: NonZeroU32,
-    /// Where staff reach us for login links; empty for nowhere.
+    /// The URL at which staff reach this program for login links; empty if they cannot.
     pub public_url: String,
 }
 
-/// The carrying out of what must be done with WeCom, and how many of each are carried out at once.
+/// The executors of tasks, and how many tasks of each kind run at once.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tasks {
-    /// Whether this process carries out any.
+    /// Whether this process runs tasks.
     pub enabled: bool,
     /// Greetings.
     pub welcome: u32,
@@ -42,7 +42,7 @@ pub struct Tasks {
     pub refresh: u32,
     /// Downloads.
     pub fetch_media: u32,
-    /// Handovers driven on.
+    /// Handovers.
     pub handover: u32,
 }
 
@@ -50,11 +50,11 @@ pub struct Tasks {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sync {
-    /// Whether this process works at it.
+    /// Whether this process works at runs.
     pub enabled: bool,
-    /// How often it is due by itself; 0 for never.
+    /// The interval between scheduled runs in hours; 0 for never.
     pub every_hours: u32,
-    /// The hour of the day, in Shanghai, from which that is counted.
+    /// The hour of the day, in Shanghai, from which intervals count.
     pub at_hour: u32,
 }
 

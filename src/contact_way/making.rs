@@ -1,12 +1,12 @@
-//! Making a contact way, once.
+//! Makes a contact way exactly once.
 //!
-//! `add_contact_way` is not safe to repeat, so the intent is committed before the call, with a `state` of its own.
-//! Whoever finds an intent without an outcome waits while the one who asked may still be asking; after that, WeCom's
-//! recent contact ways are searched for the `state` before it is asked again. A code whose making nobody saw is thus
-//! found, and two requests at once make one. One request makes at most one, whatever is found afterwards.
+//! `add_contact_way` is not safe to repeat, so the intent is committed before the call, with a `state` of its own. A
+//! request that finds an intent without a result waits while the first one may still be calling; after that, it
+//! searches WeCom's recent contact ways for the `state` before it calls again. So a code whose answer was lost is
+//! found, and two concurrent requests make one. One request makes at most one, whatever is found afterwards.
 //!
-//! Whether an attempt has rested and whether a code has expired is judged by the database's clock, which wrote both
-//! times. Only WeCom's list is asked for by this process's clock, since WeCom knows nothing of the database.
+//! The database's clock, which wrote both times, decides whether an attempt is old enough and whether a code has
+//! expired. Only WeCom's list is queried by this process's clock, since WeCom does not know the database's.
 
 use std::time::Duration;
 
@@ -23,19 +23,19 @@ use crate::{
     wecom::{Api, ApiError, Class, Pages, Wecom, contact_way as wire},
 };
 
-/// How long one attempt may take in all: looking, making, the tokens it needs.
+/// How long one attempt may take in all: searching, making, and the tokens for it.
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(30);
 
-/// How old an attempt must be before another may begin: longer than the first can still be under way.
+/// How old an attempt must be before another may begin: longer than the first can still be running.
 const ATTEMPT_REST: TimeDelta = TimeDelta::seconds(45);
 
 /// How long a request waits for another's attempt.
 const WAIT_LIMIT: Duration = Duration::from_secs(10);
 
-/// Between two looks at another's attempt.
+/// Time between two checks of another's attempt.
 const WAIT_STEP: Duration = Duration::from_millis(100);
 
-/// How far WeCom's clock may be from ours when its recent contact ways are searched.
+/// How far WeCom's clock may differ from ours when its recent contact ways are searched.
 const CLOCK_DIFFERENCE: TimeDelta = TimeDelta::minutes(10);
 
 /// How many pages of recent contact ways are searched, 1,000 on each.
@@ -47,10 +47,10 @@ pub(super) const NO_SUCH_WAY: i64 = 41044;
 /// Why there is no contact way.
 #[derive(Debug, thiserror::Error)]
 pub enum NotMade {
-    /// WeCom was asked.
+    /// WeCom refused or did not answer.
     #[error(transparent)]
     Wecom(#[from] ApiError),
-    /// The database was.
+    /// The database failed.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
     /// Another request, or one that was broken off, may still be making it.
@@ -58,7 +58,7 @@ pub enum NotMade {
     UnderWay,
 }
 
-/// The contact way that stands for this purpose, or a new one that is valid for `life`.
+/// The current contact way for this purpose, or a new one that is valid for `life`.
 pub async fn obtain(pool: &PgPool, wecom: &Wecom, purpose: &Purpose, life: TimeDelta) -> Result<ContactWay, NotMade> {
     let began = tokio::time::Instant::now();
     loop {
@@ -66,7 +66,7 @@ pub async fn obtain(pool: &PgPool, wecom: &Wecom, purpose: &Purpose, life: TimeD
         if way.config_id.is_some() {
             match with_picture(pool, wecom, way).await? {
                 Some(way) => return Ok(way),
-                // Somebody deleted it at WeCom, and its row has ended: it is looked for again.
+                // It was deleted at WeCom, and its row has ended: look again.
                 None if began.elapsed() <= WAIT_LIMIT => continue,
                 None => return Err(NotMade::UnderWay),
             }
@@ -74,11 +74,11 @@ pub async fn obtain(pool: &PgPool, wecom: &Wecom, purpose: &Purpose, life: TimeD
         let looking = !ours;
         if ours || contact_way::take_over(&mut *pool.acquire().await?, &way, ATTEMPT_REST, life).await? {
             let attempt = attempt(pool, wecom, purpose, &way, looking);
-            // Broken off, it is an intent whose outcome nobody knows, and is treated as one.
+            // A cancelled attempt leaves an intent without a known result, and is treated as one.
             tokio::time::timeout(ATTEMPT_LIMIT, attempt).await.unwrap_or(Err(NotMade::UnderWay))?;
-            // What this attempt made is the answer, however it is judged now: a second one could not do better.
+            // This attempt's code is the answer, even if it has expired meanwhile: a second one could not do better.
             let made = contact_way::by_id(&mut *pool.acquire().await?, way.id).await?;
-            // Somebody came through it before we knew of it: the next request has another one made.
+            // A customer used it before we knew of it: the next request makes another one.
             let made = made.filter(|it| it.used_at.is_none()).ok_or(NotMade::UnderWay)?;
             return with_picture(pool, wecom, made).await?.ok_or(NotMade::UnderWay);
         }
@@ -89,8 +89,8 @@ pub async fn obtain(pool: &PgPool, wecom: &Wecom, purpose: &Purpose, life: TimeD
     }
 }
 
-/// The way with the address of its picture, for which WeCom is asked if it did not say so when it made the way; `None`
-/// if WeCom has the way no more. One that is not made yet comes back as it is, and so does one without any picture.
+/// Adds the URL of the picture, asking WeCom for it if it is not known; `None` if WeCom no longer has the contact
+/// way. One that is not made yet, or has no picture, is returned unchanged.
 pub async fn with_picture(pool: &PgPool, wecom: &Wecom, mut way: ContactWay) -> Result<Option<ContactWay>, NotMade> {
     let lacks = way.deleted_at.is_none() && way.qr_code.as_deref().is_none_or(str::is_empty);
     let Some(config_id) = way.config_id.clone().filter(|_| lacks) else { return Ok(Some(way)) };
@@ -110,14 +110,14 @@ pub async fn with_picture(pool: &PgPool, wecom: &Wecom, mut way: ContactWay) -> 
     }
 }
 
-/// The row for this purpose, and whether its intent was written just now. One that is valid no more gives way.
+/// The row for this purpose, and whether its intent was inserted just now. An expired or used one is ended first.
 async fn stand(pool: &PgPool, purpose: &Purpose, life: TimeDelta) -> Result<(ContactWay, bool), NotMade> {
     let mut conn = pool.acquire().await?;
     if let Some(way) = contact_way::current(&mut conn, purpose).await? {
         return Ok((way, false));
     }
     let mut transaction = conn.begin().await?;
-    // A scan that is being recorded must see the new row, or be seen by it.
+    // The lock orders this with a scan that is being recorded: one of the two sees the other.
     apply::lock_alone(&mut transaction, &purpose.corpid).await?;
     contact_way::end_useless(&mut transaction, purpose).await?;
     let state = ContactWayState::random();
@@ -130,7 +130,7 @@ async fn stand(pool: &PgPool, purpose: &Purpose, life: TimeDelta) -> Result<(Con
     way.map(|way| (way, intended)).ok_or(NotMade::UnderWay)
 }
 
-/// Makes it, or finds out that it was made.
+/// Makes it, or finds that it was made.
 async fn attempt(
     pool: &PgPool,
     wecom: &Wecom,
@@ -148,9 +148,9 @@ async fn attempt(
     if found.is_none() {
         match api.add_contact_way(&wanted(way)).await {
             Ok(made) if !made.config_id.is_empty() => found = Some(made),
-            // It was made, but its id was not said.
+            // It was made, but the answer lacks its id.
             Ok(_) => found = Some(find(pool, &api, way, since).await?.ok_or(NotMade::UnderWay)?),
-            // The answer was lost. If WeCom made it, it is there by now, or it is found later.
+            // The answer was lost. If WeCom made it, it is found now or later.
             Err(error) if error.class == Class::Unknown => {
                 found = find(pool, &api, way, since).await?;
                 if found.is_none() {
@@ -166,7 +166,7 @@ async fn attempt(
     Ok(())
 }
 
-/// WeCom did not make it, and neither did an attempt before: the intent goes, and another may begin at once.
+/// WeCom did not make it, in this attempt or before: the intent is deleted, and another attempt may begin at once.
 async fn give_up(pool: &PgPool, way: &ContactWay, error: ApiError) -> NotMade {
     let undone = async { contact_way::undo(&mut *pool.acquire().await?, way.id).await };
     undone.await.map_or_else(NotMade::from, |()| error.into())
@@ -180,14 +180,14 @@ fn wanted(way: &ContactWay) -> wire::ContactWay {
     }
 }
 
-/// When the intent was written, by this process's clock: WeCom's list is asked for by that one, so the intent's age is
-/// taken from the database, and not its time.
+/// The time of the intent by this process's clock, as WeCom's list needs it: only the intent's age is taken from the
+/// database, not its time.
 async fn since(pool: &PgPool, way: &ContactWay) -> sqlx::Result<DateTime<Utc>> {
     let age = tables::now(&mut *pool.acquire().await?).await? - way.intended_at;
     Ok(Utc::now() - age)
 }
 
-/// Looks for a contact way with this `state` among those made since there was the intent.
+/// Searches the contact ways made since the intent for this `state`.
 async fn find(pool: &PgPool, api: &Api, way: &ContactWay, since: DateTime<Utc>) -> Result<Option<wire::Made>, NotMade> {
     let from = since - CLOCK_DIFFERENCE;
     let to = Utc::now() + CLOCK_DIFFERENCE;
@@ -200,7 +200,7 @@ async fn find(pool: &PgPool, api: &Api, way: &ContactWay, since: DateTime<Utc>) 
         for config_id in page.config_ids.iter().filter(|id| !known.contains(id)) {
             let shown = match api.contact_way(config_id).await {
                 Ok(shown) => shown,
-                // Deleted meanwhile.
+                // It was deleted meanwhile.
                 Err(error) if error.is(NO_SUCH_WAY) => continue,
                 Err(error) => return Err(error.into()),
             };
@@ -210,7 +210,7 @@ async fn find(pool: &PgPool, api: &Api, way: &ContactWay, since: DateTime<Utc>) 
         }
         match pages.follow(&cursor, page.next_cursor)? {
             Some(next) => cursor = next,
-            // It may be the one that cannot be read.
+            // It may be one that could not be read.
             None if unreadable > 0 => return Err(incomplete(unreadable).into()),
             None => return Ok(None),
         }

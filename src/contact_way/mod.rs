@@ -1,7 +1,7 @@
-//! Contact ways (联系我): the codes that bring a customer to a staff member. Made at WeCom, once; shown as a picture;
-//! deleted at WeCom when nobody needs them any more.
+//! Contact ways (联系我): QR codes that bring a customer to a staff member. Each is made once at WeCom, shown as a
+//! picture, and deleted at WeCom after use or expiry.
 //!
-//! It knows no HTTP and holds no SQL, and never asks WeCom within a transaction.
+//! It knows no HTTP and holds no SQL, and never calls WeCom within a transaction.
 
 pub mod making;
 

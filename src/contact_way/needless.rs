@@ -1,4 +1,4 @@
-//! Contact ways that nobody needs any more, deleted at WeCom.
+//! Deletes used and expired contact ways at WeCom.
 //!
 //! Any number of processes may do it: a contact way is claimed before WeCom is asked.
 
@@ -17,17 +17,17 @@ use crate::{
 /// How many are claimed at once.
 const CLAIM_MAX: i64 = 50;
 
-/// How often a round claims more. Those that are left wait for the next round, so that a WeCom that answers slowly does
-/// not keep other chores waiting.
+/// How often a round claims more. The rest waits for the next round, so that slow answers from WeCom do not delay
+/// other chores.
 const CLAIMS_MAX: usize = 20;
 
-/// How often a round asks WeCom in vain for one corp; the rest of the corp's contact ways wait for a later round.
+/// How many failed calls for one corp end a round for that corp; its other contact ways wait for a later round.
 const FAILURES_MAX: u32 = 3;
 
-/// How long a contact way rests after its deletion failed, or its deleter died.
+/// How long a contact way is not claimed again after its deletion failed, or the process died.
 const REST: TimeDelta = TimeDelta::minutes(5);
 
-/// Deletes at WeCom what nobody needs. A corp that WeCom cannot be asked for now is not asked for again and again.
+/// Deletes used and expired contact ways at WeCom. A corp whose calls fail is skipped for the rest of the round.
 pub async fn delete_needless(pool: &PgPool, wecom: &Wecom) -> sqlx::Result<()> {
     let mut failures: HashMap<CorpId, u32> = HashMap::new();
     for _ in 0..CLAIMS_MAX {

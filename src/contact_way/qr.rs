@@ -1,16 +1,16 @@
-//! A text as a QR code: PNG and SVG. Pure.
+//! Draws a text as a QR code: PNG and SVG. Pure.
 //!
 //! For a contact way the text is the URL that WeCom gave for it.
 
 use qrcode::{Color, EcLevel, QrCode, render::svg, types::QrError};
 
-/// How many pixels a module of the PNG has: a code of 45 modules is then as wide as a phone shows it well.
+/// How many pixels wide a module of the PNG is: a code of 45 modules then suits a phone's screen.
 const MODULE_PIXELS: usize = 8;
 
-/// How many modules stay white around the code, as the standard asks.
+/// The width of the white margin in modules, as the standard requires.
 const QUIET_MODULES: usize = 4;
 
-/// How wide the SVG is at least; it scales.
+/// The minimum width of the SVG; it scales.
 const SVG_PIXELS: u32 = 320;
 
 /// Why there is no picture.

@@ -1,8 +1,8 @@
 //! AES-256-CBC under an EncodingAESKey.
 //!
-//! Ciphertext comes from a callback whose signature has already matched; what is inside the decrypted bytes is the
-//! frame's business. Base64's two quirks live here: the key's 43 characters carry two bits too many, which WeCom does
-//! not clear, while ciphertext is always canonical.
+//! Ciphertext comes from a callback whose signature has already matched; `frame` interprets the decrypted bytes. Two
+//! quirks of base64 are handled here: the key's 43 characters carry two spare bits, which WeCom does not clear, while
+//! ciphertext is always canonical.
 
 use aes::Aes256;
 use aes::cipher::array::Array;
@@ -50,7 +50,7 @@ impl AesKey {
         }
     }
 
-    /// Decodes and decrypts in one buffer; the frame's padding is still on.
+    /// Decodes and decrypts in one buffer; the result still has the frame's padding.
     pub(super) fn decrypt(&self, encrypt: &str) -> Result<Vec<u8>, OpenError> {
         let mut frame = STANDARD.decode(encrypt).map_err(|_| OpenError::Base64)?;
         if frame.is_empty() || !frame.len().is_multiple_of(PADDING_BLOCK) {

@@ -1,7 +1,7 @@
-//! The outer document: it carries the ciphertext in, and the sealed reply out.
+//! The outer document: it holds an incoming ciphertext or a sealed reply.
 //!
-//! Input is a request's body, XML or JSON, still unverified. Only `Encrypt` is taken from it: `ToUserName` and
-//! `AgentID` beside it are not signed, so nobody here looks at them.
+//! Input is a request's body, XML or JSON, still unverified. Only `Encrypt` is read: `ToUserName` and `AgentID`
+//! beside it are not signed, so they are ignored.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -24,7 +24,7 @@ pub struct Sealed {
     pub msg_signature: String,
     /// Seconds since 1970, as text.
     pub timestamp: String,
-    /// What the sender drew; a robot's reply repeats the one of its callback.
+    /// The sender's random string; a robot's reply repeats its callback's.
     pub nonce: String,
 }
 

@@ -1,4 +1,4 @@
-//! What can be wrong with a callback or with its keys.
+//! Errors of a callback or of its keys.
 //!
 //! An [`OpenError`] is for our counters and logs; the caller of the public listener only ever learns "no". A
 //! [`KeyError`] is for the administrator who typed the keys, so it says in words what to fix. Neither holds a secret.
@@ -24,7 +24,7 @@ pub enum OpenError {
     /// The decrypted padding is wrong: almost always a wrong EncodingAESKey beside a right Token.
     #[error("the padding is wrong; does the EncodingAESKey belong to this Token?")]
     Padding,
-    /// The decrypted frame contradicts itself.
+    /// The decrypted frame's length field does not match its length.
     #[error("the frame's length field is wrong; does the EncodingAESKey belong to this Token?")]
     Frame,
     /// The message is authentic but meant for somebody else.

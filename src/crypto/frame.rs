@@ -29,7 +29,7 @@ pub(super) fn unwrap(mut frame: Vec<u8>) -> Result<(Vec<u8>, String), OpenError>
 
 /// Frames and pads a message.
 ///
-/// A message beyond 4 GiB has no length that the frame could carry; it gets one that every receiver refuses.
+/// A message beyond 4 GiB does not fit the frame's length field; it gets a length that every receiver refuses.
 pub(super) fn wrap(random: &[u8; RANDOM_BYTES], message: &[u8], receive_id: &str) -> Vec<u8> {
     let message_bytes = u32::try_from(message.len()).unwrap_or(u32::MAX);
     let mut frame = Vec::with_capacity(HEAD_BYTES + message.len() + receive_id.len() + PADDING_BLOCK);
@@ -50,7 +50,7 @@ fn pad(frame: &mut Vec<u8>) {
     }
 }
 
-/// What precedes the padding, or nothing if any byte of the padding is wrong.
+/// The bytes before the padding, or nothing if any byte of the padding is wrong.
 fn unpad(frame: &[u8]) -> Option<&[u8]> {
     let last = *frame.last()?;
     let padding = usize::from(last);

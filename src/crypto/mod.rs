@@ -1,4 +1,4 @@
-//! Is it really WeCom, and what did it say?
+//! Verifies that a callback comes from WeCom, and decrypts it.
 //!
 //! A callback arrives as a query and a body; [`open`] turns them into the plaintext, and [`seal`] does the reverse
 //! for replies. Signature first, then base64, AES, padding, frame and receiver: what fails stops there, and nothing
@@ -29,7 +29,7 @@ pub use query::Query;
 
 use std::fmt;
 
-/// What a callback said, after every check passed.
+/// The content of a callback that passed every check.
 pub struct Opened {
     /// The message, exactly as WeCom wrote it.
     pub plaintext: Vec<u8>,
@@ -40,7 +40,7 @@ pub struct Opened {
 }
 
 impl fmt::Debug for Opened {
-    /// Says how much was opened, never what: plaintexts do not belong in logs.
+    /// Prints how much was opened, never the plaintext: plaintexts do not belong in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Opened")
             .field("plaintext_bytes", &self.plaintext.len())
@@ -60,8 +60,8 @@ pub fn open(keys: &[CallbackKeys], receivers: &Receivers, query: &Query, encrypt
         if !signature::matches(&given, [keys.token(), &query.timestamp, &query.nonce, encrypt]) {
             continue;
         }
-        // While only the AES key is rotated both sets share a Token, so a matching signature may still be
-        // followed by the wrong key. The next set then gets its turn.
+        // While only the AES key is rotated, both key sets share a Token, so a matching signature does not prove that
+        // the key is right. The next set is then tried.
         outcome = reveal(keys, receivers, key_set, encrypt);
         if outcome.is_ok() {
             break;
@@ -90,7 +90,7 @@ pub fn seal_random(keys: &CallbackKeys, receive_id: &str, timestamp: &str, nonce
     seal(keys, receive_id, timestamp, nonce, message, rand::random())
 }
 
-/// Decrypts what is already known to be signed, and checks whom it is meant for.
+/// Decrypts a ciphertext whose signature matched, and checks whom it is meant for.
 fn reveal(keys: &CallbackKeys, receivers: &Receivers, key_set: usize, encrypt: &str) -> Result<Opened, OpenError> {
     let (plaintext, receive_id) = frame::unwrap(keys.aes().decrypt(encrypt)?)?;
     if !receivers.expect(&receive_id) {

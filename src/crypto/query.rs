@@ -1,7 +1,8 @@
-//! The query of a callback request: who signed it and when, and at verification the echo.
+//! The query of a callback request: signature, timestamp, nonce, and at verification the echo.
 //!
-//! Input is the raw query of the request line. It is percent-decoded exactly once. Some proxies encode what is encoded
-//! already: such a query can be read in that sense, too. Whether the signature is right is not decided here.
+//! Input is the raw query of the request line. It is percent-decoded exactly once. Some proxies encode a query that
+//! is encoded already; such a query can be read with two decodings. Whether the signature is right is not decided
+//! here.
 
 use std::borrow::Cow;
 
@@ -16,7 +17,7 @@ const PARAMETER_BYTES_MAX: usize = 128;
 /// The longest echo; WeCom's are 88 bytes.
 const ECHOSTR_BYTES_MAX: usize = 4 * 1024;
 
-/// A percent sign that is encoded: nothing that WeCom sends holds one.
+/// An encoded percent sign: no value of WeCom's contains one.
 const ENCODED_PERCENT: &str = "%25";
 
 /// Base64 comes in groups of this many characters.
@@ -71,7 +72,7 @@ impl Query {
     }
 }
 
-/// A value decoded once more. This time a `+` is one.
+/// Decodes a value a second time. This time a `+` stays a `+`.
 fn decoded(value: &str) -> String {
     let escaped = value.replace('+', "%2B").replace('&', "%26");
     form_urlencoded::parse(format!("value={escaped}").as_bytes()).map(|(_, it)| it.into_owned()).collect()

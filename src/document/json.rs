@@ -1,4 +1,4 @@
-//! A JSON object as a walk, as if it were the XML document of the same names and texts.
+//! Walks a JSON object as if it were the XML document of the same names and texts.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -23,7 +23,7 @@ pub(super) fn walk<'a>(text: &'a str, visit: impl FnMut(Step<'a, '_>) -> Control
     }
 }
 
-/// A walk under way, and why it stopped if it did: a limit, or `Ok` because the visitor had enough.
+/// A walk in progress, and why it stopped: a limit, or `Ok` because the visitor broke off.
 struct JsonWalk<F> {
     visit: F,
     elements: usize,
@@ -38,7 +38,7 @@ impl<F> JsonWalk<F> {
         if (self.visit)(step).is_break() { Err(self.stop(Ok(()))) } else { Ok(()) }
     }
 
-    /// serde knows only errors as a way out; the reason is kept beside it.
+    /// serde can only be left by an error; the actual reason is kept beside it.
     fn stop<E: serde::de::Error>(&mut self, reason: Result<(), DocumentError>) -> E {
         self.stopped = Some(reason);
         E::custom("stopped")
@@ -110,7 +110,7 @@ impl<'de, F: FnMut(Step<'de, '_>) -> ControlFlow<()>> Visitor<'de> for Values<'_
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        // An array is no element itself, but its nesting counts, so that reading it stays bounded.
+        // An array is not an element itself, but its nesting counts, so that reading it stays bounded.
         let depth = self.depth + 1;
         check_limits(depth, self.walk.elements).map_err(|limit| self.walk.stop(Err(limit)))?;
         while items.next_element_seed(Values { name: self.name, depth, walk: &mut *self.walk })?.is_some() {}

@@ -1,12 +1,12 @@
-//! A callback's document, XML or JSON, as names and text.
+//! Reads a callback's document, XML or JSON, as names and texts.
 //!
-//! Input is text from the network: the outer envelope before anything is proven, and the plaintext inside it.
-//! Both families of document read alike: a JSON object's keys are elements, an array is repeated siblings.
-//! Nothing here knows what a callback means, expands an entity that a document defines, or puts a document's content
-//! into an error. Of two elements with one name the first counts, in both families.
+//! Input is text from the network: the outer envelope before anything is verified, and the plaintext inside it. Both
+//! formats read alike: a JSON object's keys are elements, an array is repeated siblings. Nothing here knows what a
+//! callback means, expands an entity that a document defines, or puts a document's content into an error. Of two
+//! elements with one name the first counts, in both formats.
 //!
-//! [`Element::parse`] and [`scan`] are strict. [`read`] is for plaintexts: WeCom puts what people type into them
-//! without escaping it, so it also reads what is not well formed, as far as it can be meant in one way only.
+//! [`Element::parse`] and [`scan`] are strict. [`read`] is for plaintexts: WeCom inserts what people type without
+//! escaping it, so it also reads malformed documents, as long as only one reading is possible.
 
 mod xml;
 
@@ -32,7 +32,7 @@ pub const DEPTH_MAX: usize = 32;
 /// Elements in one document; the longest lists the platform documents have 1,000 entries of a few fields.
 pub const ELEMENTS_MAX: usize = 20_000;
 
-/// Bytes of one document. The doors limit bodies far below this; it bounds whoever calls without a door.
+/// Bytes of one document. The listeners limit bodies far below this; it bounds all other callers.
 pub const TEXT_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// Why a text is not a document we read.
@@ -50,7 +50,7 @@ pub enum DocumentError {
     /// A document type declaration, which no callback has and attacks begin with.
     #[error("the document declares a document type")]
     Doctype,
-    /// Neither XML nor JSON, or broken; says where, never what was there.
+    /// Neither XML nor JSON, or broken; the message says where, never what was there.
     #[error("the document is malformed: {0}")]
     Malformed(String),
 }
@@ -102,9 +102,8 @@ impl Element {
 
 /// Visits the fields directly under the root that hold only text, in document order, without building a tree.
 ///
-/// Texts come without the blanks around them and borrow from `text` where nothing had to be resolved. Fields
-/// with elements inside them are passed over. When `visit` breaks, the rest of the document is not looked at,
-/// not even to see whether it is well formed.
+/// Texts are trimmed and borrow from `text` where nothing had to be resolved. Fields with elements inside them are
+/// skipped. When `visit` breaks, the rest of the document is not read, not even to check whether it is well formed.
 pub fn scan<'a>(
     text: &'a str,
     mut visit: impl FnMut(&str, Cow<'a, str>) -> ControlFlow<()>,
@@ -144,15 +143,15 @@ pub fn scan<'a>(
 /// The root is at depth 1, its fields are at depth 2.
 const FIELD_DEPTH: usize = 2;
 
-/// What walking a document meets, already checked against the limits and free of NUL. The numbers say, of an XML
-/// document, where an element's content begins and ends.
+/// An event of a document's walk, already checked against the limits and free of NUL. For XML, the numbers are where
+/// an element's content begins and ends.
 enum Step<'a, 'n> {
     Open(&'n str, usize),
     Text(Cow<'a, str>),
     /// A CDATA section.
     Section(Cow<'a, str>),
     Close(usize),
-    /// What WeCom never writes: a comment, an instruction, an attribute.
+    /// A comment, an instruction or an attribute, none of which WeCom writes.
     Aside,
 }
 
@@ -169,7 +168,7 @@ fn walk<'a>(text: &'a str, visit: impl FnMut(Step<'a, '_>) -> ControlFlow<()>) -
     }
 }
 
-/// A document without a byte order mark and the blanks around it.
+/// A document without its byte order mark and surrounding blanks.
 fn bare(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text).trim_ascii()
 }

@@ -1,4 +1,4 @@
-//! A plaintext that is not well formed, read as far as it can be meant in one way only.
+//! Reads a malformed plaintext, as long as only one reading is possible.
 //!
 //! The strict reading comes first, and counts unless it fails or is doubtful (`tree.rs` says when). Then:
 //!
@@ -9,7 +9,8 @@
 //!   which people fill one field (a text's `Content`), that field ends at the last `</Name>` of the document, because
 //!   nothing that was typed comes after it. Any other field must have the one `</Name>` of the document.
 //!
-//! So each field ends where WeCom ended it, whatever people typed: nobody forges one. What none of this fits is not read.
+//! So each field ends where WeCom ended it, whatever people typed: nobody can forge a field. A document that fits
+//! none of these rules is not read.
 
 use std::borrow::Cow;
 
@@ -19,14 +20,14 @@ use super::tree::{self, SECTION_CLOSE, SECTION_OPEN, Tree};
 use super::{DocumentError, Element, TEXT_BYTES_MAX, bare, without_nul};
 use crate::repair;
 
-/// Fields that are cut out of one document; the largest flat one of the platform's has some thirty. Each may be looked
-/// for in the whole document.
+/// How many fields are cut out of one document; the platform's largest flat one has about thirty. Each may require a
+/// search of the whole document.
 const FIELDS_MAX: usize = 100;
 
 /// The longest reference: `&#x10FFFF;`.
 const REFERENCE_BYTES_MAX: usize = 10;
 
-/// Fields whose values WeCom makes: ids, times, numbers, words of its own.
+/// Fields whose values WeCom makes: ids, times, numbers, keywords.
 const MADE: [&str; 33] = [
     "ToUserName",
     "FromUserName",
@@ -63,17 +64,17 @@ const MADE: [&str; 33] = [
     "OpenUserID",
 ];
 
-/// The one field that people fill, by the type of the message.
+/// The one field that people fill, by message type.
 const TYPED_ALONE: [(&str, &str); 3] = [("text", "Content"), ("location", "Label"), ("voice", "Recognition")];
 
-/// A plaintext's document.
+/// The document of a plaintext.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
-    /// What it says.
+    /// The root element.
     pub root: Element,
-    /// It was not well formed, or not as it was meant: this is what was meant.
+    /// Whether it was malformed or misleading and had to be repaired.
     pub repaired: bool,
-    /// Somebody may have typed some of its elements, and nobody can tell which.
+    /// Whether a person may have typed some of its elements without a way to tell which.
     pub doubtful: bool,
 }
 
@@ -90,7 +91,7 @@ pub fn read(plaintext: &[u8]) -> Result<Reading, DocumentError> {
             tree::build(&repair::json(&text), true).ok().map(|it| it.root)
         }
         Err(DocumentError::Malformed(_)) => with_bare_ampersands(&text).or_else(|| cut(&text)),
-        // Too deep, a document type: that may be somebody's words, too.
+        // Other errors (too deep, a document type) may also come from typed text.
         _ => cut(&text),
     };
     if let Some(root) = recovered {
@@ -100,7 +101,7 @@ pub fn read(plaintext: &[u8]) -> Result<Reading, DocumentError> {
     Ok(Reading { root, repaired: repaired || lossy, doubtful })
 }
 
-/// The document with each `&` escaped that begins no reference, if that is all that was wrong.
+/// Escapes each `&` that begins no reference, and parses the result; `None` if something else is wrong.
 fn with_bare_ampersands(text: &str) -> Option<Element> {
     let mut escaped = String::with_capacity(text.len() + 64);
     let mut rest = text;
@@ -114,11 +115,11 @@ fn with_bare_ampersands(text: &str) -> Option<Element> {
     }
     escaped.push_str(rest);
     let tree = tree::build(&escaped, true).ok()?;
-    // A text that is taken whole was not all outside of sections: it is cut out instead, as it stands.
+    // An element whose text was taken whole was not entirely outside of sections; `cut` handles it instead.
     (!tree.doubtful && !tree.repaired).then_some(tree.root)
 }
 
-/// The document's fields, cut out one after the other; `None` unless each can end in one place only.
+/// Cuts the document's fields out one after the other; `None` unless each can end in only one place.
 fn cut(text: &str) -> Option<Element> {
     let text = bare(text);
     let text = match text.strip_prefix("<?xml") {
@@ -129,7 +130,7 @@ fn cut(text: &str) -> Option<Element> {
     let fields = inside.strip_suffix(&format!("</{name}>"))?;
     let mut root = tree::named(name);
     let mut rest = fields.trim_ascii_start();
-    // Once the field is read that people fill, nothing follows but what WeCom makes.
+    // After the field that people fill, only fields that WeCom makes follow.
     let mut typed = false;
     while !rest.is_empty() {
         if root.children.len() >= FIELDS_MAX {
@@ -161,7 +162,7 @@ fn cut(text: &str) -> Option<Element> {
     (!tree::repeats(&root)).then_some(root)
 }
 
-/// Whether the message that was read so far is of a type in which people fill this field and no other.
+/// Whether the message read so far is of a type in which people fill this field and no other.
 fn is_typed_alone(message: &Element, field: &str) -> bool {
     let msg_type = message.text_of("MsgType").unwrap_or_default();
     TYPED_ALONE.contains(&(msg_type, field))
@@ -195,7 +196,7 @@ fn field_text(value: &str) -> Option<String> {
     Some(without_nul(text.into()).into_owned())
 }
 
-/// What the reference stands for that a text begins with, and how long it is; `None` if it begins with none.
+/// Resolves the reference at the beginning of a text, and returns its length; `None` if there is none.
 fn reference(text: &str) -> Option<(String, usize)> {
     let end = text.bytes().take(REFERENCE_BYTES_MAX).position(|it| it == b';')?;
     let name = text.get(1..end)?;
@@ -219,7 +220,7 @@ mod tests {
 
     use super::*;
 
-    /// A text message as WeCom writes it: what was typed stands in its section as it is.
+    /// A text message as WeCom writes it: the typed text is in its section unescaped.
     fn text_message(typed: &str) -> String {
         format!(
             "<xml><ToUserName><![CDATA[ww1]]></ToUserName><FromUserName><![CDATA[ann]]></FromUserName>\

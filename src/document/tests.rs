@@ -1,4 +1,4 @@
-//! Both families of document, read strictly: what is a document, and what is refused.
+//! Strict reading of both formats: accepted and refused documents.
 
 use proptest::prelude::*;
 

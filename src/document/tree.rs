@@ -1,15 +1,16 @@
-//! A document's walk as a tree, and whether an XML document looks as WeCom writes it.
+//! Builds the tree of a document, and checks whether an XML document looks as WeCom writes it.
 //!
-//! WeCom writes an element as elements, as plain text, or as one CDATA section, and what people type goes into the
-//! section as it is. So a typed `]]>` ends a section early. Two signs give that away, and both are looked for here:
+//! WeCom writes an element as elements, as plain text, or as one CDATA section, and puts what people type into the
+//! section unescaped. So a typed `]]>` ends a section early. Two signs reveal that, and both are checked here:
 //!
-//! - *Inside an element*: it begins with a section and ends with `]]>`, and is not one section. Then all between is its
-//!   text. (A `]]>` that somebody escaped, by splitting the section in its middle, is read as what it stands for.)
-//! - *Among elements*: whoever types `]]></Content>` and lets elements follow must open `Content` again, because the
-//!   true end of what they typed closes it. So a name below the root stands twice, with others between or with one
-//!   inside another. Such a document is *doubtful*. WeCom repeats a name only in lists, whose items follow each other.
+//! - *Inside an element*: it begins with a section and ends with `]]>`, but is not one section. Then everything in
+//!   between is its text. (A `]]>` that was escaped by splitting the section in its middle is resolved.)
+//! - *Among elements*: a person who types `]]></Content>` followed by elements must open `Content` again, because the
+//!   true end of the typed text closes it. So a name below the root occurs twice, with others between or one inside
+//!   another. Such a document is *doubtful*. WeCom repeats a name only in lists, whose items follow each other.
 //!
-//! A document that is not doubtful has no element that somebody typed, but for further items of a list that they may fill.
+//! A document that is not doubtful has no element that a person typed, except further items of a list that people may
+//! fill.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -25,18 +26,18 @@ pub(super) const SECTION_CLOSE: &str = "]]>";
 /// How `]]>` is escaped inside a section: the section is split in its middle.
 const SPLIT: &str = "]]]]><![CDATA[>";
 
-/// What people type into messages. None is a list, so what looks like a second one was typed into the first.
+/// Fields that hold typed text. None is a list, so an apparent second one was typed into the first.
 const TYPED: [&str; 5] = ["Content", "Label", "Recognition", "Title", "Description"];
 
-/// Names that WeCom writes below the root and inside a list as well: the list's element, and the name.
+/// Names that WeCom writes both below the root and inside a list: the list's element, and the name.
 const ALSO_INSIDE: [(&str, &str); 2] = [("ExtAttr", "Name"), ("ChangeList", "TimeStamp")];
 
 /// A document as a tree.
 pub(super) struct Tree {
     pub(super) root: Element,
-    /// An element's text is taken whole, although it is not one section.
+    /// Whether an element's text was taken whole although it is not one section.
     pub(super) repaired: bool,
-    /// It may hold elements that somebody typed.
+    /// Whether it may hold elements that a person typed.
     pub(super) doubtful: bool,
 }
 
@@ -44,9 +45,9 @@ pub(super) struct Tree {
 struct Open {
     element: Element,
     begins: usize,
-    /// What it began with, blanks aside.
+    /// Its first content, blanks aside.
     began: Option<Began>,
-    /// After its first section came something that does not continue it.
+    /// Whether something followed its first section that does not continue it.
     broken: bool,
 }
 
@@ -102,7 +103,7 @@ pub(super) fn build(text: &str, as_meant: bool) -> Result<Tree, DocumentError> {
 }
 
 impl Open {
-    /// Something came that is no section, or is one that continues what was there.
+    /// Notes the kind of the next content: a section that continues the text so far, or anything else.
     fn continues(&mut self, section: bool) {
         match &self.began {
             None => self.began = Some(if section { Began::Section } else { Began::Otherwise }),
@@ -118,7 +119,7 @@ impl Open {
         self.element.text.push_str(piece);
     }
 
-    /// Takes all between the first section's beginning and the last one's end as the text, if that is how it was meant.
+    /// Takes everything from the first section's beginning to the last one's end as the text, if it was meant so.
     fn taken_whole(&mut self, document: &str, ends: usize) -> bool {
         if self.began != Some(Began::Section) || !self.broken {
             return false;
@@ -130,7 +131,7 @@ impl Open {
     }
 }
 
-/// The text of an element that is written as one section, whatever stands in it; `None` if it is written otherwise.
+/// The text of an element that is written as one section, whatever it contains; `None` otherwise.
 pub(super) fn section(content: &str) -> Option<String> {
     let inside = content.trim_ascii().strip_prefix(SECTION_OPEN)?.strip_suffix(SECTION_CLOSE)?;
     let text = inside.replace(SPLIT, SECTION_CLOSE).replace("\r\n", "\n").replace('\r', "\n");

@@ -1,7 +1,7 @@
-//! An XML document as a walk: elements that open and close, and the texts between.
+//! Walks an XML document: elements that open and close, and the texts between.
 //!
-//! Input is text from the network. Entities that a document defines are never expanded, a document type is refused, and
-//! what stands in the document is in no error.
+//! Input is text from the network. Entities that a document defines are never expanded, a document type is refused,
+//! and no error contains the document's content.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -60,13 +60,13 @@ pub(super) fn walk<'a>(
     }
 }
 
-/// The text an event stands for; `None` for an entity that XML does not define itself.
+/// The text of an event; `None` for an entity that XML does not define itself.
 fn piece_of(event: Event<'_>) -> Option<Cow<'_, str>> {
     match event {
         Event::Text(text) => Some(text.xml10_content()),
         Event::CData(text) => Some(text.xml10_content()),
         Event::GeneralRef(name) if name.starts_with('#') => {
-            // A reference to what is no character stands for something lost, and is shown as that.
+            // A reference to an invalid character becomes U+FFFD, to show that something was lost.
             let found = name.resolve_char_ref().ok().flatten().filter(|&found| found != '\0');
             Some(Cow::Owned(found.unwrap_or(char::REPLACEMENT_CHARACTER).to_string()))
         }
@@ -75,7 +75,7 @@ fn piece_of(event: Event<'_>) -> Option<Cow<'_, str>> {
     }
 }
 
-/// How far the reader has come. Documents are far smaller than any address.
+/// The reader's position. Documents are far smaller than any address.
 fn offset(reader: &Reader<&[u8]>) -> usize {
     usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX)
 }

@@ -1,15 +1,15 @@
-//! Starting other programs: the one place where a child process begins.
+//! Starts other programs: the one place where a child process begins.
 //!
-//! Whoever can ask a child, such as a database's superuser, can read its environment. So every child starts with an empty
-//! one: the master key and the store's credentials, which stand in ours, are nobody else's.
+//! A child may reveal its environment, as PostgreSQL does to its superuser. So every child starts with an empty
+//! environment, without the master key and the store's credentials, which ours may hold.
 
 use std::{env, path::Path, process::Command};
 
-/// What programs need to find their libraries, folders and the time zone. None of it is secret.
+/// The variables that programs need for libraries, folders and the time zone. None of them is secret.
 const PASSED: [&str; 5] = ["PATH", "HOME", "TMPDIR", "TZ", "LD_LIBRARY_PATH"];
 
-/// A program that is still to be started. It sees what [`PASSED`] names and what its caller adds, and speaks English:
-/// our errors quote it.
+/// A program to be started. It gets the variables in [`PASSED`] and those that its caller adds, and its messages are
+/// in English, because our errors quote them.
 pub(crate) fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear().envs(PASSED.iter().filter_map(|name| Some((name, env::var_os(name)?)))).env("LC_ALL", "C");

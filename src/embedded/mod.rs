@@ -1,9 +1,8 @@
-//! A PostgreSQL of our own: finds the machine's PostgreSQL, keeps a private cluster in one folder, starts and stops it.
+//! A private PostgreSQL: finds the machine's programs, keeps a private cluster in one folder, starts and stops it.
 //!
-//! It is told a folder and how durable to be; the programs come from `WECOMD_PG_BIN` or from where systems
-//! install them. It listens on a unix socket inside that folder only: no port, no password, and nobody but this
-//! account can connect, and nobody at all as a superuser. It refuses to know what is stored: tables and migrations are
-//! somebody else's.
+//! It is given a folder and a durability; the programs come from `WECOMD_PG_BIN` or from where systems install them.
+//! The server listens on a unix socket inside that folder only: no port, no password; only this account can connect,
+//! and nobody as a superuser. What is stored is not known here: tables and migrations belong to other modules.
 
 pub(crate) mod child;
 
@@ -27,17 +26,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A running PostgreSQL server which belongs to this process. Dropping it stops the server.
+/// A running PostgreSQL server that belongs to this process. Dropping it stops the server.
 #[derive(Debug)]
 pub struct Embedded {
     site: Site,
     server: Server,
     stopped: bool,
-    /// Held as long as the server is ours: two processes must not share one folder.
+    /// Held while the server runs: two processes must not share one folder.
     _lock: fs::File,
 }
 
-/// How much a crash of the machine may cost.
+/// What a crash of the machine may lose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
     /// A committed transaction survives a power cut.
@@ -47,9 +46,9 @@ pub enum Durability {
 }
 
 impl Embedded {
-    /// Starts the server of `dir`, making its cluster and the database `wecomd` first if there are none.
+    /// Starts the server of `dir`, after making its cluster and the database `wecomd` if they are missing.
     ///
-    /// `dir` must be new, empty or ours. As root the server runs as `postgres` (or `nobody`), which gets the cluster.
+    /// `dir` must be new, empty or ours. As root the server runs as `postgres` (or `nobody`), which owns the cluster.
     pub async fn start(dir: &Path, durability: Durability) -> Result<Embedded, EmbeddedError> {
         let dir = std::path::absolute(dir).map_err(at(dir))?;
         tokio::task::spawn_blocking(move || Self::start_blocking(dir, durability))
@@ -57,18 +56,18 @@ impl Embedded {
             .map_err(|_| EmbeddedError::Interrupted)?
     }
 
-    /// The URL at which `db` answers.
+    /// The URL of the database `db`.
     pub fn url(&self, db: &str) -> String {
         self.site.url(db)
     }
 
-    /// The URL at which `db` answers in the server of `dir`, which another process of ours runs.
+    /// The URL of the database `db` in the server of `dir`, which another process of ours runs.
     pub fn url_in(dir: &Path, db: &str) -> Result<String, EmbeddedError> {
         let dir = std::path::absolute(dir).map_err(at(dir))?;
         Ok(Site::prepare(dir)?.url(db))
     }
 
-    /// Where the server writes what it has to say.
+    /// The server's log file.
     pub fn log_path(&self) -> PathBuf {
         self.site.log()
     }
@@ -112,12 +111,12 @@ impl Embedded {
 impl Drop for Embedded {
     fn drop(&mut self) {
         if let Err(error) = self.stop_blocking() {
-            tracing::warn!(%error, "the database of our own could not be stopped; the next start will adopt it");
+            tracing::warn!(%error, "the private PostgreSQL could not be stopped; the next start takes it over");
         }
     }
 }
 
-/// A server that answers. There is no child if an earlier process started it.
+/// A ready server. It has no child if an earlier process started it.
 #[derive(Debug)]
 struct Server {
     pid: u32,
@@ -133,8 +132,8 @@ const READY_WAIT: Duration = Duration::from_secs(120);
 /// How long the last checkpoint may take.
 const STOP_WAIT: Duration = Duration::from_secs(60);
 
-/// What holds whichever way the server runs. No statement and no row's content gets into the log:
-/// either may hold a customer's words.
+/// Settings for every durability. No statement and no row's content gets into the log: either may hold a customer's
+/// words.
 const SETTINGS: [&str; 6] = [
     "listen_addresses=",
     "unix_socket_permissions=0700",
@@ -144,7 +143,7 @@ const SETTINGS: [&str; 6] = [
     "shared_buffers=128MB",
 ];
 
-/// For data that matters: fewer, longer checkpoints keep the write-ahead log small and the disk calm.
+/// Settings for real data: fewer, longer checkpoints keep the write-ahead log and the disk load small.
 const FULL: [&str; 7] = [
     "fsync=on",
     "synchronous_commit=on",
@@ -155,10 +154,10 @@ const FULL: [&str; 7] = [
     "wal_buffers=16MB",
 ];
 
-/// For tests, which run many databases at once and keep none.
+/// Settings for tests, which run many databases at once and keep none.
 const THROWAWAY: [&str; 4] = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300"];
 
-/// Makes the cluster and its database beside the final place, so that a half made one is never used.
+/// Makes the cluster and its database beside their final place, so that an unfinished one is never used.
 fn create_cluster(site: &Site, durability: Durability) -> Result<(), EmbeddedError> {
     let new = site.unfinished()?;
     let mut initdb = site.tool("initdb");
@@ -174,9 +173,10 @@ fn create_cluster(site: &Site, durability: Durability) -> Result<(), EmbeddedErr
     site.finish(&new)
 }
 
-/// Converts a cluster of an earlier version. A server that still runs is stopped first: nothing else may be at it.
+/// Converts a cluster of an earlier version. A server that still runs is stopped first, since the conversion needs
+/// the cluster alone.
 fn convert_cluster(site: &Site) -> Result<(), EmbeddedError> {
-    tracing::info!("the private database's roles are converted: from now on wecomd is no superuser of it");
+    tracing::info!("converting the private database's roles: wecomd is no longer its superuser");
     let patience = Instant::now() + REMAINS_WAIT;
     loop {
         if orphan(site).is_some() {
@@ -191,8 +191,8 @@ fn convert_cluster(site: &Site) -> Result<(), EmbeddedError> {
     }
 }
 
-/// Whether the remains of a killed server are in the way: its children outlive it for a second and keep its lock and its
-/// memory.
+/// Whether the remains of a killed server are in the way: its children outlive it by a second and keep its lock and
+/// its shared memory.
 fn is_blocked(output: &str) -> bool {
     output.contains("lock file") || output.contains("still in use")
 }
@@ -229,12 +229,12 @@ fn spawn(site: &Site, durability: Durability, log: fs::File) -> Result<Child, Em
         postgres.args(["-c", setting]);
     }
     postgres.stdout(log.try_clone().map_err(at(&site.log()))?).stderr(log);
-    // Ctrl-C in the terminal must reach wecomd alone, which stops the database when it has finished with it.
+    // Ctrl-C in the terminal must reach only wecomd, which stops the database after its own work.
     let program = PathBuf::from(postgres.get_program());
     postgres.process_group(0).spawn().map_err(at(&program))
 }
 
-/// False if the server ended or took too long.
+/// Waits until the server is ready; `false` if it ended or took too long.
 fn wait_until_ready(site: &Site, child: &mut Child) -> Result<bool, EmbeddedError> {
     let deadline = Instant::now() + READY_WAIT;
     while child.try_wait().map_err(at(site.data()))?.is_none() {
@@ -251,8 +251,8 @@ fn wait_until_ready(site: &Site, child: &mut Child) -> Result<bool, EmbeddedErro
     Ok(false)
 }
 
-/// Stops our child. We wait for it ourselves: a killed child stays in the process table until its parent
-/// has asked for it, `pg_ctl` would take it for alive, and so would the next server.
+/// Stops our child. We wait for it ourselves: a killed child stays in the process table until its parent has waited
+/// for it, and `pg_ctl` and the next server would take it for alive.
 fn end(site: &Site, child: &mut Child, mode: &str) -> Result<(), EmbeddedError> {
     if child.try_wait().map_err(at(site.data()))?.is_some() {
         return Ok(());
@@ -268,21 +268,21 @@ fn end(site: &Site, child: &mut Child, mode: &str) -> Result<(), EmbeddedError> 
     Ok(())
 }
 
-/// Under the same account, because the server takes orders from nobody else.
+/// Runs under the server's account, because the server obeys no other.
 fn stop_server(site: &Site, mode: &str, wait: bool) -> Result<(), EmbeddedError> {
     let mut stop = site.tool("pg_ctl");
     stop.args(["stop", "-m", mode, "-t", &STOP_WAIT.as_secs().to_string(), if wait { "-w" } else { "-W" }, "-D"]);
     run("pg_ctl stop", stop.arg(site.data()), "").map(drop)
 }
 
-/// The pid of a server which runs although nobody held the lock.
+/// The pid of a server that runs although nobody held the lock.
 fn orphan(site: &Site) -> Option<u32> {
     let (pid, ready) = status(site.data())?;
     let answers = UnixStream::connect(site.socket()).is_ok();
     (ready && answers).then_some(pid)
 }
 
-/// The server notes how it was called: one that was started for tests must not be adopted for real data.
+/// The server records its command line: one that was started for tests must not be adopted for real data.
 fn has_settings(site: &Site, durability: Durability) -> bool {
     fs::read_to_string(site.data().join("postmaster.opts"))
         .is_ok_and(|opts| settings(durability).all(|setting| opts.contains(&format!("\"{setting}\""))))

@@ -1,8 +1,9 @@
-//! Who is who in a private cluster: wecomd's role, which is no superuser, and the cluster's own, as which nobody connects.
+//! The roles of a private cluster: wecomd's, which is not a superuser, and the cluster's own, which nobody connects
+//! as.
 //!
-//! Roles are made, and clusters of earlier versions converted, in PostgreSQL's single-user mode, before the server
-//! starts: so no superuser ever needs a way in. Each step is one transaction and may be done again, and a mark in the
-//! folder says that all of them are done: a conversion that was killed goes on at the next start.
+//! Roles are made, and clusters of earlier versions converted, in PostgreSQL's single-user mode before the server
+//! starts, so a superuser never needs to connect. Each step is one transaction and may be repeated, and a mark in the
+//! folder says that all are done: a conversion that was killed continues at the next start.
 
 use std::path::Path;
 
@@ -14,16 +15,16 @@ use super::{
 /// The cluster's own role: it owns the catalogue, and is used in single-user mode only.
 pub(super) const SUPERUSER: &str = "wecomd_superuser";
 
-/// Makes the roles, or what is missing of them, and names the databases.
+/// Makes the missing roles, and lists the databases.
 const ROLES: &str = include_str!("roles.sql");
 
-/// Gives wecomd what it shall own in one database.
+/// Makes wecomd the owner of its objects in one database.
 const OWNER: &str = include_str!("owner.sql");
 
-/// What single-user mode prints around a database's name.
+/// The text that single-user mode prints before a database's name.
 const NAME_MARK: &str = "database:";
 
-/// The roles and the database of a cluster that was made just now.
+/// Makes the roles and the database of a new cluster.
 pub(super) fn make(site: &Site, data: &Path) -> Result<(), EmbeddedError> {
     single(site, data, "postgres", ROLES)?;
     single(site, data, "postgres", &format!("create database {ROLE} owner {ROLE};\n\n")).map(drop)
@@ -38,14 +39,14 @@ pub(super) fn convert(site: &Site) -> Result<(), EmbeddedError> {
     Ok(())
 }
 
-/// Runs statements in single-user mode; each ends with a semicolon and an empty line. What was printed.
+/// Runs statements in single-user mode; each ends with a semicolon and an empty line. Returns the output.
 fn single(site: &Site, data: &Path, database: &str, statements: &str) -> Result<String, EmbeddedError> {
     let mut postgres = site.tool("postgres");
     postgres.args(["--single", "-j", "-c", "exit_on_error=on", "-D"]).arg(data).arg(database);
     run("postgres --single", &mut postgres, statements)
 }
 
-/// The databases' names among what was printed.
+/// The databases' names in the output.
 fn names(said: &str) -> Vec<String> {
     let named = said.split(NAME_MARK).skip(1);
     let named = named.filter_map(|it| hex::decode(it.split(':').next()?).ok());

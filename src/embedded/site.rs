@@ -1,7 +1,7 @@
-//! Where a private cluster lives, which programs serve it and which account runs them.
+//! The place of a private cluster, the programs that serve it, and the account that runs them.
 //!
 //! It looks at the machine: installed PostgreSQLs, `/etc/passwd`, the folders above the cluster. It prepares and
-//! checks; it refuses to know when a server starts or stops.
+//! checks; when a server starts or stops is not known here.
 
 use super::{child, error::EmbeddedError};
 use std::{
@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Where the cluster is and who runs it with which programs.
+/// The cluster's folder, account and programs.
 #[derive(Debug)]
 pub(super) struct Site {
     dir: PathBuf,
@@ -26,7 +26,7 @@ pub(super) struct Site {
     account: Option<Account>,
 }
 
-/// Whom PostgreSQL runs as when we are root.
+/// The account that runs PostgreSQL if we are root.
 #[derive(Debug)]
 struct Account {
     name: String,
@@ -35,7 +35,7 @@ struct Account {
 }
 
 impl Site {
-    /// Checks everything that can be checked before something runs, and makes the folder.
+    /// Checks everything that can be checked before a program runs, and makes the folder.
     pub(super) fn prepare(dir: PathBuf) -> Result<Site, EmbeddedError> {
         let data = dir.join("data");
         let socket = socket(&data);
@@ -57,14 +57,15 @@ impl Site {
             return Err(EmbeddedError::NotOurs(dir));
         }
         if let Some(account) = &account {
-            // Only the cluster in it belongs to that account, so root never writes where another may plant a link.
+            // Only the cluster inside belongs to that account, so root never writes where another account may plant a
+            // link.
             fs::set_permissions(&dir, fs::Permissions::from_mode(0o711)).map_err(at(&dir))?;
             reachable(&dir, account)?;
         }
         Ok(Site { dir, data, bin, account })
     }
 
-    /// Makes an empty folder for a cluster which is not known to be whole yet; what an earlier try left goes.
+    /// Makes an empty folder for an unfinished cluster; the remains of an earlier attempt are deleted.
     pub(super) fn unfinished(&self) -> Result<PathBuf, EmbeddedError> {
         let new = self.dir.join("data.new");
         if new.exists() {
@@ -77,46 +78,46 @@ impl Site {
         Ok(new)
     }
 
-    /// Puts the finished cluster in its place, all at once.
+    /// Renames the finished cluster to its final place.
     pub(super) fn finish(&self, new: &Path) -> Result<(), EmbeddedError> {
         fs::rename(new, &self.data).map_err(at(new))?;
         fs::File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(at(&self.dir))
     }
 
-    /// Whether wecomd's role is no superuser here.
+    /// Whether the roles are made, so that wecomd's is not a superuser.
     pub(super) fn has_roles(&self) -> bool {
         self.dir.join(ROLES_MARK).is_file()
     }
 
-    /// Notes that it is none.
+    /// Marks the roles as made.
     pub(super) fn mark_roles(&self) -> Result<(), EmbeddedError> {
         let path = self.dir.join(ROLES_MARK);
         let made = private().create(true).truncate(true).write(true).open(&path).and_then(|it| it.sync_all());
         made.and_then(|()| fs::File::open(&self.dir)?.sync_all()).map_err(at(&path))
     }
 
-    /// The cluster itself.
+    /// The cluster's folder.
     pub(super) fn data(&self) -> &Path {
         &self.data
     }
 
-    /// Where the server listens.
+    /// The server's socket.
     pub(super) fn socket(&self) -> PathBuf {
         socket(&self.data)
     }
 
-    /// Where the server writes what it has to say.
+    /// The server's log file.
     pub(super) fn log(&self) -> PathBuf {
         self.dir.join("postgresql.log")
     }
 
-    /// The URL at which `db` answers.
+    /// The URL of the database `db`.
     pub(super) fn url(&self, db: &str) -> String {
-        // sqlx and libpq take a port that is not named here from PGPORT.
+        // The port is named because sqlx and libpq would otherwise take it from PGPORT.
         format!("postgres://{ROLE}@localhost:{PORT}/{db}?host={}", percent_encoded(&self.data))
     }
 
-    /// Claims the folder for this process; the claim ends with the file.
+    /// Locks the folder for this process until the file is closed.
     pub(super) fn lock(&self) -> Result<fs::File, EmbeddedError> {
         let path = self.dir.join(LOCK);
         let file = private().create(true).truncate(false).write(true).open(&path).map_err(at(&path))?;
@@ -133,7 +134,7 @@ impl Site {
         }
     }
 
-    /// The log, open for writing at its end, and how long it is.
+    /// The log, opened for appending, and its length.
     pub(super) fn open_log(&self) -> Result<(fs::File, u64), EmbeddedError> {
         let path = self.log();
         let file = private().create(true).append(true).open(&path).map_err(at(&path))?;
@@ -145,7 +146,7 @@ impl Site {
         Ok((file, 0))
     }
 
-    /// One of PostgreSQL's programs, ready to run as the account that owns the cluster.
+    /// One of PostgreSQL's programs, to run as the account that owns the cluster.
     pub(super) fn tool(&self, name: &str) -> Command {
         let mut command = child::command(&self.bin.join(name));
         command.current_dir("/").stdin(Stdio::null());
@@ -156,8 +157,8 @@ impl Site {
     }
 }
 
-/// Makes a folder, and those above it that are missing, for this user alone. As root, whoever runs PostgreSQL may pass
-/// through them to the cluster, and see nothing else in them.
+/// Makes a folder, and missing ones above it, accessible to this user alone. As root, PostgreSQL's account may pass
+/// through them to the cluster, and read nothing else in them.
 pub(crate) fn make_folder(path: &Path) -> Result<(), EmbeddedError> {
     let mode = if is_root() { 0o711 } else { 0o700 };
     let missing: Vec<_> = path.ancestors().take_while(|it| !it.as_os_str().is_empty() && !it.exists()).collect();
@@ -166,25 +167,25 @@ pub(crate) fn make_folder(path: &Path) -> Result<(), EmbeddedError> {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
             made => made.map_err(at(folder))?,
         }
-        // Said once more, whatever the process's mask is.
+        // Set again, because the process's umask may have reduced the mode.
         fs::set_permissions(folder, fs::Permissions::from_mode(mode)).map_err(at(folder))?;
     }
     Ok(())
 }
 
-/// True if this process may do everything.
+/// Whether this process runs as root.
 pub(crate) fn is_root() -> bool {
     // Other systems have no /proc; there, PostgreSQL itself explains why it does not run as root.
     fs::metadata("/proc/self").is_ok_and(|it| it.uid() == 0)
 }
 
-/// Runs one of PostgreSQL's programs to its end, with `input` to read. What it printed.
+/// Runs one of PostgreSQL's programs to its end with `input` on stdin; returns its output.
 pub(super) fn run(tool: &'static str, command: &mut Command, input: &str) -> Result<String, EmbeddedError> {
     let program = PathBuf::from(command.get_program());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(at(&program))?;
     if let Some(mut stdin) = child.stdin.take() {
-        // A program that ended before it read this has a better explanation than "broken pipe".
+        // A program that ended before it read this reports a better reason than "broken pipe".
         let _ = stdin.write_all(input.as_bytes());
     }
     let output = child.wait_with_output().map_err(at(&program))?;
@@ -194,50 +195,50 @@ pub(super) fn run(tool: &'static str, command: &mut Command, input: &str) -> Res
     Err(EmbeddedError::Tool { tool, output: last_lines(&[output.stdout, output.stderr].concat()) })
 }
 
-/// The end of what a program said, for an error to quote.
+/// The last lines of a program's output, for an error to quote.
 pub(crate) fn last_lines(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     lines.get(lines.len().saturating_sub(QUOTED_LINES_MAX)..).unwrap_or_default().join("\n")
 }
 
-/// Says which file an error is about.
+/// Adds the file's path to an error.
 pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> EmbeddedError {
     let path = path.to_owned();
     move |source| EmbeddedError::Io { path, source }
 }
 
-/// wecomd's role, which owns its database and is no superuser.
+/// wecomd's role, which owns its database and is not a superuser.
 pub(super) const ROLE: &str = "wecomd";
 
-/// Only a part of the socket's name, nothing listens on it. Named, so that PGPORT has no say.
+/// Only a part of the socket's name; nothing listens on it. Fixed, so that PGPORT has no effect.
 pub(super) const PORT: u16 = 5432;
 
-/// What a unix socket's address holds, without its final zero.
+/// The maximum length of a unix socket's address, without its final zero.
 pub(super) const SOCKET_BYTES_MAX: usize = 107;
 
 /// The oldest PostgreSQL our SQL runs on.
 pub(super) const VERSION_MIN: u32 = 15;
 
-/// Marks a folder as ours, and whoever holds its lock as the one who may run the server.
+/// The file that marks a folder as ours; the holder of its lock may run the server.
 const LOCK: &str = "wecomd.lock";
 
-/// Marks a cluster whose roles are made as this version makes them.
+/// The file that marks a cluster whose roles are made as this version makes them.
 const ROLES_MARK: &str = "wecomd.roles";
 
-/// How long another wecomd may take to let go of the folder.
+/// How long another wecomd may take to release the folder.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
 
-/// Between two looks at something that will be there soon.
+/// Time between two looks at something that is about to appear.
 pub(super) const PAUSE: Duration = Duration::from_millis(10);
 
-/// The server's log starts anew, at the next start, when it has grown beyond this.
+/// Beyond this size the server's log is truncated at the next start.
 const LOG_BYTES_MAX: u64 = 16 << 20;
 
 /// How many lines of a program's output an error quotes.
 const QUOTED_LINES_MAX: usize = 6;
 
-/// The folder of the server programs: of the version that made the cluster, if there is one, else the newest.
+/// The folder of the server programs: of the cluster's version if there is a cluster, else the newest.
 fn find_bin(made_by: Option<u32>) -> Result<PathBuf, EmbeddedError> {
     let whole = |bin: &Path| bin.join("initdb").is_file() && bin.join("postgres").is_file();
     if let Some(bin) = env::var_os("WECOMD_PG_BIN").map(PathBuf::from) {
@@ -252,8 +253,8 @@ fn find_bin(made_by: Option<u32>) -> Result<PathBuf, EmbeddedError> {
     found.pop().map(|(_, _, bin)| bin).or_else(on_path).ok_or(EmbeddedError::NotInstalled)
 }
 
-/// Every place where one of PostgreSQL's programs is: where `WECOMD_PG_BIN` says, where systems install them with the
-/// oldest first, and on the `PATH`.
+/// Every path of one of PostgreSQL's programs: in `WECOMD_PG_BIN`, in the systems' folders with the oldest version
+/// first, and on the `PATH`.
 pub(crate) fn programs(name: &str) -> Vec<PathBuf> {
     let mut found: Vec<(u32, PathBuf)> = installed().collect();
     found.sort();
@@ -263,7 +264,7 @@ pub(crate) fn programs(name: &str) -> Vec<PathBuf> {
     folders.map(|folder| folder.join(name)).filter(|program| program.is_file()).collect()
 }
 
-/// The folders of programs that systems make, by version.
+/// The systems' program folders, by version.
 fn installed() -> impl Iterator<Item = (u32, PathBuf)> {
     let roots = ["/usr/lib/postgresql", "/usr/local/opt", "/opt/homebrew/opt", "/usr"];
     let entries = roots.into_iter().flat_map(|root| fs::read_dir(root).into_iter().flatten().flatten());
@@ -284,7 +285,7 @@ fn version_of(data: &Path) -> Option<u32> {
     fs::read_to_string(data.join("PG_VERSION")).ok()?.trim().parse().ok()
 }
 
-/// How files are opened that are this user's alone.
+/// Options for files that only this user may read.
 fn private() -> fs::OpenOptions {
     let mut options = fs::File::options();
     options.mode(0o600);
@@ -305,7 +306,7 @@ fn account_for_postgres() -> Result<Account, EmbeddedError> {
     find("postgres").or_else(|| find("nobody")).ok_or(EmbeddedError::NoAccount)
 }
 
-/// PostgreSQL would only say "Permission denied"; this names the folder to mend.
+/// Names the folder to fix, where PostgreSQL would only say "Permission denied".
 fn reachable(dir: &Path, account: &Account) -> Result<(), EmbeddedError> {
     let mut above: Vec<&Path> = dir.ancestors().collect();
     above.reverse();

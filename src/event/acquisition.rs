@@ -1,6 +1,7 @@
 //! 获客助手: links that bring customers, and the quota they use up: `customer_acquisition`.
 //!
-//! Input is the plaintext's document. Who wrote is no longer told; a key that lives 30 minutes asks for it.
+//! Input is the plaintext's document. WeCom no longer tells who wrote; a chat key that is valid for 30 minutes asks
+//! for it.
 
 use chrono::{DateTime, Utc};
 
@@ -16,7 +17,7 @@ pub struct Acquisition {
     pub change: AcquisitionChange,
     /// The link.
     pub link_id: Option<String>,
-    /// What the link says about itself.
+    /// The link's `state` parameter.
     pub state: Option<String>,
     /// The member, where told.
     pub user: Option<UserId>,
@@ -54,13 +55,13 @@ impl Acquisition {
 /// What happened with a link or its quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AcquisitionChange {
-    /// Someone came through a link; the component is not told who.
+    /// A customer came through a link; the acquisition component is not told who.
     CustomerAdded,
     /// Fewer than 20 uses are left.
     BalanceLow,
-    /// None is left.
+    /// No uses are left.
     BalanceExhausted,
-    /// There are some again.
+    /// Uses are available again.
     BalanceIncreased,
     /// Some uses expire within days.
     QuotaExpiresSoon,

@@ -1,6 +1,6 @@
-//! What a member does in the app, and what becomes of the app itself.
+//! A member's actions in an app, and changes of the app itself.
 //!
-//! Input is the plaintext's document. Coming into the app's range is a member's matter, not told here.
+//! Input is the plaintext's document. Entering or leaving an app's visible range is in `event/member.rs`.
 
 use chrono::{DateTime, Utc};
 
@@ -12,9 +12,9 @@ use crate::ids::{CorpId, UserId};
 /// A member did something in the app.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AppInteraction {
-    /// Who.
+    /// The member.
     pub user: Option<UserId>,
-    /// What.
+    /// The action.
     pub action: Action,
     /// The menu entry, link or page it was done with.
     pub key: Option<String>,
@@ -31,7 +31,7 @@ pub enum Action {
     Viewed,
     /// Opened a mini-program from the menu.
     ViewedMiniprogram,
-    /// Let it know where they are.
+    /// Reported their location.
     Located {
         /// Degrees north.
         latitude: Option<f64>,
@@ -90,12 +90,12 @@ pub enum Action {
     },
     /// Something waits in the data zone.
     ProgramNotified {
-        /// Fetches it within 10 minutes.
+        /// Fetches the notification within 10 minutes.
         notify_id: Option<Hidden>,
         /// What it is about.
         scene: Option<String>,
     },
-    /// Used it without the licence that its provider's calls need.
+    /// Used the app without the licence that its provider's API calls need.
     Unlicensed,
 }
 
@@ -111,7 +111,7 @@ pub struct Selection {
 /// The app itself changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppLifecycle {
-    /// What became of it.
+    /// What happened to the app.
     pub change: AppChange,
     /// When an announced change takes effect.
     pub effective_at: Option<DateTime<Utc>>,
@@ -124,19 +124,19 @@ pub struct AppLifecycle {
 /// What became of the app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AppChange {
-    /// It will be suspended, as nobody uses it.
+    /// It will be suspended because nobody uses it.
     SuspensionAnnounced,
     /// It is suspended.
     Suspended,
     /// An administrator enabled it again.
     Reopened,
-    /// It will lose sight of customer data, as few use it.
+    /// It will lose access to customer data because few people use it.
     RestrictionAnnounced,
-    /// It lost sight of customer data.
+    /// It lost access to customer data.
     Restricted,
-    /// It sees customer data again.
+    /// It has access to customer data again.
     Restored,
-    /// It has other administrators.
+    /// Its administrators changed.
     AdministratorsChanged,
     /// It was shared with a subordinate company, or no longer is.
     Sharing,

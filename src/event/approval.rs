@@ -1,7 +1,7 @@
 //! Approvals: forms of the company's own app, forms of the 审批 app, and requests for paid accounts.
 //!
-//! Input is the plaintext's document. The form is read again with its number; what the event holds of it is old
-//! by the time it is read.
+//! Input is the plaintext's document. The form is read again by its number, because the event's copy is outdated by
+//! the time it is read.
 
 use chrono::{DateTime, Utc};
 
@@ -10,12 +10,12 @@ use super::fields::{filled, number, time, user};
 use crate::document::Element;
 use crate::ids::UserId;
 
-/// A form that moved on.
+/// A form whose approval progressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approval {
-    /// Whose form it is.
+    /// Which approval engine owns the form.
     pub engine: ApprovalEngine,
-    /// Names the form: `SpNoStr`, in older payloads `SpNo`, in the company's own app `ThirdNo`.
+    /// The form's number: `SpNoStr`, in older payloads `SpNo`, in the company's own app `ThirdNo`.
     pub number: Option<String>,
     /// The template's id.
     pub template_id: Option<String>,
@@ -25,17 +25,17 @@ pub struct Approval {
     pub status: Option<i32>,
     /// What was done: 1 submitted, 2 agreed, 3 rejected…; the 审批 app only.
     pub change: Option<i32>,
-    /// Who asks.
+    /// The applicant.
     pub applicant: Option<UserId>,
-    /// When they asked.
+    /// When they applied.
     pub applied_at: Option<DateTime<Utc>>,
-    /// Who decides, in order; someone can be asked twice.
+    /// The approvers in order; one can appear twice.
     pub approvers: Vec<UserId>,
-    /// Who is told.
+    /// The people who are notified.
     pub notified: Vec<UserId>,
 }
 
-/// Whose form it is.
+/// Which approval engine owns a form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ApprovalEngine {
     /// The approval engine inside the company's own app.
@@ -47,7 +47,7 @@ pub enum ApprovalEngine {
 /// A request for a paid account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountApproval {
-    /// Names the request.
+    /// The request's id.
     pub apply_id: Option<String>,
     /// How it ended: 1 rejected, 2 granted, 3 withdrawn; `None` while it is new.
     pub finish_type: Option<i32>,
@@ -55,7 +55,7 @@ pub struct AccountApproval {
     pub business_type: Option<i32>,
     /// Why it is wanted.
     pub reason: Option<String>,
-    /// Who asks; not told when it ends.
+    /// The applicant; not told when the request ends.
     pub applicant: Option<UserId>,
 }
 

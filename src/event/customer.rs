@@ -1,7 +1,7 @@
 //! Customers and the members who know them: `change_external_contact`.
 //!
-//! Input is the plaintext's document, app shape or notice; both have the same fields. Each event is a hint that
-//! carries two ids. What became of a transfer is not known here.
+//! Input is the plaintext's document, in the app's or the notice's shape; both have the same fields. Each event is a
+//! hint that carries two ids. The result of a transfer is not known here.
 
 use super::acquisition::{Acquisition, AcquisitionChange};
 use super::fields::{customer, filled, needed_customer, needed_user, user};
@@ -16,13 +16,14 @@ pub struct CustomerAdded {
     pub user: UserId,
     /// The customer.
     pub customer: ExternalUserId,
-    /// The customer added a member who has yet to confirm; a whole one may follow.
+    /// `add_half_external_contact`: the customer added a member who has yet to confirm; `add_external_contact` may
+    /// follow.
     pub half: bool,
-    /// What the contact way or acquisition link says about itself.
+    /// The `state` of the contact way or acquisition link.
     pub state: Option<String>,
     /// Sends one welcome within 20 seconds of the event; absent if the two talked before.
     pub welcome_code: Option<String>,
-    /// `Source`, should WeCom say one.
+    /// `Source`, if WeCom sends one.
     pub source: Option<String>,
 }
 
@@ -57,12 +58,12 @@ pub struct CustomerLost {
     pub customer: ExternalUserId,
 }
 
-/// A transfer ended without success. Who handed over is not said.
+/// A transfer ended without success. The event does not name the member who hands over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransferFailed {
     /// The member who was to take over.
     pub user: UserId,
-    /// The customer who stays where they were.
+    /// The customer, who stays with the former member.
     pub customer: ExternalUserId,
     /// Why.
     pub reason: FailReason,
@@ -104,7 +105,7 @@ pub struct ArchiveConsented {
 pub(super) fn read(change: &str, doc: &Element) -> Result<Option<Event>, ParseError> {
     let link = filled(doc, "LinkId");
     if change == "add_external_contact" && link.is_some() && user(doc, "UserID").is_none() && customer(doc).is_none() {
-        // The acquisition component hears that someone came through a link, not who.
+        // The acquisition component is told that a customer came through a link, not who.
         return Ok(Some(Event::Acquisition(Acquisition::of(AcquisitionChange::CustomerAdded, doc))));
     }
     let Some(to_event) = event_for(change) else { return Ok(None) };

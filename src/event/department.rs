@@ -1,6 +1,6 @@
 //! Departments of the directory: `create_party`, `update_party`, `delete_party`.
 //!
-//! Input is the plaintext's document. An update names only what changed, and never the order.
+//! Input is the plaintext's document. An update has only the changed fields, and never `order`.
 
 use super::Event;
 use super::fields::{filled, given, number};
@@ -9,7 +9,7 @@ use crate::document::Element;
 /// A department that changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Department {
-    /// Which.
+    /// Its id.
     pub id: Option<String>,
     /// What happened to it.
     pub change: DepartmentChange,
@@ -17,16 +17,16 @@ pub struct Department {
     pub name: Option<String>,
     /// The department above it, if said.
     pub parent_id: Option<String>,
-    /// Its place among its siblings, if said.
+    /// Its sort order among its siblings, if said.
     pub order: Option<i64>,
 }
 
 /// What happened to a department.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DepartmentChange {
-    /// It was made.
+    /// It was created.
     Created,
-    /// Its name or its place changed.
+    /// Its name or its parent changed.
     Updated,
     /// It was removed.
     Deleted,

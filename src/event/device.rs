@@ -1,6 +1,6 @@
 //! Devices: their reports, notices about them, and the hardware cloud's JSON.
 //!
-//! Input is the plaintext's document. A report mixes the shapes: it is an event with a notice's `TimeStamp`.
+//! Input is the plaintext's document. A report mixes two shapes: it is an event with a notice's `TimeStamp`.
 
 use super::Event;
 use super::fields::{filled, siblings};
@@ -13,7 +13,7 @@ pub struct Device {
     pub serial: Option<String>,
     /// `device_checkin_data_report`, `add_device`…; the hardware cloud says only `event` or `command`.
     pub kind: String,
-    /// Whom a report is about, in its order; someone can be in it twice.
+    /// The people in a report, in its order; one can appear twice.
     pub people: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! How an event's fields are read: present, filled, a list, a time.
+//! Readers for an event's fields: present, non-empty, lists, times.
 //!
 //! Input is one element of a plaintext's document. Nothing here knows which event it reads.
 
@@ -11,12 +11,12 @@ use super::ParseError;
 use crate::document::Element;
 use crate::ids::{ExternalUserId, UserId};
 
-/// A value that opens something (a ticket, a code): it is never printed.
+/// A secret value (a ticket, a code) that is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Hidden(String);
 
 impl Hidden {
-    /// The value itself, for whoever has to present it.
+    /// The value itself, for the call that presents it.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -28,15 +28,14 @@ impl fmt::Debug for Hidden {
     }
 }
 
-/// The year 2200: a later time is no time.
+/// The year 2200: later values are not times.
 const SECONDS_END: i64 = 7_258_118_400;
 
-/// From here on a number counts milliseconds: as seconds it would be the year 5138, as milliseconds it is March 1973,
-/// long before WeCom.
+/// Numbers from here on are milliseconds: read as seconds this one would be the year 5138, read as milliseconds it is
+/// March 1973, long before WeCom.
 const MILLISECONDS_FROM: i64 = 100_000_000_000;
 
-/// Seconds or milliseconds since the epoch as a time, to the second; `None` unless it is a number and a time somebody
-/// lives in.
+/// Seconds or milliseconds since the epoch as a time, to the second; `None` if it is no number or no plausible time.
 pub(super) fn believable(text: &str) -> Option<DateTime<Utc>> {
     let number = text.trim_ascii().parse::<i64>().ok()?;
     let seconds = if number >= MILLISECONDS_FROM { number / 1_000 } else { number };
@@ -65,7 +64,7 @@ pub(super) fn hidden(doc: &Element, name: &str) -> Option<Hidden> {
     filled(doc, name).map(Hidden)
 }
 
-/// A finite number: XML's texts can also say `NaN` and `inf`, which no place on earth has.
+/// A finite number: XML's texts can also say `NaN` and `inf`, which no coordinate has.
 pub(super) fn real(doc: &Element, name: &str) -> Option<f64> {
     doc.number_of::<f64>(name).filter(|number| number.is_finite())
 }

@@ -1,6 +1,6 @@
 //! Groups of members and customers: `change_external_chat`.
 //!
-//! Input is the plaintext's document. These events may be lost or come out of order; versions tell.
+//! Input is the plaintext's document. These events may be lost or arrive out of order; the versions show it.
 
 use super::Event;
 use super::fields::{filled, number, wrapped};
@@ -9,7 +9,7 @@ use crate::document::Element;
 /// A group that changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupChanged {
-    /// Which.
+    /// Its chat id.
     pub chat_id: Option<String>,
     /// What happened to it.
     pub change: GroupChange,
@@ -18,7 +18,7 @@ pub struct GroupChanged {
 /// What happened to a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GroupChange {
-    /// It was made.
+    /// It was created.
     Created,
     /// It was dissolved.
     Dismissed,
@@ -35,11 +35,11 @@ pub struct GroupUpdate {
     pub join_scene: Option<i32>,
     /// How people left: 0 by themselves, 1 removed.
     pub quit_scene: Option<i32>,
-    /// How many came or went.
+    /// How many joined or left.
     pub count: Option<u32>,
-    /// Who came or went, members and customers without a mark which is which.
+    /// The people who joined or left; members and customers are not told apart.
     pub people: Vec<String>,
-    /// The version of the list of people before this change.
+    /// The version of the member list before this change.
     pub last_version: Option<String>,
     /// The version after it.
     pub current_version: Option<String>,
@@ -48,15 +48,15 @@ pub struct GroupUpdate {
 /// Which part of a group changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UpdateDetail {
-    /// People came.
+    /// People joined.
     MembersAdded,
-    /// People went.
+    /// People left.
     MembersRemoved,
-    /// It has another owner.
+    /// Its owner changed.
     OwnerChanged,
-    /// It has another name.
+    /// Its name changed.
     NameChanged,
-    /// It has another notice.
+    /// Its notice changed.
     NoticeChanged,
     /// Any other word; empty if WeCom gave none.
     Other(String),

@@ -1,8 +1,8 @@
-//! Whose a callback is, when it happened, and what it is called.
+//! The head of a callback: its corp, its time, and its name.
 //!
-//! Input is the plaintext's document. The time is read by the same rule as the one that deliveries are stored under:
-//! the first field with one of its names counts. Only this one knows milliseconds and repaired documents, because the
-//! other is part of a key that never changes.
+//! Input is the plaintext's document. The time is read by the same rule as the one in the delivery's key: the first
+//! field with one of its names counts. Only this reading knows milliseconds and repaired documents, because the other
+//! is part of a key that never changes.
 
 use chrono::{DateTime, Utc};
 
@@ -11,19 +11,19 @@ use super::kind::Kind;
 use crate::document::Element;
 use crate::ids::CorpId;
 
-/// Bytes of [`Head::name`]; the longest name in the reference has 57.
+/// The maximum length of [`Head::name`] in bytes; the longest name in the reference has 57.
 pub const NAME_BYTES_MAX: usize = 128;
 
-/// What every callback has, whatever it says.
+/// The fields that every callback has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
-    /// The company it is about: `ToUserName`, or a notice's `AuthCorpId`.
+    /// The corp it is about: `ToUserName`, or a notice's `AuthCorpId`.
     pub corpid: Option<CorpId>,
     /// When it happened, as WeCom says, to the second.
     pub at: Option<DateTime<Utc>>,
     /// The app it came through.
     pub agentid: Option<String>,
-    /// What it is called: `text`, `change_contact/create_user`, `suite_ticket`, `aibot/event/enter_chat`.
+    /// The event's name: `text`, `change_contact/create_user`, `suite_ticket`, `aibot/event/enter_chat`.
     ///
     /// At most [`NAME_BYTES_MAX`] bytes of printable ASCII, so that it can be a label and stand in a log.
     /// Names that WeCom is known to misspell are spelled right.

@@ -1,6 +1,6 @@
-//! Jobs that run at WeCom and end there: imports, exports, uploads.
+//! Jobs that run at WeCom: imports, exports, uploads.
 //!
-//! Input is the plaintext's document. The result itself is asked for with the job's id.
+//! Input is the plaintext's document. The result itself is requested with the job's id.
 
 use super::Event;
 use super::fields::{filled, number};
@@ -9,13 +9,13 @@ use crate::document::Element;
 /// A job that ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
-    /// Which.
+    /// The job's id.
     pub id: Option<String>,
     /// `sync_user`, `export_department`…; an upload has none.
     pub job_type: Option<String>,
-    /// 0 if it went well; notices do not say.
+    /// 0 if it succeeded; notices do not say.
     pub error_code: Option<i64>,
-    /// What went wrong, in words.
+    /// The error message.
     pub error: Option<String>,
 }
 

@@ -1,8 +1,8 @@
-//! Which event a document tells, by the fields that discriminate.
+//! Finds out which event a document is, by its discriminating fields.
 //!
-//! Input is the plaintext's document. `InfoType` comes first, as notices have no `MsgType`; the JSON families are
-//! known by fields that no other has. The one word `ChangeType` means different things under different events,
-//! so it is only ever read together with its event's name.
+//! Input is the plaintext's document. `InfoType` is checked first, as notices have no `MsgType`; the JSON families
+//! are recognised by fields that no other family has. `ChangeType` means different things under different events, so
+//! it is only read together with its event's name.
 
 use super::{Event, ParseError};
 use super::{
@@ -26,7 +26,7 @@ pub(super) enum Kind<'a> {
     Hardware { msg_type: &'a str },
     /// 对外收款.
     Payment { notify_type: &'a str, event_type: &'a str },
-    /// None of the fields that discriminate.
+    /// It has none of the discriminating fields.
     Unmarked,
 }
 
@@ -34,7 +34,7 @@ impl<'a> Kind<'a> {
     pub(super) fn of(doc: &'a Element) -> Self {
         let word = |name| spelled_right(doc.text_of(name).unwrap_or_default());
         let (info, msg_type, event, change) = (word("InfoType"), word("MsgType"), word("Event"), word("ChangeType"));
-        // No document has both, unless people typed one of them: they type behind the other.
+        // A document has both only if a person typed one of them, and typed text comes after WeCom's own field.
         let at = |name: &str| doc.children.iter().position(|it| it.name.eq_ignore_ascii_case(name));
         let is_notice =
             !info.is_empty() && at("MsgType").is_none_or(|other| at("InfoType").is_some_and(|it| it < other));
@@ -56,7 +56,7 @@ impl<'a> Kind<'a> {
         }
     }
 
-    /// Whether something may be recorded of it, so that no element may be one that somebody typed.
+    /// Whether data may be recorded from it; then no element may be one that a person typed.
     pub(super) fn is_recorded(&self) -> bool {
         match *self {
             Self::Message(_) => true,
@@ -128,7 +128,7 @@ fn in_app_shape(event: &str, change: &str, doc: &Element) -> Result<Option<Event
     })
 }
 
-/// Undoes the misspellings that the platform sends, or that its pages show: both spellings arrive.
+/// Corrects the misspelled names that the platform sends or documents: both spellings arrive.
 fn spelled_right(name: &str) -> &str {
     match name {
         "customer_aqcuisition" => "customer_acquisition",

@@ -1,6 +1,6 @@
 //! Meetings: `meeting_change` and `meeting_statistics`.
 //!
-//! Input is the plaintext's document. Only meetings made through the API are told of.
+//! Input is the plaintext's document. WeCom reports only meetings that were made through the API.
 
 use super::Event;
 use super::fields::{filled, number, siblings, user};
@@ -10,19 +10,19 @@ use crate::ids::UserId;
 /// A meeting changed, or someone in it did something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Meeting {
-    /// Which.
+    /// The meeting's id.
     pub id: Option<String>,
     /// `modify_meeting`, `join_meeting`, `start_recording`…, as WeCom writes it.
     pub change: String,
-    /// Who did it; nobody if it happened by itself.
+    /// The member who did it; none if it happened automatically.
     pub operator: Option<UserId>,
     /// The operator's id inside the meeting.
     pub operator_temporary_id: Option<String>,
-    /// To whom it was done.
+    /// The person it was done to.
     pub operated: Option<Operated>,
-    /// A telephone's, room's or start's status, as WeCom writes it.
+    /// The status of a telephone, a room or the start, as WeCom writes it.
     pub status: Option<String>,
-    /// Who enrolled, or no longer does.
+    /// The enrolment that was made or cancelled.
     pub enroll_id: Option<String>,
     /// The room that answered.
     pub room_id: Option<String>,
@@ -30,10 +30,10 @@ pub struct Meeting {
     pub media_urls: Vec<String>,
 }
 
-/// Someone in a meeting to whom something was done.
+/// A person in a meeting on whom an operator acted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operated {
-    /// Their id, if they are of the company.
+    /// Their userid, if they belong to the company.
     pub user: Option<UserId>,
     /// Their id inside the meeting.
     pub temporary_id: Option<String>,

@@ -1,8 +1,8 @@
 //! Members of the company: the directory's `create_user`, `update_user`, `delete_user`, and an app's range.
 //!
-//! Input is the plaintext's document. An update names only what changed: an absent field is `None`, a cleared one
-//! is there and empty. Newer directory URLs hear of ids and departments only, so an event that is silent about a
-//! name does not say that it stayed.
+//! Input is the plaintext's document. An update has only the changed fields: an absent field is `None`, a cleared one
+//! is present and empty. Newer directory URLs receive only ids and departments, so an event without a name does not
+//! say that the name stayed.
 
 use super::fields::{commas, filled, given, needed_sender, needed_user, number, user};
 use super::{Event, ParseError};
@@ -12,33 +12,33 @@ use crate::ids::UserId;
 /// A member who joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
-    /// Who.
+    /// The member.
     pub user: UserId,
-    /// What is said about them.
+    /// The fields in the event.
     pub fields: MemberFields,
 }
 
 /// A member who changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberUpdated {
-    /// The id they had when this happened.
+    /// The userid before this event.
     pub user: UserId,
-    /// The id they have from now on, if it changed. It changes at most once in a member's life.
+    /// The userid after this event, if it changed. It changes at most once in a member's life.
     pub new_user: Option<UserId>,
-    /// What changed.
+    /// The changed fields.
     pub fields: MemberFields,
 }
 
-/// What an event says about a member: `None` is unchanged or withheld, empty is cleared.
+/// A member's fields in an event: `None` is unchanged or withheld, empty is cleared.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MemberFields {
-    /// The member's name; to a provider's app only the id again.
+    /// The member's name; a provider's app gets the userid here again.
     pub name: Option<String>,
     /// Another name.
     pub alias: Option<String>,
     /// A name in Latin letters, in older payloads.
     pub english_name: Option<String>,
-    /// Where the picture is.
+    /// The picture's URL.
     pub avatar: Option<String>,
     /// Ids of the departments that the app may see.
     pub department: Option<Vec<String>>,
@@ -56,13 +56,13 @@ pub struct MemberFields {
     pub gender: Option<i32>,
     /// The mobile number.
     pub mobile: Option<String>,
-    /// The desk's number.
+    /// The landline number.
     pub telephone: Option<String>,
     /// The mail address.
     pub email: Option<String>,
     /// The company's own mail address.
     pub biz_mail: Option<String>,
-    /// Where the member lives or sits.
+    /// The postal address.
     pub address: Option<String>,
     /// The id that is the same for every provider.
     pub open_userid: Option<String>,

@@ -1,7 +1,7 @@
-//! What someone wrote to the app.
+//! Messages that somebody sent to an app.
 //!
-//! Input is the plaintext's document. Customers never write here: their messages come by 微信客服 or the archive.
-//! Nothing here fetches media.
+//! Input is the plaintext's document. Customers never write here: their messages come through 微信客服 or the session
+//! archive. Nothing here fetches media.
 
 use super::fields::{filled, needed, number, real};
 use super::{Event, ParseError};
@@ -10,9 +10,9 @@ use crate::document::Element;
 /// A message to the app.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
-    /// Who wrote: a member's id, of this company or of one the app is shared with.
+    /// The sender: a member's id, of this company or of one that the app is shared with.
     pub from: String,
-    /// The message's id; it was seen to repeat for voice messages.
+    /// The message's id; voice messages were seen to repeat it.
     pub msg_id: Option<u64>,
     /// The app it was written to.
     pub agentid: Option<String>,
@@ -23,16 +23,16 @@ pub struct Message {
 /// What a message holds.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MessageBody {
-    /// Words, with the blanks that were typed.
+    /// Text, including the blanks that were typed.
     Text {
-        /// The words.
+        /// The text.
         content: String,
     },
     /// A picture, to be fetched within 3 days.
     Image {
         /// Its id.
         media_id: Option<String>,
-        /// Where it can be seen.
+        /// The picture's URL.
         pic_url: Option<String>,
     },
     /// A voice message, to be fetched within 3 days.
@@ -41,7 +41,7 @@ pub enum MessageBody {
         media_id: Option<String>,
         /// `amr`, `speex`.
         format: Option<String>,
-        /// What was said, should WeCom have recognised it.
+        /// The recognised text, if WeCom sends it.
         recognition: Option<String>,
     },
     /// A video, to be fetched within 3 days.
@@ -51,7 +51,7 @@ pub enum MessageBody {
         /// Its preview's id.
         thumb_media_id: Option<String>,
     },
-    /// A place.
+    /// A location.
     Location {
         /// Degrees north.
         latitude: Option<f64>,
@@ -68,11 +68,11 @@ pub enum MessageBody {
     Link {
         /// Its title.
         title: Option<String>,
-        /// What it says below the title.
+        /// The description below the title.
         description: Option<String>,
-        /// Where it leads.
+        /// The URL.
         url: Option<String>,
-        /// Its picture.
+        /// Its picture's URL.
         pic_url: Option<String>,
     },
     /// A file, which the reference does not promise to apps.

@@ -1,9 +1,9 @@
-//! What happened, as types.
+//! Events as types.
 //!
-//! Input is the plaintext of an authentic callback, XML or JSON, in any of the platform's shapes: messages and
-//! events of an app, notices to a provider, a robot's JSON. One call turns it into a head (whose, when, what it
-//! is called) and a typed event. Something new from WeCom is [`Event::Unknown`], never an error. Nothing here
-//! knows of a database, of HTTP, of the clock, or of what an event makes us do.
+//! Input is the plaintext of an authentic callback, XML or JSON, in any of the platform's shapes: messages and events
+//! of an app, notices to a provider, a robot's JSON. One call turns it into a head (corp, time, name) and a typed
+//! event. An event that is new from WeCom is [`Event::Unknown`], never an error. Nothing here knows the database,
+//! HTTP, the clock, or how an event is handled.
 
 mod head;
 
@@ -78,35 +78,35 @@ pub use service::CustomerService;
 pub use suite::{Activation, Conversation, Licence, Notice, Order, Registration, Suite};
 pub use tag::{CorpTag, Tag};
 
-/// A plaintext, understood.
+/// A parsed plaintext.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Callback {
-    /// Whose it is, when it happened, what it is called.
+    /// Its corp, time and name.
     pub head: Head,
     /// What happened.
     pub event: Event,
-    /// The plaintext was not well formed: this is what was meant.
+    /// Whether the plaintext was malformed and repaired.
     pub repaired: bool,
 }
 
-/// Why a plaintext could not be understood. No retry can help: the bytes will not change.
+/// Why a plaintext could not be parsed. No retry can help, because the bytes never change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
     /// The text is not a document.
     #[error(transparent)]
     Document(#[from] DocumentError),
-    /// Somebody may have typed some of its elements, and nobody can tell which.
+    /// A person may have typed some of its elements, and it cannot be told which.
     #[error("the document can be read in more than one way")]
     Ambiguous,
-    /// A kind that we record came without an id that it cannot do without.
+    /// An event that we record lacks a required id.
     #[error("the event has no {0}")]
     Missing(&'static str),
 }
 
-/// Reads a plaintext.
+/// Parses a plaintext.
 ///
-/// Values come without the blanks around them, except what people typed. An element that is empty is `None`
-/// like an absent one, except in [`MemberFields`], where it means that a value was cleared.
+/// Values are trimmed, except text that people typed. An empty element is `None` like an absent one, except in
+/// [`MemberFields`], where it means that a value was cleared.
 pub fn parse(plaintext: &[u8]) -> Result<Callback, ParseError> {
     let document::Reading { root: doc, repaired, doubtful } = document::read(plaintext)?;
     let kind = kind::Kind::of(&doc);
@@ -117,18 +117,18 @@ pub fn parse(plaintext: &[u8]) -> Result<Callback, ParseError> {
     Ok(Callback { head: Head::read(&kind, &doc), event, repaired })
 }
 
-/// Every event of the platform's reference. The first three groups are recorded, the others are kept and settled.
+/// Every event of the platform's reference. The first three groups are recorded; the others are stored and settled.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// A member and a customer became contacts, or are about to (`half`).
     CustomerAdded(CustomerAdded),
-    /// A customer's remark, phone number or tags changed; which of them is not said.
+    /// A customer's remark, phone number or tags changed; WeCom does not say which.
     CustomerEdited(CustomerEdited),
     /// A member removed a customer, or a transfer did.
     CustomerDeleted(CustomerDeleted),
     /// A customer removed a member.
     CustomerLost(CustomerLost),
-    /// A customer was not taken over by the member meant to.
+    /// The successor of a transfer did not get the customer.
     TransferFailed(TransferFailed),
     /// A customer agreed to have sessions archived.
     ArchiveConsented(ArchiveConsented),
@@ -142,23 +142,23 @@ pub enum Event {
     MemberUpdated(MemberUpdated),
     /// A member left the directory.
     MemberDeleted {
-        /// Who left.
+        /// The member.
         user: UserId,
     },
-    /// A member came into the range of the app.
+    /// A member entered the visible range of the app.
     MemberSubscribed {
-        /// Who came.
+        /// The member.
         user: UserId,
     },
-    /// A member went out of the range of the app, left the company or was disabled.
+    /// A member left the visible range of the app, left the company, or was disabled.
     MemberUnsubscribed {
-        /// Who went.
+        /// The member.
         user: UserId,
     },
 
     /// A department was made, changed or removed.
     Department(Department),
-    /// Members or departments were put under a tag of the directory, or taken from it.
+    /// Members or departments were added to a directory tag, or removed from it.
     Tag(Tag),
     /// A group of members and customers changed.
     Group(GroupChanged),
@@ -170,11 +170,11 @@ pub enum Event {
     CustomerService(CustomerService),
     /// The session archive has something to pull.
     ArchiveNotify,
-    /// A form of the approval engine moved on.
+    /// A form of the approval engine progressed.
     Approval(Approval),
-    /// A request for a paid account was made or settled.
+    /// A request for a paid account was made or decided.
     AccountApproval(AccountApproval),
-    /// WeCom's own addresses changed: firewalls that list them need a look.
+    /// WeCom's own IP addresses changed: firewalls that list them must be updated.
     PlatformAddressesChanged,
     /// A member did something in the app.
     AppInteraction(AppInteraction),
@@ -184,7 +184,7 @@ pub enum Event {
     Job(Job),
     /// A mailbox received mail.
     Mail(Mail),
-    /// A meeting room was booked or given back.
+    /// A meeting room was booked or released.
     MeetingRoom(MeetingRoom),
     /// A calendar or an entry in it changed.
     Calendar(Calendar),

@@ -1,6 +1,6 @@
-//! Beyond the company: the up- and downstream network, and a school's directory.
+//! Networks beyond the company: up- and downstream companies, and a school's directory.
 //!
-//! Input is the plaintext's document. The school's pages misspell `department`; both spellings come here as one.
+//! Input is the plaintext's document. The school's reference misspells `department`; both spellings are read as one.
 
 use super::Event;
 use super::fields::{filled, siblings, wrapped};
@@ -34,7 +34,7 @@ pub struct SchoolEntry {
     pub change: String,
     /// The student, parent or department.
     pub id: Option<String>,
-    /// The id it has from now on, if that is what changed.
+    /// The new id, if the id changed.
     pub new_id: Option<String>,
 }
 

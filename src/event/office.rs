@@ -1,7 +1,7 @@
-//! The office's small things: mail, meeting rooms, calendars, broadcasts, documents, the drive.
+//! Office events: mail, meeting rooms, calendars, broadcasts, documents, the drive.
 //!
-//! Input is the plaintext's document. Each is kept as what changed and the ids of what it changed in; the rest is
-//! read from WeCom when somebody needs it.
+//! Input is the plaintext's document. Each event keeps the kind of change and the changed objects' ids; details are
+//! read from WeCom when somebody needs them.
 
 use super::Event;
 use super::fields::{filled, number, siblings, user};
@@ -13,20 +13,20 @@ use crate::ids::UserId;
 pub struct Mail {
     /// The public mailbox; the app's own has no id.
     pub id: Option<String>,
-    /// How many letters.
+    /// How many messages.
     pub amount: Option<i64>,
 }
 
-/// A meeting room was booked or given back. Moving a booking does both.
+/// A meeting room was booked or released. Moving a booking does both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeetingRoom {
-    /// Booked, or given back.
+    /// Whether it was booked; otherwise released.
     pub booked: bool,
-    /// Which room.
+    /// The room's id.
     pub room_id: Option<String>,
-    /// Which booking.
+    /// The booking's id.
     pub booking_id: Option<String>,
-    /// Whose.
+    /// The member who booked.
     pub user: Option<UserId>,
 }
 
@@ -35,16 +35,16 @@ pub struct MeetingRoom {
 pub struct Calendar {
     /// `modify_calendar`, `delete_schedule`, `respond_schedule`…, as WeCom writes it.
     pub change: String,
-    /// Which calendar.
+    /// The calendar's id.
     pub calendar_id: Option<String>,
-    /// Which entry in it.
+    /// The entry's id.
     pub schedule_id: Option<String>,
 }
 
 /// A live broadcast changed its status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Living {
-    /// Which.
+    /// The broadcast's id.
     pub id: Option<String>,
     /// 0 booked, 1 live, 2 ended, 4 cancelled.
     pub status: Option<i32>,
@@ -55,15 +55,15 @@ pub struct Living {
 pub struct OfficeDocument {
     /// `delete_doc`, `form_complete`, `add_record`…; the event's name where it has no finer word.
     pub change: String,
-    /// Which documents; for a sheet's change the one that it is in.
+    /// The documents' ids; for a sheet's change the document that holds it.
     pub doc_ids: Vec<String>,
-    /// Which forms.
+    /// The forms' ids.
     pub form_ids: Vec<String>,
-    /// Which sheet of a smart sheet.
+    /// The smart sheet's sheet.
     pub sheet_id: Option<String>,
-    /// Which fields of it.
+    /// The changed fields of the sheet.
     pub field_ids: Vec<String>,
-    /// Which records of it.
+    /// The changed records of the sheet.
     pub record_ids: Vec<String>,
 }
 
@@ -72,9 +72,9 @@ pub struct OfficeDocument {
 pub struct Drive {
     /// `dismiss_space`, `create_file`…; the event's name where it has no finer word.
     pub change: String,
-    /// Which spaces.
+    /// The spaces' ids.
     pub space_ids: Vec<String>,
-    /// Which files.
+    /// The files' ids.
     pub file_ids: Vec<String>,
 }
 

@@ -1,6 +1,6 @@
 //! 对外收款: a payment or a refund was settled.
 //!
-//! Input is the plaintext's document, JSON or XML. The amounts stay sealed in `resource`: this file has no key.
+//! Input is the plaintext's document, JSON or XML. The amounts stay encrypted in `resource`: this file has no key.
 
 use chrono::{DateTime, Utc};
 
@@ -11,15 +11,15 @@ use crate::document::Element;
 /// A payment or refund that was settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
-    /// Names the notification; a repeat has the same.
+    /// The notification's id; a repeat has the same.
     pub id: Option<String>,
     /// `NORMALPAY`, `COMBINEPAY` or `REFUND`.
     pub notify_type: Option<String>,
     /// `TRANSACTION.SUCCESS`, `REFUND.SUCCESS`, `REFUND.ABNORMAL` or `REFUND.CLOSED`.
     pub event_type: Option<String>,
-    /// What it says about itself in words.
+    /// A summary in words.
     pub summary: Option<String>,
-    /// When it was made; unlike all others this family writes a date, not seconds.
+    /// When it was made; unlike all others, this family writes a date instead of seconds.
     pub created_at: Option<DateTime<Utc>>,
 }
 

@@ -1,7 +1,7 @@
 //! An intelligent robot's messages and events (aibot).
 //!
-//! Input is the plaintext's document, which is JSON in this family. Links to pictures and files live 5 minutes
-//! and their bytes are sealed with the callback's key: nothing here fetches or opens them.
+//! Input is the plaintext's document, which is JSON in this family. Links to pictures and files are valid for 5
+//! minutes and their bytes are encrypted with the callback's key: nothing here fetches or decrypts them.
 
 use super::Event;
 use super::app::Selection;
@@ -12,53 +12,53 @@ use crate::ids::{CorpId, UserId};
 /// A message or event of an intelligent robot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Robot {
-    /// Which robot.
+    /// The robot's id.
     pub aibotid: Option<String>,
-    /// Names the message; repeats happen.
+    /// The message's id; repeats happen.
     pub msgid: Option<String>,
     /// The group; none in a single chat.
     pub chatid: Option<String>,
-    /// Who wrote or acted.
+    /// The person who wrote or acted.
     pub user: Option<UserId>,
-    /// Of which company; not told by a company's own robot.
+    /// That person's corp; a company's own robot is not told it.
     pub corpid: Option<CorpId>,
     /// Takes one active answer within an hour.
     pub response_url: Option<Hidden>,
-    /// What was said or done.
+    /// The message or action.
     pub body: RobotBody,
 }
 
-/// What was said to a robot, or done with it.
+/// A message to a robot, or an action with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RobotBody {
-    /// Something was said.
+    /// A message.
     Said {
         /// Its parts in order; all but mixed messages have one.
         items: Vec<RobotItem>,
-        /// What it quotes.
+        /// The quoted message's parts.
         quoted: Vec<RobotItem>,
     },
     /// WeCom asks for the next part of a streamed answer.
     StreamAsked {
-        /// Which answer.
+        /// The answer's id.
         id: Option<String>,
     },
     /// Someone opened the chat for the first time that day.
     Entered,
-    /// Someone used a card. This is sent once and never again.
+    /// Someone used a card. WeCom sends this once and never repeats it.
     UsedCard {
-        /// Which button.
+        /// The button.
         key: Option<String>,
-        /// Names the card.
+        /// The card's id.
         task_id: Option<String>,
         /// `button_interaction` or another.
         card_type: Option<String>,
-        /// What was chosen in it.
+        /// The selected options.
         selected: Vec<Selection>,
     },
-    /// Someone judged an answer.
+    /// Someone rated an answer.
     Feedback {
-        /// Names the answer.
+        /// The answer's id.
         id: Option<String>,
         /// 1 good, 2 bad, 3 withdrawn.
         verdict: Option<i32>,
@@ -69,18 +69,18 @@ pub enum RobotBody {
     },
 }
 
-/// One part of what was said to a robot.
+/// One part of a message to a robot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RobotItem {
-    /// Words, in groups with the robot's name in them.
+    /// Text; in groups it includes the robot's name.
     Text(String),
-    /// Words that were spoken.
+    /// The text of a voice message.
     Voice(String),
-    /// Where a picture is.
+    /// A picture's URL.
     Image(String),
-    /// Where a file is.
+    /// A file's URL.
     File(String),
-    /// Where a video is.
+    /// A video's URL.
     Video(String),
 }
 
@@ -124,7 +124,7 @@ fn items(said: &Element) -> Vec<RobotItem> {
         "image" => vec![RobotItem::Image(url())],
         "file" => vec![RobotItem::File(url())],
         "video" => vec![RobotItem::Video(url())],
-        // The depth of a document is limited, and with it how often mixed parts can lie in mixed parts.
+        // A document's depth is limited, which also limits how deep mixed parts can nest.
         "mixed" => inside.all("msg_item").flat_map(items).collect(),
         _ => Vec::new(),
     }

@@ -1,7 +1,7 @@
 //! Notices to a provider: tickets, authorisations, orders, licences, session content.
 //!
-//! Input is the plaintext's document. Most are about one company, named in the head. Notices about members,
-//! customers, links and devices are those nouns' matter; here is only what no app hears.
+//! Input is the plaintext's document. Most notices are about one company, which the head names. Notices about
+//! members, customers, links and devices are read in those files; here are only the notices that no app receives.
 
 use super::Event;
 use super::fields::{Hidden, customer, filled, hidden, number, siblings, user, wrapped};
@@ -15,59 +15,59 @@ pub struct Suite {
     pub suiteid: Option<String>,
     /// The provider itself, in notices of the system URL.
     pub service_corpid: Option<CorpId>,
-    /// What is told.
+    /// The notice's content.
     pub notice: Notice,
 }
 
-/// What a provider is told.
+/// The kinds of notices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// A ticket, every ten minutes; the newest counts.
     Ticket {
-        /// Lives 30 minutes.
+        /// The ticket; valid for 30 minutes.
         ticket: Option<Hidden>,
     },
     /// A company authorised the app.
     Authorised {
-        /// Is exchanged for the permanent code within ten minutes.
+        /// Can be exchanged for the permanent code within ten minutes.
         auth_code: Option<Hidden>,
-        /// What the authorising link carried.
+        /// The `state` of the authorising link.
         state: Option<String>,
         /// Accounts of 微信客服 that were authorised with it.
         open_kfids: Vec<String>,
     },
     /// The authorisation's scope or mode changed.
     AuthorisationChanged {
-        /// What the authorising link carried.
+        /// The `state` of the authorising link.
         state: Option<String>,
         /// Accounts of 微信客服 that are authorised now.
         open_kfids: Vec<String>,
     },
-    /// The authorisation is gone, and with it the right to the company's data.
+    /// The authorisation was cancelled, and with it the access to the company's data.
     AuthorisationCancelled,
     /// The permanent code was reset.
     CodeReset {
-        /// Is exchanged for the new one.
+        /// Can be exchanged for the new code.
         auth_code: Option<Hidden>,
     },
     /// The organisation's permission was granted.
     OrganisationAuthorised,
     /// A special permission was granted or taken back.
     SpecialPermission {
-        /// Granted, or taken back.
+        /// Whether it was granted; otherwise taken back.
         granted: bool,
         /// `customer_acquisition`.
         auth_type: Option<String>,
     },
-    /// Other members than before may contact customers by acquisition links.
+    /// The members who may contact customers by acquisition links changed.
     AcquisitionPermitChanged,
     /// An order for the app.
     Order(Order),
     /// A company registered through the provider, or is about to.
     Registered(Registration),
-    /// An account licence or a paid API.
+    /// An account licence or a paid API changed.
     Licence(Licence),
-    /// The company agrees that its customers' ids are converted.
+    /// The company agreed to convert its customers' ids.
     MigrationAgreed,
     /// Session content, for the data zone.
     Conversation(Conversation),
@@ -78,30 +78,30 @@ pub enum Notice {
 pub struct Order {
     /// `open_order`, `change_order`, `pay_for_app_success`, `refund`, `cancel_order`, `change_edition`.
     pub change: String,
-    /// Who pays.
+    /// The corp that pays.
     pub paid_corpid: Option<CorpId>,
     /// The order; a changed order's new id.
     pub order_id: Option<String>,
     /// The id that a changed order had.
     pub old_order_id: Option<String>,
-    /// Who ordered; none if the provider did.
+    /// The member who ordered; none if the provider did.
     pub operator: Option<String>,
 }
 
 /// A company that registers through the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registration {
-    /// It is registered; otherwise a member only opened the page.
+    /// Whether it is registered; otherwise a member only opened the page.
     pub done: bool,
-    /// Names the attempt.
+    /// The registration attempt's code.
     pub register_code: Option<Hidden>,
-    /// The template it was made with.
+    /// The template used.
     pub template_id: Option<String>,
-    /// What the link carried.
+    /// The `state` of the link.
     pub state: Option<String>,
-    /// Who registered.
+    /// The member who registered.
     pub user: Option<UserId>,
-    /// Writes the new company's directory for a while.
+    /// Gives temporary write access to the new company's directory.
     pub contact_token: Option<Hidden>,
 }
 
@@ -114,18 +114,18 @@ pub struct Licence {
     pub order_id: Option<String>,
     /// 1 refunded, 2 refused.
     pub order_status: Option<i32>,
-    /// Who bought.
+    /// The member who bought.
     pub buyer: Option<UserId>,
     /// 1 session content.
     pub api_type: Option<i32>,
-    /// Accounts that were activated by themselves.
+    /// Accounts that were activated automatically.
     pub activated: Vec<Activation>,
 }
 
-/// An account that was activated by itself.
+/// An account that was activated automatically.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Activation {
-    /// Whose.
+    /// The account's member.
     pub user: Option<UserId>,
     /// The code it was activated with.
     pub active_code: Option<Hidden>,
@@ -146,7 +146,7 @@ pub struct Conversation {
     pub chat_id: Option<String>,
     /// The customer who agreed.
     pub customer: Option<ExternalUserId>,
-    /// The member they talk with, by the id that is the same for every provider.
+    /// The member's id across providers.
     pub open_userid: Option<String>,
 }
 

@@ -1,15 +1,15 @@
-//! Tags: those of the directory, which members carry, and the company's for customers.
+//! Tags: directory tags for members, and the company's tags for customers.
 //!
-//! Input is the plaintext's document. That a customer was tagged is not told here: it is an edited customer.
+//! Input is the plaintext's document. Tagging a customer is not reported here but as an edited customer.
 
 use super::Event;
 use super::fields::{commas, filled};
 use crate::document::Element;
 
-/// A tag of the directory was given or taken; making or naming one is not told.
+/// A directory tag was given or removed; WeCom does not report creating or renaming one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tag {
-    /// Which.
+    /// The tag's id.
     pub id: Option<String>,
     /// Members who carry it now.
     pub users_added: Vec<String>,
@@ -21,10 +21,11 @@ pub struct Tag {
     pub departments_removed: Vec<String>,
 }
 
-/// A tag for customers, or a group of such tags, changed. Removing a group removes its tags without a word.
+/// A tag for customers, or a group of such tags, changed. Removing a group removes its tags without further events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CorpTag {
-    /// Which tag or group; for `shuffle` the group whose tags moved, none if the groups themselves did.
+    /// The tag's or group's id; for `shuffle` the group whose tags were reordered, none if the groups themselves
+    /// were.
     pub id: Option<String>,
     /// `tag` or `tag_group`; `shuffle` has none.
     pub tag_type: Option<String>,

@@ -1,7 +1,7 @@
-//! Reads every fixture, and much that is none.
+//! Parses every fixture, and many inputs that are not fixtures.
 //!
-//! Input is `fixtures/callbacks`: plaintexts with made-up ids, at least one for each event, and the variants that
-//! bite. A new fixture needs its line in [`FIXTURES`].
+//! Input is `fixtures/callbacks`: plaintexts with made-up ids, at least one for each event, and the difficult
+//! variants. A new fixture needs a line in [`FIXTURES`].
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -65,7 +65,7 @@ fn every_event_has_a_fixture() {
 #[test]
 fn every_fixture_of_an_app_or_a_notice_says_when_it_happened() {
     for (file, plaintext) in fixtures() {
-        // A robot's messages, the hardware cloud and payments have no time in seconds at their head.
+        // A robot's messages, the hardware cloud and payments have no time in seconds in their head.
         let timeless = ["aibot_", "hardware_", "payment_"].iter().any(|family| file.starts_with(family));
         let at = parse(&plaintext).expect("a callback").head.at;
         assert!(timeless || at.is_some(), "{file}");

@@ -1,4 +1,4 @@
-//! Customers: met, edited, lost, handed over.
+//! Handles customer events: added, edited, deleted, transferred.
 
 use chrono::TimeDelta;
 
@@ -12,12 +12,12 @@ use crate::{
     ids::{ExternalUserId, UserId},
 };
 
-/// How long a welcome code lives. The platform counts from the add in one place and from the callback in another;
-/// the event's own time is the earlier of the two, and the callback's arrival what is left if it has none.
+/// How long a welcome code is valid. The platform's documents count once from the add and once from the callback; we
+/// count from the event's own time, the earlier one, or from the callback's arrival if the event has no time.
 const WELCOME_CODE_LIFE: TimeDelta = TimeDelta::seconds(20);
 
-/// How long a refresh waits. Two edits in one second have the same plaintext and are one delivery; a card that is
-/// read after that second has ended shows both.
+/// How long a refresh waits. Two edits within one second have the same plaintext and are one delivery; a card that is
+/// read after that second shows both.
 const REFRESH_DELAY: TimeDelta = TimeDelta::seconds(2);
 
 /// A member and a customer became contacts.
@@ -61,7 +61,7 @@ pub fn added(source: &Source, name: &str, it: &CustomerAdded, changes: &mut Chan
 
 /// Something about a customer changed: the callback does not say what, so the card is read again.
 pub fn edited(source: &Source, it: &CustomerEdited, changes: &mut Changes) {
-    // An edit does not say how the contact stands, nor since when.
+    // An edit says neither the contact's status nor its time.
     changes.contact(source, &it.user, &it.customer).heard_of(Some(source.received_at));
     refresh(source, &it.customer, changes);
 }
@@ -83,8 +83,8 @@ pub fn lost(source: &Source, name: &str, it: &CustomerLost, changes: &mut Change
     changes.record(source, relation_record(name, &it.user, &it.customer, "客户删除了员工".to_owned()));
 }
 
-/// A transfer ended without success. The event names the member who should have taken over, not the one before, so
-/// it says nothing about a contact; what it means for a handover is for the handover's ledger to find.
+/// A transfer ended without success. The event names the successor, not the former member, so it changes no contact;
+/// `tables::handover` finds the handover it belongs to.
 pub fn transfer_failed(source: &Source, name: &str, it: &TransferFailed, changes: &mut Changes) {
     let why = match &it.reason {
         FailReason::Refused => "客户拒绝",
@@ -101,7 +101,7 @@ pub fn transfer_failed(source: &Source, name: &str, it: &TransferFailed, changes
     });
 }
 
-/// A customer agreed that the conversation is archived.
+/// A customer agreed to have the conversation archived.
 pub fn archive_consented(source: &Source, name: &str, it: &ArchiveConsented, changes: &mut Changes) {
     changes.record(source, relation_record(name, &it.user, &it.customer, "客户同意会话存档".to_owned()));
 }
@@ -123,7 +123,7 @@ fn refresh(source: &Source, customer: &ExternalUserId, changes: &mut Changes) {
     changes.task(source, TaskKind::RefreshContact, customer.as_str(), task);
 }
 
-/// A record of what became of a relation.
+/// A record of a change of the relation.
 fn relation_record(name: &str, user: &UserId, customer: &ExternalUserId, content: String) -> Record {
     Record {
         customer: Some(customer.clone()),

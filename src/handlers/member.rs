@@ -1,4 +1,4 @@
-//! Members: joined, changed, renamed, left.
+//! Handles member events: joined, changed, renamed, left.
 
 use crate::{
     changes::{Changes, Register, Source, Task, TaskKind},
@@ -16,7 +16,7 @@ pub fn created(source: &Source, it: &Member, changes: &mut Changes) {
     described(source, &it.user, &it.fields, changes);
 }
 
-/// A member changed; a new userid is learnt, and what else is said counts for whoever bears it now.
+/// A member changed: a new userid is learnt, and the other fields apply to the userid's current owner.
 pub fn updated(source: &Source, it: &MemberUpdated, changes: &mut Changes) {
     match &it.new_user {
         Some(new) => changes.rename(source, &it.user, new),
@@ -31,7 +31,7 @@ pub fn deleted(source: &Source, user: &UserId, changes: &mut Changes) {
     changes.directory_says(&source.corpid, user, source.at());
 }
 
-/// A member left an app's range: gone, disabled, or merely moved. Only WeCom can tell, so it is asked.
+/// A member left an app's range: gone, disabled, or merely moved. Only WeCom can tell, so a task asks it.
 pub fn unsubscribed(source: &Source, user: &UserId, changes: &mut Changes) {
     changes.member(source, user).perhaps_left(source.at());
     let task =
@@ -39,7 +39,7 @@ pub fn unsubscribed(source: &Source, user: &UserId, changes: &mut Changes) {
     changes.task(source, TaskKind::RefreshMember, &user.key(), task);
 }
 
-/// Takes over what was said; what was not said is unchanged.
+/// Takes over the fields in the event; missing ones are unchanged.
 fn described(source: &Source, user: &UserId, fields: &MemberFields, changes: &mut Changes) {
     let at = source.at();
     let member = changes.member(source, user);

@@ -1,4 +1,4 @@
-//! Messages that reach an app: from members, and from customers where a channel lets them.
+//! Handles messages to an app: from members, and from customers where a channel allows it.
 
 use chrono::TimeDelta;
 
@@ -8,14 +8,14 @@ use crate::{
     ids::{ExternalUserId, UserId},
 };
 
-/// How long WeCom keeps a picture, a sound or a film.
+/// How long WeCom keeps a picture, voice message or video.
 const MEDIA_LIFE: TimeDelta = TimeDelta::days(3);
 
-/// WeCom's ids have some 70 bytes. A much longer one is none, and would not fit into an index.
+/// WeCom's ids have about 70 bytes. A much longer one is not WeCom's and would not fit into an index.
 const MEDIA_ID_BYTES_MAX: usize = 512;
 
-/// Somebody wrote, spoke, or sent a picture or a place. Whether a sender with a customer's shape is a known member, only
-/// the tables tell: there the guess is corrected.
+/// Somebody sent a message. Only the tables tell whether a sender with a customer's id shape is a known member; the
+/// guess is corrected there.
 pub fn received(source: &Source, it: &Message, changes: &mut Changes) {
     let customer = ExternalUserId::from_sender(&it.from);
     if let Some(customer) = &customer {
@@ -30,7 +30,7 @@ pub fn received(source: &Source, it: &Message, changes: &mut Changes) {
     changes.record(source, Record { customer, user, media_id, ..record });
 }
 
-/// WeCom keeps what a message holds for three days, so it is fetched while it is there.
+/// WeCom keeps a message's media for three days, so a task downloads it in time.
 fn fetch(source: &Source, media_id: &str, changes: &mut Changes) {
     let payload = FetchMediaPayload { contact_time: source.at(), id: Some(source.key.record_id()) };
     let task = Task {
@@ -43,7 +43,7 @@ fn fetch(source: &Source, media_id: &str, changes: &mut Changes) {
     changes.task(source, TaskKind::FetchMedia, media_id, task);
 }
 
-/// What it was, in words, and WeCom's id of the picture or sound.
+/// The message's type, a summary in words, and WeCom's id of its media.
 fn summary(body: &MessageBody) -> (ContactType, String, Option<String>) {
     match body {
         MessageBody::Text { content } => (ContactType::Text, content.clone(), None),

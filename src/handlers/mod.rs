@@ -1,4 +1,4 @@
-//! From what happened to what changes. Pure: no clock, no database, no HTTP.
+//! Turns events into changes. Pure: no clock, no database, no HTTP.
 
 use crate::{
     changes::{Changes, Source},

@@ -1,7 +1,7 @@
-//! Housekeeping: the chores that no callback and no request asks for.
+//! Housekeeping: chores that no callback and no request triggers.
 //!
-//! [`Housekeeper`] does them every few seconds: orders that wait, contact ways that nobody needs, resignations whose last
-//! day is over, idempotency keys that are too old. [`partitions`] makes partitions ahead, on a connection of its own,
+//! [`Housekeeper`] does them every few seconds: waiting orders, used and expired contact ways, resignations whose
+//! last day is over, expired idempotency keys. [`partitions`] makes partitions ahead, on a connection of its own,
 //! also in a process that only accepts. Any number of processes may do both.
 
 pub mod partitions;
@@ -18,7 +18,7 @@ use crate::{
     wecom::Wecom,
 };
 
-/// Between two rounds.
+/// Time between two rounds.
 const ROUND_EVERY: Duration = Duration::from_secs(10);
 
 /// Does the chores.
@@ -30,12 +30,12 @@ pub struct Housekeeper {
 }
 
 impl Housekeeper {
-    /// One that assigns orders by these rules.
+    /// A housekeeper that assigns orders by these rules.
     pub fn new(pool: PgPool, wecom: Wecom, rules: Rules) -> Self {
         Self { pool, wecom, rules }
     }
 
-    /// Does all chores every few seconds, until a stop.
+    /// Does all chores every few seconds, until told to stop.
     pub async fn run(self, mut stopping: watch::Receiver<bool>) {
         loop {
             tokio::select! {

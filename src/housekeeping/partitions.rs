@@ -1,6 +1,6 @@
-//! Making partitions ahead, on a connection of its own that nobody waits for.
+//! Makes partitions ahead, on a connection of its own that nobody waits for.
 //!
-//! Every process does it, since one that only accepts may be alone; one at a time gets to it.
+//! Every process does it, since one that only accepts may be alone; a lock lets one at a time.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -15,21 +15,21 @@ use crate::{
 /// How often to look.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// After something could not be made, it is tried again sooner.
+/// How soon to look again after a partition could not be made.
 const AGAIN: Duration = Duration::from_secs(10);
 
 /// How long connecting may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
-/// Makes what is ahead, before the first callback comes; what fell past partitions can wait. What cannot be made yet is
-/// no reason not to start.
+/// Makes the partitions ahead before the first callback arrives; rows in default partitions are moved later. A
+/// partition that cannot be made does not prevent the start.
 pub async fn prepare(options: &PgConnectOptions) {
     if let Err(error) = look(options, Reach::Ahead, &mut BTreeSet::new()).await {
-        tracing::warn!(error = %error, "partitions could not be made yet; what belongs to them goes to the default ones");
+        tracing::warn!(error = %error, "partitions could not be made yet; their rows go to the default ones");
     }
 }
 
-/// Looks again and again until told to stop.
+/// Looks periodically until told to stop.
 pub async fn work(options: PgConnectOptions, mut stopping: watch::Receiver<bool>) {
     let mut put_off = BTreeSet::new();
     let mut pause = EVERY;
@@ -51,7 +51,7 @@ pub async fn work(options: PgConnectOptions, mut stopping: watch::Receiver<bool>
     }
 }
 
-/// `put_off` are the partitions that are known to be put off: each is logged once.
+/// `put_off` holds the partitions that are already known to be put off: each is logged once.
 async fn look(options: &PgConnectOptions, reach: Reach, put_off: &mut BTreeSet<String>) -> Result<(), DatabaseFailure> {
     let connect = PgConnection::connect_with(options);
     let mut conn = within(CONNECT_LIMIT, "connecting to the database", connect).await?;
@@ -72,7 +72,7 @@ fn report(calendar: &Calendar, upkeep: &Upkeep, known: &BTreeSet<String>) {
     }
     let new: Vec<_> = upkeep.put_off.iter().filter(|it| !known.contains(*it)).collect();
     if !new.is_empty() {
-        tracing::warn!(table, partitions = ?new, "somebody holds the table: these partitions are made later");
+        tracing::warn!(table, partitions = ?new, "the table is locked: these partitions are made later");
     }
     #[expect(clippy::cast_precision_loss, reason = "a gauge")]
     {

@@ -1,8 +1,9 @@
-//! Accepting with group commit: concurrent callbacks share one transaction, a lone one waits for nobody.
+//! Accepts callbacks with group commit: concurrent callbacks share one transaction; a single one is committed at
+//! once.
 //!
-//! One committer owns one connection. It takes whatever waits, writes it in one statement, and wakes all waiters
-//! after the commit. While it commits, the next group gathers: no timer, no linger. A second committer would make
-//! the groups smaller and both slower.
+//! One committer owns one connection. It takes all waiting callbacks, writes them in one statement, and answers all
+//! of them after the commit. While it commits, the next group gathers, so no timer is needed. A second committer
+//! would make the groups smaller and both slower.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::time_limit::{DatabaseFailure, within};
 
-/// How many callbacks may wait for the committer. Beyond that a caller waits to be let in, inside its own limit.
+/// How many callbacks may queue for the committer. Further ones wait for a place, within their own time limit.
 const WAITING_MAX: usize = 4_096;
 
 /// How many callbacks one transaction takes.
@@ -27,16 +28,16 @@ const GROUP_MAX: usize = 1_024;
 /// How many bytes of plaintext one transaction takes, unless a single callback is larger.
 const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// How long storing may take in all. WeCom hangs up after 5 s; a commit later than that is for nobody.
+/// How long storing may take in all. WeCom hangs up after 5 s, so a later commit could not be answered.
 const ACCEPT_LIMIT: Duration = Duration::from_millis(4_500);
 
 /// How long one group's statement may take before the connection is given up.
 const COMMIT_LIMIT: Duration = Duration::from_secs(4);
 
-/// The same for PostgreSQL's side, so that what we gave up does not go on waiting there for ever.
+/// The same limit on PostgreSQL's side, so that a statement we gave up does not wait there for ever.
 const STATEMENT_LIMIT: &str = "4s";
 
-/// Other processes are told of new deliveries at most this often.
+/// Other processes are notified of new deliveries at most this often.
 const NOTIFY_EVERY: Duration = Duration::from_millis(20);
 
 /// The callback is not known to be durable: it must not be answered.
@@ -48,7 +49,7 @@ pub enum NotStored {
     /// It took too long, or too many were waiting.
     #[error("it could not be stored in time")]
     Late,
-    /// It did not arrive whole before its room was needed.
+    /// The request body was dropped before it was complete, because its memory was needed.
     #[error("it was not read to its end")]
     Unread,
 }
@@ -61,7 +62,7 @@ struct Waiting {
     answer: oneshot::Sender<Result<(), NotStored>>,
 }
 
-/// Where the accepting half puts plaintexts. Cheap to clone; when the last clone is dropped the committer ends.
+/// The entrance of the inbox. Cheap to clone; the committer ends when the last clone is dropped.
 #[derive(Clone)]
 pub struct Inbox {
     waiting: mpsc::Sender<Waiting>,
@@ -69,22 +70,22 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// Starts the committer. Await the handle after dropping every clone to let it finish what it holds.
+    /// Starts the committer. To let it finish its work, drop every clone and await the handle.
     pub fn start(options: PgConnectOptions, wake: Wake) -> (Self, tokio::task::JoinHandle<()>) {
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
-        // Whatever the database's default is: an answer means that the disk has it.
+        // Set explicitly, whatever the database's default is: an answer promises that the row is on disk.
         let options = options.options([("statement_timeout", STATEMENT_LIMIT), ("synchronous_commit", "on")]);
         let commit_status = CommitStatus::default();
         let committer = Committer { options, wake, commit_status: commit_status.clone(), conn: None, notified: None };
         (Self { waiting: sender, commit_status }, tokio::spawn(committer.run(receiver)))
     }
 
-    /// How storing goes.
+    /// The status of the last commits.
     pub fn commit_status(&self) -> CommitStatus {
         self.commit_status.clone()
     }
 
-    /// Returns once the callback is committed: new, or a repeat of one that is.
+    /// Returns once the callback is committed, whether it is new or a repeat.
     pub async fn accept(&self, app_id: i32, plaintext: Vec<u8>) -> Result<(), NotStored> {
         let (answer, stored) = oneshot::channel();
         let hash = Sha256::digest(&plaintext).into();
@@ -97,16 +98,17 @@ impl Inbox {
     }
 }
 
-/// What became of a group that was written.
+/// The result of writing a group.
 #[derive(Debug, Clone, Copy)]
 struct Written {
-    /// How many were not known.
+    /// How many were new.
     new: u64,
-    /// How many are of a day that retention dropped: nothing of them is kept.
+    /// How many belong to a day that retention has dropped; these are not stored.
     dropped: u64,
 }
 
-/// Younger deliveries are kept whatever was dropped; `skip_dropped_day` in the migrations has the same number.
+/// Deliveries younger than this are stored whatever was dropped; `skip_dropped_day` in the migrations has the same
+/// number.
 const KEPT_DAYS: TimeDelta = TimeDelta::days(7);
 
 struct Committer {
@@ -114,7 +116,7 @@ struct Committer {
     wake: Wake,
     commit_status: CommitStatus,
     conn: Option<PgConnection>,
-    /// When other processes were last told.
+    /// When other processes were last notified.
     notified: Option<Instant>,
 }
 
@@ -154,22 +156,22 @@ impl Committer {
         }
     }
 
-    /// Writes a group in one transaction and wakes its waiters; one by one if the group fails as a whole, so that a
-    /// callback the database refuses does not take the others with it.
+    /// Writes a group in one transaction and answers its callers. If the group fails as a whole, it is written one by
+    /// one, so that one refused callback does not fail the others.
     async fn commit(&mut self, mut group: Vec<Waiting>) {
-        // Whoever has given up will be back, and is not worth a wait for those who have not.
+        // A caller that has given up will repeat the callback, so those that still wait need not wait for it.
         group.retain(|it| !it.answer.is_closed());
         if group.is_empty() {
             return;
         }
-        // Two processes may get the same repeats at the same time: in one order, they never wait crosswise.
+        // Two processes may write the same repeats at the same time: sorted, they cannot deadlock.
         group.sort_unstable_by_key(|it| (it.event_at, it.hash, it.app_id));
         let began = Instant::now();
         let written = self.write(&group).await;
         metrics::histogram!("wecomd_commit_seconds").record(began.elapsed());
         match written {
             Ok(written) => self.stored(group, written),
-            // Nothing is gained by trying each, if it cannot be their own fault.
+            // If no callback can be the cause, writing them one by one cannot help.
             Err(error) if group.len() > 1 && error.is(is_refusal) && !error.is(is_of_all) => {
                 tracing::warn!(
                     error = %error, sqlstate = sqlstate(&error), size = group.len(),
@@ -194,7 +196,7 @@ impl Committer {
                     refused.push(one);
                     reason.get_or_insert(error);
                 }
-                // The database itself is in trouble: each of the rest would wait for it.
+                // The database itself is in trouble: each further write would run into its time limit.
                 Err(error) => {
                     refused.push(one);
                     refused.extend(left);
@@ -219,8 +221,8 @@ impl Committer {
         answer(group, Ok(()));
     }
 
-    /// One line and one count for all of them, however many they are. `others_stored` says that the database takes
-    /// others, so that it is these deliveries' own fault.
+    /// Logs and counts the failed group once, whatever its size. `others_stored` says that the database stores other
+    /// deliveries, so that these deliveries themselves are the cause.
     fn not_stored(&self, group: Vec<Waiting>, error: &DatabaseFailure, others_stored: bool) {
         let total = group.len() as u64;
         if !others_stored || !error.is(is_refusal) {
@@ -235,8 +237,8 @@ impl Committer {
         answer(group, Err(NotStored::Database));
     }
 
-    /// How many of the group are new, and how many are of a day that was dropped. A connection that was lost while idle is
-    /// replaced once, silently: writing a group twice stores it once.
+    /// Writes the group; returns how many are new and how many belong to a dropped day. A connection that was lost
+    /// while idle is replaced once, silently: writing a group twice stores it once.
     async fn write(&mut self, group: &[Waiting]) -> Result<Written, DatabaseFailure> {
         let had_connection = self.conn.is_some();
         match self.try_write(group).await {
@@ -254,7 +256,7 @@ impl Committer {
             }
         };
         let result = within(COMMIT_LIMIT, "storing a group", write_group(&mut conn, group)).await;
-        // After anything but a clear refusal the connection's state is unknown, and so is what it still does.
+        // After anything but a clear refusal the connection's state is unknown, so it is closed.
         if result.as_ref().err().is_none_or(|error| error.is(is_refusal)) {
             self.conn = Some(conn);
         }
@@ -267,7 +269,7 @@ impl Committer {
         let telling = sqlx::query!("select pg_notify($1, '')", CHANNEL).execute(conn);
         let told = within(COMMIT_LIMIT, "telling the other processes", telling).await;
         if told.is_err() {
-            // A hint that is lost costs one poll; the next group finds out what ails the connection.
+            // A lost notification costs one poll; the next group finds out whether the connection still works.
             self.conn = None;
         }
     }
@@ -275,12 +277,13 @@ impl Committer {
 
 fn answer(group: Vec<Waiting>, answer: Result<(), NotStored>) {
     for waiting in group {
-        // Whoever no longer waits has been given up by its own limit: WeCom repeats, and the repeat is known.
+        // Sending fails if the caller gave up at its own limit: WeCom repeats the callback, and the repeat is
+        // recognised.
         let _ = waiting.answer.send(answer);
     }
 }
 
-/// Whether the database would store a delivery now: it is asked to, and told to forget it.
+/// Tests whether the database would store a delivery now: inserts one and rolls back.
 pub async fn try_storing(conn: &mut PgConnection) -> sqlx::Result<()> {
     let mut transaction = conn.begin().await?;
     let plaintext = b"a trial".to_vec();
@@ -292,7 +295,7 @@ pub async fn try_storing(conn: &mut PgConnection) -> sqlx::Result<()> {
     stored.map(|_| ())
 }
 
-/// How many of those that arrived fit into one transaction.
+/// How many of the arrived callbacks fit into one transaction.
 fn group_len(arrived: &[Waiting]) -> usize {
     let mut bytes = 0;
     let fitting = arrived.iter().take_while(|it| {
@@ -302,7 +305,7 @@ fn group_len(arrived: &[Waiting]) -> usize {
     fitting.count().max(1)
 }
 
-/// Stores a group. Only if something old was not new is it asked why: a repeat, or a day that was dropped.
+/// Stores a group. Only if an old callback was not inserted, asks why: it is a repeat, or its day was dropped.
 async fn write_group(conn: &mut PgConnection, group: &[Waiting]) -> sqlx::Result<Written> {
     let new = insert(conn, group).await?;
     let old = || group.iter().map(|it| it.event_at).filter(|at| *at < Utc::now() - KEPT_DAYS);
@@ -314,7 +317,7 @@ async fn write_group(conn: &mut PgConnection, group: &[Waiting]) -> sqlx::Result
     Ok(Written { new, dropped })
 }
 
-/// How many of these days were dropped, each counted as often as it is named.
+/// How many of these days were dropped; a day that is listed twice counts twice.
 async fn count_dropped(conn: &mut PgConnection, days: &[NaiveDate]) -> sqlx::Result<u64> {
     let count = sqlx::query_scalar!(
         r#"select count(*) as "count!" from unnest($1::date[]) named (day) join inbox_dropped_day using (day)"#,

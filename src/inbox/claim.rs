@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 
 use crate::ids::{CorpId, DeliveryKey};
 
-/// A row of `pending`: a claim on a single delivery goes by it.
+/// A row of `pending`; a claim on a single delivery names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket {
     due_at: DateTime<Utc>,
@@ -16,13 +16,13 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// Since when the delivery was due.
+    /// When the delivery became due.
     pub fn due_at(&self) -> DateTime<Utc> {
         self.due_at
     }
 }
 
-/// A delivery to record, with what its app's configuration says about whose it is.
+/// A delivery to record, with its app's corp and receiveids.
 #[derive(Debug)]
 pub struct Claimed {
     /// Which delivery.
@@ -33,35 +33,35 @@ pub struct Claimed {
     pub attempts: i16,
     /// When it was stored.
     pub received_at: DateTime<Utc>,
-    /// What WeCom said.
+    /// The decrypted callback.
     pub plaintext: Vec<u8>,
-    /// The corp its app belongs to; none if somebody took the app's configuration away.
+    /// The corp of its app; none if the app's configuration was removed.
     pub corpid: Option<CorpId>,
     /// The receiveids its app accepts, if not the corpid alone.
     pub receive_ids: Option<Vec<String>>,
 }
 
 impl Claimed {
-    /// Whether it was emptied while it waited, because somebody whom it mentions was erased. One that was empty when it
-    /// came was not.
+    /// Whether its plaintext was removed while it waited, because a person whom it mentions was erased. A delivery
+    /// that arrived empty does not count.
     pub fn is_emptied(&self) -> bool {
         self.plaintext.is_empty() && self.key.hash[..] != Sha256::digest([])[..]
     }
 }
 
-/// Of how many different days a claim takes deliveries at most: each day is a partition that it locks.
+/// A claim takes deliveries of at most this many days, because it locks each day's partition.
 const CLAIM_DAYS_MAX: i64 = 16;
 
-/// Takes up to `limit` deliveries that are due, and not before `since`, out of `pending`, oldest first, for as long as
-/// `conn`'s transaction stands.
+/// Takes up to `limit` deliveries that are due, and not before `since`, out of `pending`, oldest first, until
+/// `conn`'s transaction ends.
 ///
-/// `since` lets a worker begin where it left off: while a backup keeps settled rows from being cleared away, beginning
-/// at the front would walk over all of them each time.
+/// With `since` a worker begins where it left off: while a backup keeps vacuum from removing settled rows, beginning
+/// at the front would read all of them each time.
 ///
-/// Committing settles them; if this process dies, PostgreSQL undoes the deletion with the connection, and another
-/// worker finds the rows untouched. No lease, no sweeper.
+/// Committing settles the deliveries; if this process dies, PostgreSQL undoes the deletion with the connection, and
+/// another worker finds the rows untouched. No lease, no sweeper.
 ///
-/// It locks the partitions of the days it takes deliveries of, and no others, however many the inbox has.
+/// It locks only the partitions of the days it takes deliveries of, however many the inbox has.
 pub async fn claim(conn: &mut PgConnection, since: DateTime<Utc>, limit: i64) -> sqlx::Result<Vec<Claimed>> {
     let rows = sqlx::query!(
         r#"
@@ -94,8 +94,7 @@ pub async fn claim(conn: &mut PgConnection, since: DateTime<Utc>, limit: i64) ->
         .collect()
 }
 
-/// Takes one delivery out of `pending` again, after the batch that had claimed it was undone. `false` if another
-/// worker has it now.
+/// Takes one delivery out of `pending` again, after its batch was undone. `false` if another worker has it now.
 pub async fn claim_again(conn: &mut PgConnection, ticket: &Ticket) -> sqlx::Result<bool> {
     let result = sqlx::query!(
         r#"
@@ -110,7 +109,7 @@ pub async fn claim_again(conn: &mut PgConnection, ticket: &Ticket) -> sqlx::Resu
     Ok(result.rows_affected() > 0)
 }
 
-/// Settles a claimed delivery as one from which nothing is recorded, under the event's name.
+/// Settles a claimed delivery without recording anything from it, under the event's name.
 pub async fn ignore(conn: &mut PgConnection, ignored: &[(DeliveryKey, String)]) -> sqlx::Result<()> {
     if ignored.is_empty() {
         return Ok(());
@@ -133,7 +132,7 @@ pub async fn ignore(conn: &mut PgConnection, ignored: &[(DeliveryKey, String)]) 
     Ok(())
 }
 
-/// Puts a claimed delivery back, to be tried again after `pause`, by the clock that says what is due.
+/// Puts a claimed delivery back, to be tried again after `pause`, by the database's clock.
 pub async fn postpone(conn: &mut PgConnection, key: &DeliveryKey, attempts: i16, pause: Duration) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -151,7 +150,7 @@ pub async fn postpone(conn: &mut PgConnection, key: &DeliveryKey, attempts: i16,
     Ok(())
 }
 
-/// Sets a claimed delivery aside for a person, with the reason in words.
+/// Parks a claimed delivery for a person, with the reason in words.
 pub async fn park(conn: &mut PgConnection, key: &DeliveryKey, attempts: i16, reason: &str) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -170,8 +169,8 @@ pub async fn park(conn: &mut PgConnection, key: &DeliveryKey, attempts: i16, rea
     Ok(())
 }
 
-/// Queues a stored delivery again, however it stands. Recording it twice changes no contact, record or handover, but
-/// marks its tasks once more. `false` if there is none.
+/// Queues a stored delivery again, whatever its state. Recording it twice changes no contact, record or handover, but
+/// marks its tasks once more. `false` if there is no such delivery.
 pub async fn replay(conn: &mut PgConnection, key: &DeliveryKey) -> sqlx::Result<bool> {
     let result = sqlx::query!(
         r#"
@@ -195,7 +194,7 @@ pub async fn replay(conn: &mut PgConnection, key: &DeliveryKey) -> sqlx::Result<
     Ok(result.rows_affected() > 0)
 }
 
-/// Depths are counted up to here: beyond it the number does not matter, and counting would take too long.
+/// Depths are counted up to this number: a greater one makes no difference, and counting it would take too long.
 pub const DEPTH_MAX: i64 = 100_000;
 
 /// How many deliveries wait to be recorded, and how many are parked, each counted up to [`DEPTH_MAX`].
@@ -213,7 +212,7 @@ pub async fn depth(conn: &mut PgConnection) -> sqlx::Result<(i64, i64)> {
     Ok((row.pending, row.parked))
 }
 
-/// For how many seconds the oldest delivery that is due has been waiting to be recorded; 0 if none is.
+/// For how many seconds the oldest due delivery has waited to be recorded; 0 if none is due.
 pub async fn overdue_s(conn: &mut PgConnection) -> sqlx::Result<f64> {
     sqlx::query_scalar!(
         r#"
@@ -227,7 +226,7 @@ pub async fn overdue_s(conn: &mut PgConnection) -> sqlx::Result<f64> {
     .await
 }
 
-/// What time it is for the database, and whether it takes writes.
+/// The database's time, and whether it accepts writes.
 pub async fn database_standing(conn: &mut PgConnection) -> sqlx::Result<(DateTime<Utc>, bool)> {
     let row = sqlx::query!(
         r#"select clock_timestamp() as "now!", current_setting('transaction_read_only') = 'off' as "writable!""#

@@ -1,7 +1,7 @@
-//! How storing goes, as the committer saw it: for whoever asks whether callbacks can be stored.
+//! The committer's results, from which `/readyz` tells whether callbacks can be stored.
 //!
-//! One delivery that the database refuses says nothing about the next one. Several different ones with nothing stored
-//! in between do, and so does an error that no delivery can be the reason of.
+//! One delivery that the database refuses says nothing about the next one. Storing counts as broken if several
+//! different deliveries were refused with nothing stored in between, or after an error that no delivery can cause.
 
 use std::{
     collections::BTreeSet,
@@ -12,13 +12,13 @@ use std::{
 use super::trouble::{is_of_all, is_refusal, said};
 use crate::time_limit::DatabaseFailure;
 
-/// How long a failure counts without asking the database again.
+/// How long one failed commit keeps `/readyz` red without asking the database again.
 const FAILURE_COUNTS_FOR: Duration = Duration::from_secs(10);
 
-/// From so many different deliveries on that were refused with nothing stored in between, it is not their own fault.
+/// If this many different deliveries were refused with nothing stored in between, the deliveries are not the cause.
 const REFUSED_MIN: usize = 3;
 
-/// How the last groups went. Cheap to clone; keeps nothing open.
+/// The results of the last groups. Cheap to clone; holds no connection.
 #[derive(Debug, Clone, Default)]
 pub struct CommitStatus(Arc<Mutex<Commits>>);
 
@@ -38,7 +38,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Whether it is so recent that it counts as how storing stands; an older one wants a trial.
+    /// Whether it is recent enough to count without a trial write.
     pub fn is_fresh(&self) -> bool {
         self.at.elapsed() <= FAILURE_COUNTS_FOR
     }
@@ -68,7 +68,7 @@ impl CommitStatus {
         }
     }
 
-    /// A trial went well after this failure. A failure that came meanwhile stands.
+    /// Clears this failure after a successful trial. A newer failure stays.
     pub fn mended(&self, failure: &Failure) {
         let mut commits = self.commits();
         if commits.failure.as_ref() == Some(failure) {
@@ -85,7 +85,7 @@ impl CommitStatus {
 mod tests {
     use super::*;
 
-    /// A refusal that only its delivery may be the reason of.
+    /// A refusal that the delivery itself may have caused.
     fn refusal() -> DatabaseFailure {
         sqlx::Error::Encode("too long".into()).into()
     }

@@ -1,7 +1,7 @@
-//! Taking what WeCom said out of the inbox again: of people who are erased, and of days that are old enough.
+//! Removes plaintexts from the inbox: of erased people, and of days past retention.
 //!
-//! A delivery's row stays while its day does, without its plaintext, so that a repeat is still known as one. Whom a
-//! plaintext is about is found by the ids that stand in it; nothing else of it is understood here.
+//! A delivery's row stays as long as its day's partition, without its plaintext, so that a repeat is still
+//! recognised. A plaintext is matched by the ids in its text; nothing else of it is interpreted here.
 
 use std::ops::Range;
 
@@ -14,17 +14,16 @@ use super::{
 };
 use crate::ids::DeliveryKey;
 
-/// A stretch of the inbox that was looked through.
+/// A searched section of the inbox.
 #[derive(Debug)]
 pub struct Looked {
     /// The last delivery in it; none at the inbox's end.
     pub last: Option<DeliveryKey>,
-    /// Those in it that mention somebody.
+    /// The deliveries in it that mention one of the ids.
     pub mentioning: Vec<DeliveryKey>,
 }
 
-/// Looks through up to `limit` deliveries after the given one, in the order of their times and not beyond `until`, for
-/// these ids.
+/// Searches up to `limit` deliveries after the given one, in time order and not beyond `until`, for these ids.
 pub async fn mentions(
     conn: &mut PgConnection,
     after: Option<&DeliveryKey>,
@@ -37,7 +36,7 @@ pub async fn mentions(
     let from = after.event_at.max(EARLIEST);
     let ids: Vec<_> = ids.iter().map(|it| it.clone().into_bytes()).collect();
     for days in stretch::all(conn, from, until).await? {
-        // Undone, so that the partitions it read are let go.
+        // Rolled back at the end, so that the locks on the partitions are released.
         let mut reading = conn.begin().await?;
         let looked = mentions_within(&mut reading, after, days, &ids, limit).await?;
         reading.rollback().await?;
@@ -90,8 +89,8 @@ async fn mentions_within(
     Ok(looked)
 }
 
-/// Takes these deliveries out of the queue: nothing is to be recorded from them any more. What a worker has in hand at this
-/// moment, it judges itself.
+/// Takes these deliveries out of the queue, so that nothing is recorded from them. A worker that holds one of them
+/// checks for erased people itself.
 pub async fn unqueue(conn: &mut PgConnection, keys: &[DeliveryKey]) -> sqlx::Result<()> {
     if keys.is_empty() {
         return Ok(());
@@ -116,7 +115,8 @@ pub async fn unqueue(conn: &mut PgConnection, keys: &[DeliveryKey]) -> sqlx::Res
     Ok(())
 }
 
-/// Empties these deliveries: their keys stay. One that is still queued is settled without being read.
+/// Removes these deliveries' plaintexts; their keys stay. A delivery that is still queued is settled without being
+/// read.
 pub async fn empty(conn: &mut PgConnection, keys: &[DeliveryKey]) -> sqlx::Result<u64> {
     if keys.is_empty() {
         return Ok(0);
@@ -148,7 +148,7 @@ pub async fn empty(conn: &mut PgConnection, keys: &[DeliveryKey]) -> sqlx::Resul
     Ok(u64::try_from(emptied).unwrap_or(0))
 }
 
-/// Whether something of that time is still to be recorded, or waits for a person.
+/// Whether a delivery of that period is still pending or parked.
 pub async fn unsettled(conn: &mut PgConnection, from: DateTime<Utc>, until: DateTime<Utc>) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"
@@ -162,14 +162,13 @@ pub async fn unsettled(conn: &mut PgConnection, from: DateTime<Utc>, until: Date
     .await
 }
 
-/// What nothing was recorded from in that time is forgotten with its day.
+/// Forgets the ignored deliveries of that period, together with their day.
 pub async fn forget_ignored(conn: &mut PgConnection, from: DateTime<Utc>, until: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!("delete from ignored where event_at >= $1 and event_at < $2", from, until).execute(conn).await?;
     Ok(())
 }
 
-/// Of the deliveries that no day of their own holds, how many were received before then and are settled, and how many
-/// bytes they have.
+/// Counts the settled deliveries in the default partitions that were received before that time, and their bytes.
 pub async fn count_strays(conn: &mut PgConnection, before: DateTime<Utc>) -> sqlx::Result<(i64, i64)> {
     let row = sqlx::query!(
         r#"
@@ -186,7 +185,7 @@ pub async fn count_strays(conn: &mut PgConnection, before: DateTime<Utc>) -> sql
     Ok((row.rows, row.bytes))
 }
 
-/// Deletes up to `limit` of them; how many it were. Days that are older than that time, too, are noted as dropped.
+/// Deletes up to `limit` of them; returns how many. Their days that are older than that time are noted as dropped.
 pub async fn drop_strays(conn: &mut PgConnection, before: DateTime<Utc>, limit: i64) -> sqlx::Result<u64> {
     let gone = sqlx::query_scalar!(
         r#"
@@ -228,7 +227,7 @@ pub async fn drop_strays(conn: &mut PgConnection, before: DateTime<Utc>, limit: 
     Ok(u64::try_from(gone).unwrap_or(0))
 }
 
-/// A day's partition is dropped, in the same transaction: what comes of it again is not kept.
+/// Notes that a day's partition is dropped in the same transaction: later repeats of that day are not stored.
 pub async fn note_dropped(conn: &mut PgConnection, day: NaiveDate) -> sqlx::Result<()> {
     sqlx::query!("insert into inbox_dropped_day (day) values ($1) on conflict do nothing", day).execute(conn).await?;
     Ok(())

@@ -1,8 +1,8 @@
-//! When an event happened, read from its plaintext without understanding it.
+//! Reads an event's time from its plaintext without parsing the event.
 //!
-//! The time leads the dedupe key and picks the partition, so it must be the same in every repeat: it is a function
-//! of the plaintext alone, and the same function in every version. When the event happened may be understood better
-//! later (milliseconds, a document that is not well formed): that is for `event::Head`, and changes no key.
+//! The time leads the dedupe key and picks the partition, so it must be the same in every repeat: it depends on the
+//! plaintext alone, and every version computes it in the same way. A later version may read an event's time better
+//! (milliseconds, malformed documents): `event::Head` does that, and it changes no key.
 
 use std::ops::ControlFlow;
 
@@ -17,7 +17,7 @@ use crate::document;
 pub fn event_time(plaintext: &[u8]) -> DateTime<Utc> {
     let mut found = None;
     if let Ok(text) = std::str::from_utf8(plaintext) {
-        // What came before an error still counts: a document cut short has its time at its head.
+        // Fields before an error still count: a truncated document has its time at its beginning.
         let _ = document::scan(text, |name, value| {
             if ["CreateTime", "TimeStamp", "create_time"].iter().any(|it| it.eq_ignore_ascii_case(name)) {
                 found = value.parse::<i64>().ok();
@@ -32,7 +32,7 @@ pub fn event_time(plaintext: &[u8]) -> DateTime<Utc> {
         .unwrap_or_default()
 }
 
-/// The year 2200: a later time is no time.
+/// The year 2200: later values are not times.
 const SECONDS_END: i64 = 7_258_118_400;
 
 #[cfg(test)]

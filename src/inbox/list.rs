@@ -1,4 +1,4 @@
-//! Looking into the inbox: what came, when, and how it stands.
+//! Lists the deliveries in the inbox with their times and states.
 
 use std::ops::Range;
 
@@ -50,7 +50,7 @@ pub struct DeliveryRow {
     pub reason: Option<String>,
 }
 
-/// A delivery with what WeCom said.
+/// A delivery with its plaintext.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "DeliveryWithPlaintext")]
 pub struct DeliveryView {
@@ -87,7 +87,7 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
             if missing == 0 {
                 break;
             }
-            // Undone, so that the partitions it read are let go.
+            // Rolled back at the end, so that the locks on the partitions are released.
             let mut reading = conn.begin().await?;
             keys.extend(page(&mut reading, filter, Some(days), missing).await?);
             reading.rollback().await?;
@@ -102,10 +102,10 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
     Ok(found)
 }
 
-/// Of how many deliveries at once the details are read: in the worst case each is of another day.
+/// For how many deliveries the details are read at once: in the worst case each is of another day.
 const DETAILS_MAX: usize = 16;
 
-/// The keys of a list's page, as far as they are of these days.
+/// The keys of a list's page, limited to these days.
 async fn page(
     conn: &mut PgConnection,
     filter: &Filter,
@@ -147,14 +147,14 @@ async fn page(
     rows.into_iter().map(|(event_at, app_id, hash)| key(event_at, app_id, &hash)).collect()
 }
 
-/// What a list shows of these deliveries, latest event first.
+/// The list's columns for these deliveries, latest event first.
 async fn details(conn: &mut PgConnection, keys: &[DeliveryKey]) -> sqlx::Result<Vec<DeliveryRow>> {
     let (times, apps, hashes) = columns(keys.iter());
     let mut query: QueryBuilder<Postgres> = QueryBuilder::new(DETAILS);
     query.push(" from unnest(").push_bind(times.clone()).push("::timestamptz[], ").push_bind(apps);
     query.push("::integer[], ").push_bind(hashes).push("::bytea[]) page (event_at, app_id, hash) ");
     query.push("join inbox using (event_at, app_id, hash) ").push(STANDING);
-    // Said once more as a constant: the days that are locked follow from it.
+    // The times are repeated as a constant, from which PostgreSQL derives the partitions to lock.
     query.push(" where inbox.event_at = any(").push_bind(times).push("::timestamptz[])");
     query.push(" order by event_at desc, hash desc, app_id desc");
     let rows: Vec<Row> = query.build_query_as().persistent(false).fetch_all(conn).await?;
@@ -171,7 +171,7 @@ pub async fn show(conn: &mut PgConnection, wanted: &DeliveryKey) -> sqlx::Result
     Ok(Some(DeliveryView { listed, plaintext: String::from_utf8_lossy(&plaintext).into_owned() }))
 }
 
-/// How many of these are in the inbox; for whoever must know that nothing answered was lost.
+/// How many of these keys are in the inbox; checks that no answered callback was lost.
 pub async fn count_stored(conn: &mut PgConnection, keys: &[DeliveryKey]) -> sqlx::Result<i64> {
     let times: Vec<_> = keys.iter().map(|it| it.event_at).collect();
     let apps: Vec<_> = keys.iter().map(|it| it.app_id).collect();
@@ -193,7 +193,7 @@ pub async fn count_stored(conn: &mut PgConnection, keys: &[DeliveryKey]) -> sqlx
     .await
 }
 
-/// When the first delivery of this plaintext was stored, through whichever app it came.
+/// When this plaintext was first stored, through any app.
 pub async fn received_at(
     conn: &mut PgConnection,
     event_at: DateTime<Utc>,
@@ -204,7 +204,8 @@ pub async fn received_at(
     query.build_query_scalar().persistent(false).fetch_one(conn).await
 }
 
-/// How far back [`latest_of`] looks: an inbox without end must not be walked for an app that never received anything.
+/// How many deliveries [`latest_of`] looks through: it must not read the whole inbox for an app that never received
+/// anything.
 const LATEST_MAX: i64 = 10_000;
 
 /// When the latest delivery of an app was received; `None` if there is none among the latest 10,000 of all apps.
@@ -244,7 +245,7 @@ pub async fn count(conn: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar!(r#"select count(*) as "count!" from inbox"#).fetch_one(conn).await
 }
 
-/// What WeCom said in every delivery that is recorded: all of them at once, so for small inboxes only.
+/// The plaintexts of all recorded deliveries, read at once: for small inboxes only.
 pub async fn recorded_plaintexts(conn: &mut PgConnection) -> sqlx::Result<Vec<Vec<u8>>> {
     sqlx::query_scalar!(
         r#"
@@ -258,12 +259,12 @@ pub async fn recorded_plaintexts(conn: &mut PgConnection) -> sqlx::Result<Vec<Ve
     .await
 }
 
-/// What a list shows of a delivery.
+/// The columns of a listed delivery.
 const DETAILS: &str = "select event_at, app_id, hash, config.name as app, received_at, \
     octet_length(plaintext) as plaintext_bytes, coalesce(waiting.attempts, parked.attempts) as attempts, \
     waiting.due_at, parked.reason as parked_reason, ignored.name as ignored_name";
 
-/// Where a delivery's state is read from. A replayed delivery may wait twice: the earlier counts.
+/// Joins that tell a delivery's state. A replayed delivery may be queued twice: the earlier row counts.
 const STANDING: &str = "join enterprise_wechat_config config on config.id = app_id \
     left join lateral (select attempts, due_at from pending where pending.event_at = inbox.event_at \
         and pending.app_id = inbox.app_id and pending.hash = inbox.hash order by due_at limit 1) waiting on true \
@@ -275,7 +276,7 @@ fn listed(row: Row) -> sqlx::Result<DeliveryRow> {
         (Some(_), ..) => DeliveryState::Pending,
         (_, Some(_), _) => DeliveryState::Parked,
         (.., Some(_)) => DeliveryState::Ignored,
-        // One that was empty when it came cannot be recorded: it is parked.
+        // A delivery that arrived empty cannot be recorded and is parked, so an empty one here was erased.
         _ if row.plaintext_bytes == 0 => DeliveryState::Erased,
         _ => DeliveryState::Recorded,
     };

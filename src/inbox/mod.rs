@@ -1,7 +1,7 @@
-//! The hinge: deliveries wait here, stored before they are answered, until they are recorded.
+//! The inbox: deliveries are stored here before they are answered, and wait here until they are recorded.
 //!
 //! The accepting half puts plaintexts in ([`Inbox::accept`]); the recording half claims them and settles, postpones
-//! or parks. Neither knows the other. What a delivery means is nobody's business here.
+//! or parks them. Neither half knows the other, and nothing here knows what a delivery means.
 
 mod accept;
 

@@ -1,4 +1,4 @@
-//! How recording goes, as this process's workers see it: for whoever asks whether it stands still, and why.
+//! The workers' progress in this process, from which `/readyz` tells whether recording stands still, and why.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -8,7 +8,7 @@ use std::{
 use super::trouble::said;
 use crate::time_limit::DatabaseFailure;
 
-/// A worker that fails for longer than this stands still; before, the database was perhaps restarted.
+/// A worker that fails for longer than this counts as halted; a shorter failure may be a database restart.
 const HALT_AFTER: Duration = Duration::from_secs(5);
 
 /// Shared by the workers of a process. Cheap to clone.
@@ -34,7 +34,7 @@ impl Recording {
         *halt = Some(Halt { since, said: said(error) });
     }
 
-    /// What the database said last, if no worker could take a step for a while.
+    /// The last database error, if no worker could take a step for a while.
     pub fn halted(&self) -> Option<String> {
         self.halted_for(HALT_AFTER)
     }

@@ -1,7 +1,7 @@
-//! Cutting a time of the inbox into stretches, so that looking through it never locks more than a few days at once.
+//! Cuts a period of the inbox into sections, so that a search never locks more than a few days at once.
 //!
-//! PostgreSQL locks every partition that a statement may touch. An inbox that is kept for years has thousands, and the
-//! room for locks is shared by all connections.
+//! PostgreSQL locks every partition that a statement may touch. An inbox that is kept for years has thousands, and
+//! all connections share the lock table.
 
 use std::ops::Range;
 
@@ -10,10 +10,10 @@ use sqlx::PgConnection;
 
 use crate::tables::upkeep::partitions;
 
-/// How many days of their own a stretch has at most, beside what has none.
+/// How many day partitions a section has at most, besides the default ones.
 const DAYS_MAX: usize = 16;
 
-/// PostgreSQL's times begin here; nothing that we store is older.
+/// The earliest time that PostgreSQL can hold; nothing that we store is older.
 pub(super) const EARLIEST: DateTime<Utc> = match DateTime::from_timestamp(-200_000_000_000, 0) {
     Some(earliest) => earliest,
     None => DateTime::UNIX_EPOCH,
@@ -25,7 +25,7 @@ pub(super) const LATEST: DateTime<Utc> = match DateTime::from_timestamp(200_000_
     None => DateTime::UNIX_EPOCH,
 };
 
-/// The stretches of the time from `from` to `until`, both included, earliest first.
+/// The sections from `from` to `until`, both included, earliest first.
 pub(super) async fn all(
     conn: &mut PgConnection,
     from: DateTime<Utc>,
@@ -38,7 +38,7 @@ fn cut(days: &[NaiveDate], from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<Ran
     let until = until + TimeDelta::microseconds(1);
     let starts = days.iter().map(|day| day.and_time(NaiveTime::MIN).and_utc());
     let within = starts.filter(|start| *start > from && *start < until);
-    // The day that `from` stands in counts as well.
+    // The day of `from` counts as well.
     let mut cuts: Vec<_> = within.skip(DAYS_MAX - 1).step_by(DAYS_MAX).collect();
     cuts.push(until);
     let mut start = from;

@@ -1,39 +1,39 @@
-//! Tells the recording half that there is something to do.
+//! Wakes the recording half when there is something to do.
 //!
-//! Within a process a wake is a flag; between processes it is a NOTIFY. Both are hints: whoever waits also polls, so
-//! a lost one costs [`POLL_EVERY`] and nothing else.
+//! Within a process a wake is a flag; between processes it is a NOTIFY. Both are hints: workers also poll, so a lost
+//! one costs [`POLL_EVERY`] and nothing else.
 
 use std::{sync::Arc, time::Duration};
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::sync::Notify;
 
-/// The channel on which processes tell each other of new deliveries.
+/// The channel on which processes notify each other of new deliveries.
 pub(super) const CHANNEL: &str = "wecomd_inbox";
 
-/// How long a sleeping worker waits before it looks by itself.
+/// How long a sleeping worker waits before it polls.
 pub const POLL_EVERY: Duration = Duration::from_secs(1);
 
-/// Between attempts to listen again after the connection was lost.
+/// Time between attempts to listen again after the connection was lost.
 const LISTEN_RETRY: Duration = Duration::from_secs(2);
 
-/// A doorbell that any number of workers may sleep by.
+/// A wake-up signal for any number of workers.
 #[derive(Debug, Clone, Default)]
 pub struct Wake(Arc<Notify>);
 
 impl Wake {
-    /// Wakes everyone who sleeps now, and the next one who would.
+    /// Wakes all sleeping workers, and the next one that goes to sleep.
     pub fn ring(&self) {
         self.0.notify_waiters();
         self.0.notify_one();
     }
 
-    /// Returns at a ring, or after [`POLL_EVERY`].
+    /// Returns when rung, or after [`POLL_EVERY`].
     pub async fn sleep(&self) {
         let _ = tokio::time::timeout(POLL_EVERY, self.0.notified()).await;
     }
 
-    /// Rings whenever another process says that it stored something. Never returns.
+    /// Rings whenever another process announces a stored delivery. Never returns.
     pub async fn listen(self, options: PgConnectOptions) {
         loop {
             if let Err(error) = self.relay(&options).await {

@@ -1,6 +1,6 @@
-//! Work orders: their states, who takes each, and those that wait too long.
+//! Work orders: their states, their assignment, and reminders.
 //!
-//! It knows no HTTP and holds no SQL. What customers are given to reach a staff member is made in
+//! It knows no HTTP and holds no SQL. The QR codes with which customers add a staff member are made in
 //! [`crate::contact_way`].
 
 pub mod order_state;

@@ -1,11 +1,11 @@
-//! The states of a work order, and which may follow which. Pure.
+//! The states of a work order and their transitions. Pure.
 
 pub use crate::states::OrderState;
 
 use OrderState::{Assigned, Cancelled, Confirmed, Contacted, Done, New, Quoted};
 
-/// Which states may follow each. Steps may be left out on the way forward, because not every job is quoted for; a
-/// quotation may be taken back. `assigned` comes from putting somebody in charge, never from naming the state.
+/// The possible next states of each state. Steps may be skipped on the way forward, because not every job is quoted
+/// for; a quotation may be taken back. `assigned` is set by putting somebody in charge, never by naming the state.
 const MOVES: &[(OrderState, &[OrderState])] = &[
     (New, &[Contacted, Cancelled]),
     (Assigned, &[Contacted, Quoted, Confirmed, Done, Cancelled]),
@@ -17,17 +17,17 @@ const MOVES: &[(OrderState, &[OrderState])] = &[
 ];
 
 impl OrderState {
-    /// The states that may follow.
+    /// The possible next states.
     pub fn next(self) -> &'static [Self] {
         MOVES.iter().find(|(from, _)| *from == self).map_or(&[], |(_, next)| next)
     }
 
-    /// Whether `other` may follow.
+    /// Whether the transition to `other` is allowed.
     pub fn may_become(self, other: Self) -> bool {
         self.next().contains(&other)
     }
 
-    /// Whether nothing follows any more.
+    /// Whether it has no next state.
     pub fn is_final(self) -> bool {
         self.next().is_empty()
     }

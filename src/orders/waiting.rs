@@ -1,6 +1,6 @@
-//! Orders that wait: for somebody to take them, or to be picked up.
+//! Handles orders that wait to be assigned or to be picked up.
 //!
-//! Any number of processes may look after them: each order is looked after with its corp's lock held.
+//! Any number of processes may do it: each order is handled with its corp's lock held.
 
 use sqlx::PgPool;
 
@@ -10,14 +10,14 @@ use crate::{
     tables::{apply, orders::work_order},
 };
 
-/// How many orders of a corp are looked after while its lock is held.
+/// How many orders of a corp are handled per lock.
 const ORDERS_MAX: i64 = 50;
 
-/// How often the lock of one corp is taken in a round. The orders that are left wait for the next round, so that one corp
-/// with many orders does not keep the others waiting.
+/// How often one corp's lock is taken in a round. The remaining orders wait for the next round, so that a corp with
+/// many orders does not delay the others.
 const BATCHES_MAX: usize = 20;
 
-/// Assigns, reminds of and escalates the orders of all corps that are due.
+/// Assigns, reminds of and escalates the due orders of all corps.
 pub async fn look_after_waiting(pool: &PgPool, rules: &Rules) -> sqlx::Result<()> {
     let corps = work_order::corps_waiting(&mut *pool.acquire().await?).await?;
     for corp in &corps {
@@ -30,7 +30,7 @@ pub async fn look_after_waiting(pool: &PgPool, rules: &Rules) -> sqlx::Result<()
     Ok(())
 }
 
-/// Whether more orders of the corp may be due.
+/// Returns whether more orders of the corp may be due.
 async fn look_after_corp(pool: &PgPool, rules: &Rules, corp: &CorpId) -> sqlx::Result<bool> {
     let mut transaction = pool.begin().await?;
     apply::lock_alone(&mut transaction, corp).await?;
@@ -41,6 +41,6 @@ async fn look_after_corp(pool: &PgPool, rules: &Rules, corp: &CorpId) -> sqlx::R
         done += i64::from(assignment::look_after(&mut transaction, rules, *id).await?);
     }
     transaction.commit().await?;
-    // Orders that nobody is free for stay as they are: looking again at once would not help them.
+    // Orders that nobody is available for stay as they are: looking again at once would not help.
     Ok(done == ORDERS_MAX)
 }

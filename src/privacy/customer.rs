@@ -1,5 +1,5 @@
-//! The first half of an erasure: the tables, in one transaction with the request. Their part in handovers ends as
-//! everything in a handover does: by a fact that its items are told.
+//! The first half of an erasure: the tables, in one transaction with the request. Handover items end through the same
+//! transition as for any other fact.
 //!
 //! The caller holds the corp's exclusive lock.
 
@@ -93,13 +93,13 @@ fn label() -> String {
 async fn erase_tables(conn: &mut PgConnection, whom: &Whom, erasure: i64) -> sqlx::Result<Map<String, Value>> {
     let mut erasing = Erasing::begin(conn, whom, erasure).await?;
     erasing.contacts(conn).await?;
-    // Without their ids first: the log's lines about the end then never hold one.
+    // The ids are removed first, so that the log lines about the end never hold one.
     let items = erasing.handovers(conn).await?;
     end(conn, &items).await?;
     erasing.rest(conn).await
 }
 
-/// What is still to be handed over is not any more; what has ended stays as it ended.
+/// Ends the items that have not ended yet; the others keep their state.
 async fn end(conn: &mut PgConnection, items: &[NamelessItem]) -> sqlx::Result<()> {
     let ended = |it: &NamelessItem| Heard { item: it.item, reason: Some(ENDED.to_owned()), ..Heard::default() };
     let heard: Vec<_> = items.iter().map(ended).collect();

@@ -1,8 +1,8 @@
-//! The second half of an erasure: what WeCom said of somebody is taken out of the inbox, and their files are deleted.
+//! The second half of an erasure: removes the person's plaintexts from the inbox, and deletes their files.
 //!
-//! The inbox has no index by person, so it is looked through from its beginning to the moment at which they were asked
-//! to be erased. What is recorded after that moment is judged by its worker. Each step is one transaction, which notes
-//! how far it came: it may be killed anywhere, and any process goes on.
+//! The inbox has no index by person, so it is searched from its beginning to the moment of the request. Workers check
+//! later deliveries when they record them. Each step is one transaction that stores its progress: it may be killed
+//! anywhere, and any process continues.
 
 use sqlx::PgPool;
 
@@ -13,37 +13,37 @@ use crate::{
     tables::privacy::erasure::{self, Bytes, Running},
 };
 
-/// How many deliveries a step looks through, unless a test wants fewer.
+/// How many deliveries a step searches, unless a test sets fewer.
 const STRETCH: i64 = 5_000;
 
 /// How many files a step deletes.
 const FILES_MAX: i64 = 50;
 
-/// After how many seconds a store that did not work is tried again.
+/// After how many seconds a store that failed is tried again.
 const STORE_REST_S: f64 = 60.0;
 
-/// What one step did.
+/// The result of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Nobody is to be erased, or what is left has to wait.
+    /// No erasure is unfinished, or the unfinished ones must wait.
     Idle,
     /// Something was done, and there may be more.
     Worked,
 }
 
-/// Carries erasures to their end.
+/// Completes erasures.
 #[derive(Clone)]
 pub struct Eraser {
     /// The database.
     pub pool: PgPool,
-    /// Where the files are.
+    /// The store of files.
     pub media: MediaStore,
-    /// How many deliveries a step looks through.
+    /// How many deliveries a step searches.
     pub stretch: i64,
 }
 
 impl Eraser {
-    /// One that takes stretches of the usual length.
+    /// An eraser with the usual step length.
     pub fn new(pool: PgPool, media: MediaStore) -> Self {
         Self { pool, media, stretch: STRETCH }
     }
@@ -52,12 +52,12 @@ impl Eraser {
     pub async fn step(&self) -> sqlx::Result<Step> {
         let mut transaction = self.pool.begin().await?;
         let Some(running) = erasure::take(&mut transaction).await? else { return Ok(Step::Idle) };
-        // Whoever cannot be read any more begins at the beginning.
+        // A position that cannot be parsed means starting from the beginning.
         let after = running.scanned_to.as_deref().and_then(|it| it.parse::<DeliveryKey>().ok());
         let looked =
             inbox::mentions(&mut transaction, after.as_ref(), running.asked_at, &running.persons, self.stretch).await?;
         let Some(last) = looked.last else {
-            // Deleting files takes long, and is as well done twice: the row is let go meanwhile.
+            // Deleting files takes long and may be done twice, so the row is unlocked meanwhile.
             transaction.commit().await?;
             return self.delete_files(&running).await;
         };
@@ -74,7 +74,7 @@ impl Eraser {
         let files = erasure::bytes_left(&mut conn, running.id, FILES_MAX).await?;
         if files.is_empty() {
             erasure::finish(&mut conn, running.id).await?;
-            tracing::info!(erasure = running.id, "somebody is erased");
+            tracing::info!(erasure = running.id, "an erasure is complete");
             return Ok(Step::Worked);
         }
         drop(conn);
@@ -82,7 +82,7 @@ impl Eraser {
             let removed = self.remove(file).await;
             let mut conn = self.pool.acquire().await?;
             if let Err(error) = removed {
-                tracing::warn!(erasure = running.id, error = %error, "a file of somebody who is erased is still there");
+                tracing::warn!(erasure = running.id, error = %error, "a file of an erased person could not be deleted yet");
                 erasure::wait(&mut conn, running.id, &error.to_string(), STORE_REST_S).await?;
                 return Ok(Step::Worked);
             }
@@ -95,7 +95,7 @@ impl Eraser {
         if let Some(location) = &file.location {
             self.media.remove(&Name::at(location)?).await?;
         }
-        // A download that broke off has left its parts there, and one that nobody noted its whole.
+        // Also deletes the parts of an interrupted download, and a complete file that was not recorded.
         self.media.remove(&Name::new(&file.corpid, file.contact_time, &file.media_id)).await
     }
 }

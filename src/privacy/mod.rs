@@ -1,7 +1,7 @@
-//! What is not to be kept: people who asked to be erased, and what is older than it needs to be.
+//! Deletes data: of people who asked to be erased, and data past its retention period.
 //!
-//! Erasing begins with a request to the admin API: `customer` clears the tables, `erasure` does the rest, step by step.
-//! `retention` drops what is old, by kind. It refuses to know why somebody is erased, and what the rows mean.
+//! Erasing begins with a request to the admin API: `customer` clears the tables, `erasure` does the rest step by
+//! step. `retention` deletes old data by kind. Why somebody is erased and what the rows mean is not known here.
 
 mod customer;
 

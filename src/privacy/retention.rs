@@ -1,8 +1,7 @@
-//! What is old goes: whole partitions where there are any, rows in small batches elsewhere.
+//! Deletes data past its retention period: whole partitions where possible, otherwise rows in small batches.
 //!
-//! One process at a time does it. Dropping a partition waits half a second at most for its table, so accepting and
-//! recording never stand still; one that cannot be had is dropped the next time. What is still to be recorded, or waits
-//! for a person, keeps its day.
+//! One process at a time does it. Dropping a partition waits at most half a second for its table, so accepting and
+//! recording never stop; a locked one is dropped the next time. A day with pending or parked deliveries is kept.
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
 use sqlx::{Connection, PgConnection, PgPool};
@@ -23,52 +22,52 @@ use crate::{
 /// How many rows are deleted in one statement.
 const ROWS_MAX: i64 = 5_000;
 
-/// How many files are deleted before the next are looked for.
+/// How many files are deleted before the next are selected.
 const FILES_MAX: i64 = 200;
 
-/// For how long something is kept.
+/// A retention period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Age {
-    /// So many days.
+    /// This many days.
     Days(u32),
-    /// So many whole months beside the current one.
+    /// This many whole months besides the current one.
     Months(u32),
 }
 
-/// For how long each kind is kept; 0 for ever.
+/// The retention period of each kind; 0 for ever.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Of the inbox, in days.
+    /// Plaintexts in the inbox, in days.
     pub plaintext_days: u32,
-    /// In months.
+    /// Contact records, in months.
     pub records_months: u32,
-    /// In days.
+    /// Files, in days.
     pub media_days: u32,
-    /// In months.
+    /// The access log, in months.
     pub access_log_months: u32,
 }
 
-/// What of a kind went, or would go.
+/// What was deleted of a kind, or would be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// What is older than this; none if it is kept for ever.
+    /// The day before which data is deleted; none if it is kept for ever.
     pub before: Option<NaiveDate>,
-    /// Whole partitions.
+    /// The dropped partitions.
     pub partitions: Vec<String>,
-    /// Those that have to wait, because something in them is not settled.
+    /// The partitions that are kept because something in them is not settled.
     pub waiting: Vec<String>,
-    /// Rows, those in the partitions included.
+    /// The number of rows, including those in the partitions.
     pub rows: i64,
-    /// Files.
+    /// The number of files.
     pub files: i64,
-    /// Bytes of partitions and files.
+    /// The bytes of partitions and files.
     pub bytes: i64,
 }
 
-/// Why something old is still there.
+/// Why old data could not be deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum RetentionError {
-    /// The database would not, or not in time.
+    /// The database refused or timed out.
     #[error("{0}")]
     Database(#[from] sqlx::Error),
     /// The media store does not work.
@@ -76,19 +75,19 @@ pub enum RetentionError {
     Store(#[from] StoreError),
 }
 
-/// Drops what is old.
+/// Deletes data past its retention period.
 #[derive(Clone)]
 pub struct Retention {
     /// The database.
     pub pool: PgPool,
-    /// Where the files are.
+    /// The store of files.
     pub media: MediaStore,
-    /// For how long what is kept.
+    /// The retention periods.
     pub settings: Settings,
 }
 
 impl Settings {
-    /// For how long a kind is kept; none for ever.
+    /// The retention period of a kind; none for ever.
     pub fn age(&self, kind: RetentionKind) -> Option<Age> {
         match kind {
             RetentionKind::Plaintext => Some(self.plaintext_days).filter(|it| *it > 0).map(Age::Days),
@@ -113,9 +112,10 @@ impl Age {
 }
 
 impl Retention {
-    /// Drops what is old of a kind, or with `dry` says what would go and changes nothing.
+    /// Deletes the old data of a kind, or with `dry` only reports what would be deleted.
     pub async fn run(&self, kind: RetentionKind, dry: bool) -> Result<Outcome, RetentionError> {
-        // A connection of its own: counting a large partition may take longer than administrators wait.
+        // A connection outside the pool: counting a large partition takes longer than administrators should wait for
+        // one.
         let mut conn = self.pool.acquire().await?.detach();
         retention::be_patient(&mut conn).await?;
         let today = now(&mut conn).await?.date_naive();
@@ -142,7 +142,7 @@ impl Retention {
             self.files_of(conn, from, until, dry, &mut outcome).await?;
             take(conn, &month, dry, &mut outcome).await?;
         }
-        // What has no month of its own; what has no time at all stays.
+        // Rows in the default partition; those without a time stay.
         let (from, until) = (midnight(FIRST_DAY), midnight(before));
         let rows = retention::count_stray_records(conn, until).await?;
         outcome.rows += rows;
@@ -153,7 +153,7 @@ impl Retention {
         Ok(outcome)
     }
 
-    /// The files of the records of a time.
+    /// Deletes the files of a period's records.
     async fn files_of(
         &self,
         conn: &mut PgConnection,
@@ -205,7 +205,7 @@ impl Retention {
         }
     }
 
-    /// The bytes go before the row: a death in between leaves a row to try again, never bytes that nobody knows of.
+    /// The bytes are deleted before the row: a crash in between leaves a row to retry, never bytes without a row.
     async fn remove(&self, file: &OldFile) -> Result<(), StoreError> {
         match &file.location {
             Some(location) => self.media.remove(&Name::at(location)?).await,
@@ -214,7 +214,7 @@ impl Retention {
     }
 }
 
-/// Nothing that has a time is older.
+/// No data with a time is older.
 const FIRST_DAY: NaiveDate = match NaiveDate::from_ymd_opt(2013, 1, 1) {
     Some(day) => day,
     None => NaiveDate::MIN,
@@ -238,7 +238,7 @@ async fn plaintext(
             inbox::note_dropped(&mut transaction, day.from).await?;
         }
         take(&mut transaction, &day, dry, &mut outcome).await?;
-        // Somebody may have asked for a replay since we looked; the table is ours now, so nobody does any more.
+        // A replay may have queued a delivery since the first check; now the table is locked, so the answer is final.
         if !dry && inbox::unsettled(&mut transaction, from, until).await? {
             transaction.rollback().await?;
             outcome.waiting.extend(outcome.partitions.pop());
@@ -253,7 +253,7 @@ async fn plaintext(
     Ok(outcome)
 }
 
-/// A month of the access log leaves a line about itself.
+/// Dropping a month of the access log adds a line to it.
 async fn access_log_months(
     conn: &mut PgConnection,
     before: NaiveDate,
@@ -277,7 +277,7 @@ async fn access_log_months(
     Ok(outcome)
 }
 
-/// What the access log says of its own.
+/// The access log's line about a dropped month.
 fn dropped(subject: &str) -> Entry<'_> {
     Entry {
         token_id: None,
@@ -294,7 +294,7 @@ fn dropped(subject: &str) -> Entry<'_> {
     }
 }
 
-/// Drops a partition, or says what it has.
+/// Drops a partition, or counts it.
 async fn take(conn: &mut PgConnection, it: &Partition, dry: bool, outcome: &mut Outcome) -> sqlx::Result<()> {
     outcome.rows += partitions::rows(conn, it).await?;
     outcome.bytes += it.bytes;

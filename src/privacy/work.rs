@@ -1,4 +1,4 @@
-//! Doing it by itself: erasures at once, what is old once a day, and the access log's next month ahead.
+//! Background work: erasures at once, retention once a day, and the access log's next month ahead.
 
 use std::time::{Duration, Instant};
 
@@ -9,19 +9,19 @@ use super::{Eraser, Outcome, Retention, Step};
 use crate::states::RetentionKind;
 use crate::tables::{access::access_log::months, privacy::retention};
 
-/// How often to look whether somebody is to be erased.
+/// How often to look for erasures.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// How often to look whether something is old, and a month to be made.
+/// How often to check whether retention is due, and to make the access log's next month.
 const RETENTION_LOOK: Duration = Duration::from_secs(600);
 
-/// What is old goes once a day: a little less, so that it does not wander around the clock.
+/// Retention runs once a day; a little less than 24 hours keeps its time of day from drifting.
 const EVERY_HOURS: i32 = 23;
 
-/// After it failed, it is tried again sooner.
+/// The pause after a failure.
 const AGAIN_HOURS: i32 = 1;
 
-/// Works until told to stop. Any number of processes may: each step is taken by one of them.
+/// Works until told to stop. Any number of processes may do it: one of them takes each step.
 pub async fn work(eraser: Eraser, keep: Retention, mut stopping: watch::Receiver<bool>) {
     let mut looked: Option<Instant> = None;
     loop {
@@ -29,7 +29,7 @@ pub async fn work(eraser: Eraser, keep: Retention, mut stopping: watch::Receiver
             while eraser.step().await? == Step::Worked {}
             if looked.is_none_or(|at| at.elapsed() >= RETENTION_LOOK) {
                 looked = Some(Instant::now());
-                // A month that cannot be made is no reason to keep what is old.
+                // If the month cannot be made, retention still runs.
                 if let Err(error) = months::ensure(&mut *eraser.pool.acquire().await?).await {
                     tracing::warn!(error = %error, "the access log's next month could not be made yet");
                 }
@@ -41,7 +41,7 @@ pub async fn work(eraser: Eraser, keep: Retention, mut stopping: watch::Receiver
             _ = stopping.wait_for(|stop| *stop) => return,
             done = turn => {
                 if let Err(error) = done {
-                    tracing::warn!(error = %error, "erasing and dropping what is old wait for the database");
+                    tracing::warn!(error = %error, "erasing and retention wait for the database");
                 }
             }
         }
@@ -52,9 +52,9 @@ pub async fn work(eraser: Eraser, keep: Retention, mut stopping: watch::Receiver
     }
 }
 
-/// Drops what is old of each kind that is due, unless another process is at it.
+/// Deletes the old data of each due kind, unless another process does it.
 async fn run_due(keep: &Retention) -> sqlx::Result<()> {
-    // The lock lives with its connection, which must not go back to the pool with it.
+    // The lock belongs to the connection, which therefore must not return to the pool.
     let mut lock = keep.pool.acquire().await?.detach();
     if !retention::lock(&mut lock).await? {
         return Ok(());
@@ -67,7 +67,7 @@ async fn run_due(keep: &Retention) -> sqlx::Result<()> {
     gauges(&keep.pool).await
 }
 
-/// Drops what is old of a kind, and writes down how that went.
+/// Deletes the old data of a kind, and records the result.
 async fn run_one(keep: &Retention, kind: RetentionKind) -> sqlx::Result<()> {
     let outcome = keep.run(kind, false).await;
     let mut conn = keep.pool.acquire().await?;
@@ -75,12 +75,12 @@ async fn run_one(keep: &Retention, kind: RetentionKind) -> sqlx::Result<()> {
         Ok(it) => {
             let Outcome { rows, files, bytes, .. } = it;
             let dropped = it.partitions.len();
-            tracing::info!(kind = kind.as_str(), partitions = dropped, rows, files, bytes, "what is old was dropped");
+            tracing::info!(kind = kind.as_str(), partitions = dropped, rows, files, bytes, "old data was deleted");
             let partitions = i64::try_from(dropped).unwrap_or(i64::MAX);
             retention::went(&mut conn, kind, partitions, rows, bytes).await
         }
         Err(error) => {
-            tracing::error!(kind = kind.as_str(), error = %error, "what is old could not be dropped; tried again in an hour");
+            tracing::error!(kind = kind.as_str(), error = %error, "old data could not be deleted; tried again in an hour");
             retention::failed(&mut conn, kind, &error.to_string()).await
         }
     }

@@ -1,7 +1,7 @@
-//! Chance that repeats itself: the same seed gives the same company, day and mischief on every machine.
+//! Reproducible randomness: the same seed gives the same company, day and disturbances on every machine.
 //!
-//! SplitMix64, written out because a library's seeded generator may change with its version. It is for stories only;
-//! real secrets and nonces are drawn elsewhere.
+//! SplitMix64, implemented here because a library's seeded generator may change with its version. It is for made-up
+//! data only; real secrets and nonces come from elsewhere.
 
 /// SplitMix64's increment: the golden ratio in 64 bits.
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -49,7 +49,7 @@ impl Chance {
         first.saturating_add(self.below(last.saturating_sub(first) as usize + 1) as u32)
     }
 
-    /// Whether something of this probability happens now.
+    /// Whether an event of this probability happens now.
     pub(super) fn happens(&mut self, probability: f64) -> bool {
         // 53 bits are what an f64 holds exactly.
         ((self.draw() >> 11) as f64 / (1_u64 << 53) as f64) < probability

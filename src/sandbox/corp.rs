@@ -1,7 +1,7 @@
 //! The company that the callbacks are about, and its apps with their callback keys.
 //!
-//! A [`Corp`] is either made up from a seed or filled in from a real configuration; in both cases it holds what an
-//! administrator types into WeCom's console, and printing it shows no secret.
+//! A [`Corp`] is either made up from a seed or filled in from a real configuration; in both cases it holds the values
+//! that an administrator enters in WeCom's console. Printing it shows no secret.
 
 use std::fmt;
 
@@ -37,9 +37,9 @@ pub struct App {
     pub encoding_aes_key: String,
     /// The app's number, empty for a system tool such as directory sync.
     pub agentid: String,
-    /// What stands at the end of each frame: the corp id, except for suites and robots.
+    /// The receiveid at the end of each frame: the corp id, except for suites and robots.
     pub receive_id: String,
-    /// What an access token is asked for with.
+    /// The app's secret, for requesting access tokens.
     pub secret: String,
 }
 

@@ -1,7 +1,7 @@
-//! Plaintexts that somebody kept: a folder with one document in each file, or a file with one document on each line.
+//! Reads saved plaintexts: a folder with one document in each file, or a file with one document on each line.
 //!
-//! Input is a path from the command line. Documents are not parsed: a strange one is exactly what one may want to
-//! send. Everything is read before anything is sent, so a mistake in the last file does not come too late.
+//! Input is a path from the command line. Documents are not parsed, because a malformed one may be sent on purpose.
+//! Everything is read before anything is sent, so a mistake in the last file is found early.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
@@ -92,7 +92,7 @@ fn lines(path: &Path) -> Result<Vec<String>, FileError> {
     let mut documents = Vec::new();
     loop {
         let mut line = Vec::new();
-        // Two more bytes than a document may have, for the end of its line.
+        // Two more bytes than the longest document, for the line's end.
         if file.by_ref().take(DOCUMENT_BYTES_MAX + 2).read_until(b'\n', &mut line).map_err(unreadable)? == 0 {
             return Ok(documents);
         }

@@ -1,7 +1,7 @@
-//! What a real network does to a tidy day: repeats, disorder, and strangers at the door.
+//! Adds a real network's disturbances to an ordered day: repeats, disorder, and forgeries.
 //!
-//! Input is any list of pushes; the same seed makes the same mischief. The genuine pushes all remain, so a service
-//! that keeps its promises ends up in the same state with or without it.
+//! Input is any list of pushes; the same seed makes the same disturbances. All genuine pushes remain, so a correct
+//! service ends up in the same state with or without them.
 
 use super::chance::{Chance, DIGITS};
 use super::push::{AppKind, Forgery, Push};
@@ -12,19 +12,19 @@ const REPEATS_MAX: u32 = 3;
 /// A quick repeat comes within this many pushes; the others come from anywhere in the day.
 const QUICK_REPEAT_MAX: usize = 20;
 
-/// How much mischief, each as a probability per push from 0 to 1.
+/// The rates of disturbances, each as a probability per push from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rates {
     /// The push arrives one to three times more.
     pub duplicate: f64,
     /// The push arrives at any moment of the day instead of its own.
     pub reorder: f64,
-    /// A stranger sends something forged.
+    /// A forged message is added.
     pub forge: f64,
 }
 
 impl Rates {
-    /// A tidy day.
+    /// No disturbances.
     pub const NONE: Self = Self { duplicate: 0.0, reorder: 0.0, forge: 0.0 };
 }
 
@@ -47,12 +47,12 @@ pub fn stir(pushes: Vec<Push>, seed: u64, rates: &Rates) -> Vec<Push> {
         let place = if chance.happens(rates.reorder) { chance.below(count) } else { place };
         placed.push((place, push));
     }
-    // A stable sort: what shares a place keeps the order in which it was made.
+    // A stable sort: pushes at one position keep their order.
     placed.sort_by_key(|(place, _)| *place);
     placed.into_iter().map(|(_, push)| push).collect()
 }
 
-/// A stranger's message. No genuine push says the same, so it can be searched for in what a service stored.
+/// A forged message. No genuine push has the same text, so a test can search a service's data for it.
 fn forged(chance: &mut Chance, app: AppKind) -> Push {
     let forgery = Forgery::ALL.get(chance.below(Forgery::ALL.len())).copied();
     let number = chance.text(DIGITS, 18);

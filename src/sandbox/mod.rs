@@ -1,11 +1,11 @@
 //! A pretend WeCom, for the demo and the tests.
 //!
-//! It makes up a company and one working day of callbacks, adds the mischief of a real network, and delivers the lot
-//! to a running service as the platform would: encrypted, signed, impatient, and again when nobody answers. It knows
-//! how to seal and nothing else of ours: what the service makes of a callback is none of its business.
+//! It makes up a company and one working day of callbacks, adds a real network's disturbances, and delivers them to a
+//! running service as the platform would: encrypted, signed, with a short time limit, and again if there is no
+//! answer. Of our own code it uses only the sealing; what the service makes of a callback is not known here.
 //!
-//! The other direction is the [`Platform`]: a server that answers the API's calls out of a made-up [`World`], and
-//! pushes callbacks for what people do in it.
+//! The other direction is the [`Platform`]: a server that answers API calls from a made-up [`World`], and pushes
+//! callbacks for what people do in it.
 
 mod chance;
 

@@ -1,4 +1,4 @@
-//! One thing that the pretend WeCom will deliver.
+//! A callback that the pretend WeCom will deliver.
 //!
 //! A push is plaintext: it is sealed anew for each attempt, as the platform's own retries may be.
 
@@ -9,13 +9,13 @@ const DIRECTORY_EVENT: [&str; 3] =
 /// Which of a company's apps a push is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AppKind {
-    /// The app that customers' events and members' messages go to.
+    /// The app that receives customers' events and members' messages.
     App,
-    /// Directory sync, which hears of members and departments.
+    /// Directory sync, which receives events of members and departments.
     Directory,
 }
 
-/// What is wrong with a forged push.
+/// The flaw of a forged push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Forgery {
     /// Signed with another Token.
@@ -39,16 +39,16 @@ impl Forgery {
 /// One callback to deliver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Push {
-    /// Whom it is for.
+    /// The app it is for.
     pub app: AppKind,
-    /// What it says.
+    /// The plaintext.
     pub plaintext: String,
-    /// What is wrong with it, if somebody other than WeCom sends it.
+    /// Its flaw, if it does not come from WeCom.
     pub forgery: Option<Forgery>,
 }
 
 impl Push {
-    /// What WeCom itself would send.
+    /// A push as WeCom itself would send it.
     pub fn genuine(app: AppKind, plaintext: impl Into<String>) -> Self {
         Self { app, plaintext: plaintext.into(), forgery: None }
     }

@@ -1,4 +1,4 @@
-//! The inner door: the admin API and the probes, on a listener of their own.
+//! The internal listener: the admin API and the probes.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -23,19 +23,19 @@ use crate::admin::{
     spec::openapi,
 };
 
-/// The header in which a request id comes and goes.
+/// The header that carries a request's id, in requests and in answers.
 const REQUEST_ID: &str = "x-request-id";
 
-/// The header by which a repeated request is known.
+/// The header that identifies a repeated request.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// The header by which a browser says how the page that sent a request is related to us.
+/// The header in which a browser states how the requesting page relates to this site.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The scheme of credentials that a token is shown with, in any case (RFC 9110 §11.1).
+/// The `Authorization` scheme of our tokens; its case does not matter (RFC 9110 §11.1).
 const BEARER: &str = "bearer";
 
-/// What browsers are told with every answer.
+/// Security headers that every answer carries.
 const BROWSER_RULES: [(HeaderName, &str); 6] = [
     (CACHE_CONTROL, "no-store"),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -45,7 +45,7 @@ const BROWSER_RULES: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// The door that administrators and other systems use.
+/// The listener that administrators and other systems use.
 pub struct AdminDoor {
     admin: Arc<Admin>,
     health: Health,
@@ -54,7 +54,7 @@ pub struct AdminDoor {
 }
 
 impl AdminDoor {
-    /// A door to this administration.
+    /// Serves this administration.
     pub fn new(admin: Arc<Admin>, health: Health, limits: Limits, proxies: Proxies) -> Self {
         Self { admin, health, limits, proxies }
     }
@@ -64,7 +64,7 @@ impl AdminDoor {
         let language = language.as_ref().and_then(|it| it.to_str().ok());
         let wanted = self.head(&request, peer);
         let request_id = wanted.request_id;
-        // A stranger's body is not even read.
+        // The body is read only after the caller is admitted.
         let admitted = match admin::admit(&self.admin, wanted).await {
             Ok(admitted) => admitted,
             Err(refused) => return reply(refused.in_language(language), request_id),
@@ -76,10 +76,11 @@ impl AdminDoor {
         reply(answer.in_language(language), request_id)
     }
 
-    /// What a request's head says.
+    /// Takes what the admin API needs from a request's head.
     fn head(&self, request: &Request<Incoming>, peer: SocketAddr) -> admin::Request {
         let header = |name| request.headers().get(name).and_then(|it: &HeaderValue| it.to_str().ok());
-        // What decides whether anything is done must not be overlooked because it is no ASCII, or comes twice.
+        // These headers decide whether a request is carried out, so a value that is not ASCII or comes twice must not
+        // be ignored.
         let whole = |name, between| whole(request.headers(), name, between);
         admin::Request {
             method: request.method().to_string(),
@@ -105,7 +106,7 @@ impl AdminDoor {
         }
     }
 
-    /// What the API is like, for programs and for people; none if the path asks for something else.
+    /// The API's description, for programs and for people; none if the path is another one.
     fn description(&self, request: &Request<Incoming>, peer: SocketAddr) -> Option<Response<Full<Bytes>>> {
         let route = openapi::PATHS.into_iter().find(|it| *it == request.uri().path())?;
         let header = |name| request.headers().get(name).and_then(|it: &HeaderValue| it.to_str().ok());
@@ -135,13 +136,14 @@ impl Door for AdminDoor {
     }
 }
 
-/// Every line of a header as one, as RFC 9110 §5.3 joins them; what is no text becomes one that means nothing.
+/// All lines of a header joined into one, as RFC 9110 §5.3 joins them. A value that is not text becomes one that
+/// matches nothing.
 fn whole(headers: &HeaderMap, name: HeaderName, between: &str) -> Option<String> {
     let lines: Vec<_> = headers.get_all(name).iter().map(|it| String::from_utf8_lossy(it.as_bytes())).collect();
     (!lines.is_empty()).then(|| lines.join(between))
 }
 
-/// The token of an `Authorization`, if it is one of that scheme.
+/// The token in an `Authorization` header with the bearer scheme.
 fn bearer(credentials: &str) -> Option<&str> {
     let (scheme, token) = credentials.trim().split_once(' ')?;
     scheme.eq_ignore_ascii_case(BEARER).then_some(token.trim_start())
@@ -172,8 +174,8 @@ fn reply(reply: Reply, request_id: Uuid) -> Response<Full<Bytes>> {
     response
 }
 
-/// Adds what keeps a browser from doing more with an answer than showing it, unless the answer says so itself. No
-/// answer ever allows another site's pages to read it (CORS).
+/// Adds the security headers, unless the answer sets them itself. No answer ever lets another site's pages read it
+/// (CORS).
 fn guarded(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
     for (name, value) in BROWSER_RULES {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));

@@ -1,4 +1,4 @@
-//! Reading a request's body, in bounds: of each body, of time, and of what all half read bodies may hold together.
+//! Reads a request's body within limits: per body, in time, and for all half read bodies together.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,7 @@ use tokio::{sync::oneshot, time::timeout};
 
 use super::Limits;
 
-/// How many bytes of bodies that are not whole yet may be in memory at once, in all listeners together.
+/// How many bytes of unfinished bodies may be in memory at once, over all listeners.
 const HALF_READ_BYTES_MAX: usize = 64 << 20;
 
 /// Why a body could not be read.
@@ -24,12 +24,12 @@ pub(super) enum BodyError {
     TooLarge,
     /// The connection broke or the framing is wrong: 400.
     Broken,
-    /// Too many bodies came in halves at once, and this one was the oldest of them: 429.
+    /// Too many unfinished bodies were in memory, and this one was the oldest: 429.
     Crowded,
 }
 
 impl BodyError {
-    /// The status that says so.
+    /// The HTTP status for this error.
     pub(super) fn status(self) -> u16 {
         match self {
             Self::Slow => 408,
@@ -39,8 +39,8 @@ impl BodyError {
         }
     }
 
-    /// The status for a callback. None closes the connection without an answer, so that WeCom repeats it: what was given
-    /// up for want of room may have been a genuine one.
+    /// The HTTP status for a callback. None closes the connection without an answer, so that WeCom repeats the
+    /// callback: a body that was dropped for want of room may have been genuine.
     pub(super) fn callback_status(self) -> Option<u16> {
         (self != Self::Crowded).then(|| self.status())
     }
@@ -56,10 +56,10 @@ impl BodyError {
     }
 }
 
-/// What the bodies that are being read may hold together. Clones share it.
+/// The memory that unfinished bodies may use together. Clones share it.
 ///
-/// Whoever sends half a body and then nothing cannot be told from somebody slow. So nobody waits for room: where it is
-/// used up, the body that was begun first is given up. WeCom's come whole within milliseconds and are never the oldest
+/// A caller that sends half a body and stops looks like a slow one, so nobody waits for room: when it is used up, the
+/// body that began first is dropped. WeCom's bodies arrive whole within milliseconds and are rarely the oldest.
 /// for long.
 #[derive(Debug, Clone)]
 pub struct BodyRoom(Arc<Mutex<HalfRead>>);
@@ -69,7 +69,7 @@ struct HalfRead {
     bytes_max: usize,
     bytes: usize,
     next: u64,
-    /// By the order in which they began.
+    /// Keyed by the order in which they began.
     bodies: BTreeMap<u64, HalfBody>,
 }
 
@@ -94,7 +94,7 @@ impl Default for BodyRoom {
 }
 
 impl BodyRoom {
-    /// Room for so many bytes.
+    /// Room for `bytes_max` bytes.
     fn of(bytes_max: usize) -> Self {
         Self(Arc::new(Mutex::new(HalfRead { bytes_max, bytes: 0, next: 0, bodies: BTreeMap::new() })))
     }
@@ -114,7 +114,7 @@ impl BodyRoom {
 }
 
 impl HalfRead {
-    /// Notes that a body grew, and gives up the oldest ones until all fit.
+    /// Records that a body grew, and drops the oldest ones until all fit.
     fn grow(&mut self, number: u64, bytes: usize) {
         let Some(body) = self.bodies.get_mut(&number) else { return };
         body.bytes += bytes;
@@ -139,7 +139,7 @@ impl Drop for Share {
     }
 }
 
-/// The whole body, or why not. One that is announced as too large is refused before a byte of it is read.
+/// Reads the whole body. A body whose announced length is too large is refused before a byte of it is read.
 pub(super) async fn read(body: Incoming, limits: &Limits) -> Result<Bytes, BodyError> {
     if body.size_hint().lower() > limits.body_bytes_max as u64 {
         return Err(BodyError::TooLarge);
@@ -152,13 +152,13 @@ pub(super) async fn read(body: Incoming, limits: &Limits) -> Result<Bytes, BodyE
 
 async fn collect(mut body: Incoming, limits: &Limits) -> Result<Bytes, BodyError> {
     let mut share = limits.body_room.enter();
-    // What is announced is reserved, and takes no memory before it comes: a buffer that grows is copied again and again.
+    // Reserving the announced length takes no memory yet, and saves the copies that a growing buffer makes.
     let announced = usize::try_from(body.size_hint().exact().unwrap_or_default()).unwrap_or_default();
     let mut whole = BytesMut::with_capacity(announced.min(limits.body_bytes_max));
     loop {
         let frame = tokio::select! {
             frame = body.frame() => frame,
-            // Only the room drops the sender: nothing is ever sent.
+            // Nothing is ever sent; the sender is dropped when the room runs out.
             _ = &mut share.given_up => return Err(BodyError::Crowded),
         };
         let Some(frame) = frame else { return Ok(whole.freeze()) };
@@ -167,7 +167,7 @@ async fn collect(mut body: Incoming, limits: &Limits) -> Result<Bytes, BodyError
             return Err(BodyError::TooLarge);
         }
         share.room.lock().grow(share.number, data.len());
-        // Copied, since a frame is a part of the connection's buffer and would keep all of it.
+        // Copied, because a frame is a slice of the connection's buffer and would keep all of it alive.
         whole.extend_from_slice(&data);
     }
 }

@@ -1,8 +1,8 @@
-//! The public door: `GET|POST /callback/{app}`, and nothing else. Slashes at its end, doubled ones, and what a proxy
-//! leaves before it change nothing.
+//! The public listener: `GET|POST /callback/{app}` and nothing else. Trailing or doubled slashes and a proxy's path
+//! prefix change nothing.
 //!
-//! A callback is opened, stored, and only then answered. What is not ours gets a 4xx without a word; what could not
-//! be stored gets no answer at all, since only then does WeCom surely repeat it.
+//! A callback is opened, stored, and only then answered. A request that is not WeCom's gets a bare 4xx. A callback
+//! that could not be stored gets no answer, because only then does WeCom repeat it for certain.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -28,10 +28,10 @@ use crate::{
 /// Where callbacks go: `/callback/{app}`.
 const PLACE: &str = "callback";
 
-/// How long an echo may be; WeCom's have 19 to 23 digits.
+/// How long an echo may be; WeCom's echoes have 19 to 23 digits.
 const ECHO_DIGITS_MAX: usize = 64;
 
-/// The door that WeCom knocks at.
+/// The listener that WeCom calls.
 pub struct CallbackDoor {
     apps: Apps,
     inbox: Inbox,
@@ -39,39 +39,40 @@ pub struct CallbackDoor {
     proxies: Proxies,
 }
 
-/// Why a request is not answered with what it wants: the step that failed, and the status that is all it learns.
+/// Why a request is refused: the step that failed, and the status that is all the caller learns.
 struct Refused {
     step: &'static str,
-    /// None closes the connection without an answer: what may be WeCom's was not read whole, and is to be repeated.
+    /// None closes the connection without an answer: the request may be WeCom's but was not read whole, so WeCom
+    /// should repeat it.
     status: Option<u16>,
 }
 
 impl Refused {
-    /// The bare status, or the connection's end.
+    /// Answers with the bare status, or closes the connection.
     fn closed_or_answered(&self) -> Served {
         self.status.map(|status| answer(status, Bytes::new())).ok_or(NotStored::Unread)
     }
 }
 
-/// A callback that is WeCom's.
+/// An authentic callback.
 pub(super) struct Received {
-    /// What it said.
+    /// Its decrypted content.
     pub(super) opened: crypto::Opened,
     /// Whether it came in a JSON envelope, so that a reply goes back in one.
     pub(super) json: bool,
 }
 
 impl CallbackDoor {
-    /// A door to this inbox.
+    /// Serves callbacks of these apps into this inbox.
     pub fn new(apps: Apps, inbox: Inbox, limits: Limits, proxies: Proxies) -> Self {
         Self { apps, inbox, limits, proxies }
     }
 
-    /// WeCom asks whether the URL is ours: the echo goes back as it was decrypted, byte for byte.
+    /// WeCom verifies the URL: the echo is returned as it was decrypted, byte for byte.
     fn verify(&self, app: &App, query: &str) -> Result<Vec<u8>, Refused> {
         let opened = open(app, query, None)?;
-        // A push's ciphertext is signed over the same four strings as an echo: whoever has seen one must not be able
-        // to have it decrypted here. WeCom's echoes are numbers, and its messages are not.
+        // A push's ciphertext is signed over the same four strings as an echo, so a captured push could be sent here
+        // to have it decrypted. WeCom's echoes are numbers and its messages are not, so only numbers are returned.
         let number = !opened.plaintext.is_empty() && opened.plaintext.iter().all(u8::is_ascii_digit);
         if !number || opened.plaintext.len() > ECHO_DIGITS_MAX {
             return Err(Refused { step: "echo", status: Some(403) });
@@ -81,7 +82,7 @@ impl CallbackDoor {
 
     async fn receive(&self, app: &App, request: Request<Incoming>) -> Result<Received, Refused> {
         let query = request.uri().query().unwrap_or_default().to_owned();
-        // Who signed nothing is not listened to.
+        // A request without signature parameters is refused before its body is read.
         Query::parse(&query).map_err(refused)?;
         let body = body::read(request.into_body(), &self.limits)
             .await
@@ -146,10 +147,10 @@ impl CallbackDoor {
     }
 }
 
-/// Opens a body's ciphertext, or the query's echo if there is none.
+/// Opens a body's ciphertext, or the query's echo if there is no body.
 ///
-/// A signature that does not fit may be one that a proxy encoded a second time, or that of an echo which it did: then it
-/// is tried with what that means. The signature decides, so nothing gets in that would not otherwise.
+/// If the signature does not match, a proxy may have percent-encoded the signature or the echo a second time, so the
+/// query is tried once more, decoded twice. The signature decides both times, so nothing else gets in.
 fn open(app: &App, query: &str, encrypt: Option<&str>) -> Result<crypto::Opened, Refused> {
     let attempt = |query: &Query| {
         let encrypt = encrypt.or(query.echostr.as_deref()).ok_or(crypto::OpenError::Query)?;
@@ -170,7 +171,7 @@ fn open(app: &App, query: &str, encrypt: Option<&str>) -> Result<crypto::Opened,
     }
 }
 
-/// The outsider learns that the request is malformed or not allowed, not which check failed.
+/// The caller learns that the request is malformed or not allowed, not which check failed.
 fn refused(error: crypto::OpenError) -> Refused {
     let step = error.step();
     Refused { step, status: Some(if matches!(step, "query" | "envelope") { 400 } else { 403 }) }

@@ -1,7 +1,8 @@
-//! From where a request came, if proxies that we trust passed it on: `X-Forwarded-For`.
+//! Finds a request's client address behind trusted proxies: `X-Forwarded-For`.
 //!
-//! Each proxy appends whom it heard from, so only what trusted ones appended can be believed: read from the right, the
-//! first address that is none of theirs. Without trusted proxies the header is not looked at, since anybody can send it.
+//! Each proxy appends the address it received the request from, so only entries that trusted proxies appended count:
+//! read from the right, the client is the first address that is not a trusted proxy. Without trusted proxies the
+//! header is ignored, since anybody can send it.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -14,23 +15,23 @@ use ipnet::IpNet;
 /// The header.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// The proxies that say the truth about whom they heard from.
+/// The proxies whose `X-Forwarded-For` entries are trusted.
 #[derive(Debug, Clone, Default)]
 pub struct Proxies(Arc<[IpNet]>);
 
 impl Proxies {
-    /// These, and no others.
+    /// Trusts these proxies and no others.
     pub fn new(trusted: Vec<IpNet>) -> Self {
         Self(trusted.into())
     }
 
-    /// From where a request came whose connection came from `peer`.
+    /// The client address of a request whose connection came from `peer`.
     pub(super) fn caller(&self, peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
         let lines = headers.get_all(FORWARDED_FOR).iter().map(|it| it.to_str().unwrap_or_default());
         let mut hops: Vec<&str> = lines.flat_map(|line| line.split(',')).collect();
         let mut caller = peer.ip().to_canonical();
         while self.trusts(caller) {
-            // What is no address hides whoever it was: then it was the proxy.
+            // An entry that is not an address tells nothing, so the proxy's own address is used.
             let Some(hop) = hops.pop().and_then(address) else { break };
             caller = hop;
         }
@@ -42,7 +43,7 @@ impl Proxies {
     }
 }
 
-/// An address as proxies write it, some with a port.
+/// Parses an address as proxies write it; some append a port.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let bare = text.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(text);
@@ -54,7 +55,7 @@ fn address(text: &str) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
-    /// From where a request came with these lines of `X-Forwarded-For`.
+    /// The client address of a request with these lines of `X-Forwarded-For`.
     fn caller(trusted: &[&str], peer: &str, lines: &[&str]) -> String {
         let trusted = trusted.iter().map(|it| it.parse().expect("a network")).collect();
         let mut headers = HeaderMap::new();

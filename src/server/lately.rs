@@ -1,4 +1,4 @@
-//! What was found a moment ago, for everybody who asks: one looks, the others wait for what it finds.
+//! A cached lookup: one caller looks, the others wait for its result.
 
 use std::{
     sync::Arc,
@@ -7,26 +7,26 @@ use std::{
 
 use tokio::sync::Mutex;
 
-/// Something that is looked at, and kept for a while.
+/// A looked-up value that is kept for a while.
 #[derive(Debug)]
 pub(super) struct Lately<T> {
     keep: Duration,
-    /// Held while somebody looks.
+    /// Locked while one caller looks.
     kept: Mutex<Option<(Instant, Arc<T>)>>,
 }
 
 impl<T> Lately<T> {
-    /// Nothing yet; what is found will be kept for so long.
+    /// An empty cache whose value lives for `keep`.
     pub(super) fn new(keep: Duration) -> Self {
         Self { keep, kept: Mutex::new(None) }
     }
 
-    /// What was found lately, or what `look` finds now.
+    /// The cached value, or what `look` finds now.
     pub(super) async fn get(&self, look: impl Future<Output = T>) -> Arc<T> {
         self.get_by(Instant::now, look).await
     }
 
-    /// The same by this clock. The age of what was found is counted from when it was.
+    /// The same with a given clock. A value's age counts from the moment it was found.
     async fn get_by(&self, clock: impl Fn() -> Instant, look: impl Future<Output = T>) -> Arc<T> {
         let mut kept = self.kept.lock().await;
         match &*kept {

@@ -1,4 +1,4 @@
-//! Listening: connections in bounds, slow ones cut, and a stop that answers what is in hand.
+//! Accepts connections within limits, cuts slow ones, and answers the requests in hand before it stops.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -19,23 +19,23 @@ use tokio_io_timeout::TimeoutStream;
 use super::body::BodyRoom;
 use crate::inbox::NotStored;
 
-/// How long a stopping door waits for the requests in hand. Storing has its own, shorter limit.
+/// How long a stopping listener waits for the requests in hand. Storing has its own, shorter limit.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
-/// After `accept` failed (too many open files), before it is tried again.
+/// How long to wait after `accept` failed (too many open files) before trying again.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
-/// How long a caller may leave an answer unread. While it does, no other limit runs.
+/// How long a caller may leave an answer unread. No other limit runs during that time.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
 
-/// How many bytes of head a connection may buffer. WeCom's heads have one or two thousand, and ten thousand connections
-/// may buffer as many.
+/// How many bytes of head a connection may buffer. WeCom's heads have one or two thousand; ten thousand connections
+/// may buffer this much each.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 
-/// What a door answers; `Err` closes the connection without a word.
+/// The response to a request; `Err` closes the connection without an answer.
 pub type Served = Result<Response<Full<Bytes>>, NotStored>;
 
-/// What a connection may cost.
+/// Limits on a connection's cost.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// How many connections may be open at once; more wait in the kernel's queue.
@@ -46,7 +46,7 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// How large a request's body may be.
     pub body_bytes_max: usize,
-    /// What half read bodies may hold together; the listeners of a program share it.
+    /// The memory for unfinished bodies; all listeners of a program share it.
     pub body_room: BodyRoom,
 }
 
@@ -75,7 +75,7 @@ pub(crate) async fn serve<D: Door>(
 ) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout).max_buf_size(HEAD_BYTES_MAX);
-    // Whoever has sent their request may close their half and read the answer; a request that is cut off is none.
+    // A caller may close its sending half once the request is sent; a request that is cut off is dropped.
     http.half_close(true);
     let graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(limits.connections_max));
@@ -107,13 +107,13 @@ pub(crate) async fn serve<D: Door>(
     }
     drop(listener);
     if tokio::time::timeout(STOP_LIMIT, graceful.shutdown()).await.is_err() {
-        tracing::warn!("some requests were cut off at the stop");
+        tracing::warn!("some requests were cut off by the stop");
     }
-    // Whoever neither asks nor listens must not hold the program: with the connections goes the way into the inbox.
+    // Remaining idle connections are closed: they would keep the program and the inbox open.
     connections.shutdown().await;
 }
 
-/// One connection and the door it came to.
+/// One connection and the listener that accepted it.
 struct Connection<D> {
     stream: TcpStream,
     peer: SocketAddr,
@@ -122,7 +122,7 @@ struct Connection<D> {
 
 impl<D: Door> Connection<D> {
     async fn serve(self, http: &http1::Builder, watcher: Watcher) {
-        // An answer is one small write: without this the kernel may hold it back for the peer's acknowledgement.
+        // An answer is one small write: without this the kernel may delay it until the peer acknowledges.
         let _ = self.stream.set_nodelay(true);
         let (peer, door) = (self.peer, self.door);
         let service = service_fn(move |request| {

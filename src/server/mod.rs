@@ -1,4 +1,4 @@
-//! The two doors: callbacks in public, administration inside. The only code that speaks HTTP inwards.
+//! The two listeners: callbacks in public, administration inside. The only code that serves HTTP.
 
 mod listen;
 

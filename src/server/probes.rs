@@ -1,4 +1,4 @@
-//! `/livez`, `/readyz`, `/metrics`: for those who watch over us. No token, no customer data.
+//! `/livez`, `/readyz`, `/metrics` for monitoring. They need no token and show no customer data.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,13 +14,13 @@ use crate::inbox::{self, CommitStatus, Failure, Recording};
 /// How long the database may take to answer a probe.
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
 
-/// For how long what was found in the database serves everybody who probes: however many do, it is asked once a second.
+/// How long one look at the database serves all probes: however many arrive, it is asked once a second.
 const LOOKED_FOR: Duration = Duration::from_secs(1);
 
-/// Clocks that differ by more than this make welcome deadlines wrong.
+/// If our clock and the database's differ by more than this, welcome deadlines are wrong.
 const SKEW_MAX: TimeDelta = TimeDelta::seconds(5);
 
-/// What the probes look at.
+/// The sources of the probes' answers.
 #[derive(Clone)]
 pub struct Health {
     pool: PgPool,
@@ -32,28 +32,28 @@ pub struct Health {
     looked: Arc<Lately<Looked>>,
 }
 
-/// What a look at the database came to, unless it did not answer in time.
+/// The result of a look at the database, unless it did not answer in time.
 type Looked = Result<sqlx::Result<Found>, tokio::time::error::Elapsed>;
 
 /// What was found in the database.
 struct Found {
     /// Whether it takes writes.
     writes: bool,
-    /// What keeps callbacks from being stored, by a trial, if the last ones could not be.
+    /// If the last callbacks could not be stored: why a trial write fails now.
     failure: Option<String>,
-    /// How many deliveries wait.
+    /// How many deliveries are pending.
     pending: i64,
     /// How many are parked.
     parked: i64,
-    /// For how many seconds the first that is due has waited.
+    /// For how many seconds the oldest due delivery has waited.
     overdue_s: f64,
-    /// How far our clock is from its.
+    /// Our clock minus the database's.
     skew: TimeDelta,
 }
 
 impl Health {
-    /// Probes this database and renders these metrics. `recording` is how the workers get on, `tasks` what the acting
-    /// half says of itself, and `backup` how the backups stand.
+    /// Probes this database and renders these metrics. `recording` is the workers' status, `tasks` the task queue's,
+    /// and `backup` the backups'.
     pub fn new(
         pool: PgPool,
         metrics: PrometheusHandle,
@@ -66,7 +66,7 @@ impl Health {
         Self { pool, metrics, commit_status, recording, tasks, backup, looked }
     }
 
-    /// Whether callbacks can be stored, as far as the database and the last of them tell. Status 200 or 503.
+    /// Whether callbacks can be stored, judged by the database and by the last callbacks. Status 200 or 503.
     pub async fn ready(&self) -> (u16, Value) {
         match &*self.looked().await {
             Ok(Ok(found)) if !found.writes => not_ready("takes no writes"),
@@ -79,7 +79,8 @@ impl Health {
         }
     }
 
-    /// What keeps callbacks from being stored: a failure of the last seconds as it is, an older one if the trial failed.
+    /// Why callbacks cannot be stored: a failure of the last seconds counts at once, an older one only if the trial
+    /// failed.
     fn failure(&self, found: &Found) -> Option<String> {
         let failure = self.commit_status.failure()?;
         if failure.is_fresh() { Some(failure.said) } else { found.failure.clone() }
@@ -97,7 +98,7 @@ impl Health {
             "tasks": *self.tasks.borrow(), "backup": *self.backup.borrow() })
     }
 
-    /// The metrics in Prometheus' text form, with the depths as they were a moment ago.
+    /// The metrics in Prometheus' text format; queue depths are up to a second old.
     pub async fn metrics(&self) -> String {
         metrics::gauge!("wecomd_recording_halted").set(f64::from(u8::from(self.recording.halted().is_some())));
         if let Ok(Ok(found)) = &*self.looked().await {
@@ -111,13 +112,13 @@ impl Health {
         self.metrics.render()
     }
 
-    /// What was found in the database within the last second, or is now.
+    /// The look at the database of the last second, or a new one.
     async fn looked(&self) -> Arc<Looked> {
         let look = async {
             let found: sqlx::Result<Found> = self.look().await;
             found.inspect_err(|error| tracing::warn!(error = %error, "not ready: the database refuses"))
         };
-        // In a box: it is far larger than what waits for it.
+        // Boxed, because the future is far larger than its callers' own.
         self.looked.get(Box::pin(tokio::time::timeout(PROBE_LIMIT, look))).await
     }
 
@@ -134,8 +135,8 @@ impl Health {
         Ok(Found { writes, failure, pending, parked, overdue_s, skew })
     }
 
-    /// What keeps callbacks from being stored, if it still does. A failure that is some seconds old may be over, and
-    /// nobody may have come to find out: then the database is asked by a trial.
+    /// Why callbacks still cannot be stored, if so. A failure that is some seconds old may be over without a callback
+    /// having shown it, so a trial write asks the database.
     async fn still(&self, failure: Failure, conn: &mut PgConnection) -> Option<String> {
         if failure.is_fresh() {
             return Some(failure.said);

@@ -1,18 +1,18 @@
-//! What is not ours: told apart in the log and in a counter, never to the caller.
+//! Logs and counts refused callbacks by reason. The caller never learns the reason.
 
 use std::net::IpAddr;
 
 /// How much of a path is logged.
 const PATH_CHARS_MAX: usize = 120;
 
-/// Counts a refused callback and logs it, with what it means; that it came again is told once a minute. `app` is the name
-/// of an app that we know, or empty: a stranger's words become no label.
+/// Counts a refused callback and logs it with its likely cause; repeats are logged once a minute. `app` is the name
+/// of a configured app, or empty: text from unauthenticated callers becomes no label.
 pub(super) fn note(app: &str, step: &'static str, caller: IpAddr) {
     count(app, step);
     tracing::warn!(app, step, peer = %caller, "refused a callback: {}", meaning(step));
 }
 
-/// The same for a request that leads to no app, with the path that it named.
+/// The same for a request whose path leads to no app.
 pub(super) fn note_path(step: &'static str, caller: IpAddr, path: &str) {
     count("", step);
     let path = shown(path);
@@ -23,7 +23,7 @@ fn count(app: &str, step: &'static str) {
     metrics::counter!("wecomd_refused_total", "app" => app.to_owned(), "step" => step).increment(1);
 }
 
-/// A stranger's path as it may stand in a log: escaped, and not long.
+/// A caller's path for the log: escaped and shortened.
 fn shown(path: &str) -> String {
     let escaped = path.chars().flat_map(char::escape_default);
     let mut shown: String = escaped.clone().take(PATH_CHARS_MAX).collect();
@@ -33,7 +33,7 @@ fn shown(path: &str) -> String {
     shown
 }
 
-/// What a failed step most often means, for whoever reads the log.
+/// The most likely cause of a failed step, for the reader of the log.
 fn meaning(step: &str) -> &'static str {
     match step {
         "app" => "no enabled app has that name; check the URL in the WeCom console",

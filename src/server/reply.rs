@@ -1,5 +1,5 @@
-//! What goes back in the answer itself: an encrypted passive reply, the literal `success` that notices want, or
-//! nothing. Decided from a few fields of the plaintext, so that a repeat gets the same answer as the first.
+//! The body of the answer: an encrypted passive reply, the literal `success` that notices need, or nothing. It
+//! depends on a few fields of the plaintext only, so a repeat gets the same answer as the first.
 
 use bytes::Bytes;
 use chrono::Utc;
@@ -12,13 +12,13 @@ use crate::{
     document::{self, Element},
 };
 
-/// What a provider's instruction URL must answer; app URLs answer with nothing.
+/// The answer that a provider's instruction URL must give; app URLs give an empty one.
 const NOTICE_ANSWER: &[u8] = b"success";
 
-/// What notices have, and nothing else.
+/// A field that only notices have.
 const NOTICE_FIELD: &str = "InfoType";
 
-/// The fields that decide.
+/// The fields that decide the reply.
 #[derive(Default)]
 struct Fields {
     to: String,
@@ -32,7 +32,7 @@ struct Fields {
 /// The body of the answer to an opened callback.
 pub(super) fn to(app: &App, received: &Received) -> Bytes {
     let opened = &received.opened;
-    // Most apps answer nothing: a search for one word then saves the reading.
+    // Most apps have no auto-reply: searching for one word then saves parsing the document.
     if app.auto_reply.is_empty()
         && !opened.plaintext.windows(NOTICE_FIELD.len()).any(|it| it == NOTICE_FIELD.as_bytes())
     {
@@ -53,10 +53,10 @@ pub(super) fn to(app: &App, received: &Received) -> Bytes {
 
 impl Fields {
     fn read(plaintext: &[u8]) -> Self {
-        // What cannot be read has no reply; recording will say what is wrong with it.
+        // An unreadable document gets no reply; recording will report what is wrong with it.
         let Ok(document::Reading { root, doubtful, .. }) = document::read(plaintext) else { return Self::default() };
         let at = |name: &str| root.children.iter().position(|it| it.name.eq_ignore_ascii_case(name));
-        // No document has both, unless people typed one of them: they type behind the other.
+        // A document has both only if a person typed one of them, and typed text comes after WeCom's own field.
         let notice = at(NOTICE_FIELD).is_some_and(|it| at("MsgType").is_none_or(|other| it < other));
         if doubtful {
             return Self { notice, ..Self::default() };

@@ -11,11 +11,11 @@ words! {
         Admin = "admin",
     }
 
-    /// Whether an app's callbacks are accepted.
+    /// Whether an app accepts callbacks.
     AppStatus in ["enterprise_wechat_config.status"] => {
-        /// They are.
+        /// It accepts them.
         Enabled = "enabled",
-        /// They are refused, and the app is not used for calls.
+        /// It refuses them, and is not used for API calls.
         Disabled = "disabled",
     }
 }

@@ -1,15 +1,15 @@
 //! Contacts between members and customers, and how a customer was matched to one of the business.
 
 words! {
-    /// How a contact stands. Among events of one second the greater wins; the words sort as the variants do.
+    /// The status of a contact. Among events of one second the greater wins; the words sort as the variants do.
     ContactStatus in ["customer_wechat_contact.status"] => {
-        /// An edit told us of it; nothing has said how it stands.
+        /// Only an edit mentions the contact; its status is unknown.
         Assumed = "assumed",
         /// They are contacts.
         Contacted = "contacted",
         /// The member deleted the customer.
         DeletedByMember = "deleted_by_member",
-        /// WeCom does not name them any more, and no callback has said why.
+        /// WeCom no longer lists the contact, and no callback said why.
         Gone = "gone",
         /// The customer deleted the member.
         Lost = "lost",
@@ -17,7 +17,7 @@ words! {
         TransferredOut = "transferred_out",
     }
 
-    /// What led from a person in WeChat to a customer of the business.
+    /// The criterion that matched a person to a customer of the business.
     MatchedBy in ["customer_wechat_contact.matched_by", "customer_match.matched_by"] => {
         /// An administrator decided it.
         Admin = "admin",

@@ -1,21 +1,21 @@
-//! Handovers: the whole, its items, and the calls to WeCom. The laws stand in `crate::handover`.
+//! Handovers: the whole, its items, and the calls to WeCom. The transitions are in `crate::handover`.
 
 words! {
-    /// How far a handover is.
+    /// The state of a handover.
     HandoverState in ["handover.state"] => {
-        /// There is something that nobody has been chosen for.
+        /// Some items have no successor yet.
         Detected = "detected",
-        /// Everything has a successor.
+        /// Every item has a successor.
         Planned = "planned",
-        /// The successors know.
+        /// The successors were notified.
         Notified = "notified",
-        /// WeCom is being asked.
+        /// Items are being submitted to WeCom.
         Submitted = "submitted",
-        /// WeCom has taken everything on and waits for the customers.
+        /// WeCom has accepted everything and waits for the customers.
         Waiting = "waiting",
-        /// Everything has an owner, or a reason why not.
+        /// Every item has a new owner, or a reason why not.
         Done = "done",
-        /// It was called off, or the leaver is back.
+        /// It was cancelled, or the leaver is back.
         Cancelled = "cancelled",
     }
 
@@ -25,34 +25,34 @@ words! {
         Left = "left",
         /// They are going to leave.
         Resignation = "resignation",
-        /// Customers move between members who stay.
+        /// Customers move between active members.
         Transfer = "transfer",
     }
 
-    /// How far an item is. The last six are ends: nothing follows but another round. What is overdue has not ended: WeCom
-    /// may still decide it, and a person may give it another round or give it up.
+    /// The state of an item. The last six are final: only another round can follow. `Overdue` is not final: WeCom may
+    /// still decide it, and a person may give it another round or give it up.
     ItemState in ["handover_item.state"] => {
-        /// Nobody has decided who shall have it.
+        /// It has no successor.
         Open = "open",
-        /// Somebody has; WeCom has not been asked, or is known not to have done it.
+        /// It has a successor; WeCom was not asked, or is known not to have moved it.
         Planned = "planned",
-        /// WeCom is being asked, or was and nobody saw the answer.
+        /// WeCom is being asked, or was asked and the answer is unknown.
         Calling = "calling",
-        /// WeCom took it on, and hands it over after a day if the customer does not object.
+        /// WeCom accepted it, and hands it over after a day unless the customer refuses.
         Waiting = "waiting",
-        /// WeCom took it on, and has not said in time what became of it.
+        /// WeCom accepted it, and has not reported the result in time.
         Overdue = "overdue",
         /// The successor has it.
         Done = "done",
-        /// The customer does not want to.
+        /// The customer refused.
         Refused = "refused",
-        /// The successor may have no more customers.
+        /// The successor cannot have more customers.
         Full = "full",
-        /// It is no longer the leaver's to hand over.
+        /// It no longer belongs to the leaver.
         Gone = "gone",
-        /// It cannot be done; the reason says why.
+        /// It cannot be handed over; the reason says why.
         Failed = "failed",
-        /// The handover was called off before WeCom was asked.
+        /// The handover was cancelled before WeCom was asked.
         Cancelled = "cancelled",
     }
 
@@ -98,7 +98,7 @@ words! {
         Cancelled = "cancelled",
     }
 
-    /// What a call to WeCom is to move. Orders are ours alone.
+    /// What a call to WeCom moves. Orders are not known to WeCom.
     CallKind in ["handover_call.kind"] => {
         /// Customers.
         Customer = "customer",
@@ -106,23 +106,23 @@ words! {
         Group = "group",
     }
 
-    /// Whether the member who hands over is still here.
+    /// Whether the former member is still active.
     TransferFlow in ["handover_call.flow"] => {
-        /// They are: 在职继承.
+        /// Active: 在职继承.
         InService = "in_service",
-        /// They have left, at most a year ago: 离职继承.
+        /// Left, at most a year ago: 离职继承.
         Resigned = "resigned",
     }
 
-    /// What became of a call.
+    /// The outcome of a call.
     CallOutcome in ["handover_call.outcome"] => {
         /// WeCom answered it.
         Answered = "answered",
-        /// It surely never reached WeCom.
+        /// It certainly never reached WeCom.
         NotSent = "not_sent",
         /// WeCom refused it as a whole.
         Refused = "refused",
-        /// Nobody saw the answer, and the results told later.
+        /// The answer was lost, and the results told the outcome later.
         Found = "found",
     }
 }

@@ -1,8 +1,8 @@
-//! What a text column with a closed set of values may hold, as types: the states, kinds and outcomes of the tables.
+//! The enums of text columns with a closed set of values: states, kinds and outcomes.
 //!
-//! Each enum lists its words once; JSON, the API's description, SQL and messages all use that list. A stored value that
-//! is not in it is an error which names the column, never a default. Which state may follow which is not known here:
-//! that stands with the orders, the handovers and the tasks.
+//! Each enum lists its words once; JSON, the API's description, SQL and messages all use that list. A stored value
+//! that is not in it is an error that names the column, never a default. Which state may follow which is not known
+//! here: the transitions are in the orders, the handovers and the tasks.
 
 #[macro_use]
 mod words;

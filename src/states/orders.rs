@@ -1,15 +1,15 @@
-//! Work orders. Which state may follow which stands in `crate::orders::order_state`.
+//! Work orders. The transitions are in `crate::orders::order_state`.
 
 words! {
-    /// How far an order is.
+    /// The state of an order.
     OrderState in ["work_order.state", "work_order_change.from_state", "work_order_change.to_state"] => {
-        /// Nobody is in charge.
+        /// No staff member is in charge.
         New = "new",
-        /// Somebody is, and has not reached the customer yet.
+        /// A staff member is in charge and has not reached the customer yet.
         Assigned = "assigned",
         /// The customer is in contact.
         Contacted = "contacted",
-        /// The customer knows what it costs.
+        /// The customer knows the price.
         Quoted = "quoted",
         /// The customer agreed.
         Confirmed = "confirmed",

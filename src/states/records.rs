@@ -1,79 +1,79 @@
-//! What passed between members and customers: records, their files, greetings.
+//! Contact records, their files, and greetings.
 
 words! {
-    /// What kind of thing it was.
+    /// The type of a record.
     ContactType in ["wechat_contact_record.contact_type"] => {
-        /// Written words.
+        /// A text.
         Text = "text",
         /// A picture.
         Image = "image",
-        /// A spoken message.
+        /// A voice message.
         Voice = "voice",
-        /// A film.
+        /// A video.
         Video = "video",
-        /// A place.
+        /// A location.
         Location = "location",
         /// A web page.
         Link = "link",
         /// A file.
         File = "file",
-        /// A turn in the relation itself: met, lost, handed over.
+        /// A change of the relation itself: added, deleted, handed over.
         Event = "event",
     }
 
-    /// Where we learnt of a record.
+    /// The source of a record.
     RecordSource in ["wechat_contact_record.source"] => {
         /// A callback of an app.
         App = "app",
-        /// Somebody wrote it down by hand.
+        /// A person wrote it.
         Manual = "manual",
     }
 
-    /// What became of a file that a message names.
+    /// The result of fetching a file.
     MediaState in ["media.state"] => {
-        /// Its bytes are kept.
+        /// Its bytes are stored.
         Fetched = "fetched",
         /// WeCom no longer has it.
         Gone = "gone",
-        /// It is larger than we keep.
+        /// It is larger than the limit.
         TooLarge = "too_large",
-        /// WeCom would not give it.
+        /// WeCom refused it.
         Failed = "failed",
     }
 
-    /// How far the fetching of a file is. Never stored: derived from its row and its task.
+    /// The progress of fetching a file. Never stored: derived from its row and its task.
     MediaProgress in [] => {
-        /// Its bytes are kept.
+        /// Its bytes are stored.
         Fetched = "fetched",
-        /// A task is to fetch it.
+        /// A task will fetch it.
         Waiting = "waiting",
         /// WeCom no longer has it.
         Gone = "gone",
-        /// It is larger than we keep.
+        /// It is larger than the limit.
         TooLarge = "too_large",
-        /// WeCom would not give it, or its task is parked.
+        /// WeCom refused it, or its task is parked.
         Failed = "failed",
-        /// It was never to be fetched.
+        /// No task was ever to fetch it.
         Unknown = "unknown",
     }
 
-    /// What became of a greeting.
+    /// The outcome of a greeting.
     WelcomeOutcome in ["welcome.outcome"] => {
-        /// WeCom took it.
+        /// WeCom accepted it.
         Sent = "sent",
-        /// Another app was first, or we were before a crash.
+        /// Another app greeted first, or we did before a crash.
         GreetedAlready = "greeted_already",
-        /// There are no words to greet with.
+        /// No text is configured.
         NoTemplate = "no_template",
         /// The customer came in quiet hours.
         Quiet = "quiet",
-        /// The code had ended.
+        /// The code had expired.
         Late = "late",
-        /// WeCom limited us for as long as the code lived.
+        /// WeCom limited our calls until the code expired.
         Limited = "limited",
         /// WeCom refused it.
         Refused = "refused",
-        /// Nobody saw the answer.
+        /// The answer was lost.
         Unknown = "unknown",
     }
 }

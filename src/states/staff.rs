@@ -1,9 +1,9 @@
 //! Staff members: their bindings to members, and their resignations.
 
 words! {
-    /// Whether a binding stands.
+    /// The status of a binding.
     BindingStatus in ["staff_wechat_bind.status"] => {
-        /// It does.
+        /// It is in effect.
         Bound = "bound",
         /// It has ended.
         Unbound = "unbound",
@@ -11,17 +11,17 @@ words! {
 
     /// Why a binding ended.
     UnboundReason in ["staff_wechat_bind.unbound_reason"] => {
-        /// Somebody unbound them by hand.
+        /// It was unbound on request.
         Admin = "admin",
         /// The member left.
         Left = "left",
-        /// A later binding of the same member took its place.
+        /// A later binding of the same member replaced it.
         Superseded = "superseded",
     }
 
-    /// How far a resignation is.
+    /// The state of a resignation.
     ResignationState in ["resignation.state"] => {
-        /// It is entered, and nobody has decided it.
+        /// It is entered and not decided.
         Requested = "requested",
         /// Somebody approved it.
         Approved = "approved",

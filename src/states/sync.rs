@@ -1,37 +1,37 @@
-//! Runs of reconciling, and what they find.
+//! Reconciling runs and their findings.
 
 words! {
-    /// How a run stands.
+    /// The state of a run.
     SyncState in ["sync_run.state"] => {
-        /// It goes on.
+        /// It is in progress.
         Running = "running",
-        /// It ended well.
+        /// It succeeded.
         Done = "done",
-        /// It ended for a reason.
+        /// It failed.
         Failed = "failed",
-        /// Somebody ended it.
+        /// It was cancelled.
         Cancelled = "cancelled",
     }
 
-    /// What a run is doing. They come in this order.
+    /// The phases of a run, in their order.
     SyncPhase in ["sync_run.phase"] => {
-        /// Reading which departments there are.
+        /// Reading the departments.
         Departments = "departments",
         /// Reading each department's members.
         Members = "members",
-        /// Reading who may have customers.
+        /// Reading which members may have customers.
         Staff = "staff",
         /// Reading their customers.
         Customers = "customers",
-        /// Reading the customers of those who left.
+        /// Reading the unassigned customers of leavers.
         Unassigned = "unassigned",
-        /// Making sense of what was found.
+        /// Deriving the differences.
         Compare = "compare",
-        /// Nothing any more.
+        /// Nothing is left to do.
         End = "end",
     }
 
-    /// How far the reading of a group of members is.
+    /// The progress of reading a group of members.
     ShardState in ["sync_shard.state"] => {
         /// Its pages are still to be read.
         Waiting = "waiting",
@@ -39,33 +39,33 @@ words! {
         Walked = "walked",
         /// It is compared.
         Done = "done",
-        /// WeCom refuses to name their customers.
+        /// WeCom refuses to list their customers.
         Refused = "refused",
     }
 
-    /// What is otherwise than we held it, in the order in which a report tells them.
+    /// The kinds of differences, in the order of the report.
     DriftKind in ["sync_drift.kind"] => {
-        /// WeCom names a contact that we did not know, or held as ended.
+        /// WeCom lists a contact that is missing in our tables, or ended there.
         MissingHere = "missing_here",
-        /// We held a contact that WeCom does not name.
+        /// Our tables have a contact that WeCom does not list.
         GoneThere = "gone_there",
-        /// Another member has the customer than the one we held.
+        /// The customer belongs to another member than in our tables.
         OtherOwner = "other_owner",
-        /// We hold a contact as ended, and WeCom still names it.
+        /// The contact is ended in our tables, and WeCom still lists it.
         EndedHere = "ended_here",
-        /// The customer goes by another name.
+        /// The customer's name differs.
         Renamed = "renamed",
-        /// WeCom names a member whom we did not know.
+        /// WeCom lists a member who is missing in our tables.
         MemberMissingHere = "member_missing_here",
-        /// We held a member whom WeCom does not name: gone, or out of the app's sight.
+        /// Our tables have a member whom WeCom does not list: gone, or not visible to the app.
         MemberGoneThere = "member_gone_there",
-        /// The member goes by another name.
+        /// The member's name differs.
         MemberRenamed = "member_renamed",
-        /// The member left the corp, and nobody told us.
+        /// The member left the corp without a callback.
         MemberLeft = "member_left",
-        /// WeCom refuses to name this member's customers.
+        /// WeCom refuses to list this member's customers.
         MemberRefused = "member_refused",
-        /// We hold contacts of a member who serves no customers.
+        /// Our tables have contacts of a member who serves no customers.
         NotServing = "not_serving",
         /// A row of WeCom's lists cannot be used.
         Unreadable = "unreadable",

@@ -1,15 +1,15 @@
-//! What must still be done with WeCom.
+//! Tasks: calls that must still be made to WeCom.
 
 words! {
-    /// What is to be done. The order is the order of their names in the table.
+    /// The kinds of tasks, in the order of their names in the table.
     TaskKind in ["task.kind"] => {
-        /// Download a picture, sound or film; the subject is the media id.
+        /// Download a picture, voice message, video or file; the subject is the media id.
         FetchMedia = "fetch_media",
-        /// Read whose customers WeCom lists as left behind; the subject is the corp.
+        /// Read WeCom's list of unassigned customers; the subject is the corp.
         FindLeavers = "find_leavers",
-        /// Drive a handover on; the subject is its number.
+        /// Drive a handover; the subject is its number.
         Handover = "handover",
-        /// Tell a staff member something; the subject is what it is about.
+        /// Notify a staff member; the subject is what it is about.
         NotifyStaff = "notify_staff",
         /// Read a customer's card again; the subject is the external userid.
         RefreshContact = "refresh_contact",
@@ -19,13 +19,13 @@ words! {
         Welcome = "welcome",
     }
 
-    /// How a task stands. Never stored: derived from its lease and from whether it is parked.
+    /// The state of a task. Never stored: derived from its lease and from whether it is parked.
     TaskState in [] => {
         /// It waits for an executor, or for its time.
         Due = "due",
-        /// An executor has it in hand.
+        /// An executor runs it.
         Running = "running",
-        /// Set aside for a person.
+        /// Parked for a person.
         Parked = "parked",
     }
 }

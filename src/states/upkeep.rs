@@ -1,25 +1,25 @@
-//! Backups, erasures, and what is kept for a while.
+//! Backups, erasures, and retention.
 
 words! {
-    /// What became of a backup.
+    /// The outcome of a backup.
     BackupOutcome in ["backup.outcome"] => {
         /// It is being made.
         Running = "running",
-        /// It is whole, and on disk.
+        /// It is complete and on disk.
         Done = "done",
-        /// There is none, for a reason.
+        /// It failed.
         Failed = "failed",
     }
 
-    /// How far an erasure is.
+    /// The state of an erasure.
     ErasureState in ["erasure.state"] => {
-        /// Something of the person may still be there.
+        /// Data about the person may still exist.
         Running = "running",
-        /// Nothing is.
+        /// No data about the person is left.
         Done = "done",
     }
 
-    /// By which id somebody was named who is to be erased.
+    /// The kind of id that names the person to erase.
     ErasureName in ["erasure.named_by"] => {
         /// The business's id of the customer.
         Customer = "customer",
@@ -27,15 +27,15 @@ words! {
         Person = "person",
     }
 
-    /// What is kept for a while, in the order in which it goes: files before the records that name them would.
+    /// The kinds of data with a retention period, in the order of deletion: files before the records that name them.
     RetentionKind in ["retention.kind"] => {
-        /// What WeCom sent, as it was sent.
+        /// Plaintexts of callbacks.
         Plaintext = "plaintext",
-        /// Pictures, sounds, films and files.
+        /// Pictures, voice messages, videos and files.
         Media = "media",
-        /// What passed between customers and staff, and its files.
+        /// Contact records and their files.
         Records = "records",
-        /// Who did what to whose data.
+        /// The access log.
         AccessLog = "access_log",
     }
 }

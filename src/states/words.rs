@@ -1,4 +1,4 @@
-//! The macro by which every enum of [`super`] is made, and what is known of all of them.
+//! The macro that declares every enum of [`super`], and the trait that they share.
 
 use sqlx::{Decode, Postgres, error::BoxDynError, postgres::PgValueRef};
 
@@ -7,7 +7,7 @@ pub trait Words: Copy + 'static {
     /// The enum's own name, for messages about an enum that no column holds.
     const NAME: &'static str;
 
-    /// The columns that hold it, as `table.column`; none if it is only ever derived.
+    /// The columns that hold it, as `table.column`; none if it is never stored.
     const COLUMNS: &'static [&'static str];
 
     /// Every variant, in the order of declaration.
@@ -17,7 +17,7 @@ pub trait Words: Copy + 'static {
     fn word(self) -> &'static str;
 }
 
-/// The text is none of an enum's words.
+/// A text that is none of an enum's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotAWord {
     known: &'static [&'static str],
@@ -28,7 +28,7 @@ impl NotAWord {
         Self { known }
     }
 
-    /// The words that it could be.
+    /// The allowed words.
     pub fn known(&self) -> &'static [&'static str] {
         self.known
     }
@@ -48,9 +48,9 @@ impl std::error::Error for NotAWord {}
 pub struct UnknownValue {
     /// The column, as `table.column`; where several hold the same enum, all of them.
     column: String,
-    /// What it holds.
+    /// The stored value.
     found: String,
-    /// The words that are known.
+    /// The known words.
     known: String,
 }
 
@@ -79,8 +79,8 @@ fn listed(words: &[&str], before_last: &str) -> String {
 
 /// Declares enums of words: `Name in ["table.column", …] { Variant = "word", … }`.
 ///
-/// With `described` before the name the API's description has a schema of that name with a sentence for each word;
-/// without, a field of this type is a string with the words as its `enum`.
+/// With `described` before the name, the API's description has a schema of that name with a sentence for each word;
+/// otherwise a field of this type is a string with the words as its `enum`.
 macro_rules! words {
     () => {};
     (

@@ -1,8 +1,8 @@
-//! Customers: who may have any, what they are, and which of ours WeCom does not name.
+//! Reads customers: the members who may have any, their contacts, and those of our contacts that WeCom does not list.
 //!
-//! Members are read in groups, each group one page after another. When a group is read to its end, whatever we hold of
-//! its members and whose card was not renewed since the group's beginning was not named. That needs no list of what
-//! was seen, and it survives renames: cards move with their contacts.
+//! Members are read in groups, each group page by page. When a group is read to its end, our contacts of its members
+//! whose card was not renewed since the group's beginning were not listed. That needs no list of what was seen, and
+//! it survives renames: cards move with their contacts.
 
 use chrono::{DateTime, Utc};
 
@@ -30,30 +30,30 @@ use crate::{
     },
 };
 
-/// Codes with which WeCom says that a cursor is not accepted any more.
+/// WeCom's codes for a cursor that is no longer accepted.
 const CURSOR_OVER: &[i64] = &[50100, 60268];
 
-/// How many pages a group's list may have: a hundred members with fifty thousand contacts each.
+/// How many pages a group's list may have: enough for a hundred members with fifty thousand contacts each.
 const PAGES_MAX: usize = 50_000;
 
-/// How often a group begins again before the run gives up.
+/// How often a group is restarted before the run fails.
 const RESTARTS_MAX: i32 = 5;
 
 /// The member has no customers.
 const NO_CUSTOMERS: i64 = 84061;
 
-/// Codes with which WeCom refuses a whole group because of somebody in it.
+/// WeCom's codes that refuse a whole group because of one member.
 const ABOUT_MEMBERS: &[i64] =
     &[40003, 40031, 40096, 40098, 41054, 50002, 60011, 60030, 60111, NO_CUSTOMERS, 84074, 84083, 701_008];
 
-/// What the report calls the names of tags.
+/// The name of the tag reading in the report.
 const TAGS: &str = "tags";
 
 /// How many contacts are marked as gone in one transaction.
 const UNNAMED_MAX: i64 = 500;
 
-/// Reads who may have customers, and puts them into groups. Whoever of our members was named neither there nor in a
-/// department is out of sight: perhaps gone, perhaps not.
+/// Reads which members may have customers, and puts them into groups. A member of ours who was listed neither there
+/// nor in a department is not visible to the app: gone or not.
 pub(super) async fn staff(run: &mut Run, standing: &RunProgress) -> Result<(), Halt> {
     let Rows { rows: mut users, unreadable } = run.api().await?.follow_users().await?;
     users.sort();
@@ -64,7 +64,8 @@ pub(super) async fn staff(run: &mut Run, standing: &RunProgress) -> Result<(), H
     }
     let serving = run.current(&mut transaction, users).await?;
     run.name_unreadable(&mut transaction, &unreadable).await?;
-    // Without any department in sight, nobody was asked for; and whoever was left out was perhaps named.
+    // Without a visible department, no members were requested; and a row that was left out may have listed the
+    // member.
     let all_read = !standing.departments.is_empty() && standing.unreadable == 0 && unreadable.is_empty();
     if let Some(members_from) = standing.members_from.filter(|_| all_read) {
         let serving: Vec<_> = serving.into_iter().map(|user| user.0).collect();
@@ -90,7 +91,7 @@ pub(super) async fn staff(run: &mut Run, standing: &RunProgress) -> Result<(), H
     Ok(transaction.commit().await?)
 }
 
-/// Reads the next page of customers, or marks what a group that was read to its end did not name. Where a row was left
+/// Reads the next page of customers, or marks what a group that was read to its end did not list. If a row was left
 /// out, nothing is marked.
 pub(super) async fn customers(run: &mut Run, standing: &RunProgress) -> Result<(), Halt> {
     let shard = {
@@ -152,7 +153,7 @@ async fn read(run: &mut Run, standing: &RunProgress, shard: &Shard) -> Result<()
     Ok(transaction.commit().await?)
 }
 
-/// WeCom did not give the page. Nothing of the group is marked as gone unless it is read to its end later.
+/// WeCom refused the page. Nothing of the group is marked as gone unless it is read to its end later.
 async fn refused(run: &mut Run, shard: &Shard, error: ApiError, now: DateTime<Utc>) -> Result<(), Halt> {
     let code = error.errcode.unwrap_or_default();
     let over = CURSOR_OVER.contains(&code) && !shard.cursor.is_empty() && shard.restarts < RESTARTS_MAX;
@@ -167,7 +168,7 @@ async fn refused(run: &mut Run, shard: &Shard, error: ApiError, now: DateTime<Ut
     match shard.users.as_slice() {
         _ if over => sync_shard::restart(&mut transaction, id, shard).await?,
         [] => sync_shard::end(&mut transaction, id, shard, false).await?,
-        // This is how WeCom says "none".
+        // WeCom's answer for a member without customers.
         [_] if error.is(NO_CUSTOMERS) => {
             sync_shard::page_read(&mut transaction, id, shard, "", shard.began_at.unwrap_or(now), false).await?;
         }
@@ -187,13 +188,13 @@ async fn refused(run: &mut Run, shard: &Shard, error: ApiError, now: DateTime<Ut
     Ok(transaction.commit().await?)
 }
 
-/// Marks some of what was not named; when nothing is left, the group is done.
+/// Marks some of the contacts that were not listed; when none is left, the group is done.
 async fn judge(run: &mut Run, shard: &Shard) -> Result<(), Halt> {
     let Some(began_at) = shard.began_at else {
         return Err(Halt::Odd("a group of members was read without a beginning".to_owned()));
     };
     let mut transaction = run.begin(&Counts::default()).await?;
-    // Whoever was not named may have been in a row that was left out.
+    // A contact that was not listed may be in a row that was left out.
     if shard.unreadable {
         sync_shard::end(&mut transaction, run.lease.run, shard, false).await?;
         return Ok(transaction.commit().await?);
@@ -212,7 +213,7 @@ async fn judge(run: &mut Run, shard: &Shard) -> Result<(), Halt> {
     Ok(transaction.commit().await?)
 }
 
-/// The names of the company's tags. Without them the tags stay as they are, which the report says: no reason to give up.
+/// The names of the company's tags. Without them contacts keep their tags and the report says so; the run goes on.
 fn tags(read: Result<Vec<Tag>, ApiError>) -> Result<(Tags, Option<ApiError>), Halt> {
     match read {
         Ok(tags) => Ok((Tags(tags.into_iter().map(|tag| (tag.id, tag.name)).collect()), None)),

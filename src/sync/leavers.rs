@@ -1,4 +1,4 @@
-//! Leavers' customers whom nobody has taken over: a leaver is not always announced, but their customers are listed.
+//! Reads leavers' unassigned customers: WeCom does not announce every leaver, but lists their customers.
 
 use std::collections::BTreeSet;
 
@@ -18,19 +18,19 @@ use crate::{
     wecom::customer::UNASSIGNED,
 };
 
-/// The cursor is not accepted any more.
+/// WeCom's codes for a cursor that is no longer accepted.
 const CURSOR_OVER: &[i64] = &[50100, 60268];
 
-/// How often the list begins again before the run gives up.
+/// How often the list is restarted before the run fails.
 const RESTARTS_MAX: u32 = 5;
 
 /// How many pages the list may have, of a thousand customers each.
 const PAGES_MAX: usize = 10_000;
 
-/// The list's number among a run's walks: groups of members begin with 1.
+/// The list's number among a run's lists: groups of members begin with 1.
 const WALK: i64 = 0;
 
-/// Reads the next page. A leaver's handover follows from when they left and from the contacts that stand.
+/// Reads the next page. A leaver's handover is derived from their leaving time and their current contacts.
 pub(super) async fn unassigned(run: &mut Run, standing: &RunProgress) -> Result<(), Halt> {
     let page = match run.api().await?.unassigned(&standing.cursor).await {
         Err(error)
@@ -38,7 +38,7 @@ pub(super) async fn unassigned(run: &mut Run, standing: &RunProgress) -> Result<
                 && run.restarts < RESTARTS_MAX
                 && error.errcode.is_some_and(|code| CURSOR_OVER.contains(&code)) =>
         {
-            // Reading it again from the beginning changes nothing that was right. The pages go on being counted.
+            // Reading it again from the beginning undoes nothing. The pages are still counted together.
             run.restarts += 1;
             run.walk_anew();
             let mut transaction = run.begin(&Counts { calls: 1, ..Counts::default() }).await?;

@@ -1,4 +1,4 @@
-//! Departments, and who is in them.
+//! Reads departments and their members.
 
 use super::{Halt, Run, permission, reading};
 use crate::states::SyncPhase;
@@ -11,10 +11,10 @@ use crate::{
     wecom::Rows,
 };
 
-/// Codes with which WeCom says that a department is not there any more.
+/// WeCom's codes for a department that no longer exists.
 const NO_DEPARTMENT: &[i64] = &[60003, 60123];
 
-/// The department is not in the app's sight; others may be.
+/// The department is not visible to the app; others may be.
 const OUT_OF_SIGHT: i64 = 60011;
 
 /// Reads which departments there are.
@@ -29,7 +29,7 @@ pub(super) async fn departments(run: &mut Run, standing: &RunProgress) -> Result
     Ok(transaction.commit().await?)
 }
 
-/// Reads the members of the next department. Somebody who is in several comes with each, saying the same.
+/// Reads the members of the next department. A member of several is returned with each, with the same data.
 pub(super) async fn members(run: &mut Run, standing: &RunProgress) -> Result<(), Halt> {
     let done = usize::try_from(standing.position).unwrap_or(usize::MAX);
     let Some(&department) = standing.departments.get(done) else {

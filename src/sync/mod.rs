@@ -1,13 +1,13 @@
-//! Reconciling: what WeCom's lists say, against what callbacks told us.
+//! Reconciling: compares WeCom's lists with what callbacks told us.
 //!
-//! Callbacks get lost, and changes made through the API never call back. A run walks through WeCom's departments,
-//! members, customers and leavers, writes what it reads by the same rules as callbacks, and keeps a report of what was
-//! otherwise. Each step is one call and one transaction that also says how far the run is, so it may be killed between
-//! any two and goes on from there, in this process or another.
+//! Callbacks get lost, and changes made through the API cause none. A run reads WeCom's departments, members,
+//! customers and leavers, writes the results by the same rules as callbacks, and reports the differences. Each step
+//! is one call and one transaction that also stores the run's progress, so a run may be killed between any two steps
+//! and continues from there, in this process or another.
 //!
-//! What is read is old news: it stands under times that let every callback of the same moment win. Nothing ends
-//! because a part of a list did not name it; only a complete reading of a member's customers can say that one is gone.
-//! It refuses to know HTTP and SQL: it asks `wecom`, and writes through `tables`.
+//! A reading's results get times that let every callback of the same moment win. Nothing ends because a part of a
+//! list did not name it; only a complete reading of a member's customers can show that one is gone. It knows no HTTP
+//! and SQL: it calls `wecom`, and writes through `tables`.
 
 mod reading;
 
@@ -43,26 +43,26 @@ use crate::{
     wecom::{ApiError, Wecom},
 };
 
-/// How long a run is worked at before those of other corps that are due have their turn.
+/// How long one run is worked at before the due runs of other corps.
 pub const SLICE: Duration = Duration::from_secs(30);
 
-/// What runs work with. Cheap to clone.
+/// The dependencies of runs. Cheap to clone.
 #[derive(Clone)]
 pub struct Sync {
     /// The database.
     pub pool: PgPool,
-    /// The way to WeCom.
+    /// The client for WeCom.
     pub wecom: Wecom,
 }
 
-/// How a run that somebody asked for came to be.
+/// The result of a request for a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
-    /// It is new.
+    /// A new run began.
     Begun(i64),
-    /// The corp's last one had failed, and goes on where it stopped.
+    /// The corp's last run had failed and was resumed.
     Resumed(i64),
-    /// There is one running.
+    /// A run was running already.
     Running(i64),
 }
 
@@ -74,7 +74,7 @@ impl Asked {
         }
     }
 
-    /// What it is called in answers.
+    /// Its name in answers.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Begun(_) => "begun",
@@ -96,18 +96,18 @@ pub async fn ask(conn: &mut sqlx::PgConnection, corpid: &CorpId) -> sqlx::Result
         if let Some(run) = sync_run::begin(conn, corpid).await? {
             return Ok(Asked::Begun(run));
         }
-        // Somebody else began one at this moment, and it may even have ended since.
+        // Another process began one at the same moment, and it may have ended since.
     }
 }
 
-/// Why a step did not succeed.
+/// Why a step failed.
 #[derive(Debug)]
 enum Halt {
-    /// WeCom did not answer, or said no.
+    /// WeCom did not answer, or refused.
     Api(ApiError),
-    /// WeCom answers what makes no sense.
+    /// WeCom's answer makes no sense.
     Odd(String),
-    /// The run is over, or somebody else's.
+    /// The run has ended, or another worker holds it.
     Lost,
     /// The database did not answer.
     Database(sqlx::Error),

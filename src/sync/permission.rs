@@ -1,4 +1,4 @@
-//! What WeCom does not permit the app to read: that phase is left out and named, and the rest goes on.
+//! Handles missing permissions: a phase that WeCom does not permit is left out and reported, and the rest goes on.
 
 use super::{Halt, Run};
 use crate::states::SyncPhase;
@@ -7,10 +7,10 @@ use crate::{
     wecom::ApiError,
 };
 
-/// The phases that read something by themselves. A run that may do none of them has reconciled nothing.
+/// The phases that read something of their own. A run without any of them has reconciled nothing.
 const SOURCES: [SyncPhase; 3] = [SyncPhase::Departments, SyncPhase::Staff, SyncPhase::Unassigned];
 
-/// Leaves out the phase that was refused and those that need what it would have read, and goes on behind them.
+/// Leaves out the refused phase and those that depend on it, and goes on after them.
 pub(super) async fn skip(run: &mut Run, standing: &RunProgress, error: &ApiError) -> Result<(), Halt> {
     let (left_out, next): (&[SyncPhase], _) = match standing.phase {
         SyncPhase::Departments => (&[SyncPhase::Departments, SyncPhase::Members], SyncPhase::Staff),
@@ -38,7 +38,7 @@ pub(super) async fn skip(run: &mut Run, standing: &RunProgress, error: &ApiError
     Ok(transaction.commit().await?)
 }
 
-/// A refusal as the report names it.
+/// A refusal in the report's form.
 pub(super) fn skipped(phase: &str, error: &ApiError) -> Skipped {
     let words = |of: fn(&crate::wecom::Meaning) -> &'static str| error.meaning().map(of).unwrap_or_default().to_owned();
     Skipped {
@@ -58,7 +58,7 @@ pub(super) fn is_left_out(standing: &RunProgress, phase: SyncPhase) -> bool {
     standing.skipped.iter().any(|it| it.phase == phase.as_str())
 }
 
-/// Why a run that was permitted nothing at all has failed; none if something was read.
+/// Why a run without any permitted phase failed; none if something was read.
 pub(super) fn nothing_was_permitted(standing: &RunProgress) -> Option<String> {
     let refused = SOURCES.iter().filter_map(|phase| standing.skipped.iter().find(|it| it.phase == phase.as_str()));
     let refused: Vec<_> =

@@ -1,4 +1,4 @@
-//! What a reading says, as changes, and where it differs from what we hold. Pure.
+//! Turns a reading into changes, and finds the differences from our tables. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,11 +12,11 @@ use crate::{
     wecom,
 };
 
-/// How much older than its beginning a reading's word counts where callbacks have one, too: their times have whole
-/// seconds, and WeCom's clock is not quite ours. Whatever a callback says of a time since then wins.
+/// How much a reading's time is moved back for facts that callbacks report as well: callbacks' times have whole
+/// seconds, and WeCom's clock differs from ours. Any callback about a later time then wins.
 const MARGIN: TimeDelta = TimeDelta::seconds(60);
 
-/// The time under which a reading that began at `began_at` says what callbacks say, too.
+/// The time of such facts in a reading that began at `began_at`.
 pub(super) fn said_at(began_at: DateTime<Utc>) -> DateTime<Utc> {
     began_at.duration_trunc(TimeDelta::seconds(1)).unwrap_or(began_at) - MARGIN
 }
@@ -26,8 +26,8 @@ pub(super) fn said_at(began_at: DateTime<Utc>) -> DateTime<Utc> {
 pub(super) struct Tags(pub(super) BTreeMap<String, String>);
 
 impl Tags {
-    /// The names of a contact's tags. The bulk reading gives the company's tags by id and leaves personal ones out, so
-    /// those that we hold and that are none of the company's stay.
+    /// The names of a contact's tags. The bulk reading returns the company's tags by id and no personal ones, so
+    /// stored tags that are not the company's stay.
     fn names(&self, ids: &[String], held: &[String]) -> Vec<String> {
         if self.0.is_empty() {
             return held.to_vec();
@@ -41,7 +41,7 @@ impl Tags {
     }
 }
 
-/// A contact as WeCom named it at `read_at`; `user` is the member's current id. Returns what is otherwise than held.
+/// Applies a contact that WeCom returned at `read_at`; `user` is the member's current id. Returns the differences.
 pub(super) fn contact(
     changes: &mut Changes,
     corpid: &CorpId,
@@ -84,7 +84,7 @@ pub(super) fn contact(
                 ContactStatus::Assumed | ContactStatus::Contacted => {}
                 ContactStatus::Gone => found.push(about(DriftKind::MissingHere, status, name.clone())),
                 _ if again => found.push(about(DriftKind::MissingHere, status, name.clone())),
-                // A customer who deleted the member stays the member's contact, for WeCom.
+                // WeCom still lists a customer who deleted the member as the member's contact.
                 ContactStatus::Lost => {}
                 ContactStatus::DeletedByMember | ContactStatus::TransferredOut => {
                     found.push(about(DriftKind::EndedHere, status, name.clone()));
@@ -113,7 +113,7 @@ fn card(profile: &wecom::customer::Profile, follower: &wecom::customer::Follower
     }
 }
 
-/// A contact that a complete reading did not name, begun so that its word counts from `at`.
+/// Applies a contact that a complete reading did not list; its time is `at`.
 pub(super) fn unnamed(changes: &mut Changes, corpid: &CorpId, held: &Held, at: DateTime<Utc>) -> Drift {
     let key = (corpid.clone(), held.external_userid.clone(), held.wechat_userid.clone());
     changes.contacts.entry(key).or_default().became(ContactStatus::Gone, at);
@@ -126,9 +126,10 @@ pub(super) fn unnamed(changes: &mut Changes, corpid: &CorpId, held: &Held, at: D
     }
 }
 
-/// A member as WeCom named them; `user` is their current id. Returns what is otherwise than held.
+/// Applies a member that WeCom returned; `user` is their current id. Returns the differences.
 ///
-/// Status 5 is no resignation: only the directory's callbacks and the list of leavers' customers tell of one.
+/// Status 5 does not mean that the member left: only the directory's callbacks and the list of unassigned customers
+/// do.
 pub(super) fn member(
     changes: &mut Changes,
     corpid: &CorpId,
@@ -176,7 +177,7 @@ mod tests {
         }
     }
 
-    /// What is found, and how the contact stands, when a page names it as met at `createtime`.
+    /// The differences, and the contact's resulting status, if a page lists it with `createtime`.
     fn named(createtime: i64, held: Option<&Held>) -> (Vec<DriftKind>, ContactStatus, i64) {
         let page = serde_json::json!({
             "external_contact": { "external_userid": "wmAlice", "name": "小雨" },
@@ -206,7 +207,7 @@ mod tests {
         assert_eq!(told(Some(&held(DeletedByMember, at(2_000), "小雨"))), (vec![DriftKind::EndedHere], stands(1_000)));
         assert_eq!(told(Some(&held(DeletedByMember, at(500), "小雨"))), (vec![DriftKind::MissingHere], stands(1_000)));
         assert_eq!(told(Some(&held(Lost, at(2_000), "小雨"))), (vec![], stands(1_000)));
-        // Our own word is taken back, by the least that does it.
+        // Our own mark is removed by the smallest possible step in time.
         let back = (Contacted, 2_000_000_001);
         assert_eq!(told(Some(&held(Gone, at(2_000), "小雨"))), (vec![DriftKind::MissingHere], back));
     }

@@ -1,7 +1,7 @@
-//! What cannot be read or written costs its row, is named in the report, and never keeps a run where it is.
+//! Rows that cannot be read or written are left out and named in the report; they never stop a run.
 //!
-//! A row that WeCom spoils is left out by `wecom`; one that the database refuses is found by writing a page's rows one
-//! by one. Whoever concludes something from what was not named must ask first whether anything was left out.
+//! `wecom` leaves out rows that WeCom spoils; rows that the database refuses are found by writing a page's rows one
+//! by one. Code that concludes something from a missing row must check whether rows were left out.
 
 use sqlx::{Acquire, PgConnection};
 
@@ -20,11 +20,11 @@ use crate::{
     wecom::Unreadable,
 };
 
-/// How often a step is tried that the database refuses as a whole before the run fails.
+/// How often the database may refuse a whole step before the run fails.
 const REFUSALS_MAX: i32 = 5;
 
 impl Run {
-    /// Writes what was read and found. Returns how many rows the database refused because of a value; they are named.
+    /// Writes the results. Returns how many rows the database refused because of a value; the report names them.
     pub(super) async fn write(
         &mut self,
         conn: &mut PgConnection,
@@ -41,7 +41,7 @@ impl Run {
         Ok(refused.len())
     }
 
-    /// Names what could not be read or written.
+    /// Reports rows that could not be read or written.
     pub(super) async fn name_unreadable(&self, conn: &mut PgConnection, rows: &[Unreadable]) -> sqlx::Result<()> {
         if rows.is_empty() {
             return Ok(());
@@ -101,7 +101,7 @@ impl Run {
         Ok(())
     }
 
-    /// The database answered a step with an error. The run says so and waits; one that is refused again and again fails.
+    /// Handles a database error in a step: the run reports it and waits; after repeated refusals it fails.
     pub(super) async fn database_trouble(&mut self, standing: &RunProgress, error: sqlx::Error) -> sqlx::Result<Step> {
         if error.as_database_error().is_none() {
             return Err(error);
@@ -118,7 +118,7 @@ impl Run {
     }
 }
 
-/// Each row by itself, with whom it is about. What is about nobody, such as a task, is none of a reading's.
+/// Splits the changes by member and customer. Parts about nobody, such as tasks, do not occur in a reading.
 fn parts(changes: Changes) -> Vec<(UserId, Option<ExternalUserId>, Changes)> {
     let mut parts = Vec::new();
     for (key, member) in changes.members {

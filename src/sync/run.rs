@@ -22,18 +22,18 @@ pub(super) const PAUSE_FIRST: Duration = Duration::from_secs(1);
 /// The longest pause that we choose ourselves. WeCom may ask for a longer one.
 const PAUSE_LONGEST: Duration = Duration::from_secs(60);
 
-/// What a step did.
+/// The result of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// It went well.
+    /// It succeeded.
     Went,
-    /// It came to nothing. The run is due again after so long; until then nobody needs to hold it.
+    /// It failed. The run is due again after this pause; until then no worker holds it.
     Waits(Duration),
-    /// There is nothing more to do here.
+    /// The worker has nothing more to do here.
     Over(Over),
 }
 
-/// Why there is nothing more to do.
+/// Why the worker has nothing more to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Over {
     /// All is read.
@@ -42,28 +42,28 @@ pub enum Over {
     Failed,
     /// It was cancelled, or another worker has taken it over.
     Lost,
-    /// It waits for WeCom, or others are due as well: it was put down, and goes on when its time comes.
+    /// It waits for WeCom, or other runs are due: it was released, and continues later.
     PutDown,
     /// We were asked to stop.
     Stopped,
 }
 
-/// A run that we work at. Dropping it at any moment loses nothing but the step in hand.
+/// A claimed run. Dropping it at any moment loses only the current step.
 pub struct Run {
     pub(super) sync: Sync,
     pub(super) lease: Lease,
     api: Option<Api>,
     pub(super) tags: Option<Tags>,
     pub(super) months: KnownMonths,
-    /// How often the list of leavers' customers began again since the run was taken.
+    /// How often the list of unassigned customers was restarted since the run was claimed.
     pub(super) restarts: u32,
-    /// The pages of the list in hand; the number is the group's, 0 for leavers.
+    /// The pages of the current list; the number is the group's, 0 for leavers.
     walk: Option<(i64, Pages)>,
     pub(super) standing: Option<RunProgress>,
 }
 
 impl Sync {
-    /// Takes a run that is due and that nobody works at.
+    /// Claims a due run without a worker.
     pub async fn take(&self, which: Which) -> sqlx::Result<Option<Run>> {
         let mut conn = self.pool.acquire().await?;
         let lease = sync_run::take(&mut conn, which).await?;
@@ -86,7 +86,7 @@ impl Run {
         self.lease.run
     }
 
-    /// Whether its last step came to nothing when it was taken.
+    /// Whether its last step before the claim failed.
     pub(super) fn is_troubled(&self) -> bool {
         self.lease.troubled
     }
@@ -99,7 +99,7 @@ impl Run {
         &mut self.walk.get_or_insert_with(|| (of, Pages::new(path, pages_max))).1
     }
 
-    /// The list in hand begins again.
+    /// Restarts the current list.
     pub(super) fn walk_anew(&mut self) {
         self.walk = None;
     }
@@ -114,7 +114,7 @@ impl Run {
         Ok(api)
     }
 
-    /// Opens the transaction of a step, which holds the run's row until it ends.
+    /// Opens a step's transaction, which locks the run's row until it ends.
     pub(super) async fn begin(&self, counts: &Counts) -> Result<Transaction<'static, Postgres>, Halt> {
         let mut transaction = self.sync.pool.begin().await?;
         if !sync_run::count(&mut transaction, &self.lease, counts).await? {
@@ -123,7 +123,7 @@ impl Run {
         Ok(transaction)
     }
 
-    /// Locks the corp as writing will, and replaces userids by those their owners go by now.
+    /// Locks the corp as writing will, and replaces userids by their owners' current ones.
     pub(super) async fn current(&self, conn: &mut PgConnection, users: Vec<UserId>) -> sqlx::Result<Vec<UserId>> {
         let corpid = &self.lease.corpid;
         apply::lock_alone(conn, corpid).await?;
@@ -143,7 +143,7 @@ impl Run {
         self.wait_because(&error.to_string(), pause, false).await
     }
 
-    /// Says what the run waits for, and whether that is because the database refused the step.
+    /// Records why the run waits, and whether the database refused the step.
     pub(super) async fn wait_because(&mut self, trouble: &str, pause: Duration, refused: bool) -> sqlx::Result<Step> {
         let mut conn = self.sync.pool.acquire().await?;
         match sync_run::wait(&mut conn, &self.lease, trouble, pause, refused).await? {

@@ -1,23 +1,23 @@
-//! When a run is due by itself.
+//! Decides when runs are due by schedule.
 
 use chrono::{DateTime, FixedOffset, TimeDelta, TimeZone, Utc};
 use sqlx::PgConnection;
 
 use crate::tables::{self, sync::sync_run};
 
-/// Asia/Shanghai, which has had no other time for decades.
+/// The offset of Asia/Shanghai, which has not changed for decades.
 const SHANGHAI_S: i32 = 8 * 3600;
 
-/// When runs are due.
+/// The schedule of runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Schedule {
-    /// Every so many hours; 0 for never.
+    /// The interval in hours; 0 for never.
     pub every_hours: u32,
-    /// Counted from this hour of the day in Shanghai.
+    /// The hour of the day in Shanghai from which intervals count.
     pub at_hour: u32,
 }
 
-/// The latest turn that has come; none if there is no schedule.
+/// The latest turn before `now`; none without a schedule.
 pub fn last_turn(schedule: Schedule, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let every = TimeDelta::hours(i64::from(schedule.every_hours));
     let first = FixedOffset::east_opt(SHANGHAI_S)?.with_ymd_and_hms(2020, 1, 1, schedule.at_hour, 0, 0).single()?;
@@ -25,14 +25,14 @@ pub fn last_turn(schedule: Schedule, now: DateTime<Utc>) -> Option<DateTime<Utc>
     Some(first.to_utc() + every * i32::try_from(turns).ok()?)
 }
 
-/// Begins the runs that are due by the database's clock, which also writes when runs began: by one that is ahead of it, a
-/// run would be due again and again.
+/// Begins due runs by the database's clock, which also records when runs began: with a clock ahead of it, a run would
+/// be due again and again.
 pub async fn begin_due_now(conn: &mut PgConnection, schedule: Schedule) -> sqlx::Result<usize> {
     let now = tables::now(conn).await?;
     begin_due(conn, schedule, now).await
 }
 
-/// Begins the runs that are due, in whichever process comes first; returns how many.
+/// Begins due runs, in whichever process comes first; returns how many.
 pub async fn begin_due(conn: &mut PgConnection, schedule: Schedule, now: DateTime<Utc>) -> sqlx::Result<usize> {
     match last_turn(schedule, now) {
         Some(turn) => Ok(sync_run::begin_scheduled(conn, turn).await?.len()),

@@ -1,7 +1,7 @@
-//! What a serving process does about runs: begins those that are due, and works at those that nobody works at.
+//! Works at runs in a serving process: begins due ones, and claims those without a worker.
 //!
-//! A run that waits for WeCom is put down, and so is one that was worked at for a while: so no corp's run, stuck or just
-//! long, keeps another corp's waiting.
+//! A run that waits for WeCom, or was worked at for a while, is released, so that no corp's run delays another
+//! corp's.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -10,29 +10,29 @@ use tokio::{sync::watch, task::JoinSet, time::sleep};
 use super::{Run, SLICE, Schedule, Sync, begin_due_now};
 use crate::tables::sync::sync_run::Which;
 
-/// Between two looks for a run that nobody works at.
+/// Time between two looks for a run without a worker.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The same while the database does not answer.
 const TROUBLE: Duration = Duration::from_secs(5);
 
-/// How many corps' runs one process works at.
+/// How many runs one process works at; each corp has at most one.
 const RUNS_MAX: u32 = 8;
 
-/// How many of these may be such whose last step came to nothing: the next one may take until its time-out as well.
+/// How many of these may be runs whose last step failed: their next one may take until its time-out as well.
 const TROUBLED_MAX: u32 = RUNS_MAX / 2;
 
-/// How many connections they need at once: each one for its step, and one to say meanwhile that it is alive.
+/// How many connections they need at once: each one for its step, and one to extend its lease.
 pub const CONNECTIONS: u32 = 2 * RUNS_MAX;
 
-/// What the operator decided.
+/// The operator's settings.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// When runs are due by themselves.
+    /// The schedule of runs.
     pub schedule: Schedule,
 }
 
-/// Works until `stopping` says so; what is in hand then is left for whoever comes next.
+/// Works until `stopping` is set; unfinished runs are left for other workers.
 pub async fn work(sync: Sync, settings: Settings, mut stopping: watch::Receiver<bool>) {
     let (mut runs, mut troubled) = (JoinSet::new(), HashSet::new());
     while !*stopping.borrow() {
@@ -75,8 +75,8 @@ async fn look(sync: &Sync, settings: Settings, which: Which) -> sqlx::Result<Opt
     sync.take(which).await
 }
 
-/// Returns when it is time to stop.
+/// Returns when `stopping` is set.
 async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    // Whoever would say so is gone: that is a stop as well.
+    // A dropped sender counts as a stop as well.
     let _ = stopping.wait_for(|stop| *stop).await;
 }

@@ -1,8 +1,8 @@
 //! Writing a batch's changes, in the transaction that settles the batch.
 //!
-//! Tables are always written in the same order and rows in key order, so that workers wait for each other but never
-//! crosswise. Most batches of a corp go side by side; one that changes what other rows follow from (a rename, a new
-//! spelling of a userid, a leaver, a customer's message) has the corp to itself until it commits.
+//! All transactions write the tables in the same order and rows in key order, so workers wait for each other but
+//! never deadlock. Most batches of a corp run concurrently; one that changes what other rows depend on (a rename, a
+//! new spelling of a userid, a leaver, a customer's message) locks the corp exclusively until it commits.
 
 use std::collections::BTreeSet;
 
@@ -31,10 +31,10 @@ use crate::{
     ids::{ContactWayState, CorpId, UserId},
 };
 
-/// The first half of the advisory lock that a corp's batches share; the second is a hash of the corp.
+/// The first half of the advisory lock of a corp; the second is a hash of the corp.
 const CORP_LOCK: i32 = 0x7763_6f72;
 
-/// Writes everything but the settling, and leaves out whoever was erased. Has the corps to itself until `conn`'s
+/// Writes everything except the settling, without erased people. Locks the corps exclusively until `conn`'s
 /// transaction ends.
 pub async fn apply(conn: &mut PgConnection, changes: Changes, months: &mut KnownMonths) -> sqlx::Result<Tombstones> {
     lock(conn, changes.corps(), true).await?;
@@ -42,9 +42,9 @@ pub async fn apply(conn: &mut PgConnection, changes: Changes, months: &mut Known
     write(conn, changes, found, months).await
 }
 
-/// The same beside other batches, if these changes allow it. `None` if they turn out to name members in a way that nobody
-/// knew: then nothing was written, and the caller begins anew with [`apply`], since a lock that is shared cannot be
-/// changed into one that is not without somebody waiting crosswise.
+/// The same concurrently with other batches, if these changes allow it. Returns `None`, having written nothing, if
+/// the changes name members in a new way: the caller then begins again with [`apply`], since upgrading a shared lock
+/// could deadlock.
 pub async fn apply_beside_others(
     conn: &mut PgConnection,
     changes: Changes,
@@ -59,8 +59,8 @@ pub async fn apply_beside_others(
     write(conn, changes, found, months).await.map(Some)
 }
 
-/// Makes a userid known as a member's, whose spelling the directory has just said if `by_directory`; returns the one that
-/// they go by now. Has the corp to itself until `conn`'s transaction ends.
+/// Registers a userid as a member's, in the directory's spelling if `by_directory`; returns the member's current
+/// userid. Locks the corp exclusively until `conn`'s transaction ends.
 pub async fn know(conn: &mut PgConnection, corpid: &CorpId, user: &UserId, by_directory: bool) -> sqlx::Result<UserId> {
     let mut changes = Changes::default();
     let directory_at = if by_directory { Some(super::now(conn).await?) } else { None };
@@ -78,15 +78,15 @@ async fn write(
     let (tombstones, renamed) = identify(conn, &mut changes, found).await?;
 
     customer_activity::upsert(conn, &changes.activity).await?;
-    // A card that is replaced may name another unionid: who had the former one in common is asked about, too.
+    // A new card may name another unionid, so people who share the old one are derived again, too.
     let people = changes.contacts.keys().map(|(corp, customer, _)| (corp.clone(), customer.clone())).collect();
     let before = match changes.contacts.values().any(|it| it.card.is_some()) {
         true => matching::with_same_unionid(conn, &people).await?,
         false => people,
     };
     customer_wechat_contact::upsert(conn, &changes.contacts).await?;
-    // Making a month locks the whole table for the rest of the transaction, so it comes in the table's own place:
-    // earlier, its maker would wait for others who wait for the table.
+    // Making a partition locks the whole table for the rest of the transaction, so it happens at the table's place in
+    // the order: earlier, two transactions could wait for each other.
     months.ensure(conn, changes.records.keys().map(|(at, ..)| *at)).await?;
     wechat_contact_record::insert(conn, &changes.records).await?;
     member::upsert(conn, &changes.members).await?;
@@ -102,12 +102,12 @@ async fn write(
         let (corps, users) = columns(&gone);
         turn_out(conn, &corps, &users).await?;
     }
-    // Only a rename brings other bindings to a userid; a member may have thousands of contacts to walk through.
+    // Only a rename changes which bindings a userid has; a member may have thousands of contacts to update.
     if !renamed.is_empty() {
         let (corps, users) = columns(&renamed);
         customer_wechat_contact::assign_staff(conn, &corps, &users).await?;
     }
-    // Handovers under way, whose drivers must look.
+    // Handovers in progress whose drivers must look again.
     let mut stirred = BTreeSet::new();
     let in_contact = changes.contacts.keys().map(|(corp, _, user)| (corp.clone(), user.clone()));
     let concerned = described.into_iter().chain(in_contact).collect::<BTreeSet<_>>();
@@ -124,8 +124,8 @@ async fn write(
     Ok(tombstones)
 }
 
-/// Puts everything in these changes under the ids that people go by now, takes out who was erased, and moves what stands
-/// under former ids and spellings. Returns the members to whom something moved.
+/// Resolves all ids in these changes to their current ones, drops erased people, and moves rows of former ids and
+/// spellings. Returns the members who received rows.
 async fn identify(
     conn: &mut PgConnection,
     changes: &mut Changes,
@@ -137,7 +137,8 @@ async fn identify(
         found = member_alias::look(conn, changes).await?;
     }
     changes.recognise(&found.members);
-    // With the lock: whoever erases somebody has had it alone. What moves below was recorded before, and stays.
+    // Erasing takes the lock exclusively, so the tombstones cannot change now. The rows moved below were recorded
+    // before and stay.
     let tombstones = erased_person::any(conn).await?;
     if tombstones == Tombstones::Some {
         let erased = erased_person::of(conn, &changes.people()).await?;
@@ -153,15 +154,15 @@ async fn identify(
             renamed.insert((corp, moved.to));
         }
         found = member_alias::look(conn, changes).await?;
-        // Where one move followed another, the last one's id counts.
+        // If one move followed another, the last id counts.
         renamed = resolved(conn, renamed).await?;
     }
     changes.resolve(&found.current);
     Ok((tombstones, renamed))
 }
 
-/// Derives again what follows from these contact ways and these people: who first came through a way, whose customers
-/// they are, and which orders are contacted by that.
+/// Derives again what depends on these contact ways and these people: the first user of a way, the customers'
+/// matches, and the orders that become contacted.
 pub async fn follow_scans(
     conn: &mut PgConnection,
     states: &BTreeSet<(CorpId, ContactWayState)>,
@@ -181,15 +182,15 @@ pub async fn follow_scans(
     Ok(())
 }
 
-/// Keeps other batches of these corps out until `conn`'s transaction ends: all of them, or those that want it quiet.
+/// Locks these corps until `conn`'s transaction ends: exclusively (`quiet`), or shared with other batches.
 ///
-/// Always in the same order, so that two that lock several corps never wait for each other crosswise.
+/// Corps are locked in a fixed order, so that two transactions that lock several never deadlock.
 pub async fn lock(conn: &mut PgConnection, corps: impl IntoIterator<Item = &CorpId>, quiet: bool) -> sqlx::Result<()> {
     let corps: Vec<_> = corps.into_iter().map(|corp| corp.0.clone()).collect();
     lock_named(conn, &corps, quiet).await
 }
 
-/// Has one corp to itself until `conn`'s transaction ends.
+/// Locks one corp exclusively until `conn`'s transaction ends.
 pub async fn lock_alone(conn: &mut PgConnection, corp: &CorpId) -> sqlx::Result<()> {
     lock_named(conn, std::slice::from_ref(&corp.0), true).await
 }
@@ -209,7 +210,7 @@ async fn lock_named(conn: &mut PgConnection, corps: &[String], quiet: bool) -> s
     Ok(())
 }
 
-/// Learns how members' ids are spelled; returns whose rows have to move by that.
+/// Learns the spellings of members' ids; returns the members whose rows must move.
 async fn learn(
     conn: &mut PgConnection,
     changes: &Changes,
@@ -229,7 +230,7 @@ async fn learn(
     Ok(moves)
 }
 
-/// These members, by the ids that they go by now.
+/// These members under their current ids.
 async fn resolved(
     conn: &mut PgConnection,
     users: BTreeSet<(CorpId, UserId)>,
@@ -242,7 +243,7 @@ async fn resolved(
     Ok(users.into_iter().map(now).collect())
 }
 
-/// Somebody turns out to be a member: messages of theirs that were taken for a customer's are theirs.
+/// A sender turns out to be a member: messages recorded as a customer's become theirs.
 async fn was_member(conn: &mut PgConnection, corp: &CorpId, user: &UserId) -> sqlx::Result<()> {
     let senders = customer_activity::take(conn, corp, user).await?;
     if !senders.is_empty() {
@@ -251,8 +252,8 @@ async fn was_member(conn: &mut PgConnection, corp: &CorpId, user: &UserId) -> sq
     Ok(())
 }
 
-/// Moves everything that stands under a former id, or a former spelling, to the current one. What is folded by the batch's
-/// own rule is taken out and put into the batch; the rest is rewritten in place.
+/// Moves everything from a former id, or a former spelling, to the current one. Rows that the batch folds itself are
+/// taken out and put into the batch; the rest is updated in place.
 async fn move_rows(conn: &mut PgConnection, changes: &mut Changes, corp: &CorpId, moved: &Moved) -> sqlx::Result<()> {
     for from in &moved.from {
         for (customer, contact) in customer_wechat_contact::take(conn, corp, from).await? {
@@ -271,7 +272,7 @@ async fn move_rows(conn: &mut PgConnection, changes: &mut Changes, corp: &CorpId
     Ok(())
 }
 
-/// Ends what a leaver could still do here: their tokens, links and sessions, and what they had asked for.
+/// Ends a leaver's access: their tokens, links and sessions, and their pending requests.
 async fn turn_out(conn: &mut PgConnection, corps: &[String], users: &[String]) -> sqlx::Result<()> {
     let (corps_of, staff) = staff_wechat_bind::left(conn, corps, users).await?;
     if !staff.is_empty() {

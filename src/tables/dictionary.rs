@@ -1,10 +1,10 @@
-//! The database's dictionary: every table and view with its columns, and what their comments say.
+//! The database's dictionary: every table and view with its columns and their comments.
 //!
-//! A comment holds an English and a Chinese sentence. It refuses to know what is in any table.
+//! A comment holds an English and a Chinese sentence. This file knows no table's content.
 
 use sqlx::PgConnection;
 
-/// What stands between the English and the Chinese half of a comment.
+/// The separator between the English and the Chinese half of a comment.
 const BETWEEN_LANGUAGES: &str = " | ";
 
 /// A table or a view.
@@ -27,7 +27,7 @@ pub struct Column {
     pub name: String,
     /// Its type, as SQL names it.
     pub kind: String,
-    /// Whether it may be null. PostgreSQL does not know it of a view's columns and says yes.
+    /// Whether it may be null. PostgreSQL does not know this for a view's columns and says yes.
     pub nullable: bool,
     /// What it holds.
     pub meaning: Meaning,
@@ -49,8 +49,8 @@ impl Meaning {
     }
 }
 
-/// Every table and view, by name; those of the schema `reporting` last. Partitions are left out, for they are like
-/// their parent, and so is the table in which migrations are counted.
+/// Every table and view, by name; those of schema `reporting` last. Partitions are left out, since they equal their
+/// parent, and so is sqlx's migrations table.
 pub async fn list(conn: &mut PgConnection) -> sqlx::Result<Vec<Relation>> {
     let rows = sqlx::query!(
         r#"

@@ -1,6 +1,6 @@
-//! What we keep. The only SQL but the inbox's; a folder per subject, a file per table.
+//! The tables. All SQL except the inbox's is here; a folder per subject, a file per table.
 //!
-//! Every function takes `&mut PgConnection` and runs in whatever transaction its caller holds.
+//! Every function takes `&mut PgConnection` and runs in its caller's transaction.
 
 pub mod apply;
 
@@ -42,7 +42,7 @@ pub async fn now(conn: &mut sqlx::PgConnection) -> sqlx::Result<chrono::DateTime
     sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(conn).await
 }
 
-/// The database's time, read once and carried on by this process's own steady clock, which nobody sets.
+/// The database's time, read once and continued by this process's monotonic clock.
 #[derive(Debug, Clone, Copy)]
 pub struct SharedClock {
     read: chrono::DateTime<chrono::Utc>,
@@ -50,19 +50,19 @@ pub struct SharedClock {
 }
 
 impl SharedClock {
-    /// Reads it.
+    /// Reads the database's time.
     pub async fn read(conn: &mut sqlx::PgConnection) -> sqlx::Result<Self> {
         Ok(Self { since: std::time::Instant::now(), read: now(conn).await? })
     }
 
-    /// What it shows now.
+    /// The database's time now.
     pub fn now(&self) -> chrono::DateTime<chrono::Utc> {
         let passed = chrono::TimeDelta::from_std(self.since.elapsed()).unwrap_or_default();
         self.read.checked_add_signed(passed).unwrap_or(self.read)
     }
 }
 
-/// How many migrations the database still lacks; changes nothing.
+/// How many migrations the database lacks; changes nothing.
 pub async fn missing_migrations(conn: &mut sqlx::PgConnection) -> sqlx::Result<usize> {
     let table: bool =
         sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(&mut *conn).await?;

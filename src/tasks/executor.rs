@@ -1,4 +1,4 @@
-//! One worker pool of executors: take what is due, carry it out, say how it went.
+//! The executors of one worker pool: they claim due tasks, run them, and record the outcome.
 
 use std::{
     collections::HashMap,
@@ -23,25 +23,26 @@ use crate::{
     worker::backoff,
 };
 
-/// How often a task is tried before it is parked: with growing pauses, for some three hours.
+/// How many attempts a task has before it is parked; with growing pauses they last about three hours.
 const ATTEMPTS_MAX: i32 = 20;
 
-/// How long one attempt may take. A call has its own, much shorter limit; the longest task is a large download.
+/// How long one attempt may take. A single call has its own, much shorter limit; the longest task is a large
+/// download.
 const RUN_LIMIT: Duration = Duration::from_secs(15 * 60);
 
-/// How long a stop waits for what is in hand; then it is given back.
+/// How long a stop waits for running tasks before it gives them back.
 const STOP_LIMIT: Duration = Duration::from_secs(12);
 
-/// After trouble with the database, a worker pool waits this long before it asks again.
+/// How long a worker pool waits after a database error before it asks again.
 const DATABASE_RETRY: Duration = Duration::from_millis(500);
 
-/// How often writing down how a task went is tried. After that its lease runs out, and it is done again.
+/// How often recording a task's outcome is tried. After that its lease expires, and the task runs again.
 const SETTLE_TRIES: u32 = 4;
 
 /// How many characters of a reason are kept.
 const REASON_CHARS_MAX: usize = 500;
 
-/// A worker pool takes at most this share of a lease until it extends it.
+/// A worker pool extends its leases this many times within a lease's duration.
 const EXTENSIONS_PER_LEASE: u32 = 3;
 
 /// What one step did.
@@ -49,7 +50,7 @@ const EXTENSIONS_PER_LEASE: u32 = 3;
 pub enum Step {
     /// Nothing was due.
     Idle,
-    /// Something is done, postponed or parked.
+    /// A task is done, postponed or parked.
     Worked,
 }
 
@@ -62,20 +63,20 @@ pub struct Executor {
     troubles: Troubles,
 }
 
-/// A task that is being carried out.
+/// A running task.
 struct Held {
     task: Taken,
     abort: AbortHandle,
 }
 
 impl Executor {
-    /// A worker pool with nothing in hand.
+    /// A worker pool without running tasks.
     pub fn new(context: Context, worker_pool: WorkerPool) -> Self {
         let troubles = Troubles::new(worker_pool.concurrency, worker_pool.rest_longest);
         Self { context, worker_pool, running: JoinSet::new(), in_hand: HashMap::new(), troubles }
     }
 
-    /// Works until told to stop, then finishes what it has in hand or gives it back.
+    /// Works until told to stop, then finishes the running tasks or gives them back.
     pub async fn run(mut self, bells: Bells, mut stop: watch::Receiver<bool>) {
         let mut heartbeat = interval(self.worker_pool.lease / EXTENSIONS_PER_LEASE);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -98,7 +99,7 @@ impl Executor {
         self.wind_up(&mut heartbeat).await;
     }
 
-    /// Takes what is due and returns when one of those in hand has ended.
+    /// Claims due tasks and returns when a running one has ended.
     ///
     /// An error means that the database could not be asked; nothing is lost.
     pub async fn step(&mut self) -> sqlx::Result<Step> {
@@ -108,7 +109,7 @@ impl Executor {
         Ok(Step::Worked)
     }
 
-    /// Fills the worker pool, most pressing kind first, with no corp's tasks alone.
+    /// Fills the worker pool, most urgent kind first, without letting one corp take all places.
     async fn take(&mut self) -> sqlx::Result<()> {
         for kind in self.worker_pool.kinds.clone() {
             let in_hand = self.in_hand.values().map(|it| (&it.task.corpid, it.task.kind));
@@ -128,7 +129,7 @@ impl Executor {
         Ok(())
     }
 
-    /// A task's run is over. It has said itself how it went, unless it panicked.
+    /// A task's run has ended. It has recorded its outcome itself, unless it panicked.
     async fn ended(&mut self, ended: Result<(tokio::task::Id, Reach), JoinError>) {
         match ended {
             Ok((id, reach)) => {
@@ -146,7 +147,7 @@ impl Executor {
         }
     }
 
-    /// Tells the database that we are still at work. A task that is no longer ours is left alone at once.
+    /// Extends the leases of the running tasks. A task whose lease is lost is dropped at once.
     async fn extend(&mut self) {
         let ids: Vec<_> = self.in_hand.values().map(|it| it.task.id).collect();
         let leases: Vec<_> = self.in_hand.values().map(|it| it.task.lease).collect();
@@ -171,7 +172,7 @@ impl Executor {
         }
     }
 
-    /// Finishes what is in hand, as far as there is time, and gives back the rest.
+    /// Finishes the running tasks within the stop limit, and gives back the rest.
     async fn wind_up(&mut self, heartbeat: &mut tokio::time::Interval) {
         let limit = tokio::time::sleep(STOP_LIMIT);
         tokio::pin!(limit);
@@ -189,11 +190,11 @@ impl Executor {
     }
 }
 
-/// Carries a task out, and writes down how it went. Returns what that tells about its corp.
+/// Runs a task and records its outcome. Returns what the outcome tells about its corp.
 async fn carry_out(context: &Context, task: &Taken) -> Reach {
     let began = Instant::now();
     let outcome = if task.attempts > ATTEMPTS_MAX {
-        // Whoever took it never came to say why it failed.
+        // The earlier attempts died before they could record why they failed.
         Err(Failure::park(format!("taken {} times, and never finished", task.attempts - 1)))
     } else {
         let run = tokio::time::timeout(RUN_LIMIT, super::run(context, task));
@@ -208,7 +209,7 @@ async fn carry_out(context: &Context, task: &Taken) -> Reach {
     reach
 }
 
-/// Writes down how it went, more than once if the database is in trouble.
+/// Records the outcome, and tries again if the database is in trouble.
 async fn settle(context: &Context, task: &Taken, outcome: Result<Went, Failure>) {
     for _ in 0..SETTLE_TRIES {
         match write_down(context, task, &outcome).await {
@@ -217,7 +218,7 @@ async fn settle(context: &Context, task: &Taken, outcome: Result<Went, Failure>)
                 return;
             }
             Err(error) => {
-                tracing::warn!(task.id = task.id, error = %error, "how a task went could not be written down")
+                tracing::warn!(task.id = task.id, error = %error, "a task's outcome could not be recorded")
             }
         }
         tokio::time::sleep(DATABASE_RETRY).await;
@@ -261,7 +262,7 @@ async fn write_down(context: &Context, task: &Taken, outcome: &Result<Went, Fail
                 error = format!("{why:#}"),
                 "a task is postponed"
             );
-            // One that lasts keeps an attempt in hand, so that only a killed process ever uses up the last.
+            // A lasting task never uses up its last attempt by failing, so only killed processes can.
             let uncounted = task.kind.is_lasting() && attempts >= ATTEMPTS_MAX;
             (task::postpone(conn, task, wait, &reason(why), uncounted).await?, "postponed")
         }
@@ -289,7 +290,7 @@ fn count(kind: TaskKind, outcome: &'static str) {
     metrics::counter!("wecomd_tasks_total", "kind" => kind.as_str(), "outcome" => outcome).increment(1);
 }
 
-/// What is the same about all tasks that fail alike.
+/// The part of a failure's text that all tasks with the same cause share.
 fn cause(why: &anyhow::Error) -> String {
     why.downcast_ref::<ApiError>().map_or_else(|| format!("{why:#}"), ApiError::cause)
 }

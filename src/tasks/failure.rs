@@ -11,30 +11,30 @@ use crate::{
 /// Why a task is not done.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The world was not ready: try again later, after a pause that grows, or after so long. Tried too often, it is
-    /// parked.
+    /// A dependency was not ready: try again later, after a growing pause or after `after`. After too many attempts
+    /// the task is parked.
     #[error("will be tried again: {why:#}")]
     Retry {
-        /// What was not ready.
+        /// The reason.
         why: anyhow::Error,
-        /// Not before so long.
+        /// The minimum pause before the next attempt.
         after: Option<Duration>,
     },
     /// No repetition can help: park it for a person.
     #[error("parked: {why:#}")]
     Park {
-        /// What a person has to look at.
+        /// The reason, for the person who looks at it.
         why: anyhow::Error,
     },
-    /// The database was in trouble. That is not the task's fault, and counts against none.
+    /// The database was in trouble. That is not the task's fault and does not count as an attempt.
     #[error("interrupted: {why:#}")]
     Interrupted {
-        /// What the database said.
+        /// The database's error.
         why: anyhow::Error,
     },
 }
 
-/// How long a task waits for the operator.
+/// The pause before a task that needs the operator is tried again.
 const OPERATOR_AFTER: Duration = Duration::from_secs(10 * 60);
 
 impl Failure {

@@ -1,8 +1,8 @@
-//! How many tasks of one corp a worker pool takes, so that a corp whose calls fail or take long leaves room for the
-//! others.
+//! Limits how many tasks of one corp a worker pool takes, so that a corp whose calls fail or take long leaves room
+//! for the others.
 //!
-//! A corp that WeCom does not answer gets few places, and none for a while that grows: its tasks stay in the queue
-//! instead of waiting in hand. One call that gets through gives it all places back. Pure: it is told the time.
+//! A corp that WeCom does not answer gets few places, and none during a rest that grows: its tasks stay in the queue
+//! instead of occupying executors. One successful call gives it all places back. Pure: the caller passes the time.
 
 use std::{
     collections::HashMap,
@@ -17,59 +17,59 @@ use crate::{
     wecom::ApiError,
 };
 
-/// Of this many places of a worker pool one is kept for corps that have none in hand. A pool of two or three places keeps
-/// one as well.
+/// One of this many places is reserved for corps without a running task. A pool of two or three places reserves one
+/// as well.
 const RESERVE_SHARE: usize = 4;
 
-/// Of this many places of a worker pool one may try a corp that is in trouble; at least one.
+/// One of this many places may try a corp that is in trouble; at least one.
 const PROBE_SHARE: usize = 8;
 
-/// All corps in trouble together have this share of a worker pool at most; at least one place.
+/// All corps in trouble together get at most this fraction of a pool (one half); at least one place.
 const TROUBLED_SHARE: usize = 2;
 
-/// So many calls in a row that WeCom answered, but could not serve, are trouble; one without an answer is at once.
+/// After this many failed answers in a row a corp is in trouble; after a call without an answer it is at once.
 const COMPLAINTS_MAX: u32 = 3;
 
-/// How long a corp in trouble rests first; it doubles with each further failure.
+/// A troubled corp's first rest; it doubles with each further failure.
 const REST_FIRST: Duration = Duration::from_secs(1);
 
-/// How long WeCom may have a corp rest. What it asks for beyond that is asked anew.
+/// The longest rest taken at WeCom's request; after it, a call asks again.
 const REST_ASKED_MAX: Duration = Duration::from_secs(60);
 
-/// How a task's calls went, for the other tasks of its corp.
+/// What a task's calls tell about its corp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// WeCom answered, and serves this corp.
+    /// WeCom answered and serves this corp.
     Served,
-    /// WeCom answered that it cannot at the moment, or does not let this app.
+    /// WeCom answered that it cannot serve at the moment, or that this app is not allowed.
     Complained(Option<Duration>),
-    /// No answer came, or nothing was even asked.
+    /// No answer came, or no call was made.
     Unanswered(Option<Duration>),
-    /// It says nothing about WeCom.
+    /// Nothing about WeCom.
     Untold,
 }
 
 /// The corps in trouble, by kind of task.
 #[derive(Debug)]
 pub(super) struct Troubles {
-    /// How many tasks the worker pool has in hand at most.
+    /// The worker pool's number of places.
     concurrency: usize,
     /// The longest rest that we choose ourselves.
     rest_longest: Duration,
-    /// An entry goes with the first call that gets through, so there are never more than corps that have apps.
+    /// A successful call removes its entry, so there are never more entries than corps with apps, per kind.
     corps: HashMap<(CorpId, TaskKind), Trouble>,
 }
 
 #[derive(Debug)]
 struct Trouble {
     complaints: u32,
-    /// How often it rested in a row; it is in trouble since the first time.
+    /// The number of rests in a row; the corp is in trouble from the first one on.
     rests: u32,
     rests_until: Instant,
 }
 
 impl Reach {
-    /// What an attempt that failed tells.
+    /// Classifies a failed attempt.
     pub(super) fn of(failure: &Failure) -> Self {
         let (why, after) = match failure {
             Failure::Retry { why, after } => (why, *after),
@@ -78,7 +78,7 @@ impl Reach {
         };
         match (why.downcast_ref::<ApiError>(), failure) {
             (None, _) => Self::Untold,
-            // It is about this task alone.
+            // The failure concerns this task alone.
             (Some(_), Failure::Park { .. }) => Self::Served,
             (Some(error), _) if error.errcode.is_some() => Self::Complained(after),
             (Some(_), _) => Self::Unanswered(after),
@@ -91,7 +91,7 @@ impl Troubles {
         Self { concurrency, rest_longest, corps: HashMap::new() }
     }
 
-    /// Takes note of how a task went.
+    /// Records the outcome of a task.
     pub(super) fn hear(&mut self, corpid: &CorpId, kind: TaskKind, reach: Reach, now: Instant) {
         let key = (corpid.clone(), kind);
         let (asked, complains) = match reach {
@@ -109,13 +109,13 @@ impl Troubles {
             return;
         }
         let own = REST_FIRST.saturating_mul(1 << trouble.rests.min(10)).min(self.rest_longest);
-        // Where greetings wait, nobody rests: a code lives for seconds, and each greeting has pauses of its own.
+        // Greetings' corps never rest: a code is valid for seconds, and each greeting has its own pauses.
         let asked = asked.filter(|_| !self.rest_longest.is_zero()).unwrap_or_default().min(REST_ASKED_MAX);
         trouble.rests = trouble.rests.saturating_add(1);
         trouble.rests_until = trouble.rests_until.max(now + own.max(asked));
     }
 
-    /// What may be taken of a kind, with these tasks in hand.
+    /// How many tasks of a kind may be claimed, given the running ones.
     pub(super) fn room<'a>(
         &self,
         kind: TaskKind,
@@ -132,7 +132,7 @@ impl Troubles {
         let mut probes = (self.concurrency / TROUBLED_SHARE).max(1).saturating_sub(troubled_held);
         let probes_each = (self.concurrency / PROBE_SHARE).max(1);
         let mut troubled: Vec<_> = self.corps.iter().filter(|((_, of), it)| *of == kind && it.rests > 0).collect();
-        // Whoever has rested longest is tried first.
+        // The corp that has rested longest is tried first.
         troubled.sort_by_key(|((corpid, _), it)| (it.rests_until, corpid.clone()));
         let mut corps = Vec::new();
         for ((corpid, _), it) in troubled {

@@ -1,7 +1,8 @@
-//! `fetch_media`: a message's picture, sound, film or file is downloaded before WeCom forgets it.
+//! `fetch_media`: downloads a message's media before WeCom deletes it.
 //!
-//! Safe to repeat: the bytes go where the media id leads, part by part, and a download that broke off goes on with the
-//! first part that is missing. The last part is never kept alone, so WeCom always says once more how long the whole is.
+//! Safe to repeat: the media id determines where the bytes are stored, part by part, and an interrupted download
+//! continues with the first missing part. The last part is never stored alone, so WeCom always states the total
+//! length once more.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -18,12 +19,12 @@ use crate::{
     wecom::media::{GONE, PART_BYTES, Part},
 };
 
-/// How far our clock may be behind before we give up what WeCom may still have.
+/// How far our clock may be ahead before a file that WeCom may still have is given up.
 const CLOCK_SLACK: TimeDelta = TimeDelta::minutes(5);
 
 /// Why there are no bytes.
 enum Unfetched {
-    /// There will be none.
+    /// There will never be any.
     Ended(MediaState, String),
     /// Not now, or a person must look at it.
     Failed(Failure),
@@ -41,7 +42,7 @@ pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> 
         Ok(file) => {
             let mut transaction = context.pool.begin().await?;
             if !tables::task::hold(&mut transaction, task).await? {
-                // Whose it was has been erased meanwhile.
+                // Its person was erased meanwhile.
                 return Ok(context.media.remove(&Name::at(&file.location)?).await?);
             }
             media::keep(&mut transaction, &task.corpid, &task.subject, &file).await?;
@@ -95,7 +96,7 @@ async fn fetch(context: &Context, task: &Taken, now: DateTime<Utc>) -> Result<Fe
     }
 }
 
-/// Puts the parts together with the last one.
+/// Joins the stored parts and the last one.
 async fn keep(context: &Context, name: &Name, parts: u64, last: Part) -> Result<Fetched, Unfetched> {
     let kept = context.media.complete(name, parts, last.bytes).await?;
     if kept.bytes != last.total {

@@ -1,7 +1,7 @@
-//! `find_leavers`: whose customers WeCom lists as left behind (待分配). A leaver is not always announced: whoever vanished
-//! from an app's sight has left only if their customers stand there.
+//! `find_leavers`: reads WeCom's list of unassigned customers (待分配). WeCom does not always announce a leaver: a
+//! member who disappeared from an app's visible range has left only if their customers are in that list.
 //!
-//! Safe to repeat: it is a reading, and what it tells are registers.
+//! Safe to repeat: it only reads, and its results are registers.
 
 use super::{Context, Failure};
 use crate::{

@@ -1,6 +1,6 @@
-//! `handover`: one handover is driven on: submitted, asked about, brought to its end.
+//! `handover`: drives one handover: submits it, asks for results, finishes it.
 //!
-//! Safe to repeat: each call is committed before it is made, and one whose answer nobody saw is asked about first.
+//! Safe to repeat: each call is committed before it is made, and a call without a known answer is asked about first.
 
 use super::{Context, Failure, Went};
 use crate::{

@@ -1,8 +1,8 @@
-//! What must still be done with WeCom, one file per kind of task.
+//! The tasks: calls that must still be made to WeCom, one file per kind.
 //!
-//! Tasks come from the queue in `tables::task`, most pressing first. An executor calls WeCom with no transaction open,
-//! writes down what it learnt in a short one, and says how it went: done, later, or never. It refuses to know how a
-//! task came about. A task may be run more than once: each kind says how a repetition does no harm.
+//! Tasks come from the queue in `tables::task`, most urgent first. An executor calls WeCom with no transaction open,
+//! writes the results in a short one, and reports the outcome: done, later, or never. It does not know why a task was
+//! created. A task may run more than once: each kind documents why that is harmless.
 
 mod failure;
 
@@ -47,20 +47,20 @@ pub use failure::Failure;
 pub use queue_status::{BACKLOG_MAX, watch};
 pub use wake::Bells;
 
-/// What every task works with. Cheap to clone.
+/// The dependencies of every task. Cheap to clone.
 #[derive(Clone)]
 pub struct Context {
-    /// The database, by connections that nobody else waits for.
+    /// The tasks' own database connections.
     pub pool: PgPool,
-    /// The way to WeCom.
+    /// The client for WeCom.
     pub wecom: Wecom,
-    /// Where pictures, sounds and films are kept.
+    /// The store for pictures, voice messages and videos.
     pub media: MediaStore,
-    /// How handovers are driven.
+    /// The handovers' settings.
     pub handover: handover::Settings,
 }
 
-/// How many tasks a process carries out at once.
+/// How many tasks a process runs at once, by kind.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Greetings.
@@ -71,71 +71,71 @@ pub struct Settings {
     pub refresh: u32,
     /// Downloads.
     pub fetch_media: u32,
-    /// Handovers driven on.
+    /// Handovers.
     pub handover: u32,
 }
 
-/// How a task went that did not fail.
+/// The outcome of a task that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Went {
-    /// It is over.
+    /// It is finished.
     Done,
-    /// There is another turn of it after so long.
+    /// It runs again after this pause.
     Again(Duration),
 }
 
-/// Kinds that wait for each other, and for no other kind.
+/// A worker pool: its kinds share places with each other and with no other kind.
 #[derive(Debug, Clone)]
 pub struct WorkerPool {
-    /// Its kinds, most pressing first.
+    /// Its kinds, most urgent first.
     pub kinds: Vec<TaskKind>,
-    /// How many of them are carried out at once.
+    /// How many tasks it runs at once.
     pub concurrency: usize,
-    /// How long a task stays with an executor that says nothing more.
+    /// How long a lease lasts that its executor does not extend.
     pub lease: Duration,
-    /// How often to look for what nobody rang for.
+    /// How often it polls for tasks without a notification.
     pub poll: Duration,
-    /// How long the tasks of a corp that WeCom does not answer are left in the queue, at most, before one is tried.
+    /// The longest rest of a corp that WeCom does not answer; its tasks stay in the queue meanwhile.
     pub rest_longest: Duration,
 }
 
-/// The kinds that can be carried out. The others wait in the queue for a version that can.
+/// The kinds that this version can run. Others wait in the queue for a version that can.
 const EXECUTED: &[TaskKind] = &TaskKind::ALL;
 
-/// A greeting's executor that died must be noticed while the code lives.
+/// The lease of greetings: a dead executor must be noticed while the code is valid.
 const URGENT_LEASE: Duration = Duration::from_secs(5);
 
-/// And a greeting that waits for its next attempt is not kept waiting.
+/// The poll interval of greetings, so that a retry is not delayed.
 const URGENT_POLL: Duration = Duration::from_millis(200);
 
-/// How long the other tasks stay with an executor that died.
+/// The lease of all other tasks.
 const LEASE: Duration = Duration::from_secs(30);
 
-/// How often to look for the other tasks.
+/// The poll interval of all other tasks.
 const POLL: Duration = Duration::from_secs(1);
 
-/// How long the other tasks of a corp rest that WeCom does not answer. Greetings never do.
+/// The longest rest of a corp that WeCom does not answer, for all tasks but greetings, which never rest.
 const REST_LONGEST: Duration = Duration::from_secs(30);
 
 impl Context {
-    /// Writes what a task learnt, in one short transaction.
+    /// Writes a task's results in one short transaction.
     async fn write(&self, changes: Changes) -> Result<(), Failure> {
         let mut transaction = self.pool.begin().await?;
-        // What tasks learn are rows of contacts and members: they need no month of records.
+        // Tasks change contacts and members only, so no partition of records is needed.
         apply::apply(&mut transaction, changes, &mut KnownMonths::default()).await?;
         Ok(transaction.commit().await?)
     }
 }
 
 impl Settings {
-    /// How many tasks are carried out at once, all together.
+    /// How many tasks run at once in all.
     pub fn total(&self) -> u32 {
         self.welcome + self.notify_staff + self.refresh + self.fetch_media + self.handover
     }
 }
 
 impl WorkerPool {
-    /// A worker pool of one kind, with the times that fit it.
+    /// A worker pool of one kind, with the kind's lease and poll interval.
     pub fn of(kind: TaskKind, concurrency: u32) -> Self {
         Self::new(&[kind], concurrency)
     }
@@ -149,7 +149,7 @@ impl WorkerPool {
     }
 }
 
-/// Starts this process's executors; they end when told to stop, with what they have in hand finished or given back.
+/// Starts this process's executors. When told to stop, they finish their running tasks or give them back.
 pub fn start(
     context: &Context,
     settings: &Settings,
@@ -167,7 +167,7 @@ pub fn start(
     started
 }
 
-/// Greetings never queue behind anything else.
+/// Greetings have a pool of their own, so that they never queue behind other kinds.
 fn worker_pools(settings: &Settings) -> [WorkerPool; 5] {
     [
         WorkerPool::new(&[TaskKind::Welcome], settings.welcome),
@@ -178,7 +178,7 @@ fn worker_pools(settings: &Settings) -> [WorkerPool; 5] {
     ]
 }
 
-/// Every kind and where it is carried out.
+/// Runs a task by its kind.
 async fn run(context: &Context, task: &Taken) -> Result<Went, Failure> {
     match task.kind {
         TaskKind::Handover => return handover::run(context, task).await,

@@ -1,7 +1,7 @@
-//! `notify_staff`: a staff member is told something by a card in WeCom, or by a text if there is no page to open.
+//! `notify_staff`: sends a staff member a card in WeCom, or a text if there is no page to open.
 //!
-//! Safe to repeat for four hours: the card is made from the task alone, so it is the same to the byte, and WeCom shows
-//! the same card once. Whom it cannot reach is said in words, for a person.
+//! Safe to repeat for four hours: the card depends on the task alone, so repeats are identical, and WeCom shows an
+//! identical card once. If the member cannot be reached, the reason is recorded in words for a person.
 
 use std::iter::once;
 
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// None of the receivers exists, or the app may see none of them.
+/// None of the receivers exists, or none is in the app's visible range.
 const NOBODY_REACHED: i64 = 81013;
 
 /// How many lines a card shows.
@@ -32,7 +32,7 @@ pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> 
         member_alias::resolve(&mut conn, once((&task.corpid, &named))).await?
     };
     let user = current.remove(&(task.corpid.clone(), named.clone())).unwrap_or(named);
-    // WeCom refuses a card that opens nothing.
+    // WeCom refuses a card without a URL.
     let sent = match notice.url.is_empty() {
         true => api.send_text(&user, &text(notice)).await,
         false => api.send_card(&user, &card(notice)).await,
@@ -65,7 +65,7 @@ fn card(notice: Notice) -> Card {
     Card { title: notice.title, desc: notice.desc, lines, url: notice.url }
 }
 
-/// The same as a text, for a notice that has no page behind it.
+/// The notice as a text message, if it has no page.
 fn text(notice: Notice) -> String {
     let lines = notice.lines.into_iter().map(|(name, value)| format!("{name}:{value}"));
     let parts = [notice.title, notice.desc].into_iter().filter(|it| !it.is_empty()).chain(lines);

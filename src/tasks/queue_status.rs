@@ -1,7 +1,7 @@
-//! How the queue stands, told to whoever watches over us: numbers for Prometheus, a few words for `/readyz`.
+//! Reports the state of the task queue to monitoring: numbers for Prometheus, a few words for `/readyz`.
 //!
-//! A long queue stops nobody. Recording goes on, because refreshes of one customer are one task however many callbacks
-//! ask for it; what is urgent has worker pools of its own. So a backlog is said, and that is all.
+//! A long queue stops nothing. Recording goes on, because all refreshes of one customer are one task however many
+//! callbacks ask for it; urgent kinds have worker pools of their own. So a backlog is only reported.
 
 use std::time::Duration;
 
@@ -18,13 +18,13 @@ use crate::{
     },
 };
 
-/// How often we look. Counting a long queue costs the database a little.
+/// How often the queue is counted. Counting a long queue costs the database a little.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
-/// With more due tasks than this, the executors are behind: there are too few, or WeCom limits us.
+/// With more due tasks than this, the executors lag: there are too few of them, or WeCom limits us.
 pub const BACKLOG_MAX: i64 = 10_000;
 
-/// Looks at the queue again and again, until nobody listens any more.
+/// Counts the queue periodically, until the receiver is gone.
 pub async fn watch(pool: PgPool, said: watch::Sender<Value>) {
     while !said.is_closed() {
         match look(&pool).await {
@@ -34,7 +34,7 @@ pub async fn watch(pool: PgPool, said: watch::Sender<Value>) {
                 metrics::gauge!("wecomd_handover_stuck_items").set(stuck as f64);
                 said.send_replace(words(&standing));
             }
-            Err(error) => tracing::debug!(error = %error, "the queue of tasks cannot be looked at"),
+            Err(error) => tracing::debug!(error = %error, "the task queue cannot be counted"),
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -43,7 +43,7 @@ pub async fn watch(pool: PgPool, said: watch::Sender<Value>) {
     }
 }
 
-/// The queue, and how many items of handovers are stuck.
+/// Counts the queue by kind, and the stuck items of handovers.
 async fn look(pool: &PgPool) -> sqlx::Result<(Vec<TaskCounts>, i64)> {
     let mut conn = pool.acquire().await?;
     let stuck = handover::stuck(&mut conn, OVERDUE_AFTER).await?;

@@ -1,8 +1,8 @@
-//! `refresh_contact`: a customer's card is read again, as every member who knows them sees it.
+//! `refresh_contact`: reads a customer's card again, as every member who knows them sees it.
 //!
-//! Safe to repeat: what is read goes into registers under the time of the reading, and a callback that said something
-//! later stays. It never concludes an end: WeCom does not say whether nobody knows a customer or nobody in sight does,
-//! so ends are for callbacks and the reconciliation to tell.
+//! Safe to repeat: the card goes into registers under the time of the reading, and a later callback wins. It never
+//! marks a contact as ended: WeCom does not say whether nobody knows a customer or nobody visible to the app does.
+//! Callbacks and reconciling decide that.
 
 use chrono::{DateTime, Utc};
 
@@ -16,7 +16,7 @@ use crate::{
 
 pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> {
     let api = context.wecom.app(task.app_id).await?;
-    // Taken before the question: what the answer says is at least as new.
+    // Taken before the call: the answer is at least as new as this time.
     let read_at = tables::now(&mut *context.pool.acquire().await?).await?;
     let customer = match api.customer(&ExternalUserId(task.subject.clone())).await {
         Ok(customer) => customer,
@@ -29,14 +29,14 @@ pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> 
     let mut changes = Changes::default();
     learn(&mut changes, &task.corpid, &customer, read_at);
     context.write(changes).await?;
-    // What could be read is there; that the rest cannot is for a person.
+    // The part that could be read is written; the rest needs a person.
     match &customer.cut {
         Some(why) => Err(Failure::park(format!("the card is read but for some of its members: {why}"))),
         None => Ok(()),
     }
 }
 
-/// What WeCom said of a customer at `read_at`, as changes of each contact.
+/// Turns WeCom's answer of `read_at` into changes of each contact.
 pub fn learn(changes: &mut Changes, corpid: &CorpId, customer: &Customer, read_at: DateTime<Utc>) {
     for follower in &customer.followers {
         let key = (corpid.clone(), customer.profile.external_userid.clone(), follower.user.clone());
@@ -45,10 +45,10 @@ pub fn learn(changes: &mut Changes, corpid: &CorpId, customer: &Customer, read_a
     }
 }
 
-/// What one member's view of a customer says of their contact.
+/// Turns one member's view of a customer into the contact's registers.
 ///
-/// They are in contact since `createtime`, which is the time of the callback about it, so an end that came later
-/// stands, and so does a later `state`.
+/// They are contacts since `createtime`, which is the time of the add callback, so a later end stands, and so does a
+/// later `state`.
 pub fn contact(profile: &Profile, follower: &Follower, read_at: DateTime<Utc>) -> Contact {
     let mut contact = Contact::default();
     if let Some(since) = follower.since() {
@@ -64,7 +64,7 @@ pub fn contact(profile: &Profile, follower: &Follower, read_at: DateTime<Utc>) -
 
 fn card(profile: &Profile, follower: &Follower) -> Card {
     let filled = |text: &str| Some(text.to_owned()).filter(|it| !it.is_empty());
-    // A corp's tag has an id and a name in one answer, and its id alone in another.
+    // WeCom gives a corp tag's id and name in one answer, and only its id in another.
     let named = follower.tags.iter().map(|it| it.name.clone()).filter(|it| !it.is_empty());
     Card {
         nickname: filled(&profile.name),

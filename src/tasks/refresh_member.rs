@@ -1,8 +1,9 @@
-//! `refresh_member`: a member is read again: name, picture, departments, status.
+//! `refresh_member`: reads a member again: name, picture, departments, status.
 //!
-//! Safe to repeat: what is read goes into registers under the time of the reading. It never concludes that somebody
-//! left: a member whom WeCom does not show may merely be out of the app's sight, and status 5 is only what a directory
-//! says. Either is a reason to look into the list of leavers' customers, which decides, as the directory's callback does.
+//! Safe to repeat: the fields go into registers under the time of the reading. It never concludes that a member left:
+//! a member whom WeCom does not return may merely be outside the app's visible range, and status 5 alone does not
+//! decide either. Either is a reason to read the list of unassigned customers, which decides, as does the directory's
+//! callback.
 
 use std::iter::once;
 
@@ -26,7 +27,7 @@ pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> 
         let mut conn = context.pool.acquire().await?;
         let mut current = member_alias::resolve(&mut conn, once((&task.corpid, &named))).await?;
         let user = current.remove(&(task.corpid.clone(), named.clone())).unwrap_or(named);
-        // Taken before the question: what the answer says is at least as new.
+        // Taken before the call: the answer is at least as new as this time.
         (tables::now(&mut conn).await?, user)
     };
     let (mut changes, mut known) = (Changes::default(), Known::default());
@@ -50,7 +51,7 @@ pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> 
     context.write(changes).await
 }
 
-/// What WeCom said of a member at `read_at`. What it withholds stays as it was.
+/// Turns WeCom's answer of `read_at` into the member's registers. Withheld fields stay as they were.
 pub fn learn(known: &mut Known, member: &Member, read_at: DateTime<Utc>) {
     if !member.name.is_empty() {
         Register::set(&mut known.name, member.name.clone(), read_at);

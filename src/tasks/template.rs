@@ -1,5 +1,5 @@
-//! What a new customer is greeted with: words with names in them, attachments, other words for some channels, and the
-//! hours in which to be quiet. Pure; it is told the time and the names.
+//! The content of a greeting: a text with placeholders, attachments, other texts for some channels, and quiet hours.
+//! Pure: the caller passes the time and the names.
 
 use std::{fmt, str::FromStr};
 
@@ -14,10 +14,10 @@ pub const TEXT_BYTES_MAX: usize = 4_000;
 /// Shanghai is eight hours ahead of UTC, all year.
 const SHANGHAI_S: i32 = 8 * 3_600;
 
-/// What stands for a member whose name nobody knows. Their userid would tell a customer nothing.
+/// Replaces the member's name if it is unknown. Their userid would mean nothing to a customer.
 const NAMELESS_STAFF: &str = "客服";
 
-/// Signs that lean on a name and go with it.
+/// Characters next to a name that are removed together with it.
 const SEPARATORS: &[char] = &[' ', ',', '，', '、', ':', '：'];
 
 /// What stands beside the app's words.
@@ -93,7 +93,7 @@ pub enum Greeting {
     NoTemplate,
 }
 
-/// Who meets whom, as far as we know.
+/// The names of the two people, as far as they are known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names {
     /// The customer's nickname.
@@ -102,7 +102,7 @@ pub struct Names {
     pub staff: Option<String>,
 }
 
-/// Chooses what a customer who came through `state` is greeted with at `now`.
+/// Chooses the greeting at `now` for a customer who came through `state`.
 pub fn greeting(
     message: Option<&str>,
     rules: &Rules,
@@ -125,8 +125,8 @@ pub fn greeting(
     }
 }
 
-/// The first name in braces that we have none for; `{customer}` and `{staff}` are known, also with words for when
-/// nobody knows the name: `{customer|朋友}`.
+/// The first unknown placeholder. `{customer}` and `{staff}` are known, also with a text to use if the name is
+/// unknown: `{customer|朋友}`.
 pub fn unknown_name(text: &str) -> Option<&str> {
     let mut rest = text;
     while let Some((before, name, _, after)) = placeholder(rest) {
@@ -139,7 +139,7 @@ pub fn unknown_name(text: &str) -> Option<&str> {
 }
 
 impl Hours {
-    /// Whether it is within these hours in Shanghai.
+    /// Whether `now` is within these hours in Shanghai.
     pub fn contain(&self, now: DateTime<Utc>) -> bool {
         let Some(shanghai) = FixedOffset::east_opt(SHANGHAI_S) else { return false };
         let time = now.with_timezone(&shanghai).time();
@@ -181,8 +181,8 @@ impl From<Hours> for String {
     }
 }
 
-/// Puts the names in. An unknown customer is left out, with the sign that leans on the name, so that `您好，{customer}！`
-/// becomes `您好！`. What a name holds is never read as a placeholder.
+/// Fills in the names. An unknown customer name is left out together with the character next to it, so that
+/// `您好，{customer}！` becomes `您好！`. Text within a name is never read as a placeholder.
 fn fill(text: &str, names: &Names) -> String {
     let (mut filled, mut rest) = (String::with_capacity(text.len()), text);
     while let Some((before, name, otherwise, after)) = placeholder(rest) {
@@ -201,14 +201,14 @@ fn fill(text: &str, names: &Names) -> String {
         }
     }
     filled.push_str(rest);
-    // Names make it longer than it was checked for.
+    // The names may make the text longer than what was checked.
     let end = (0..=TEXT_BYTES_MAX.min(filled.len())).rev().find(|at| filled.is_char_boundary(*at));
     filled.truncate(end.unwrap_or(0));
     filled
 }
 
-/// The next `{name}` or `{name|otherwise}`: what stands before it (none if the name is none of ours), the name, the
-/// words for when it is unknown, and what stands after it. Braces around anything but a word are just braces.
+/// The next `{name}` or `{name|otherwise}`: the text before it (none if the name is unknown), the name, the
+/// replacement, and the text after it. Braces around anything but a word are plain text.
 fn placeholder(text: &str) -> Option<(Option<&str>, &str, Option<&str>, &str)> {
     for (at, _) in text.match_indices('{') {
         let Some((before, rest)) = text.split_at_checked(at) else { continue };

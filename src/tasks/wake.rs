@@ -1,4 +1,4 @@
-//! Tells executors that something urgent is to be done. A hint only: whoever waits also looks by itself.
+//! Wakes executors when there is an urgent task. This is only a hint: executors also poll.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,27 +7,27 @@ use tokio::sync::{Notify, watch};
 
 use crate::{changes::TaskKind, tables::task::CHANNEL};
 
-/// Between attempts to listen again after the connection was lost.
+/// Time between attempts to listen again after the connection was lost.
 const LISTEN_RETRY: Duration = Duration::from_secs(2);
 
-/// A doorbell for each kind of task. Rings that nobody answered yet are one ring.
+/// A wake-up signal for each kind of task. Several unanswered rings count as one.
 #[derive(Debug, Clone)]
 pub struct Bells(Arc<[(TaskKind, Notify)]>);
 
 impl Bells {
-    /// Bells that nobody has rung.
+    /// Bells that have not been rung.
     pub fn new() -> Self {
         Self(TaskKind::ALL.iter().map(|kind| (*kind, Notify::new())).collect())
     }
 
-    /// Wakes the executor of that kind, now or as soon as it would sleep.
+    /// Wakes the executor of that kind, now or when it would next sleep.
     pub fn ring(&self, kind: TaskKind) {
         self.0.iter().filter(|(it, _)| *it == kind).for_each(|(_, bell)| bell.notify_one());
     }
 
     /// Returns at a ring for any of these, or after `longest`.
     pub(super) async fn sleep(&self, kinds: &[TaskKind], longest: Duration) {
-        // Only the first kind of a worker pool is ever urgent. A pool of several looks often enough for the others.
+        // Only the first kind of a worker pool is ever urgent. A pool of several polls often enough for the others.
         let bell = self.0.iter().find(|(kind, _)| kinds.first() == Some(kind));
         match bell {
             Some((_, bell)) => drop(tokio::time::timeout(longest, bell.notified()).await),
@@ -35,7 +35,7 @@ impl Bells {
         }
     }
 
-    /// Rings whenever a process says that it enqueued something urgent, until told to stop.
+    /// Rings whenever a process announces an urgent task, until told to stop.
     pub(super) async fn listen(self, options: PgConnectOptions, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
             tokio::select! {
@@ -57,7 +57,7 @@ impl Bells {
         let pool = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.listen(CHANNEL).await?;
-        // What was said while nobody listened.
+        // Covers announcements made while the connection was down.
         TaskKind::ALL.iter().for_each(|kind| self.ring(*kind));
         loop {
             let told = listener.recv().await?;

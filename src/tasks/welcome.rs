@@ -1,10 +1,10 @@
-//! `welcome`: greets a new customer within the twenty seconds that WeCom gives.
+//! `welcome`: greets a new customer within the twenty seconds that WeCom allows.
 //!
-//! Safe to repeat while the code lives: WeCom takes a code once and then says so (41051). After that, what was asked
-//! before a crash is asked no more. Whatever happens is written down, a missed deadline with by how much.
+//! Safe to repeat while the code is valid: WeCom accepts a code once and then answers 41051. After that time, a call
+//! that was begun before a crash is not repeated. Every outcome is recorded, a missed deadline with the delay.
 //!
-//! The deadline follows from WeCom's time of the event, and is held against the database's clock, which also says when
-//! the task may be taken and when the callback was stored.
+//! The deadline counts from WeCom's time of the event and is compared with the database's clock, which also decides
+//! when the task may be claimed and when the callback was stored.
 
 use std::time::Duration;
 
@@ -33,11 +33,11 @@ use crate::{
 /// The pause before the second attempt; it doubles with every further one.
 const RETRY_FIRST: Duration = Duration::from_millis(300);
 
-/// The longest pause: of twenty seconds none should be slept away.
+/// The longest pause: twenty seconds leave no time for long ones.
 const RETRY_LONGEST: Duration = Duration::from_secs(2);
 
-/// A greeting that is late by no more than this is tried once all the same. WeCom may count from the callback instead of
-/// from the event, and if not, it says whether another app was in time.
+/// A greeting that is late by at most this much is still tried once: WeCom may count from the callback instead of the
+/// event, and if it does not, its answer says whether another app greeted in time.
 const LATE_TRY: TimeDelta = TimeDelta::seconds(60);
 
 pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> {
@@ -52,7 +52,7 @@ pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> 
     let clock = SharedClock::read(&mut transaction).await?;
     transaction.commit().await?;
     if ledger.outcome.is_some() {
-        // Everything was written down but that the task is done.
+        // An earlier attempt recorded everything except that the task is done.
         return Ok(());
     }
     let (text, attachments) = match choose(&mut conn, task, &payload, &clock).await? {
@@ -74,7 +74,7 @@ pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> 
     }
     welcome::begin(&mut transaction, ledger.id).await?;
     transaction.commit().await?;
-    // Nobody keeps a connection while waiting for WeCom.
+    // The connection is released while WeCom is called.
     drop(conn);
 
     let answer = ask(context, task, &text, &attachments).await;
@@ -91,7 +91,7 @@ async fn ask(context: &Context, task: &Taken, text: &str, attachments: &[Attachm
     api.send_welcome(&task.subject, text, attachments).await
 }
 
-/// Opens the greeting's row, under the names that its people go by now.
+/// Opens the greeting's row, under its people's current names.
 async fn open(conn: &mut PgConnection, task: &Taken, payload: &WelcomePayload) -> sqlx::Result<Ledger> {
     let event_at = DateTime::from_timestamp(payload.event_s, 0).unwrap_or(task.due_at);
     let hash = hex::decode(&payload.hash).unwrap_or_default();
@@ -136,7 +136,7 @@ fn sent(task: &Taken, ledger: &Ledger, clock: &SharedClock) -> End {
     }
 }
 
-/// WeCom said no, or nothing: is it over, or is there time for another attempt?
+/// WeCom refused or did not answer: decides whether the greeting is over or can be retried in time.
 fn refused(task: &Taken, error: &ApiError, clock: &SharedClock) -> Result<End, Failure> {
     let late = late(task, clock);
     let ends = |outcome| {
@@ -151,7 +151,7 @@ fn refused(task: &Taken, error: &ApiError, clock: &SharedClock) -> Result<End, F
         return ends(WelcomeOutcome::GreetedAlready);
     }
     if error.is(wire::TOO_LATE) {
-        // By our clock it may have been in time; by WeCom's it was not.
+        // WeCom's clock decides, even if the greeting was in time by ours.
         return ends(WelcomeOutcome::Late);
     }
     if error.class == Class::Refused {
@@ -171,7 +171,7 @@ fn refused(task: &Taken, error: &ApiError, clock: &SharedClock) -> Result<End, F
     }
 }
 
-/// By how much the code's life is over.
+/// By how much the code's validity is exceeded.
 fn late(task: &Taken, clock: &SharedClock) -> Option<TimeDelta> {
     task.deadline.map(|deadline| clock.now() - deadline).filter(|late| *late > TimeDelta::zero())
 }

@@ -1,30 +1,30 @@
-//! Every number that the process tells Prometheus: its type, its labels, and what it means in both languages.
+//! Every Prometheus metric: its type, its labels, and its meaning in both languages.
 //!
-//! The English text is also what `/metrics` says under `# HELP`. It refuses to know who counts.
+//! The English text is also the `# HELP` line of `/metrics`. Who counts is not known here.
 
-/// A number of the process.
+/// A metric.
 #[derive(Debug)]
 pub struct Metric {
     /// Its name.
     pub name: &'static str,
-    /// What kind of number it is.
+    /// Its type.
     pub kind: Kind,
     /// Its labels, in the order in which they are given.
     pub labels: &'static [&'static str],
-    /// What it means, in English.
+    /// Its meaning, in English.
     pub english: &'static str,
     /// The same in Chinese.
     pub chinese: &'static str,
 }
 
-/// What kind of number a metric is.
+/// The type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// It only grows.
     Counter,
-    /// It is so much right now.
+    /// The current value.
     Gauge,
-    /// How long things take, in seconds.
+    /// Durations in seconds.
     Histogram,
 }
 
@@ -39,7 +39,7 @@ impl Kind {
     }
 }
 
-/// Every number, in the order in which a callback meets them.
+/// Every metric, in the order in which a callback reaches them.
 pub const METRICS: &[Metric] = &[
     counter(
         "wecomd_callbacks_total",
@@ -56,13 +56,13 @@ pub const METRICS: &[Metric] = &[
     counter(
         "wecomd_refused_total",
         &["app", "step"],
-        "Callbacks that are not ours, by app and by the step that failed",
-        "不属于我们的回调,按应用和未通过的步骤",
+        "Refused callbacks, by app and by the step that failed",
+        "被拒绝的回调,按应用和未通过的步骤",
     ),
     counter(
         "wecomd_callback_previous_keys_total",
         &["app"],
-        "Callbacks that came under keys that were replaced, by app",
+        "Callbacks that used replaced keys, by app",
         "仍用已更换的密钥发来的回调,按应用",
     ),
     histogram(
@@ -81,7 +81,7 @@ pub const METRICS: &[Metric] = &[
     counter(
         "wecomd_events_erased_total",
         &[],
-        "Deliveries that were emptied, because they were about somebody who is erased",
+        "Deliveries whose plaintext was removed because they were about an erased person",
         "因涉及已删除的人而清空的回调",
     ),
     histogram("wecomd_batch_seconds", &[], "Recording one batch of deliveries", "记录一批回调"),
@@ -94,7 +94,7 @@ pub const METRICS: &[Metric] = &[
     gauge(
         "wecomd_pending_age_seconds",
         &[],
-        "How long the oldest delivery that is due waits to be recorded",
+        "How long the oldest due delivery has waited to be recorded",
         "最早到期的回调已等待记录多久",
     ),
     gauge(
@@ -112,13 +112,13 @@ pub const METRICS: &[Metric] = &[
     gauge(
         "wecomd_partitions",
         &["table"],
-        "Partitions of a table, those without a time of their own included",
-        "一张表的分区数,包括没有自身时间的分区",
+        "Partitions of a table, default ones included",
+        "一张表的分区数,包括默认分区",
     ),
     gauge(
         "wecomd_partitions_put_off",
         &["table"],
-        "Partitions that could not be made yet, because somebody holds the table; their rows are in the default one",
+        "Partitions that could not be made yet, because the table is locked; their rows are in the default one",
         "因表被占用而暂时未能建立的分区数;其中的行在默认分区里",
     ),
     counter(
@@ -143,7 +143,7 @@ pub const METRICS: &[Metric] = &[
     counter(
         "wecomd_welcome_total",
         &["outcome"],
-        "Greetings that were due, by what became of them: the outcomes of table welcome",
+        "Greetings that were due, by outcome as in table welcome",
         "应发的欢迎语,按结果,与表 welcome 的 outcome 相同",
     ),
     histogram(
@@ -156,38 +156,38 @@ pub const METRICS: &[Metric] = &[
     counter(
         "wecomd_handover_items_total",
         &["outcome"],
-        "Customers, orders and groups of handovers that came to an end, by which",
+        "Customers, orders and groups of handovers that reached a final state, by state",
         "交接中已有结果的客户、工单和客户群,按结果",
     ),
     gauge(
         "wecomd_handover_stuck_items",
         &[],
-        "Customers and groups that WeCom has not decided 26 hours after the time that it announced, or after it took them on",
+        "Customers and groups that WeCom has not decided 26 hours after the time that it announced, or after it accepted them",
         "企业微信在预告时间(没有预告则为受理)之后 26 小时仍未给出结果的客户和客户群",
     ),
     gauge(
         "wecomd_backup_age_seconds",
         &[],
-        "How long ago the last backup that is whole was begun",
+        "How long ago the last complete backup was begun",
         "最近一份完整的备份是多久以前开始的",
     ),
     gauge(
         "wecomd_backup_failed",
         &[],
-        "1 if the last backup failed or lacks files, or if none is as young as it should be; else 0",
+        "1 if the last backup failed or lacks files, or if no complete one is recent enough; else 0",
         "最近一次备份失败、缺文件,或没有足够新的备份时为 1,否则为 0",
     ),
     gauge(
         "wecomd_retention_failed",
         &["kind"],
-        "1 if what is old could not be dropped, by kind: plaintext, records, media, access_log",
+        "1 if data past its retention period could not be deleted, by kind: plaintext, records, media, access_log",
         "过期数据未能删除时为 1,按种类:plaintext 回调原文、records 沟通记录、media 媒体文件、access_log 访问日志",
     ),
     counter(
         "wecomd_admin_refused_total",
         &["status"],
-        "Requests to the admin API by strangers that were refused, by HTTP status",
-        "陌生人对管理接口的请求中被拒绝的,按 HTTP 状态码",
+        "Refused requests to the admin API by unauthenticated callers, by HTTP status",
+        "未通过身份验证而被拒绝的管理接口请求,按 HTTP 状态码",
     ),
     counter(
         "wecomd_wecom_calls_total",
@@ -198,13 +198,13 @@ pub const METRICS: &[Metric] = &[
     histogram(
         "wecomd_wecom_call_seconds",
         &["path"],
-        "One call of WeCom's API, by path, waiting for its turn not counted",
+        "One call of WeCom's API, by path, without the wait for the rate limit",
         "一次企业微信接口调用,按路径,不含排队",
     ),
     gauge(
         "wecomd_wecom_budget_left",
         &["path"],
-        "How many calls of a path could follow at once, as of the latest",
+        "How many more calls of a path could be made at once after the latest",
         "最近一次调用之后,该路径还可以立即调用几次",
     ),
     counter(

@@ -1,9 +1,8 @@
-//! What the process says about itself: log lines on stderr, numbers for Prometheus.
+//! Logging to stderr and metrics for Prometheus.
 //!
-//! It is told a filter and a format and is set up once for the whole process; asking again changes nothing.
-//! It refuses to know what is logged or counted, except for the names of the numbers and what they mean
-//! ([`METRICS`]).
-//! Labels are ours alone (event kinds, outcomes, route patterns): nothing a stranger chose becomes one.
+//! Logging is set up once for the whole process with a filter and a format; setting it up again changes nothing. What
+//! is logged or counted is not known here, except the metrics' names and meanings ([`METRICS`]). Label values are
+//! always our own (event kinds, outcomes, route patterns), never a caller's text.
 
 mod described;
 
@@ -21,18 +20,18 @@ use tracing_subscriber::{EnvFilter, filter::ParseError, fmt, prelude::*};
 
 use repeats::{HoldBack, Repeats};
 
-/// A log filter that says nothing.
+/// An invalid log filter.
 #[derive(Debug, thiserror::Error)]
 #[error("not a log filter ({0}): write a level such as `info`, or `info,wecomd::worker=debug`")]
 pub struct FilterError(#[from] ParseError);
 
-/// The lines that this process said within the last minute.
+/// The lines that this process logged within the last minute.
 static REPEATS: OnceLock<Arc<Repeats>> = OnceLock::new();
 
-/// Between two looks whether a minute is over for a line that was held back.
+/// How often to check whether a held-back line's minute is over.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
-/// Starts logging, as text or as one JSON object per line. What is said again and again is counted instead.
+/// Starts logging, as text or as one JSON object per line. Repeated lines are counted instead.
 pub fn logs(filter: &str, json: bool) -> Result<(), FilterError> {
     let repeats = REPEATS.get_or_init(|| {
         let repeats = Arc::<Repeats>::default();
@@ -40,19 +39,19 @@ pub fn logs(filter: &str, json: bool) -> Result<(), FilterError> {
         repeats
     });
     let registry = tracing_subscriber::registry().with(HoldBack(repeats.clone())).with(parse_filter(filter)?);
-    // Standard output belongs to what a command was asked for.
+    // Standard output is for a command's result.
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let installed = if json {
         registry.with(lines.json().flatten_event(true).with_span_list(false)).try_init()
     } else {
         registry.with(lines.with_target(false)).try_init()
     };
-    // Somebody was first, and the process has one log: theirs stays.
+    // If logging was set up before, that set-up stays: a process has one log.
     let _ = installed;
     Ok(())
 }
 
-/// Tells once a minute what was counted. It is a thread, so that it needs no runtime and outlives none.
+/// Logs the counts once a minute. A thread does it, so that it needs no runtime.
 fn tell(repeats: Arc<Repeats>) {
     let told = std::thread::Builder::new().name("log-repeats".to_owned()).spawn(move || {
         loop {
@@ -61,11 +60,11 @@ fn tell(repeats: Arc<Repeats>) {
         }
     });
     if let Err(error) = told {
-        tracing::warn!(error = %error, "how often lines repeat is told at the end only");
+        tracing::warn!(error = %error, "repeated lines are reported only at the end");
     }
 }
 
-/// Tells how often lines came that were held back: the process ends.
+/// Logs the remaining counts at the end of the process.
 pub fn tell_the_rest() {
     if let Some(repeats) = REPEATS.get() {
         repeats.tell_the_rest();
@@ -77,7 +76,7 @@ pub fn parse_filter(filter: &str) -> Result<EnvFilter, FilterError> {
     Ok(EnvFilter::try_new(format!("{QUIET},{filter}"))?)
 }
 
-/// Installs the recorder of the process's numbers and returns the handle that renders them.
+/// Installs the metrics recorder; the returned handle renders the metrics.
 pub fn metrics() -> PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE
@@ -99,7 +98,7 @@ pub fn metrics() -> PrometheusHandle {
         .clone()
 }
 
-/// Folds recorded durations into their buckets, for ever: without it they pile up until somebody scrapes.
+/// Aggregates recorded durations into their buckets, for ever: without it they pile up until the next scrape.
 pub async fn upkeep(handle: PrometheusHandle) {
     loop {
         tokio::time::sleep(UPKEEP_EVERY).await;
@@ -107,10 +106,10 @@ pub async fn upkeep(handle: PrometheusHandle) {
     }
 }
 
-/// Libraries that tell each of their steps; a filter may still ask for them by name.
+/// Libraries that log each step; a filter may still name them.
 const QUIET: &str = "sqlx=warn,hyper=warn";
 
-/// How often durations are folded into their buckets.
+/// How often durations are aggregated.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Upper bounds in seconds: fine below the 5 s that WeCom waits, coarse above.
@@ -119,7 +118,7 @@ const BUCKETS_S: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0
 fn recorder() -> metrics_exporter_prometheus::PrometheusRecorder {
     let suffix = Matcher::Suffix("_seconds".to_owned());
     let builder = PrometheusBuilder::new().set_buckets_for_metric(suffix, &BUCKETS_S);
-    // Buckets are refused only if there are none; without them a duration becomes a summary, which still counts.
+    // Buckets are refused only if there are none; a duration then becomes a summary.
     builder.unwrap_or_else(|_| PrometheusBuilder::new()).build_recorder()
 }
 

@@ -1,9 +1,9 @@
-//! One line instead of thousands: a warning or an error that is said again within a minute is counted, and the count is
-//! told once a minute, also when it has stopped.
+//! Deduplicates log lines: a warning or an error that repeats within a minute is counted, and the count is logged
+//! once a minute, also after it stopped.
 //!
-//! Lines are the same if they stand at the same place of the program and name the same corp and the same cause. It looks
-//! at lines alone, so whoever logs needs to know nothing of it, and a line that comes once is never held back. How many
-//! it tells apart has bounds, whatever strangers send.
+//! Lines are the same if they come from the same place in the program with the same corp and the same cause. The
+//! module looks only at lines, so logging code need not know of it, and a line that comes once is never held back.
+//! The number of distinct lines is bounded, whatever callers send.
 
 use std::{
     collections::HashMap,
@@ -19,25 +19,25 @@ use tracing::{
 };
 use tracing_subscriber::layer::{Context, Layer};
 
-/// For so long a line is counted after it was said.
+/// How long repeats of a line are counted after it was logged.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// How many causes of one place and corp are told apart; the others are one.
+/// How many causes of one place and corp are distinguished; all others count as one.
 const CAUSES_MAX: usize = 8;
 
-/// How many lines are told apart in all. Beyond that a place has one line for all corps and causes.
+/// How many lines are distinguished in all. Beyond that a place has one line for all corps and causes.
 const LINES_MAX: usize = 2_048;
 
-/// How much of a cause is looked at, in bytes.
+/// How many bytes of a cause are compared.
 const CAUSE_BYTES_MAX: usize = 200;
 
-/// What stands for causes beyond the bound.
+/// The name for all causes beyond the bound.
 const OTHERS: &str = "various";
 
-/// The fields that say why: the first that a line has is its cause, if it has one of these.
+/// The field that names a line's cause.
 const CAUSE: &str = "cause";
 
-/// Otherwise all of these are.
+/// The fields that together are the cause of a line without that field.
 const REASONS: &[&str] = &[
     "error",
     "reason",
@@ -60,7 +60,7 @@ const REASONS: &[&str] = &[
 #[derive(Debug, Default)]
 pub(super) struct Repeats(Mutex<HashMap<Line, Said>>);
 
-/// What makes a line the same as another.
+/// A line's identity.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Line {
     place: Identifier,
@@ -71,13 +71,13 @@ struct Line {
 #[derive(Debug)]
 struct Said {
     at: Instant,
-    /// How often it came since.
+    /// How often it was repeated since.
     since: u64,
     level: Level,
     message: String,
 }
 
-/// Some lines that were counted, as one.
+/// The repeats of a line.
 #[derive(Debug, PartialEq, Eq)]
 struct Sum {
     level: Level,
@@ -88,18 +88,18 @@ struct Sum {
 }
 
 impl Repeats {
-    /// Whether an event is to be said now; otherwise it is counted.
+    /// Whether to log an event now; otherwise it is counted.
     fn hear(&self, event: &Event<'_>, now: Instant) -> bool {
         let metadata = event.metadata();
         let level = *metadata.level();
-        // What is told here is counted already.
+        // This module's own lines are counts already.
         if level > Level::INFO || metadata.target() == module_path!() {
             return true;
         }
         let mut read = Read::default();
         event.record(&mut read);
         let cause = read.cause();
-        // Information is said once by itself; where it has a cause, it is about an attempt that failed.
+        // Information is logged as is; with a cause it is about a failed attempt.
         if level == Level::INFO && cause.is_empty() {
             return true;
         }
@@ -122,12 +122,12 @@ impl Repeats {
         true
     }
 
-    /// Tells how often the lines came again that were said a minute ago, and forgets those that did not.
+    /// Logs the repeats of lines that were logged a minute ago, and forgets lines without repeats.
     pub(super) fn tell(&self, now: Instant) {
         self.sums(|said| now.duration_since(said.at) >= INTERVAL, now).into_iter().for_each(say);
     }
 
-    /// Tells what was counted so far: nobody will do so later.
+    /// Logs all repeats counted so far, at the end of the process.
     pub(super) fn tell_the_rest(&self) {
         self.sums(|_| true, Instant::now()).into_iter().for_each(say);
     }
@@ -156,7 +156,7 @@ impl Repeats {
     }
 }
 
-/// Holds back what was said a moment ago.
+/// The filter that holds back repeated lines.
 pub(super) struct HoldBack(pub(super) std::sync::Arc<Repeats>);
 
 impl<S: Subscriber> Layer<S> for HoldBack {
@@ -175,7 +175,7 @@ fn say(sum: Sum) {
     }
 }
 
-/// What of an event matters here.
+/// The fields of an event that matter here.
 #[derive(Default)]
 struct Read {
     message: String,
@@ -215,7 +215,7 @@ impl Visit for Read {
     }
 }
 
-/// A cause without what is otherwise each time: WeCom's trace ids, and how many seconds are left.
+/// A cause without its varying parts: WeCom's trace ids, and remaining seconds.
 fn same(cause: &str) -> String {
     let mut same = String::new();
     let mut rest = cause;
@@ -264,7 +264,7 @@ mod tests {
         }
     }
 
-    /// What is logged meanwhile, line by line.
+    /// The lines that `say` logs.
     fn logged(repeats: &Arc<Repeats>, say: impl FnOnce()) -> Vec<String> {
         let lines = Lines::default();
         let format = tracing_subscriber::fmt::layer().with_writer(lines.clone()).without_time().with_target(false);

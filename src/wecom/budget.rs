@@ -1,9 +1,9 @@
-//! Budgets: how often a corp may call an endpoint, so that WeCom never has to say that it is too often.
+//! Rate limits: how often a corp may call an endpoint, below the limits at which WeCom would refuse.
 //!
-//! A call waits for its permit, within limits; who would wait too long is told when to come back. What WeCom says
-//! nevertheless (45009, 45033) pauses that endpoint for that corp alone and halves its budget for a while. Greeting a
-//! customer and making tokens have budgets of their own: nothing else delays them. It counts this process's calls only,
-//! which the distance to the platform's limits allows for.
+//! A call waits for its permit within limits; a caller that would wait too long gets an error with a time to retry.
+//! If WeCom still refuses (45009, 45033), the endpoint is paused for that corp alone and its budget is halved for a
+//! while. Greetings and access tokens have budgets of their own, so nothing else delays them. Only this process's
+//! calls are counted; the distance to the platform's limits leaves room for other processes.
 
 use std::{
     collections::HashMap,
@@ -26,22 +26,22 @@ use super::{
 };
 use crate::ids::CorpId;
 
-/// How long a call waits for its permit, at most. Then its caller has better things to do.
+/// How long a call waits for its permit, at most. After that its caller is better served by an error.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// When to come back after such a wait.
+/// The retry time in that error.
 const COME_BACK: Duration = Duration::from_secs(2);
 
-/// How long an endpoint rests after not even a new token was accepted there.
+/// How long an endpoint is paused after it rejected even a new token.
 const MISTRUSTED_FOR: Duration = Duration::from_secs(5);
 
-/// How long an endpoint's budget is halved after WeCom said that we call too often, or too much at once.
+/// How long an endpoint's budget is halved after WeCom said that we call too often, or too many calls at once.
 const HALVED_FOR: Duration = Duration::from_secs(600);
 
 /// How many calls of one endpoint for customers run at once: WeCom does not say how many it takes (45033).
 const CUSTOMER_CONCURRENCY: usize = 4;
 
-/// The endpoints this holds for.
+/// The paths of these endpoints.
 const CUSTOMER_PATHS: &str = "externalcontact/";
 
 /// Endpoints of which one call runs at once: WeCom takes no two that hand over to the same member (45035).
@@ -50,17 +50,17 @@ const ONE_BY_ONE: [&str; 4] = [TRANSFER_IN_SERVICE, TRANSFER_RESIGNED, GROUPS_IN
 /// How many greetings are sent per second: just below the platform's 10,000 a minute.
 const WELCOMES_PER_SECOND: u32 = 150;
 
-/// How many tokens are made per second, for all secrets of a corp: even that means that something is wrong.
+/// How many tokens are requested per second, over all secrets of a corp; even this many would mean a fault.
 const TOKENS_PER_SECOND: u32 = 5;
 
-/// How many calls a corp makes.
+/// A corp's limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// In a second, in all.
+    /// Calls per second, in all.
     pub corp_per_second: NonZeroU32,
-    /// In a second, of one endpoint.
+    /// Calls per second, of one endpoint.
     pub path_per_second: NonZeroU32,
-    /// At once.
+    /// Concurrent calls.
     pub concurrency: NonZeroU32,
 }
 
@@ -86,7 +86,7 @@ struct Corp {
 }
 
 struct Path {
-    /// Whether the corp's budget counts, too.
+    /// Whether the corp's budget applies as well.
     shared: bool,
     full: Limiter,
     half: Limiter,
@@ -102,7 +102,7 @@ struct Trouble {
     halved_until: Option<Instant>,
 }
 
-/// The permit of one call. It ends when it is dropped.
+/// The permit of one call, valid until it is dropped.
 pub(super) struct CallPermit {
     corpid: CorpId,
     name: &'static str,
@@ -127,7 +127,7 @@ impl Budget {
         Ok(CallPermit { corpid: corpid.clone(), name, path, began: Instant::now(), _permits: permits })
     }
 
-    /// Not even a new token is accepted at this endpoint: whatever the reason, making one more at once is no remedy.
+    /// Pauses the endpoint after it rejected even a new token: requesting yet another one would not help.
     pub(super) fn mistrust(&self, corpid: &CorpId, name: &'static str) {
         self.path(corpid, name).pause(MISTRUSTED_FOR, false);
     }
@@ -175,7 +175,7 @@ impl Path {
         }
     }
 
-    /// First what belongs to this endpoint, then what the corp's calls share: so a slow endpoint holds up no other.
+    /// Takes the endpoint's own permit first, then the corp's shared one, so that a slow endpoint delays no other.
     async fn enter(
         &self,
         name: &'static str,
@@ -192,7 +192,7 @@ impl Path {
             shared = Some(permit.map_err(|_| later(name, "the program is stopping", COME_BACK))?);
             ready(&corp.rate).await;
         }
-        // WeCom may have complained about another call while this one waited.
+        // WeCom may have refused another call while this one waited.
         self.standing(name)?;
         Ok((own, shared))
     }
@@ -218,7 +218,7 @@ impl Path {
 }
 
 impl CallPermit {
-    /// Takes note of how the call went: how long it took, what came back, and whether WeCom wants to be left alone.
+    /// Records the call's duration and result, and pauses the endpoint if WeCom asks for it.
     pub(super) fn ended<A>(self, outcome: Result<A, ApiError>) -> Result<A, ApiError> {
         let path = self.name;
         metrics::histogram!("wecomd_wecom_call_seconds", "path" => path).record(self.began.elapsed());
@@ -242,7 +242,7 @@ fn limiter(quota: Quota) -> Limiter {
     RateLimiter::direct(quota).with_middleware::<StateInformationMiddleware>()
 }
 
-/// Waits for the next call, and says how many more could follow at once.
+/// Waits for the next call; returns how many more could follow at once.
 async fn ready(limiter: &Limiter) -> f64 {
     f64::from(limiter.until_ready().await.remaining_burst_capacity())
 }
@@ -266,7 +266,7 @@ mod tests {
         Budget::new(limits)
     }
 
-    /// The permit, if nobody has to wait for it.
+    /// The permit, if it is available without waiting.
     async fn at_once(budget: &Budget, corp: &str, path: &'static str) -> Option<Result<CallPermit, ApiError>> {
         let corpid = CorpId::from(corp);
         let mut permit = pin!(budget.acquire(&corpid, path));
@@ -326,7 +326,7 @@ mod tests {
         let budget = budget(1, 1, 1);
         let _held = at_once(&budget, "ww1", "user/get").await.expect("at once").expect("a permit");
         assert!(at_once(&budget, "ww1", "user/list").await.is_none(), "the corp's budget is used up");
-        // Not many more: tokio makes a test that never waits yield.
+        // Few iterations only: tokio makes a test that never waits yield.
         for _ in 0..10 {
             assert!(at_once(&budget, "ww1", SEND_WELCOME).await.expect("at once").is_ok());
         }

@@ -1,4 +1,4 @@
-//! One call: find the app, get its token, ask, and understand the answer.
+//! One API call: finds the app, gets its access_token, sends the request, and parses the answer.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -38,44 +38,44 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// How long an idle connection is kept.
 const IDLE_LIMIT: Duration = Duration::from_secs(60);
 
-/// The largest JSON answer that is read: a thousand customers take a tenth of it.
+/// The largest JSON answer that is read: a thousand customers need a tenth of it.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// The largest file that is read at once: a whole one may come where a part was asked for, and WeCom gives out up to
-/// 20 MB.
+/// The largest file that is read at once: WeCom may send the whole file instead of the requested part, and allows up
+/// to 20 MB.
 const FILE_BYTES_MAX: usize = 20 * 1024 * 1024;
 
-/// What a proxy may speak. Of any other the library would make nothing, and go straight.
+/// The supported proxy schemes. For any other the library would silently connect without a proxy.
 const PROXY_SCHEMES: &[&str] = &["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 
-/// How WeCom is reached.
+/// The connection to WeCom.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// What stands before `/cgi-bin/`: `https://qyapi.weixin.qq.com`, or a stand-in.
+    /// The URL before `/cgi-bin/`: `https://qyapi.weixin.qq.com`, or a stand-in's.
     pub base_url: String,
-    /// A proxy to go through, such as `http://user:password@proxy:3128`; none to go straight.
+    /// A proxy such as `http://user:password@proxy:3128`; none for a direct connection.
     pub proxy: Option<SecretString>,
-    /// How long a call may take in all, waiting for its turn not counted.
+    /// How long a call may take in all, without the wait for its permit.
     pub timeout: Duration,
-    /// How many calls a corp makes.
+    /// A corp's rate limits.
     pub budget: Limits,
 }
 
-/// Why there can be no client.
+/// Why the client cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// The base URL is none.
+    /// The base URL is invalid.
     #[error("wecom.base_url is not a URL such as https://qyapi.weixin.qq.com")]
     BaseUrl,
-    /// The proxy is none.
+    /// The proxy is invalid.
     #[error("wecom.proxy is not a URL such as http://proxy:3128")]
     Proxy,
-    /// The TLS library refused.
+    /// The TLS library failed.
     #[error("the HTTP client cannot be set up: {0}")]
     Client(String),
 }
 
-/// The way to WeCom, for every corp. Cheap to clone; all clones share connections and tokens.
+/// The client for WeCom, for every corp. Cheap to clone; clones share connections and tokens.
 #[derive(Clone)]
 pub struct Wecom(Arc<Inner>);
 
@@ -92,11 +92,11 @@ struct Inner {
     ahead: Mutex<Option<(TimeDelta, Instant)>>,
 }
 
-/// Which app calls, and with which secret.
+/// The calling app and its secret.
 pub(super) struct Credentials {
     /// The corp.
     pub(super) corpid: CorpId,
-    /// WeCom's number of the app; 0 for what has none.
+    /// WeCom's number of the app; 0 if it has none.
     pub(super) agentid: i64,
     /// `enterprise_wechat_config.id`.
     pub(super) app_id: i32,
@@ -104,14 +104,14 @@ pub(super) struct Credentials {
     pub(super) secret: SecretString,
 }
 
-/// WeCom's endpoints, as one app. Cheap to clone.
+/// WeCom's endpoints, called as one app. Cheap to clone.
 #[derive(Clone)]
 pub struct Api {
     wecom: Wecom,
     credentials: Arc<Credentials>,
 }
 
-/// A file, or a part of one, with what was said about it.
+/// A file, or a part of one, with its headers.
 pub(super) struct FileAnswer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
@@ -119,9 +119,9 @@ pub(super) struct FileAnswer {
 }
 
 impl Wecom {
-    /// A way to WeCom; nothing is called yet.
+    /// Sets up the client; makes no call yet.
     pub fn new(settings: &Settings, pool: PgPool, vault: Arc<Vault>) -> Result<Self, SetupError> {
-        // Whoever was first has installed the same one.
+        // Fails only if the same provider is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut base_url: Url = settings.base_url.parse().map_err(|_| SetupError::BaseUrl)?;
         if !matches!(base_url.scheme(), "http" | "https") || base_url.host_str().is_none() {
@@ -147,7 +147,7 @@ impl Wecom {
         Ok(Self(Arc::new(Inner { http, base_url, proxied, pool, vault, tokens, budget, ahead: Mutex::default() })))
     }
 
-    /// The endpoints as this app; as another app of its corp if it has no secret, as directory sync may have none.
+    /// The endpoints as this app; if it has no secret (as the directory sync app may), as another app of its corp.
     pub async fn app(&self, app_id: i32) -> Result<Api, ApiError> {
         let rows = self.rows().await?;
         let own = rows.iter().find(|it| it.id == app_id);
@@ -172,7 +172,7 @@ impl Wecom {
         callable(&rows, corpid).ok().map(|row| self.api(row)).transpose()
     }
 
-    /// How far WeCom's clock is ahead of ours, to the second, by an answer that came since then; none without one.
+    /// How far WeCom's clock is ahead of ours, to the second, by an answer received after `since`; none without one.
     pub fn clock_ahead(&self, since: Instant) -> Option<TimeDelta> {
         let ahead = *self.0.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         ahead.filter(|(_, at)| *at >= since).map(|(ahead, _)| ahead)
@@ -202,7 +202,7 @@ impl Wecom {
     }
 }
 
-/// Stands for the endpoint where the trouble is on our own side.
+/// The path in errors that are our own configuration's fault.
 const CONFIG: &str = "enterprise_wechat_config";
 
 fn callable<'a>(rows: &'a [Row], corpid: &CorpId) -> Result<&'a Row, ApiError> {
@@ -220,17 +220,17 @@ fn not_ours(message: String) -> ApiError {
 }
 
 impl Api {
-    /// The corp that calls.
+    /// The calling corp.
     pub fn corpid(&self) -> &CorpId {
         &self.credentials.corpid
     }
 
-    /// The number of the app that calls; 0 if it has none.
+    /// The calling app's number; 0 if it has none.
     pub fn agentid(&self) -> i64 {
         self.credentials.agentid
     }
 
-    /// The app that calls: `enterprise_wechat_config.id`.
+    /// The calling app: `enterprise_wechat_config.id`.
     pub fn app_id(&self) -> i32 {
         self.credentials.app_id
     }
@@ -288,7 +288,7 @@ impl Api {
         .await
     }
 
-    /// Runs a call with the current token, and once more with another if that one is not accepted.
+    /// Makes a call with the current token, and once more with a new one if that is rejected.
     async fn with_token<A, F: Future<Output = Result<A, ApiError>>>(
         &self,
         path: &'static str,
@@ -311,7 +311,7 @@ impl Api {
         outcome
     }
 
-    /// Waits until this path's budget allows a call.
+    /// Waits until this path's rate limit allows a call.
     async fn call_permit(&self, path: &'static str) -> Result<CallPermit, ApiError> {
         self.wecom.0.budget.acquire(self.corpid(), path).await
     }
@@ -332,7 +332,7 @@ impl Api {
         &self.wecom.0.vault
     }
 
-    /// Calls an endpoint that needs no token: the one that makes them.
+    /// Calls the one endpoint that needs no token: `gettoken`.
     pub(super) async fn get_bare<A: DeserializeOwned>(
         &self,
         path: &'static str,
@@ -343,7 +343,7 @@ impl Api {
         permit.ended(self.ask(path, request).await)
     }
 
-    /// Asks for JSON. WeCom's clock is told by answers that are WeCom's; whatever else answers has one, too.
+    /// Sends a request for JSON. Only WeCom's own answers tell WeCom's clock; a proxy's answer carries the proxy's.
     async fn ask<A: DeserializeOwned>(&self, path: &'static str, request: RequestBuilder) -> Result<A, ApiError> {
         let response = self.answer(path, request).await?;
         let date = response.headers().get(DATE).and_then(|it| DateTime::parse_from_rfc2822(it.to_str().ok()?).ok());
@@ -381,7 +381,7 @@ fn understood<A: DeserializeOwned>(path: &'static str, body: &[u8]) -> Result<A,
     match answer.errcode() {
         Errcode::Is(0) => {}
         Errcode::Is(errcode) => return Err(ApiError::answered(path, errcode, &errmsg)),
-        // Whatever answers here says what WeCom would say.
+        // The answer has the expected fields, so a missing errcode counts as 0.
         Errcode::Absent if answer.has_some_of::<A>() => {}
         Errcode::Absent | Errcode::Odd => return Err(wrong(&"it holds no errcode")),
     }
@@ -391,7 +391,7 @@ fn understood<A: DeserializeOwned>(path: &'static str, body: &[u8]) -> Result<A,
     answer.read().map_err(|error| wrong(&error))
 }
 
-/// An answer's whole body, up to so many bytes.
+/// An answer's whole body, up to `bytes_max`.
 async fn whole(path: &'static str, mut response: Response, bytes_max: usize) -> Result<Vec<u8>, ApiError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| unreached::broken(path, error, false))? {
@@ -403,8 +403,8 @@ async fn whole(path: &'static str, mut response: Response, bytes_max: usize) -> 
     Ok(body)
 }
 
-/// Whether an answer is a file. A file may itself be JSON, so the headers decide as far as they say anything; without
-/// them it is no file if it is empty, JSON with an errcode, or a page that a proxy wrote.
+/// Whether an answer is a file. A file may itself be JSON, so the headers decide if they say anything; without them
+/// an answer is not a file if it is empty, JSON with an errcode, or a proxy's HTML page.
 fn is_file(status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> bool {
     if headers.contains_key(CONTENT_DISPOSITION) || status == StatusCode::PARTIAL_CONTENT {
         return true;
@@ -416,7 +416,7 @@ fn is_file(status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> bool {
 
 fn through(proxy: &SecretString) -> Result<Proxy, SetupError> {
     let proxy = proxy.expose_secret();
-    // One without a scheme speaks HTTP.
+    // A proxy without a scheme uses HTTP.
     let (scheme, _) = proxy.split_once("://").unwrap_or(("http", proxy));
     if !PROXY_SCHEMES.contains(&scheme) {
         return Err(SetupError::Proxy);

@@ -16,15 +16,15 @@ use crate::ids::UserId;
 /// How many characters a `state` may have.
 pub const STATE_CHARS_MAX: usize = 30;
 
-/// Where contact ways are listed.
+/// The endpoint that lists contact ways.
 pub const LIST: &str = "externalcontact/list_contact_way";
 
 /// A contact way to make: a QR code that adds one member without their approval.
 #[derive(Debug, Clone)]
 pub struct ContactWay {
-    /// Whom the customer meets.
+    /// The member whom the customer adds.
     pub user: UserId,
-    /// What comes back in the event, at most [`STATE_CHARS_MAX`] characters.
+    /// The `state` in the event, at most [`STATE_CHARS_MAX`] characters.
     pub state: String,
     /// A note for administrators, at most 30 characters.
     pub remark: String,
@@ -33,14 +33,14 @@ pub struct ContactWay {
 /// A contact way as WeCom made it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Made {
-    /// Without it the contact way can no longer be found or deleted.
+    /// Its id; without it the contact way cannot be found or deleted.
     pub config_id: String,
-    /// What the QR code shows: WeCom's URL of the picture.
+    /// WeCom's URL of the QR code's picture.
     #[serde(default)]
     pub qr_code: String,
 }
 
-/// A contact way as it stands.
+/// A contact way's details.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub struct ContactWayDetails {
     /// Its id.
@@ -48,10 +48,10 @@ pub struct ContactWayDetails {
     /// The URL of the picture.
     #[serde(default)]
     pub qr_code: String,
-    /// What comes back in the event.
+    /// The `state` in the event.
     #[serde(default)]
     pub state: String,
-    /// Whom the customer meets.
+    /// The members whom the customer can add.
     #[serde(default)]
     pub user: Vec<UserId>,
 }
@@ -61,7 +61,7 @@ pub struct ContactWayDetails {
 pub struct Page {
     /// The ids.
     pub config_ids: Vec<String>,
-    /// What could not be read.
+    /// The rows that could not be read.
     pub unreadable: Vec<Unreadable>,
     /// Where the next page begins; empty at the end.
     pub next_cursor: String,
@@ -102,16 +102,16 @@ impl Api {
         let made: Made = self.post(PATH, &body).await?;
         match is_id(&made.config_id) {
             true => Ok(made),
-            // It was made, and is found by its `state`.
+            // It was made, and can be found by its `state`.
             false => Err(ApiError::unanswered(PATH, Class::Unknown, "the answer holds no config_id")),
         }
     }
 
-    /// A contact way as it stands. Safe to repeat.
+    /// A contact way's details. Safe to repeat.
     pub async fn contact_way(&self, config_id: &str) -> Result<ContactWayDetails, ApiError> {
         let body = json!({ "config_id": config_id });
         let answer: ContactWayAnswer = self.post("externalcontact/get_contact_way", &body).await?;
-        // Which one we asked about is known, whatever the answer says.
+        // The id is the requested one, whatever the answer says.
         Ok(ContactWayDetails { config_id: config_id.to_owned(), ..answer.contact_way })
     }
 

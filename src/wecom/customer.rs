@@ -1,4 +1,4 @@
-//! Customers: whose they are, and what their cards say.
+//! Customers: the members who know them, and their cards.
 //!
 //! <https://developer.work.weixin.qq.com/document/path/92114>, `…/92994`, `…/92571`, `…/92124`.
 
@@ -16,28 +16,28 @@ use crate::ids::{ExternalUserId, UserId};
 /// How many customers, and how many members, `batch/get_by_user` takes at once.
 pub const BATCH_MAX: usize = 100;
 
-/// Nobody in the app's sight knows the customer, or nobody at all: WeCom does not say which.
+/// Nobody visible to the app knows the customer, or nobody at all: WeCom does not say which.
 pub const NOBODY_IN_SIGHT: i64 = 84061;
 
-/// Where pages of customers come from.
+/// The endpoint that lists members' customers.
 pub const CUSTOMERS: &str = "externalcontact/batch/get_by_user";
 
-/// Where leavers' customers are listed.
+/// The endpoint that lists unassigned customers.
 pub const UNASSIGNED: &str = "externalcontact/get_unassigned_list";
 
-/// How many pages of followers one customer may have: 500 are on each.
+/// How many pages of followers one customer may have; each page has 500.
 const FOLLOWER_PAGES_MAX: usize = 200;
 
 /// A customer, and each member they know.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Customer {
-    /// The customer as such.
+    /// The customer's own data.
     #[serde(rename = "external_contact")]
     pub profile: Profile,
-    /// What each member knows of them.
+    /// What each member has noted about them.
     #[serde(rename = "follow_user", default)]
     pub followers: Vec<Follower>,
-    /// Members of whom nothing could be read.
+    /// Members whose entry could not be read.
     #[serde(skip)]
     pub unreadable: Vec<Unreadable>,
     /// Why the list of members was not read to its end, if it was not.
@@ -45,7 +45,7 @@ pub struct Customer {
     pub cut: Option<Box<str>>,
 }
 
-/// A customer as such.
+/// A customer's own data.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Profile {
     /// The customer's id.
@@ -64,7 +64,7 @@ pub struct Profile {
     pub unionid: Option<String>,
 }
 
-/// What a member knows of a customer.
+/// What a member has noted about a customer.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Follower {
     /// The member.
@@ -76,7 +76,7 @@ pub struct Follower {
     /// The member's note.
     #[serde(default)]
     pub description: String,
-    /// Since when they are contacts, in unix seconds.
+    /// When they became contacts, in unix seconds.
     #[serde(default)]
     pub createtime: i64,
     /// The tags, as `get` gives them.
@@ -85,7 +85,7 @@ pub struct Follower {
     /// The company tags' ids, as `batch/get_by_user` gives them.
     #[serde(rename = "tag_id", default)]
     pub tag_ids: Vec<String>,
-    /// The phone numbers the member wrote down.
+    /// The phone numbers in the member's remark.
     #[serde(default)]
     pub remark_mobiles: Vec<String>,
     /// How they became contacts; the numbers are in `…/92114`.
@@ -111,7 +111,7 @@ pub struct Tag {
 }
 
 impl Follower {
-    /// Since when they are contacts; none if it was not said.
+    /// When they became contacts; none if it was not said.
     pub fn since(&self) -> Option<DateTime<Utc>> {
         lenient::time(self.createtime)
     }
@@ -127,7 +127,7 @@ impl Follower {
 pub struct Page {
     /// The contacts.
     pub contacts: Vec<Contact>,
-    /// What could not be read.
+    /// The rows that could not be read.
     pub unreadable: Vec<Unreadable>,
     /// Where the next page begins; empty at the end.
     pub next_cursor: String,
@@ -136,20 +136,20 @@ pub struct Page {
 /// A customer of one member.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Contact {
-    /// The customer as such.
+    /// The customer's own data.
     #[serde(rename = "external_contact")]
     pub profile: Profile,
-    /// What the member knows of them.
+    /// What the member has noted about them.
     #[serde(rename = "follow_info")]
     pub follower: Follower,
 }
 
-/// A page of leavers' customers whom nobody has taken over.
+/// A page of leavers' customers who are unassigned.
 #[derive(Debug, Clone)]
 pub struct UnassignedPage {
     /// The leavers' customers.
     pub customers: Vec<Unassigned>,
-    /// What could not be read.
+    /// The rows that could not be read.
     pub unreadable: Vec<Unreadable>,
     /// Whether it is the last page.
     pub is_last: bool,
@@ -197,7 +197,7 @@ pub(super) struct UnassignedAnswer {
     next_cursor: Cursor,
 }
 
-/// A leaver's customer as it comes.
+/// A leaver's customer in the wire format.
 #[derive(Debug, Deserialize)]
 pub(super) struct UnassignedRow {
     handover_userid: UserId,
@@ -238,7 +238,7 @@ impl Row for UnassignedRow {
     }
 }
 
-/// What a member shall know of a customer; none leaves it as it is.
+/// A member's notes about a customer, to be written; `None` leaves a field as it is.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Remark {
     /// The member.
@@ -251,20 +251,20 @@ pub struct Remark {
     /// The note, at most 150 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The phone numbers, replacing those that stand there.
+    /// The phone numbers, which replace the present ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remark_mobiles: Option<Vec<String>>,
 }
 
 impl Api {
-    /// A customer with every member that this app may see.
+    /// A customer with every member visible to this app.
     ///
-    /// 84061 means that nobody in sight knows them any more. Safe to repeat.
+    /// 84061 means that nobody visible knows them any more. Safe to repeat.
     pub async fn customer(&self, customer: &ExternalUserId) -> Result<Customer, ApiError> {
         const PATH: &str = "externalcontact/get";
         let mut pages = Pages::new(PATH, FOLLOWER_PAGES_MAX);
         let answer: CustomerAnswer = self.get(PATH, &[("external_userid", customer.as_str())]).await?;
-        // Whom we asked about is known, whatever the answer calls them.
+        // The customer is the requested one, whatever id the answer has.
         let profile = match is_id(answer.external_contact.external_userid.as_str()) {
             true => answer.external_contact,
             false => Profile { external_userid: customer.clone(), ..answer.external_contact },
@@ -307,12 +307,12 @@ impl Api {
         Ok(answer.follow_user.rows("follow_user"))
     }
 
-    /// A page of leavers' customers whom nobody has taken over; an empty `cursor` begins. Safe to repeat.
+    /// A page of unassigned customers of leavers; an empty `cursor` begins. Safe to repeat.
     pub async fn unassigned(&self, cursor: &str) -> Result<UnassignedPage, ApiError> {
         let body = json!({ "cursor": cursor, "page_size": 1_000 });
         let answer: UnassignedAnswer = self.post(UNASSIGNED, &body).await?;
         let listed = answer.info.rows("info").map(|it| {
-            // The row would not be among these without a time.
+            // Rows without a time are left out before, so the default is never used.
             let left_at = lenient::time(it.dimission_time).unwrap_or_default();
             Unassigned { handover_userid: it.handover_userid, external_userid: it.external_userid, left_at }
         });
@@ -321,7 +321,7 @@ impl Api {
         Ok(UnassignedPage { customers, unreadable, is_last: answer.is_last, next_cursor })
     }
 
-    /// Writes what a member knows of a customer. Safe to repeat; makes no callback.
+    /// Writes a member's notes about a customer. Safe to repeat; causes no callback.
     pub async fn remark(&self, remark: &Remark) -> Result<(), ApiError> {
         self.post::<serde::de::IgnoredAny>("externalcontact/remark", remark).await.map(drop)
     }

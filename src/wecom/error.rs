@@ -1,4 +1,5 @@
-//! What a call may end with, understood once: the platform's `errcode` becomes a [`Class`], which says what to do next.
+//! Errors of API calls: the one place that turns the platform's `errcode` into a [`Class`], which says what to do
+//! next.
 
 use std::{fmt, time::Duration};
 
@@ -8,73 +9,73 @@ use super::{
     unreached::Unreached,
 };
 
-/// What the caller does about it.
+/// What the caller does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
     /// Nothing happened, and it may work later: WeCom is busy, limits us, or cannot be reached.
     Transient,
-    /// The access token was not accepted, and neither was the one after it.
+    /// The access_token was rejected, and so was a new one.
     Token,
-    /// WeCom understood and said no. Asking again changes nothing until somebody changes something.
+    /// WeCom understood and refused. Retrying changes nothing until somebody changes something.
     Refused,
-    /// Nobody knows whether it happened: the connection broke after the request was on its way, or the answer is none
-    /// that we understand. A call that is not safe to repeat must first look for its effect.
+    /// It is unknown whether the call took effect: the connection broke after the request was sent, or the answer
+    /// makes no sense. A call that is not safe to repeat must first look for its effect.
     Unknown,
 }
 
-/// A call that did not succeed. Printing it shows neither token nor secret.
+/// A failed call. Printing it shows neither token nor secret.
 #[derive(Debug, Clone)]
 pub struct ApiError {
-    /// What the caller does about it.
+    /// What the caller does next.
     pub class: Class,
     /// The endpoint below `/cgi-bin/`.
     pub path: &'static str,
     /// WeCom's code; none if there was no answer.
     pub errcode: Option<i64>,
-    /// Why there was no answer that could be understood; none if there was one, or if nothing was asked.
+    /// Why no valid answer was received; none if there was one, or if no request was sent.
     pub unreached: Option<Unreached>,
-    /// WeCom's words, without hint and address; or what went wrong on the way.
+    /// WeCom's errmsg without hint and address, or a description of the failure.
     pub message: Box<str>,
     /// WeCom's trace id (`hint: […]`), for its support.
     pub hint: Option<Box<str>>,
-    /// The address that WeCom saw us come from, for its allow list.
+    /// The address from which WeCom received the call, for its allow list.
     pub from_ip: Option<Box<str>>,
-    /// Not before so long.
+    /// The minimum pause before a retry.
     pub retry_after: Option<Duration>,
 }
 
-/// Codes after which nothing happened and a later call may succeed.
+/// Codes after which nothing happened and a retry may succeed.
 const TRANSIENT: &[i64] = &[-1, 6000, 41063, 41079, 41096, 45033, 45035, 81026, 2_000_111, 2_000_141];
 
-/// Codes that mean too many calls, of a minute, an hour or a day.
+/// Codes for too many calls per minute, hour or day.
 const THROTTLED: &[i64] = &[45009, 45036, 41094];
 
-/// Codes that mean another token is needed. 40001 is among them only on calls other than `gettoken`.
+/// Codes that require a new token. 40001 counts as one on all calls except `gettoken`.
 const TOKEN: &[i64] = &[40001, 40014, 41001, 42001];
 
-/// Codes that somebody must do something about in WeCom's console, for all calls of the kind: a wrong secret, an address
-/// that is not on the allow list, a right that is missing. Then all of them work again, so nothing is given up for it yet.
+/// Codes that an administrator must fix in WeCom's console, for all calls of the kind: a wrong secret, an address
+/// that is not on the allow list, a missing right. All of them work again after that, so nothing is given up yet.
 const OPERATOR: &[i64] = &[
     40001, 40013, 40091, 45031, 48002, 48007, 48009, 48011, 50001, 50003, 60020, 60031, 301007, 301042, 301052, 301053,
     610023, 610024,
 ];
 
-/// Codes that mean the app lacks a right to this API, or to what it was asked about. Other APIs may well work.
+/// Codes for a missing right to this API, or to the requested object. Other APIs may work.
 const NOT_PERMITTED: &[i64] = &[48002, 48009, 48011, 50002, 60011, 60030, 60031, 92000, 610_023, 610_024];
 
-/// How long an API rests after WeCom said that we call it too often: its shortest window is a minute.
+/// How long an API is paused after WeCom said that we call it too often: its shortest window is a minute.
 const THROTTLED_FOR: Duration = Duration::from_secs(60);
 
-/// How long a call rests after WeCom said that too many of its kind run at once.
+/// How long a call is paused after WeCom said that too many of its kind run at once.
 const CROWDED_FOR: Duration = Duration::from_secs(5);
 
 impl ApiError {
-    /// Understands an answer's `errcode` and `errmsg`. 0 is one, too, if what the answer must hold is not there.
+    /// Turns an answer's `errcode` and `errmsg` into an error. 0 is an error, too, if required data is missing.
     pub(super) fn answered(path: &'static str, errcode: i64, errmsg: &str) -> Self {
         let class = match errcode {
             40001 if path == GET_TOKEN => Class::Refused,
             code if TOKEN.contains(&code) => Class::Token,
-            // What WeCom should have given is not there, although it says that all is well.
+            // WeCom reports success, but the required data is missing.
             0 => Class::Transient,
             code if TRANSIENT.contains(&code) || THROTTLED.contains(&code) => Class::Transient,
             _ => Class::Refused,
@@ -97,18 +98,18 @@ impl ApiError {
         }
     }
 
-    /// There was no answer that could be understood.
+    /// No valid answer was received.
     pub(super) fn unanswered(path: &'static str, class: Class, message: impl Into<Box<str>>) -> Self {
         let message = message.into();
         Self { class, path, errcode: None, unreached: None, message, hint: None, from_ip: None, retry_after: None }
     }
 
-    /// WeCom answered, and what follows from the answer cannot be known. It may be able to say so later.
+    /// WeCom answered, but the result cannot be derived from the answer. A later answer may be complete.
     pub fn odd(path: &'static str, message: impl Into<Box<str>>) -> Self {
         Self::unanswered(path, Class::Unknown, message)
     }
 
-    /// The answer's `errmsg` again, as [`Self::answered`] reads it.
+    /// Rebuilds the answer's `errmsg` as [`Self::answered`] reads it.
     pub(super) fn errmsg(&self) -> String {
         let mut text = self.message.to_string();
         if let Some(hint) = &self.hint {
@@ -120,7 +121,7 @@ impl ApiError {
         text
     }
 
-    /// What it means and what to do about it, in words; none for codes without a meaning of their own.
+    /// The error's meaning and remedy in words; none for codes without special ones.
     pub fn meaning(&self) -> Option<&'static Meaning> {
         match (self.errcode, self.path) {
             (Some(40001), GET_TOKEN) => Some(&meaning::WRONG_SECRET),
@@ -129,7 +130,7 @@ impl ApiError {
         }
     }
 
-    /// What is the same about all calls that fail alike, in a few words.
+    /// A short text that all calls with the same cause share.
     pub fn cause(&self) -> String {
         match (self.errcode, self.unreached) {
             (Some(errcode), _) => format!("{}: {errcode}", self.path),
@@ -138,18 +139,18 @@ impl ApiError {
         }
     }
 
-    /// Whether it may work later without anybody doing anything, if the call is safe to repeat.
+    /// Whether a retry may succeed without anybody's help, if the call is safe to repeat.
     pub fn is_transient(&self) -> bool {
         matches!(self.class, Class::Transient | Class::Unknown)
     }
 
-    /// Whether all calls of the kind fail until somebody does something in WeCom's console, or in our configuration: an
-    /// app without a secret is refused without a code.
+    /// Whether all calls of the kind fail until somebody changes WeCom's console or our configuration. An app without
+    /// a secret is refused without a code.
     pub fn needs_operator(&self) -> bool {
         self.class == Class::Refused && self.errcode.is_none_or(|code| OPERATOR.contains(&code))
     }
 
-    /// Whether the app lacks a right, so that this API is closed to it while others may be open.
+    /// Whether the app lacks a right to this API; others may work.
     pub fn is_not_permitted(&self) -> bool {
         self.errcode.is_some_and(|code| NOT_PERMITTED.contains(&code))
     }
@@ -206,7 +207,7 @@ mod tests {
         assert_eq!(ApiError::answered("user/get", 40001, "").class, Class::Token);
     }
 
-    /// The platform's classes of codes, and what each makes us do.
+    /// The platform's codes by the class that we give them.
     const CLASSES: &[(Class, &[i64])] = &[
         // Retry soon, or after the window.
         (Class::Transient, &[-1, 6000, 41063, 41079, 45033, 45035, 41096, 81026, 2_000_111, 2_000_141]),
@@ -219,10 +220,10 @@ mod tests {
         (Class::Refused, &[60011, 60030, 60021, 60111, 50002, 84061, 84074, 84083, 84084, 40096, 40131, 92000]),
         // Our own mistakes.
         (Class::Refused, &[40008, 40032, 40033, 40035, 40039, 40056, 40058, 40063, 40206, 41009, 44004, 45002, 82001]),
-        // Already so, and too late: whoever calls compares with the code.
+        // Done already, or too late: callers compare with the code.
         (Class::Refused, &[41051, 40129, 40100, 86215, 95033, 41093, 95013]),
         (Class::Refused, &[41050, 42003, 40029, 42022, 42052, 60140, 84014, 95001, 95002, 95007, 95018, 10010]),
-        // Of single customers and groups that are handed over.
+        // About single customers and groups of a transfer.
         (Class::Refused, &[40097, 40098, 40099, 40128, 40130, 40132, 40143, 40205]),
         (Class::Refused, &[90500, 90501, 90502, 90503, 90504, 90507, 90508, 90509, 49008, 40050, 86003]),
     ];

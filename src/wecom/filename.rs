@@ -1,11 +1,12 @@
-//! A file's name out of `Content-Disposition`, as servers write it: quoted, bare, or encoded (RFC 6266, RFC 8187). Pure.
+//! Reads a file's name from `Content-Disposition`, as servers write it: quoted, bare, or encoded (RFC 6266, RFC
+//! 8187). Pure.
 
 use super::lenient::cleaned;
 
 /// The longest name that is kept, in characters: file systems take 255 bytes.
 const CHARS_MAX: usize = 255;
 
-/// The name; the encoded one first, since it is the one that can hold every character.
+/// The file's name; the encoded one is preferred, since it can hold every character.
 pub(super) fn filename(disposition: &str) -> Option<String> {
     let parameters = parameters(disposition);
     let of = |name: &str| parameters.iter().find(|(it, _)| it.eq_ignore_ascii_case(name)).map(|(_, value)| value);
@@ -18,7 +19,7 @@ pub(super) fn filename(disposition: &str) -> Option<String> {
 fn parameters(disposition: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut rest = disposition;
-    // What stands before the first `;` is the type.
+    // The text before the first `;` is the type.
     while let Some((_, after)) = rest.split_once(';') {
         let Some((name, value)) = after.split_once('=').filter(|(name, _)| !name.contains(';')) else {
             rest = after;
@@ -53,7 +54,7 @@ fn unquoted(quoted: &str) -> (String, &str) {
     (text, "")
 }
 
-/// `UTF-8'zh'%E5%B0%8F.jpg` in the clear; none if it is of another charset, or no such value.
+/// Decodes `UTF-8'zh'%E5%B0%8F.jpg`; none for other charsets and invalid values.
 fn decoded(value: &str) -> Option<String> {
     let mut parts = value.splitn(3, '\'');
     let (charset, _, encoded) = (parts.next()?, parts.next()?, parts.next()?);

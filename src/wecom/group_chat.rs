@@ -1,6 +1,6 @@
-//! Customer groups (客户群): whose they are, and giving them to another member.
+//! Customer groups (客户群): their owners, and transferring them to another member.
 //!
-//! A group is given away at once, as far as WeCom's documents go: [`Api::group`] tells who owns it now.
+//! According to WeCom's documents a group is transferred at once: [`Api::group`] tells the current owner.
 //!
 //! <https://developer.work.weixin.qq.com/document/path/92120>, `…/92122`, `…/92127`, `…/95703`.
 
@@ -16,16 +16,16 @@ use super::{
 };
 use crate::ids::UserId;
 
-/// How many groups one call gives away.
+/// How many groups one call transfers.
 pub const GROUPS_MAX: usize = 100;
 
 /// How many groups one page of a list has.
 const PAGE: usize = 1_000;
 
-/// Where a member's groups are listed.
+/// The endpoint that lists a member's groups.
 pub const LIST: &str = "externalcontact/groupchat/list";
 
-/// Who is on the list of failures has failed, with or without a code: -1 is the platform's for anything.
+/// The errcode for a group on the list of failures without a code: -1 is the platform's unspecific error.
 const UNSAID: i64 = -1;
 
 /// A page of a member's groups.
@@ -33,7 +33,7 @@ const UNSAID: i64 = -1;
 pub struct GroupPage {
     /// The groups.
     pub groups: Vec<GroupRow>,
-    /// What could not be read.
+    /// The rows that could not be read.
     pub unreadable: Vec<Unreadable>,
     /// Where the next page begins; empty at the end.
     pub next_cursor: String,
@@ -49,25 +49,25 @@ pub struct GroupRow {
     pub status: i64,
 }
 
-/// A group as it stands.
+/// A group's details.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
     /// Its id.
     pub chat_id: String,
-    /// What it is called; empty if nobody named it.
+    /// Its name; empty if it has none.
     pub name: String,
-    /// Whose it is; none if that could not be read.
+    /// Its owner; none if that could not be read.
     pub owner: Option<UserId>,
     /// How many members and customers are in it.
     pub member_count: usize,
 }
 
-/// A group that was not given away.
+/// A group that was not transferred.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupFailed {
     /// Its id.
     pub chat_id: String,
-    /// Why not; [`super::Meaning::of`] has the words.
+    /// The reason; [`super::Meaning::of`] has the words.
     pub errcode: i64,
 }
 
@@ -84,7 +84,7 @@ pub(super) struct GroupAnswer {
     group_chat: GroupShown,
 }
 
-/// A group as it comes.
+/// A group in the wire format.
 #[derive(Debug, Deserialize)]
 pub(super) struct GroupShown {
     name: String,
@@ -98,7 +98,7 @@ pub(super) struct GroupsTransferredAnswer {
     failed_chat_list: List<GroupFailedRow>,
 }
 
-/// A group that was not given away, as it comes.
+/// A failed group in the wire format.
 #[derive(Debug, Deserialize)]
 pub(super) struct GroupFailedRow {
     chat_id: String,
@@ -118,7 +118,7 @@ impl Row for GroupFailedRow {
 }
 
 impl Api {
-    /// A page of the groups that a member owns, whether still here or not; an empty `cursor` begins. Safe to repeat.
+    /// A page of the groups that a member owns, active or not; an empty `cursor` begins. Safe to repeat.
     pub async fn groups_of(&self, owner: &UserId, cursor: &str) -> Result<GroupPage, ApiError> {
         let body = json!({
             "status_filter": 0, "owner_filter": { "userid_list": [owner] }, "cursor": cursor, "limit": PAGE,
@@ -129,7 +129,7 @@ impl Api {
         Ok(GroupPage { groups, unreadable, next_cursor })
     }
 
-    /// A group as it stands. Safe to repeat.
+    /// A group's details. Safe to repeat.
     pub async fn group(&self, chat_id: &str) -> Result<Group, ApiError> {
         let body = json!({ "chat_id": chat_id, "need_name": 1 });
         let GroupAnswer { group_chat: it } = self.post("externalcontact/groupchat/get", &body).await?;
@@ -137,11 +137,11 @@ impl Api {
         Ok(Group { chat_id: chat_id.to_owned(), name: it.name, owner, member_count: it.member_list.len() })
     }
 
-    /// Gives up to [`GROUPS_MAX`] groups to a member; what is returned was not given. The others were, unless one of
-    /// those that were not cannot be read: then nobody knows.
+    /// Transfers up to [`GROUPS_MAX`] groups to a member; returns those that failed. All others were transferred,
+    /// unless a failed one cannot be read: then the result is unknown.
     ///
-    /// Safe to repeat: a group that was given before answers 90504, 90507 or 90508. After [`super::Class::Unknown`]
-    /// [`Api::group`] tells which were, and saves the repetition.
+    /// Safe to repeat: a group that was transferred before answers 90504, 90507 or 90508. After
+    /// [`super::Class::Unknown`] [`Api::group`] tells which were transferred, which saves the repetition.
     pub async fn transfer_groups(
         &self,
         flow: TransferFlow,

@@ -1,10 +1,11 @@
-//! The one way in which WeCom's answers are read: an odd value costs itself, never the answer around it.
+//! Reads all of WeCom's answers leniently: an odd value is lost itself, never the answer around it.
 //!
-//! What an answer's type asks for is taken from whatever is there: a number out of its digits in quotes, a text without
-//! control characters, nothing out of null or of something else. So reading a type never fails; what must be there is
-//! asked for afterwards, by [`super::rows`]. An optional value is always a text, and an empty text is none.
+//! Each field takes what it can from the value: a number from quoted digits, a text without control characters,
+//! nothing from null or another type. So deserializing never fails; [`super::rows`] checks afterwards for required
+//! fields. An optional value is always a text, and an empty text is none.
 //!
-//! It refuses to know any answer: types say what they want by serde's usual means, and by the four types below where it
+//! It knows no particular answer: types declare their fields with serde as usual, and use the four types below where
+//! it matters whether a value could be read.
 //! matters whether something could be read.
 
 use std::{borrow::Cow, cell::Cell, marker::PhantomData};
@@ -22,56 +23,56 @@ use serde_json::{Map, Value};
 
 use crate::repair;
 
-/// A time as WeCom writes it is in seconds, which reach this number in the year 5138: what is larger is milliseconds.
+/// Seconds reach this number in the year 5138: a larger number is milliseconds.
 const SECONDS_MAX: i64 = 10_i64.pow(11);
 
-/// Whole numbers up to here have no fraction as floating-point numbers, either.
+/// Up to here, floating-point numbers represent every whole number exactly.
 const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// A number, if there is one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Number(pub Option<i64>);
 
-/// A list; none if something else stands in its place. Null and a missing list are empty ones.
+/// A list; none if the value is something else. Null and a missing list are empty lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct List<T>(pub Option<Vec<T>>);
 
-/// Where the next page begins: empty at the end, none if something stands there that is no text.
+/// The cursor of the next page: empty at the end, none if the value is not a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor(pub Option<String>);
 
-/// Names in a list, or in one text between `|`.
+/// Names as a list, or as one text separated by `|`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names(pub Vec<String>);
 
-/// What [`Reader`] knows these types by.
+/// The names by which [`Reader`] recognises these types.
 const NUMBER: &str = "wecom::Number";
 const LIST: &str = "wecom::List";
 const CURSOR: &str = "wecom::Cursor";
 const NAMES: &str = "wecom::Names";
 
-/// A JSON answer as it came.
+/// A JSON answer before it is read as a type.
 pub(super) struct Answer(Map<String, Value>);
 
-/// What an answer says about how the call went.
+/// An answer's errcode.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Errcode {
     /// The code.
     Is(i64),
     /// There is none.
     Absent,
-    /// Something stands there that is no number.
+    /// The value is not a number.
     Odd,
 }
 
 impl Answer {
-    /// Takes a body apart, mended if it is not quite JSON.
+    /// Parses a body, repairing it if it is not quite JSON.
     pub(super) fn parse(body: &[u8]) -> Result<Self, serde_json::Error> {
         let read = serde_json::from_slice(body).or_else(|_| serde_json::from_str(&repair::json_bytes(body)));
         read.map(Self)
     }
 
-    /// How the call went.
+    /// The answer's errcode.
     pub(super) fn errcode(&self) -> Errcode {
         match self.0.get("errcode") {
             None | Some(Value::Null) => Errcode::Absent,
@@ -79,25 +80,25 @@ impl Answer {
         }
     }
 
-    /// What WeCom says about it.
+    /// The answer's errmsg.
     pub(super) fn errmsg(&self) -> String {
         self.0.get("errmsg").map(|it| text(it).into_owned()).unwrap_or_default()
     }
 
-    /// Whether one of the fields is there that this type reads.
+    /// Whether it has at least one of the fields of this type.
     pub(super) fn has_some_of<A: DeserializeOwned>(&self) -> bool {
         let fields = Cell::new(&[][..]);
         let _ = A::deserialize(FieldsOf(&fields));
         fields.get().iter().any(|field| self.0.get(*field).is_some_and(|it| !it.is_null()))
     }
 
-    /// What it holds.
+    /// Reads it as this type.
     pub(super) fn read<A: DeserializeOwned>(self) -> Result<A, Error> {
         A::deserialize(Reader(&Value::Object(self.0)))
     }
 }
 
-/// A time in unix seconds, or in milliseconds if the number is that large; none for what is no time.
+/// A time from unix seconds, or from milliseconds if the number is that large; none for anything else.
 pub fn time(number: i64) -> Option<DateTime<Utc>> {
     match number {
         ..=0 => None,
@@ -106,7 +107,7 @@ pub fn time(number: i64) -> Option<DateTime<Utc>> {
     }
 }
 
-/// A text without control characters, which PostgreSQL (NUL) and terminals refuse or obey; line breaks and tabs stay.
+/// A text without control characters, which PostgreSQL refuses (NUL) and terminals obey; line breaks and tabs stay.
 pub(super) fn cleaned(text: &str) -> Cow<'_, str> {
     let unwanted = |it: char| it.is_control() && !matches!(it, '\n' | '\r' | '\t');
     match text.contains(unwanted) {
@@ -144,11 +145,11 @@ fn truth(value: &Value) -> bool {
     }
 }
 
-/// Reads a value as whatever is asked for.
+/// Reads a value as the requested type.
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a>(pub(super) &'a Value);
 
-/// A method that gives a number within the type's bounds, 0 for all else.
+/// A method that reads a number within the type's bounds, and 0 from anything else.
 macro_rules! numbers {
     ($($method:ident $visit:ident $type:ty),*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -211,7 +212,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         }
     }
 
-    // What no answer of ours asks for.
+    // No answer type of ours uses this.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         visitor.visit_unit()
     }
@@ -229,7 +230,7 @@ impl<'de> IntoDeserializer<'de, Error> for Reader<'_> {
     }
 }
 
-/// Learns which fields a type reads, and reads nothing.
+/// Learns which fields a type has, without reading a value.
 struct FieldsOf<'a>(&'a Cell<&'static [&'static str]>);
 
 impl<'de> Deserializer<'de> for FieldsOf<'_> {
@@ -255,7 +256,7 @@ impl<'de> Deserializer<'de> for FieldsOf<'_> {
     }
 }
 
-/// Takes what can be read, and none for what cannot.
+/// Reads what can be read, and none otherwise.
 struct Readable<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for Readable<T> {

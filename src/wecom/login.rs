@@ -1,4 +1,4 @@
-//! Who has logged in: WeCom's one-time code becomes a userid.
+//! Login: turns WeCom's one-time code into a userid.
 //!
 //! <https://developer.work.weixin.qq.com/document/path/91023>.
 
@@ -7,13 +7,13 @@ use serde::Deserialize;
 use super::{Api, ApiError, rows::is_id};
 use crate::ids::{ExternalUserId, UserId};
 
-/// Who logged in.
+/// The person who logged in.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Visitor {
     /// A member of the corp.
     #[serde(rename = "userid", default)]
     pub user: Option<UserId>,
-    /// A customer of somebody in sight.
+    /// A customer of a visible member.
     #[serde(rename = "external_userid", default)]
     pub customer: Option<ExternalUserId>,
 }
@@ -25,7 +25,7 @@ const SCAN: &str = "https://login.work.weixin.qq.com/wwlogin/sso/login";
 const IN_CLIENT: &str = "https://open.weixin.qq.com/connect/oauth2/authorize";
 
 impl Api {
-    /// Where somebody logs in with a browser, and is sent back to `redirect` with a code and the `state`.
+    /// The login URL for a browser; after the login WeCom redirects to `redirect` with a code and the `state`.
     pub fn scan_url(&self, redirect: &str, state: &str) -> String {
         let (corpid, agentid, redirect) = (self.corpid(), self.agentid(), encoded(redirect));
         format!(
@@ -33,7 +33,7 @@ impl Api {
         )
     }
 
-    /// The same for a link that is opened in WeCom's client. The platform asks for this order.
+    /// The login URL for WeCom's own client. The platform requires this order of parameters.
     pub fn in_client_url(&self, redirect: &str, state: &str) -> String {
         let (corpid, agentid, redirect) = (self.corpid(), self.agentid(), encoded(redirect));
         format!(
@@ -42,7 +42,7 @@ impl Api {
         )
     }
 
-    /// Redeems a login's code. **Not safe to repeat**: the code works once, for five minutes.
+    /// Exchanges a login's code. **Not safe to repeat**: the code works once, for five minutes.
     pub async fn visitor(&self, code: &str) -> Result<Visitor, ApiError> {
         let visitor: Visitor = self.get("auth/getuserinfo", &[("code", code)]).await?;
         Ok(Visitor { user: visitor.user.filter(|it| is_id(it.as_str())), ..visitor })

@@ -1,31 +1,31 @@
-//! WeCom's errcodes in words: what each means and what somebody can do about it, in Chinese and English.
+//! WeCom's errcodes in words: each one's meaning and remedy, in Chinese and English.
 //!
-//! It holds the codes that ask for more than reading the errmsg. Which class a code is of stands in `error`.
+//! It holds the codes that need more explanation than the errmsg. A code's class is in `error`.
 //!
 //! <https://developer.work.weixin.qq.com/document/path/90313>.
 
-/// What an errcode means, and what to do about it.
+/// An errcode's meaning and remedy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meaning {
-    /// What it means, in Chinese.
+    /// The meaning, in Chinese.
     pub zh: &'static str,
     /// The same in English.
     pub en: &'static str,
-    /// What to do, in Chinese.
+    /// The remedy, in Chinese.
     pub remedy_zh: &'static str,
     /// The same in English.
     pub remedy_en: &'static str,
 }
 
 impl Meaning {
-    /// What a code means in an answer's body, such as that of one customer of a transfer; none for those that ask for
-    /// nothing special. Of a call that failed [`super::ApiError::meaning`] knows more.
+    /// The meaning of a code inside an answer, such as one customer's in a transfer; none for codes without special
+    /// ones. For a failed call [`super::ApiError::meaning`] knows more.
     pub fn of(errcode: i64) -> Option<&'static Self> {
         of(errcode)
     }
 }
 
-/// 40001 where tokens are made; elsewhere it speaks of the token.
+/// 40001 from `gettoken`; elsewhere 40001 is about the token.
 pub(super) const WRONG_SECRET: Meaning = Meaning {
     zh: "应用 Secret 错误、已被重置，或应用已停用",
     en: "the app's secret is wrong, was reset, or the app is disabled",
@@ -33,10 +33,10 @@ pub(super) const WRONG_SECRET: Meaning = Meaning {
     remedy_en: "copy the app's Secret from the admin console (应用管理) and save it again with `POST config`",
 };
 
-/// Codes, then what they mean in Chinese and English, then what to do in Chinese and English.
+/// Codes, then their meaning in Chinese and English, then their remedy in Chinese and English.
 macro_rules! meanings {
     ($($($code:literal)|+ => $zh:literal, $en:literal; $remedy_zh:literal, $remedy_en:literal.)+) => {
-        /// The meaning of a code; none for those that ask for nothing special.
+        /// The meaning of a code; none for codes without a special one.
         pub(super) fn of(errcode: i64) -> Option<&'static Meaning> {
             match errcode {
                 $($($code)|+ => Some(&Meaning { zh: $zh, en: $en, remedy_zh: $remedy_zh, remedy_en: $remedy_en }),)+
@@ -47,7 +47,7 @@ macro_rules! meanings {
 }
 
 meanings! {
-    // It may work later by itself.
+    // A retry may succeed.
     -1 | 6000 | 41063 | 41079 | 2_000_111 | 2_000_141 =>
         "企业微信系统繁忙", "WeCom is busy";
         "稍后会自动重试，无需处理", "it is tried again by itself; nothing to do".

@@ -1,4 +1,4 @@
-//! Pictures, sounds and films, which WeCom keeps for three days.
+//! Pictures, voice messages, videos and files, which WeCom keeps for three days.
 //!
 //! <https://developer.work.weixin.qq.com/document/path/90254>.
 
@@ -10,7 +10,7 @@ use reqwest::{
 
 use super::{Api, ApiError, Class, client::FileAnswer, filename::filename, lenient::cleaned};
 
-/// How many bytes are asked for at once: WeCom allows 20 MB, and a multiple of 16.
+/// How many bytes one request asks for: WeCom allows at most 20 MB, and requires a multiple of 16.
 pub const PART_BYTES: u64 = 8 * 1024 * 1024;
 
 /// The media id is unknown, or older than three days.
@@ -23,14 +23,14 @@ pub struct Part {
     pub bytes: Bytes,
     /// The whole file's length.
     pub total: u64,
-    /// The media type that WeCom names.
+    /// The Content-Type that WeCom sends.
     pub content_type: String,
-    /// The file's name, if WeCom says it.
+    /// The file's name, if WeCom sends one.
     pub filename: Option<String>,
 }
 
 impl Api {
-    /// The bytes of a file from `offset` on, a part at a time. Safe to repeat.
+    /// The next part of a file from `offset` on. Safe to repeat.
     pub async fn media(&self, media_id: &str, offset: u64) -> Result<Part, ApiError> {
         const PATH: &str = "media/get";
         let range = format!("bytes={offset}-{}", offset.saturating_add(PART_BYTES - 1));
@@ -45,10 +45,10 @@ impl Api {
         let length = bytes.len() as u64;
         let total = match (partial, total) {
             (true, Some(total)) => total,
-            // Less than was asked for is the rest.
+            // Fewer bytes than requested are the rest.
             (true, None) if length < PART_BYTES => offset.saturating_add(length),
             (true, None) => return Err(odd("a part came without saying how long the whole is")),
-            // Whoever ignores the range sends the whole.
+            // A server that ignores the range sends the whole file.
             (false, _) if offset == 0 => length,
             (false, _) => return Err(odd("the whole came instead of a part")),
         };
@@ -56,10 +56,10 @@ impl Api {
     }
 }
 
-/// What a file is that does not say what it is.
+/// The Content-Type of a file without one.
 const OCTETS: &str = "application/octet-stream";
 
 fn header(headers: &HeaderMap, name: HeaderName) -> Option<String> {
-    // A file's name is plain UTF-8 there, which `to_str` would refuse.
+    // The header's file name is plain UTF-8, which `to_str` would refuse.
     Some(cleaned(&String::from_utf8_lossy(headers.get(name)?.as_bytes())).into_owned())
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::ids::UserId;
 
-/// No such member, or one that the app may not see: WeCom does not say which.
+/// No such member, or one not visible to the app: WeCom does not say which.
 pub const UNKNOWN_OR_OUT_OF_SIGHT: i64 = 60111;
 
 /// A member of the corp.
@@ -26,19 +26,19 @@ pub struct Member {
     /// The picture's URL; withheld from apps made after June 2022.
     #[serde(default)]
     pub avatar: Option<String>,
-    /// The departments in sight.
+    /// The visible departments.
     #[serde(default)]
     pub department: Vec<i64>,
-    /// The main department, if it is in sight.
+    /// The main department, if it is visible.
     #[serde(default)]
     pub main_department: Number,
-    /// 1 active, 2 disabled, 4 not activated, 5 left; 0 if it was not said.
+    /// 1 active, 2 disabled, 4 not activated, 5 left; 0 if missing.
     #[serde(default)]
     pub status: i32,
 }
 
 impl Member {
-    /// The departments' numbers, joined by commas; none if none was said.
+    /// The departments' numbers, joined by commas; none if there are none.
     pub fn departments(&self) -> Option<String> {
         let numbers: Vec<_> = self.department.iter().filter(|it| **it > 0).map(i64::to_string).collect();
         (!numbers.is_empty()).then(|| numbers.join(","))
@@ -55,7 +55,7 @@ impl Member {
 pub struct Department {
     /// Its number; the root is 1.
     pub id: i64,
-    /// The one above; it may be out of sight.
+    /// The parent; it may not be visible.
     #[serde(default)]
     pub parentid: i64,
 }
@@ -85,21 +85,21 @@ impl Row for Department {
 }
 
 impl Api {
-    /// A member; [`UNKNOWN_OR_OUT_OF_SIGHT`] if there is none in sight. Safe to repeat.
+    /// A member; [`UNKNOWN_OR_OUT_OF_SIGHT`] if none is visible. Safe to repeat.
     pub async fn member(&self, user: &UserId) -> Result<Member, ApiError> {
         let member: Member = self.get("user/get", &[("userid", user.as_str())]).await?;
-        // Whom we asked about is known, whatever the answer calls them.
+        // The member is the requested one, whatever id the answer has.
         Ok(if is_id(member.user.as_str()) { member } else { Member { user: user.clone(), ..member } })
     }
 
-    /// The members of one department, not of those below it. Safe to repeat.
+    /// The members of one department, without those of its sub-departments. Safe to repeat.
     pub async fn members_of(&self, department: i64) -> Result<Rows<Member>, ApiError> {
         let department = department.to_string();
         let answer: MembersAnswer = self.get("user/list", &[("department_id", &department)]).await?;
         Ok(answer.userlist.rows("userlist"))
     }
 
-    /// Every department in sight: a tree, or a wood if parents are out of sight. Safe to repeat.
+    /// Every visible department: a tree, or several trees if parents are not visible. Safe to repeat.
     pub async fn departments(&self) -> Result<Rows<Department>, ApiError> {
         let answer: DepartmentsAnswer = self.get("department/simplelist", &[]).await?;
         Ok(answer.department_id.rows("department_id"))

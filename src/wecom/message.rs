@@ -1,4 +1,4 @@
-//! Messages of the app to members.
+//! Messages from the app to members.
 //!
 //! <https://developer.work.weixin.qq.com/document/path/90236>.
 
@@ -8,55 +8,55 @@ use serde_json::{Value, json};
 use super::{Api, ApiError, lenient::Names};
 use crate::ids::UserId;
 
-/// How long WeCom suppresses the same message, in seconds: its maximum.
+/// How long WeCom drops an identical message, in seconds: its maximum.
 const DUPLICATE_CHECK_S: u32 = 14_400;
 
-/// A card with a page behind it.
+/// A card that opens a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Card {
-    /// At most 26 characters are shown.
+    /// The title; 26 characters are shown.
     pub title: String,
-    /// A line below the title.
+    /// The description below the title.
     pub desc: String,
-    /// Names and values, at most six.
+    /// The lines, names and values; at most six.
     pub lines: Vec<(String, String)>,
-    /// The page that it opens.
+    /// The URL of the page.
     pub url: String,
 }
 
-/// What became of a message that WeCom took on. Nothing in it means that it should be sent again.
+/// WeCom's answer to an accepted message. None of its fields is a reason to send again.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Sent {
     /// Its id.
     #[serde(default)]
     pub msgid: String,
-    /// Members whom it did not reach: lower-cased; not there, out of sight, or gone.
+    /// Members who were not reached, in lower case: unknown, not visible, or gone.
     #[serde(default)]
     pub invaliduser: Names,
-    /// Departments that it did not reach.
+    /// Departments that were not reached.
     #[serde(default)]
     pub invalidparty: Names,
-    /// Tags that it did not reach.
+    /// Tags that were not reached.
     #[serde(default)]
     pub invalidtag: Names,
-    /// Members whom it did not reach since no licence (基础接口许可) is bought for them, or theirs has ended.
+    /// Members who were not reached because they have no valid licence (基础接口许可).
     #[serde(default)]
     pub unlicenseduser: Names,
 }
 
-/// What became of a message for one member.
+/// The result of a message for one member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
     /// WeCom delivers it.
     Sent,
-    /// There is no such member in sight.
+    /// The member is unknown or not visible.
     OutOfSight,
     /// The member has no licence.
     Unlicensed,
 }
 
 impl Sent {
-    /// What became of it for this member. Departments and tags are none of theirs: messages go to members alone.
+    /// The result for this member. Departments and tags are ignored: messages go to members only.
     pub fn to(&self, user: &UserId) -> Delivery {
         let names = |it: &Names| it.0.iter().any(|it| it.eq_ignore_ascii_case(user.as_str()));
         if names(&self.unlicenseduser) {
@@ -69,8 +69,8 @@ impl Sent {
 impl Api {
     /// Sends a member a card.
     ///
-    /// The same card within four hours is sent once, so repeating a call whose outcome is unknown is safe as long as
-    /// the card is the same to the byte.
+    /// WeCom delivers an identical card once within four hours, so repeating a call with an unknown result is safe as
+    /// long as the card is the same to the byte.
     pub async fn send_card(&self, to: &UserId, card: &Card) -> Result<Sent, ApiError> {
         let lines: Vec<_> =
             card.lines.iter().map(|(name, value)| json!({ "type": 0, "keyname": name, "value": value })).collect();
@@ -83,7 +83,7 @@ impl Api {
         self.send_message(to, "template_card", body).await
     }
 
-    /// Sends a member a text of at most 2,048 bytes; repeating it is safe as for a card.
+    /// Sends a member a text of at most 2,048 bytes; repeating is safe as for a card.
     pub async fn send_text(&self, to: &UserId, text: &str) -> Result<Sent, ApiError> {
         self.send_message(to, "text", json!({ "content": text })).await
     }

@@ -1,8 +1,9 @@
-//! The way to WeCom: the only HTTP client, with one access token for everyone and a budget for each API.
+//! The client for WeCom's API: the only HTTP client, with shared access_tokens and a rate limit for each API.
 //!
 //! [`Wecom`] is shared by the whole process. It hands out an [`Api`] for an app or a corp, whose methods are WeCom's
-//! endpoints, one file per noun; what they take and give are plain types. An answer's `errcode` is understood in one
-//! place, [`ApiError`], and an odd value in one costs itself ([`lenient`]). It refuses to know why anybody calls, and retries nothing but a call whose token had expired.
+//! endpoints, one file per noun, with plain types for parameters and results. [`ApiError`] is the one place that
+//! interprets an answer's `errcode`; an odd value in an answer costs only itself ([`lenient`]). It does not know why
+//! a call is made, and retries only a call whose token had expired.
 //!
 //! Wire shapes: <https://developer.work.weixin.qq.com/document/path/90556>.
 

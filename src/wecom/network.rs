@@ -1,4 +1,4 @@
-//! Where WeCom's callbacks come from.
+//! The addresses that WeCom's callbacks come from.
 //!
 //! <https://developer.work.weixin.qq.com/document/path/92520>.
 
@@ -13,12 +13,12 @@ pub(super) struct AddressesAnswer {
 }
 
 impl Api {
-    /// Whether there is a token to call with: an error says what is wrong with the secret. Safe to repeat.
+    /// Checks that a token can be had; the error says what is wrong with the secret. Safe to repeat.
     pub async fn check_token(&self) -> Result<(), ApiError> {
         self.tokens().current(self).await.map(drop)
     }
 
-    /// The addresses, single ones or segments, that callbacks come from. Safe to repeat.
+    /// The addresses and networks that callbacks come from. Safe to repeat.
     pub async fn callback_addresses(&self) -> Result<Vec<String>, ApiError> {
         let answer: AddressesAnswer = self.get("getcallbackip", &[]).await?;
         Ok(answer.ip_list.into_iter().filter(|it| !it.is_empty()).collect())

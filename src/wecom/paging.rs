@@ -1,4 +1,4 @@
-//! One walk through a list page by page, which ends whatever WeCom answers.
+//! Reads a list page by page; ends whatever WeCom answers.
 
 use std::{
     collections::HashSet,
@@ -7,25 +7,25 @@ use std::{
 
 use super::{ApiError, Class};
 
-/// The pages of one walk. It is kept for as long as the walk lasts.
+/// The pages of one list that is being read.
 #[derive(Debug)]
 pub struct Pages {
     path: &'static str,
     pages_max: usize,
-    /// A hash of each cursor that a page was asked with: a list may have many pages, and cursors are long.
+    /// Hashes of the cursors used so far: a list may have many pages, and cursors are long.
     asked: HashSet<u64>,
 }
 
 impl Pages {
-    /// A walk through the list of `path`, over so many pages at most.
+    /// Reads the list of `path`, at most this many pages.
     pub fn new(path: &'static str, pages_max: usize) -> Self {
         Self { path, pages_max, asked: HashSet::new() }
     }
 
-    /// The cursor to go on with after the page that was asked for with `asked`; none at the end. Asking for the same
-    /// page once more, as after trouble, is no circle.
+    /// The cursor after the page that was requested with `asked`; none at the end. Requesting the same page again, as
+    /// after an error, is allowed.
     ///
-    /// An error if the list would go on for ever: the next page was read before, or there are too many.
+    /// An error if the list would never end: the next cursor was used before, or there are too many pages.
     pub fn follow(&mut self, asked: &str, next: String) -> Result<Option<String>, ApiError> {
         self.asked.insert(hash(asked));
         let endless = |why: String| Err(ApiError::unanswered(self.path, Class::Refused, why));
@@ -55,7 +55,7 @@ fn hash(cursor: &str) -> u64 {
 mod tests {
     use super::*;
 
-    /// How a walk over these cursors goes: how many pages are read, and the words it ends with.
+    /// Reads a list with these cursors: how many pages were read, and the final error.
     fn walk(cursors: &[&str], pages_max: usize) -> (usize, String) {
         let mut pages = Pages::new("list", pages_max);
         let mut asked = String::new();

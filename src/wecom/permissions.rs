@@ -1,16 +1,16 @@
-//! Every endpoint of WeCom that we call, and what an administrator must permit for it, in both languages.
+//! Every WeCom endpoint that we call, and the permission it needs, in both languages.
 //!
-//! The reference is generated from here; a test finds an endpoint without a row, and a row without an endpoint. It
-//! refuses to know how an endpoint is called.
+//! The reference is generated from this list; a test finds an endpoint without a row, and a row without an endpoint.
+//! How an endpoint is called is not known here.
 
 /// An endpoint that we call.
 #[derive(Debug)]
 pub struct Endpoint {
     /// GET or POST.
     pub method: &'static str,
-    /// What follows `/cgi-bin/`.
+    /// The path after `/cgi-bin/`.
     pub path: &'static str,
-    /// What must be permitted for it.
+    /// The permission it needs.
     pub needs: Needs,
     /// What we use it for, in English.
     pub english: &'static str,
@@ -18,40 +18,40 @@ pub struct Endpoint {
     pub chinese: &'static str,
 }
 
-/// What WeCom asks for before it answers. Whatever it is, the caller's address must be trusted.
+/// What WeCom requires before it answers. In every case the caller's address must be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Needs {
     /// The corpid and an app's secret.
     Secret,
     /// A token of any app.
     Token,
-    /// A token of an app that sees the members it asks for.
+    /// A token of an app to which the requested members are visible.
     Members,
     /// A token of the app that members log in to.
     Login,
-    /// A token of the app that sends, and that sees whoever receives.
+    /// A token of the sending app, to which the receivers are visible.
     Message,
-    /// A token of an app that is listed for customer contact, about members who may have customers.
+    /// A token of an app that is enabled for customer contact, for members who may have customers.
     CustomerContact,
 }
 
-/// A permission, where it is given, and what WeCom answers without it.
+/// A permission, where to grant it, and WeCom's errcodes without it.
 #[derive(Debug)]
 pub struct Permission {
     /// Its name, in English.
     pub english: &'static str,
     /// Its name, in Chinese.
     pub chinese: &'static str,
-    /// Where in WeCom's console it is given, in English.
+    /// Where to grant it in WeCom's console, in English.
     pub console_english: &'static str,
-    /// Where in WeCom's console it is given, in Chinese.
+    /// Where to grant it in WeCom's console, in Chinese.
     pub console_chinese: &'static str,
     /// The errcodes that most often mean that it is missing.
     pub errcodes: &'static [i64],
 }
 
 impl Needs {
-    /// Every kind, from the least to the most that must be permitted.
+    /// Every kind, from the fewest to the most permissions.
     pub const ALL: &[Self] =
         &[Self::Secret, Self::Token, Self::Members, Self::Login, Self::Message, Self::CustomerContact];
 
@@ -103,7 +103,7 @@ const LOGIN: Permission = Permission {
 const MESSAGE: Permission = Permission {
     english: "Messages of the app",
     chinese: "应用消息",
-    console_english: "应用管理 → 自建 → the app: enter its AgentId here. Whoever receives a notice must be in 可见范围.",
+    console_english: "应用管理 → 自建 → the app: enter its AgentId here. Receivers of notices must be in 可见范围.",
     console_chinese: "应用管理 → 自建 → 该应用:把 AgentId 填入这里的应用。接收通知的成员须在可见范围内。",
     errcodes: &[301_002, 81013],
 };
@@ -131,22 +131,27 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "Check a member who is bound, and read them again",
         "核对要绑定的成员,重新读取成员",
     ),
-    get("department/simplelist", Needs::Members, "Reconcile: which departments there are", "对账:有哪些部门"),
+    get("department/simplelist", Needs::Members, "Reconcile: read the departments", "对账:有哪些部门"),
     get("user/list", Needs::Members, "Reconcile: the members of a department", "对账:部门成员"),
     get(
         "auth/getuserinfo",
         Needs::Login,
-        "Who logged in to the console, or by a binding link",
+        "Find out who logged in to the console, or by a binding link",
         "谁登录了控制台,或使用了绑定链接",
     ),
     post("message/send", Needs::Message, "Notify staff of orders and handovers", "通知员工工单和交接"),
     get(
         "media/get",
         Needs::Token,
-        "Download pictures, sounds, films and files of messages",
+        "Download pictures, voice messages, videos and files of messages",
         "下载消息中的图片、语音、视频和文件",
     ),
-    get("externalcontact/get_follow_user_list", Needs::CustomerContact, "Who may have customers", "哪些成员可以有客户"),
+    get(
+        "externalcontact/get_follow_user_list",
+        Needs::CustomerContact,
+        "Read which members may have customers",
+        "哪些成员可以有客户",
+    ),
     post(
         "externalcontact/batch/get_by_user",
         Needs::CustomerContact,
@@ -188,7 +193,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     post(
         "externalcontact/del_contact_way",
         Needs::CustomerContact,
-        "Delete a contact way whose time is over",
+        "Delete a used or expired contact way",
         "删除到期的联系二维码",
     ),
     post(
@@ -206,7 +211,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     post(
         "externalcontact/transfer_result",
         Needs::CustomerContact,
-        "What became of such a transfer",
+        "Read the results of such a transfer",
         "在职继承:查询结果",
     ),
     post(
@@ -218,7 +223,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     post(
         "externalcontact/resigned/transfer_result",
         Needs::CustomerContact,
-        "What became of such a transfer",
+        "Read the results of such a transfer",
         "离职继承:查询结果",
     ),
     post("externalcontact/groupchat/list", Needs::CustomerContact, "The groups of a member", "成员的客户群"),

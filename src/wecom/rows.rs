@@ -1,49 +1,49 @@
-//! The rows of an answer: those that can be used, and what is known of the others.
+//! The rows of an answer: the valid ones, and what is known of the others.
 //!
-//! A row that lacks what says whom it is about costs itself; the page goes on. Whoever concludes something from a row
-//! that is missing must ask whether there were such.
+//! A row without its ids is left out; the page goes on. Code that concludes something from a missing row must check
+//! whether rows were left out.
 
 use std::ops::Deref;
 
 use super::lenient::{Cursor, List};
 use crate::ids::{ExternalUserId, UserId};
 
-/// The longest id that is taken for one, in bytes: WeCom's have 64 at most, and an index holds no text of any length.
+/// The longest accepted id, in bytes: WeCom's have 64 at most, and an index entry has a maximum size.
 const ID_BYTES_MAX: usize = 256;
 
-/// A row that cannot be used. It repeats nothing of what stands in it but ids.
+/// A row that was left out. It repeats nothing of the row except ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
     /// The member it is about, if that can be read.
     pub user: Option<UserId>,
     /// The customer it is about, if that can be read.
     pub customer: Option<ExternalUserId>,
-    /// Why it cannot be used: WeCom's name of what is missing or odd.
+    /// The reason: WeCom's name of the missing or odd field.
     pub why: String,
 }
 
-/// Rows that can be used, and what was left out.
+/// The valid rows, and those that were left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rows<T> {
     /// The rows.
     pub rows: Vec<T>,
-    /// What could not be used. If it is not empty, a row that is missing says nothing.
+    /// The rows that were left out. If there are any, a missing row proves nothing.
     pub unreadable: Vec<Unreadable>,
 }
 
 /// A row of a list.
 pub(super) trait Row {
-    /// WeCom's name of the first thing that it cannot do without and that is not there, or is odd.
+    /// WeCom's name of the first required field that is missing or odd.
     fn lacks(&self) -> Option<&'static str>;
 
-    /// The member and the customer that it is about, as far as it says so.
+    /// The member and the customer that it names, if it does.
     fn about(&self) -> (Option<&UserId>, Option<&ExternalUserId>) {
         (None, None)
     }
 }
 
 impl<T> List<T> {
-    /// The rows that can be used; `name` is WeCom's name of the list.
+    /// Separates the valid rows; `name` is WeCom's name of the list.
     pub(super) fn rows(self, name: &'static str) -> Rows<T>
     where
         T: Row,
@@ -72,7 +72,7 @@ impl<T> List<T> {
     }
 }
 
-/// Counts what was left out of a list. Whoever asked for it says so to people, once for all pages.
+/// Counts the rows left out of a list. The caller reports them to people, once for all pages.
 fn count(list: &'static str, unreadable: &[Unreadable]) {
     let Some(first) = unreadable.first() else { return };
     metrics::counter!("wecomd_wecom_unreadable_total", "list" => list).increment(unreadable.len() as u64);
@@ -80,7 +80,7 @@ fn count(list: &'static str, unreadable: &[Unreadable]) {
 }
 
 impl<T> Rows<T> {
-    /// The same rows as something else.
+    /// Maps the rows.
     pub(super) fn map<U>(self, f: impl FnMut(T) -> U) -> Rows<U> {
         Rows { rows: self.rows.into_iter().map(f).collect(), unreadable: self.unreadable }
     }
@@ -109,7 +109,8 @@ impl<T> IntoIterator for Rows<T> {
 }
 
 impl Cursor {
-    /// Where the next page begins, empty at the end. What is odd ends the list, and is counted with what was left out.
+    /// The cursor of the next page, empty at the end. An odd cursor ends the list and counts as a row that was left
+    /// out.
     pub(super) fn told(self, unreadable: &mut Vec<Unreadable>) -> String {
         self.0.unwrap_or_else(|| {
             let why = "`next_cursor` is no text, so the list was not read to its end".to_owned();

@@ -1,9 +1,9 @@
-//! Access tokens: one per app's secret, shared by all processes, fetched by one of them, and given up early.
+//! Access tokens: one per app secret, shared by all processes, fetched by one of them, and replaced early.
 //!
-//! A token is looked for in this process's memory, then in its row of `wecom_token`, and only then made by WeCom, by
-//! whoever holds the row. Before it ends, the next one is fetched in the background, so that nobody waits for it. A
-//! secret that WeCom refuses is not tried again for a growing while, by any process. It refuses to know what a token
-//! is used for.
+//! A token is looked up in this process's memory, then in its row of `wecom_token`, and only then requested from
+//! WeCom by the holder of the row's lock. The next one is fetched in the background before the current one expires,
+//! so that nobody waits for it. A secret that WeCom refuses is not tried again for a growing time, by any process.
+//! What a token is used for is not known here.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -23,54 +23,56 @@ use crate::tables::apps::wecom_token::{self, Row};
 /// Stands for the endpoint where the trouble is on our own side.
 const TABLE: &str = "wecom_token";
 
-/// A token is given up this long before WeCom does.
+/// How long before its expiry a token is no longer used.
 const MARGIN: Duration = Duration::from_secs(300);
 
-/// So long before its end the next token is fetched in the background.
+/// How long before its expiry the next token is fetched in the background.
 const AHEAD: Duration = Duration::from_secs(600);
 
-/// Between two attempts to get another token while there is one: WeCom may well give the same one again.
+/// Time between two attempts to get the next token while the current one is valid: WeCom may return the same one
+/// again.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// How many secrets' tokens are kept.
+/// How many tokens are cached.
 const TOKENS_MAX: u64 = 10_000;
 
-/// How long making a token may take. Its row is held meanwhile, so it is shorter than the time-out of those who wait.
+/// How long requesting a token may take. Its row is locked meanwhile, so this is shorter than the waiting callers'
+/// time-out.
 const MAKING_LIMIT: Duration = Duration::from_secs(10);
 
-/// Which share of the connections may wait for tokens at once, half of them for secrets that got none the last time.
+/// One of this many connections may wait for tokens, half of those for secrets whose last request failed.
 const POOL_SHARE: u32 = 4;
 
-/// Answers of `gettoken` that say the secret is wrong, or that we asked too often: WeCom bans an address that goes on.
+/// Answers of `gettoken` for a wrong secret or too many requests: WeCom bans an address that goes on.
 const WRONG_SECRET: &[i64] = &[40001, 40013, 40091, 41002, 41004, 45009, 45031, 50003, 301_007];
 
-/// How long such a secret is left alone after the first refusal; each further one doubles it.
+/// How long such a secret is not tried after the first refusal; each further one doubles it.
 const WRONG_FIRST: Duration = Duration::from_secs(60);
 
-/// But no longer than this: the platform's own ban lasts an hour.
+/// The longest such pause: the platform's own ban lasts an hour.
 const WRONG_LONGEST: Duration = Duration::from_secs(3_600);
 
-/// The same for other refusals, such as an address that is not on the allow list yet.
+/// The first pause after other refusals, such as an address that is not on the allow list yet.
 const REFUSED_FIRST: Duration = Duration::from_secs(5);
 
-/// But no longer than this: a new entry of the allow list works after a minute.
+/// The longest such pause: a new entry of the allow list takes effect after a minute.
 const REFUSED_LONGEST: Duration = Duration::from_secs(60);
 
 type Key = [u8; 32];
 
-/// Held by whoever looks for a secret's token in this process, with the latest failure.
+/// Locked while a secret's token is looked up in this process; holds the latest failure.
 type KeyQueue = tokio::sync::Mutex<Option<(Instant, ApiError)>>;
 
-/// The tokens in use.
+/// The tokens.
 pub(super) struct Tokens {
     cache: Cache<Key, Token>,
     queues: Cache<Key, Arc<KeyQueue>>,
     places: Semaphore,
-    /// For those whose token WeCom did not make when it was last asked: they do not keep the others waiting.
+    /// Separate places for secrets whose last token request failed, so that they do not delay the others.
     slow_places: Semaphore,
 }
 
-/// A token to call with.
+/// A token.
 #[derive(Clone)]
 pub(super) struct Token {
     value: SecretString,
@@ -79,12 +81,12 @@ pub(super) struct Token {
     look_ahead_at: Arc<Mutex<Instant>>,
 }
 
-/// How good a token must be.
+/// The validity that a caller needs.
 #[derive(Clone, Copy, PartialEq)]
 enum TokenQuality {
     /// It can be used.
     Usable,
-    /// It need not be replaced soon.
+    /// It is not about to expire.
     Fresh,
 }
 
@@ -109,12 +111,12 @@ pub(super) struct TokenAnswer {
 }
 
 impl Token {
-    /// What stands in the query.
+    /// The query parameter.
     pub(super) fn parameter(&self) -> (&'static str, &str) {
         ("access_token", self.value.expose_secret())
     }
 
-    /// Whether it is time to look for the next one; true for one caller only, and then not before a pause.
+    /// Whether the next token should be fetched now; true for one caller only, and then not again before a pause.
     fn is_turn_to_look_ahead(&self) -> bool {
         let mut at = self.look_ahead_at.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -137,7 +139,7 @@ impl Tokens {
         }
     }
 
-    /// The token to call with. However many ask, one looks; if that fails, those who waited meanwhile fail with it.
+    /// The current token. Of concurrent callers one looks it up; if that fails, all who waited for it fail with it.
     pub(super) async fn current(&self, api: &Api) -> Result<Token, ApiError> {
         let key = key(api);
         let token = match self.cache.get(&key).await {
@@ -151,7 +153,7 @@ impl Tokens {
         Ok(token)
     }
 
-    /// WeCom does not accept this one: it goes here and in its row, unless somebody has replaced it already.
+    /// WeCom rejected this token: it is dropped here and marked in its row, unless it was replaced already.
     pub(super) async fn rejected(&self, api: &Api, token: &Token) {
         let key = key(api);
         let queue = self.queue(key).await;
@@ -165,7 +167,7 @@ impl Tokens {
             wecom_token::reject(&mut conn, row_key(api, &key), token.generation).await
         };
         if let Err(error) = marked.await {
-            tracing::warn!(corpid = %api.corpid(), error = %error, "other processes still think a rejected token good");
+            tracing::warn!(corpid = %api.corpid(), error = %error, "a rejected token could not be marked for other processes");
         }
     }
 
@@ -200,10 +202,10 @@ impl Tokens {
         let queue = self.queue(key).await;
         let _held = queue.lock().await;
         match self.load(api, key, TokenQuality::Fresh, &self.slow_places).await {
-            // Whoever holds the queue has read the row last, so this is never older than what it replaces.
+            // The holder of the lock has read the row last, so this is never older than the cached token.
             Ok(token) => self.cache.insert(key, token).await,
             Err(error) => {
-                tracing::warn!(corpid = %api.corpid(), error = %error, "the next access token is not there yet")
+                tracing::warn!(corpid = %api.corpid(), error = %error, "the next access token could not be fetched yet")
             }
         }
     }
@@ -212,7 +214,7 @@ impl Tokens {
         self.queues.get_with(key, async { Arc::default() }).await
     }
 
-    /// The token out of its row, or a new one from WeCom, made while the row is held.
+    /// The token from its row, or a new one from WeCom, requested while the row is locked.
     async fn load(&self, api: &Api, key: Key, quality: TokenQuality, places: &Semaphore) -> Result<Token, ApiError> {
         let _place = places.acquire().await.map_err(|_| unavailable(&"the program is stopping"))?;
         let mut conn = api.pool().acquire().await.map_err(|error| unavailable(&error))?;
@@ -246,7 +248,7 @@ impl Tokens {
     }
 }
 
-/// What the row says without asking WeCom: a token that is good enough, or that nobody may ask for one now.
+/// Answers from the row alone, if it holds a token that is valid long enough, or forbids asking WeCom.
 fn settle(api: &Api, key: &Key, row: &Row, quality: TokenQuality) -> Option<Result<Token, ApiError>> {
     let enough = match quality {
         TokenQuality::Usable => !row.rejected && usable(row.left_s, row.age_s) > Duration::ZERO,
@@ -258,7 +260,7 @@ fn settle(api: &Api, key: &Key, row: &Row, quality: TokenQuality) -> Option<Resu
     (row.blocked_s > 0.0).then(|| Err(blocked(row)))
 }
 
-/// The row's token in the clear; none if there is none or an empty one, or if it was sealed with a master key that we do not have.
+/// The row's decrypted token; none if it is missing or empty, or sealed with a master key that we do not have.
 fn open(api: &Api, key: &Key, row: &Row) -> Option<SecretString> {
     let token = api.vault().open(&sealed_at(api, key), row.token.as_deref()?).ok();
     token.filter(|it| !it.expose_secret().trim().is_empty())
@@ -290,8 +292,8 @@ fn usable(left_s: f64, age_s: f64) -> Duration {
     remaining(left_s, age_s, MARGIN)
 }
 
-/// How long until a token's last `margin` begins, but never within the pause after WeCom was asked for it: whoever has
-/// just been given a token must not ask for another at once, however short its life is.
+/// How long until a token's last `margin` begins, but at least until the pause after its request has passed: a token
+/// that was just issued is not requested again, however short its validity is.
 fn remaining(left_s: f64, age_s: f64, margin: Duration) -> Duration {
     let seconds = (left_s - margin.as_secs_f64()).max(PAUSE.as_secs_f64() - age_s);
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO)
@@ -306,7 +308,7 @@ async fn make(api: &Api) -> Result<TokenAnswer, ApiError> {
         true => Err(ApiError::answered(GET_TOKEN, 0, "the answer holds no access_token")),
         false => Ok(answer),
     });
-    // Whether a token was made matters to nobody; the call that wanted it has certainly not happened.
+    // A token that was or was not issued has no effect; the call that needed it was certainly not made.
     outcome.map_err(|error| match error.class {
         Class::Unknown => ApiError { class: Class::Transient, ..error },
         _ => error,
@@ -318,11 +320,11 @@ fn late() -> ApiError {
     ApiError { unreached: Some(Unreached::Timeout), ..error }
 }
 
-/// How long nobody asks again after this refusal; none if anybody may.
+/// How long nobody retries after this refusal; none without a pause.
 fn pause(error: &ApiError, refusals: i32) -> Option<Duration> {
     let (first, longest) = match error.errcode? {
         code if WRONG_SECRET.contains(&code) => (WRONG_FIRST, WRONG_LONGEST),
-        // 0: WeCom says that all is well, and gives no token.
+        // 0: WeCom reports success without a token.
         code if code == 0 || error.class == Class::Refused => (REFUSED_FIRST, REFUSED_LONGEST),
         _ => return None,
     };
@@ -330,7 +332,7 @@ fn pause(error: &ApiError, refusals: i32) -> Option<Duration> {
     Some(first.saturating_mul(doubled).min(longest))
 }
 
-/// What WeCom said last, and for how long it is not asked again.
+/// WeCom's last refusal, and for how long it is not asked again.
 fn blocked(row: &Row) -> ApiError {
     let said = row.refused_words.as_deref().unwrap_or_default();
     let error = ApiError::answered(GET_TOKEN, row.refused_code.unwrap_or_default(), said);
@@ -352,7 +354,7 @@ fn sealed_at(api: &Api, key: &Key) -> String {
     format!("wecom_token/{}/{}", api.corpid(), hex::encode(key))
 }
 
-/// A corp and a secret, told apart without keeping either.
+/// The hash that identifies a corp and secret without storing either.
 fn key(api: &Api) -> Key {
     let credentials = api.credentials();
     let mut hash = Sha256::new();

@@ -1,7 +1,7 @@
-//! Transfers (分配客户): a member's customers are handed to another member, and what became of that is asked for later.
+//! Transfers (分配客户): hand a member's customers to another member, and ask for the results later.
 //!
-//! WeCom takes a request at once and completes it 24 hours later, unless the customer refuses. Whether the member is
-//! still here decides which endpoints are right: those of the other flow refuse them.
+//! WeCom accepts a request at once and completes it 24 hours later, unless the customer refuses. Active members and
+//! leavers have different endpoints; each refuses the other kind.
 //!
 //! <https://developer.work.weixin.qq.com/document/path/92125>, `…/94088`, `…/94081`, `…/94082`.
 
@@ -33,18 +33,18 @@ pub struct Taken {
     pub errcode: i64,
 }
 
-/// A page of what became of the transfers between two members.
+/// A page of the results of transfers between two members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResultPage {
     /// The customers.
     pub customers: Vec<TransferResult>,
-    /// What could not be read.
+    /// The rows that could not be read.
     pub unreadable: Vec<Unreadable>,
     /// Where the next page begins; empty at the end.
     pub next_cursor: String,
 }
 
-/// How far the transfer of one customer is.
+/// The status of one customer's transfer.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct TransferResult {
     /// The customer.
@@ -52,7 +52,7 @@ pub struct TransferResult {
     /// 1 done, 2 waiting, 3 the customer refused, 4 the successor has too many customers; 0 if there is no number.
     #[serde(default)]
     pub status: i64,
-    /// When the successor took over or, of one that waits, will; in unix seconds, 0 if never.
+    /// When the successor took over or will take over; in unix seconds, 0 if never.
     #[serde(default)]
     pub takeover_time: i64,
 }
@@ -63,7 +63,7 @@ pub(super) struct TakenAnswer {
     customer: List<TakenRow>,
 }
 
-/// What WeCom said about one customer, as it comes.
+/// One customer's answer in the wire format.
 #[derive(Debug, Deserialize)]
 pub(super) struct TakenRow {
     external_userid: ExternalUserId,
@@ -80,7 +80,7 @@ pub(super) struct ResultsAnswer {
 impl Row for TakenRow {
     fn lacks(&self) -> Option<&'static str> {
         let customer = (!is_id(self.external_userid.as_str())).then_some("external_userid");
-        // Without a code nobody knows whether it began.
+        // Without a code it is unknown whether the transfer began.
         customer.or(self.errcode.0.is_none().then_some("errcode"))
     }
 
@@ -105,14 +105,14 @@ impl TransferResult {
     /// `status`: the successor has too many customers.
     pub const FULL: i64 = 4;
 
-    /// When the successor took over or, of one that waits, will.
+    /// When the successor took over or will take over.
     pub fn takeover_at(&self) -> Option<DateTime<Utc>> {
         lenient::time(self.takeover_time)
     }
 }
 
 impl TransferFlow {
-    /// Where the results of its transfers are asked for.
+    /// The endpoint with the results of its transfers.
     pub fn results_path(self) -> &'static str {
         match self {
             Self::InService => "externalcontact/transfer_result",
@@ -122,11 +122,13 @@ impl TransferFlow {
 }
 
 impl Api {
-    /// Begins the transfer of up to [`CUSTOMERS_MAX`] customers; `message` reaches them afterwards, in service only.
+    /// Begins the transfer of up to [`CUSTOMERS_MAX`] customers; `message` is sent to them afterwards, in service
+    /// only.
     ///
-    /// WeCom may leave customers out of its answer and does not keep their order. **Not safe to repeat** blindly: what
-    /// has begun answers 40129, but what has ended meanwhile would begin anew. After [`super::Class::Unknown`] ask
-    /// [`Api::transfer_results`] first. Two calls for the same members must not run at once, in any process (45035).
+    /// WeCom may leave customers out of its answer and does not keep their order. **Not safe to repeat** blindly: a
+    /// transfer in progress answers 40129, but one that has ended would begin again. After [`super::Class::Unknown`]
+    /// call [`Api::transfer_results`] first. Two calls for the same members must not run at once, in any process
+    /// (45035).
     pub async fn transfer(
         &self,
         flow: TransferFlow,
@@ -148,7 +150,7 @@ impl Api {
         Ok(taken.map(|it| Taken { external_userid: it.external_userid, errcode: it.errcode.0.unwrap_or_default() }))
     }
 
-    /// A page of what became of the transfers between two members; an empty `cursor` begins. Safe to repeat.
+    /// A page of the results of transfers between two members; an empty `cursor` begins. Safe to repeat.
     pub async fn transfer_results(
         &self,
         flow: TransferFlow,

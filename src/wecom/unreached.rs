@@ -1,33 +1,33 @@
-//! Why WeCom gave no answer that can be understood, told apart by what somebody can do about it.
+//! Why no valid answer came from WeCom, classified by the remedy.
 //!
-//! The HTTP library says what went wrong by a chain of causes. Where these have types of their own the types decide
-//! (TLS, the system's errors), elsewhere the library's words do, which tests over real sockets hold it to.
+//! The HTTP library reports a chain of causes. Causes with a type of their own (TLS, system errors) are recognised by
+//! type, others by the library's messages; tests over real sockets check those messages.
 
 use std::{error::Error, io};
 
 use super::{ApiError, Class, Meaning};
 
-/// How many characters of an answer that is not JSON are told.
+/// How many characters of an answer that is not JSON are quoted.
 const SHOWN_CHARS_MAX: usize = 60;
 
-/// What went wrong on the way.
+/// The kinds of failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unreached {
-    /// The host's name has no address.
+    /// The host name cannot be resolved.
     Dns,
-    /// Nobody accepts a connection there.
+    /// No connection could be made.
     Connect,
-    /// No TLS could be agreed on, or the certificate does not count.
+    /// The TLS handshake failed, or the certificate is not trusted.
     Tls,
     /// It took too long.
     Timeout,
-    /// The proxy is not there, or does not let us through.
+    /// The proxy cannot be reached or refuses.
     Proxy,
     /// The connection ended before the answer did.
     Broken,
-    /// An answer whose HTTP status is not one of success.
+    /// The answer's HTTP status is not a success.
     Status,
-    /// An answer that is not JSON.
+    /// The answer is not JSON.
     NotJson,
 }
 
@@ -46,7 +46,7 @@ impl Unreached {
         }
     }
 
-    /// What it means, and what to do about it.
+    /// Its meaning and remedy.
     pub(super) fn meaning(self) -> &'static Meaning {
         match self {
             Self::Dns => &DNS,
@@ -60,13 +60,13 @@ impl Unreached {
         }
     }
 
-    /// What the library's error comes from; `proxied` if a proxy stands in between.
+    /// Classifies the library's error; `proxied` if a proxy is used.
     fn of(error: &reqwest::Error, proxied: bool) -> Self {
         let says = |words: &str| chain(error).any(|it| it.to_string().contains(words));
         if chain(error).any(is_tls) {
             return Self::Tls;
         }
-        // Whoever connects through a proxy looks up and reaches nobody else.
+        // With a proxy, only the proxy's name is resolved and only the proxy is connected to.
         if says("tunnel error") || says("socks") || (proxied && error.is_connect()) {
             return Self::Proxy;
         }
@@ -76,16 +76,16 @@ impl Unreached {
         match error.is_connect() {
             true if says("dns error") => Self::Dns,
             true if says("tcp connect error") => Self::Connect,
-            // There was a connection, and what came next was TLS: the other side ended it.
+            // The connection was made, and the other side ended it during the TLS handshake.
             true => Self::Tls,
             false => Self::Broken,
         }
     }
 }
 
-/// A call that failed on its way. The library's words hold the URL, and the URL holds the token.
+/// A call that failed on the way. The library's message holds the URL, and the URL holds the token, so it is dropped.
 pub(super) fn broken(path: &'static str, error: reqwest::Error, proxied: bool) -> ApiError {
-    // Before there was a connection, WeCom cannot have heard of it.
+    // Without a connection, WeCom cannot have received the request.
     let class = if error.is_connect() { Class::Transient } else { Class::Unknown };
     let unreached = Unreached::of(&error, proxied);
     let error = error.without_url();
@@ -93,7 +93,7 @@ pub(super) fn broken(path: &'static str, error: reqwest::Error, proxied: bool) -
     ApiError { unreached: Some(unreached), ..ApiError::unanswered(path, class, words) }
 }
 
-/// An answer with another HTTP status than success.
+/// An answer with an HTTP status other than success.
 pub(super) fn status(path: &'static str, status: reqwest::StatusCode) -> ApiError {
     let unreached = match status {
         reqwest::StatusCode::PROXY_AUTHENTICATION_REQUIRED => Unreached::Proxy,
@@ -103,7 +103,7 @@ pub(super) fn status(path: &'static str, status: reqwest::StatusCode) -> ApiErro
     ApiError { unreached: Some(unreached), ..ApiError::unanswered(path, Class::Unknown, message) }
 }
 
-/// An answer whose body could not be read, and why: if it is not JSON at all, with how it begins.
+/// An answer whose body could not be parsed; if it is not JSON, its beginning is quoted.
 pub(super) fn unreadable(path: &'static str, body: &[u8], error: &dyn std::fmt::Display) -> ApiError {
     if serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok() {
         return ApiError::unanswered(path, Class::Unknown, format!("the answer cannot be read: {error}"));
@@ -114,7 +114,7 @@ pub(super) fn unreadable(path: &'static str, body: &[u8], error: &dyn std::fmt::
     ApiError { unreached: Some(Unreached::NotJson), ..ApiError::unanswered(path, Class::Unknown, message) }
 }
 
-/// An error and its causes. What an [`io::Error`] wraps is one of them, which its `source` would skip.
+/// An error and its causes, including the one inside an [`io::Error`], which its `source` would skip.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |it| {
         let it: &'a (dyn Error + 'static) = *it;
@@ -124,7 +124,7 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
 }
 
 fn is_tls(error: &(dyn Error + 'static)) -> bool {
-    // A handshake that the other side ended has no type of its own.
+    // A handshake that the other side ended has no error type of its own.
     error.is::<rustls::Error>() || error.to_string().contains("tls handshake")
 }
 

@@ -1,4 +1,4 @@
-//! Welcome messages: what a new customer reads first, within 20 s.
+//! Welcome messages to new customers, sent within 20 s.
 //!
 //! <https://developer.work.weixin.qq.com/document/path/92137>.
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Api, ApiError, paths::SEND_WELCOME};
 
-/// Somebody else has greeted this customer, or the chat has begun: as good as done.
+/// Another app has greeted this customer, or the chat has begun: counts as done.
 pub const GREETED_ALREADY: i64 = 41051;
 
 /// The code is wrong or older than 20 s.
@@ -59,7 +59,7 @@ pub enum Attachment {
 }
 
 impl Attachment {
-    /// As the wire wants it: the kind's fields below the kind's name.
+    /// The wire format: the fields below the kind's name.
     fn on_the_wire(&self) -> Value {
         let mut fields = json!(self);
         let kind = fields.get("msgtype").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -71,7 +71,7 @@ impl Attachment {
 }
 
 impl Api {
-    /// Greets the customer that the code came with; a text of at most 4,000 bytes. Safe to repeat while the code lives.
+    /// Greets the customer of this code; a text of at most 4,000 bytes. Safe to repeat while the code is valid.
     pub async fn send_welcome(&self, code: &str, text: &str, attachments: &[Attachment]) -> Result<(), ApiError> {
         let mut body = json!({ "welcome_code": code });
         if let Some(fields) = body.as_object_mut() {

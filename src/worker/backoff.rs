@@ -1,4 +1,4 @@
-//! How long a delivery that failed waits.
+//! Computes how long a failed delivery waits.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ const FIRST: Duration = Duration::from_secs(1);
 /// The longest wait.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 
-/// Doubles with every attempt, up to a quarter of an hour, then shortened by up to a quarter so that deliveries that
-/// failed together do not come back together. `jitter` is between 0 and 1.
+/// The pause doubles with every attempt, up to a quarter of an hour, and is then shortened by up to a quarter, so
+/// that deliveries that failed together are not retried together. `jitter` is between 0 and 1.
 pub fn backoff(attempts: i16, jitter: f64) -> Duration {
     let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0).min(20);
     let wait = FIRST.saturating_mul(1 << doublings).min(LONGEST);

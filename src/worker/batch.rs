@@ -1,4 +1,4 @@
-//! One batch, in one transaction.
+//! Records one batch in one transaction.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// What a batch came to.
+/// The result of a batch.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     /// How many deliveries it took.
@@ -26,7 +26,7 @@ pub(super) struct Batch {
     /// When the latest of them was due.
     pub(super) due_at: Option<DateTime<Utc>>,
     kinds: BTreeMap<(&'static str, &'static str), u64>,
-    /// How many of them were about people who had been erased.
+    /// How many of them were about erased people.
     erased: u64,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Undone {
 }
 
 impl Batch {
-    /// Counts it, once it is committed.
+    /// Counts the batch, once it is committed.
     pub(super) fn report(&self, took: Duration) {
         if self.size == 0 {
             return;
@@ -59,7 +59,7 @@ impl Batch {
     }
 }
 
-/// Claims, understands, writes and settles up to `limit` deliveries.
+/// Claims, parses, writes and settles up to `limit` deliveries.
 pub(super) async fn record(
     conn: &mut PgConnection,
     since: DateTime<Utc>,
@@ -68,21 +68,21 @@ pub(super) async fn record(
 ) -> Result<Batch, Failed> {
     match attempt(conn, since, limit, months, Company::Others).await? {
         Some(batch) => Ok(batch),
-        // Once for each new spelling of a member's id, so it costs nothing that the deliveries are claimed again.
+        // Needed only once for each new spelling of a member's id, so claiming the deliveries again costs little.
         None => Ok(attempt(conn, since, limit, months, Company::Alone).await?.unwrap_or_default()),
     }
 }
 
-/// Who may write to the same corps meanwhile.
+/// Which other transactions may write to the same corps meanwhile.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Company {
     /// Other batches, where the changes allow it.
     Others,
-    /// Nobody.
+    /// None.
     Alone,
 }
 
-/// `None` if that needs the corps alone; then everything is as it was.
+/// Returns `None`, with everything undone, if the changes need the corps locked exclusively.
 async fn attempt(
     conn: &mut PgConnection,
     since: DateTime<Utc>,
@@ -110,7 +110,7 @@ async fn attempt(
                 Err(_) => (delivery.corpid.clone(), delivery.key.event_at),
             });
             if delivery.is_emptied() {
-                // Whom it was about was erased while it waited.
+                // The person it was about was erased while it waited.
                 continue;
             }
             match understood {
@@ -145,7 +145,7 @@ impl Batch {
         *self.kinds.entry((callback.event.kind(), outcome)).or_default() += 1;
     }
 
-    /// It is authentic and will never read better: a person looks at it, nothing else waits for it.
+    /// Parks a delivery that cannot be parsed: it is authentic and its bytes never change, so no retry can help.
     async fn not_understood(&mut self, conn: &mut PgConnection, delivery: &Claimed, reason: &str) -> sqlx::Result<()> {
         tracing::warn!(delivery.id = %delivery.key, reason, "a delivery is parked at once");
         *self.kinds.entry(("unreadable", "parked")).or_default() += 1;
@@ -153,7 +153,7 @@ impl Batch {
     }
 }
 
-/// A single delivery failed: it waits and is tried again, or a person must look.
+/// A single delivery failed: postpones it, or parks it after too many attempts.
 pub(super) async fn set_aside(
     conn: &mut PgConnection,
     undone: &Undone,
@@ -178,10 +178,10 @@ pub(super) async fn set_aside(
     transaction.commit().await
 }
 
-/// What a delivery says, and whose tables it changes; or why nobody can tell.
+/// Parses a delivery and finds the corp whose tables it changes; the error says why that is not possible.
 ///
-/// The corp is its app's. An app with receiveids of its own may serve several: then it is the one that the event
-/// names, which the signature and the receiveid have proven to come from WeCom.
+/// The corp is its app's. An app with receiveids of its own may serve several corps; then it is the one that the
+/// event names, which the signature and the receiveid prove to come from WeCom.
 fn understand(delivery: &Claimed) -> Result<(Source, Callback), String> {
     let callback = event::parse(&delivery.plaintext).map_err(|error| format!("cannot be read: {error}"))?;
     let named = callback.head.corpid.as_ref().filter(|_| delivery.receive_ids.is_some());

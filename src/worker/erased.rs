@@ -1,5 +1,5 @@
-//! Deliveries that come too late: they are about somebody who was erased, so nothing was recorded from them, and what
-//! they say is not kept either.
+//! Handles deliveries that arrive after their person was erased: nothing is recorded from them, and their plaintext
+//! is removed.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +13,9 @@ use crate::{
     tables::privacy::erased_person,
 };
 
-/// Empties those of a batch that mention somebody who was erased and is not back, or that are older than the erasure.
-/// `concerned` says whose tables each was for, and when it happened. What the batch changes is written before: whoever comes back with it has a contact by now.
+/// Removes the plaintexts of the batch's deliveries that mention an erased person who is not back, or that are older
+/// than the erasure. `concerned` gives each delivery's corp and event time. The batch's changes are written before,
+/// so a person who comes back with it has a contact by now.
 pub(super) async fn empty_late(
     conn: &mut PgConnection,
     claimed: &[Claimed],
@@ -34,7 +35,7 @@ pub(super) async fn empty_late(
     inbox::empty(conn, &keys).await
 }
 
-/// Everybody outside whom a delivery mentions.
+/// All external contacts that a delivery mentions.
 fn mentioned(delivery: &Claimed, corp: Option<&CorpId>) -> BTreeSet<Person> {
     let Some(corp) = corp else { return BTreeSet::new() };
     let people = ExternalUserId::mentioned_in(&delivery.plaintext);

@@ -1,8 +1,8 @@
-//! Drains the inbox: claim a batch, understand it, write it, settle it, in one transaction.
+//! Drains the inbox: claims a batch, parses it, writes it and settles it in one transaction.
 //!
-//! A batch that fails is undone and taken again one delivery at a time, so that one the database refuses cannot hold
-//! the rest. What cannot be understood never will be: it is parked at once. What fails for another reason is tried
-//! again later, then parked. Trouble with the database itself is nobody's fault and counts against no delivery.
+//! A batch that fails is undone and taken again one delivery at a time, so that one refused delivery cannot block the
+//! rest. A delivery that cannot be parsed is parked at once, since its bytes never change. One that fails for another
+//! reason is tried again later, then parked. Errors of the database itself count against no delivery.
 
 mod batch;
 
@@ -27,29 +27,30 @@ pub use backoff::backoff;
 /// After trouble with the database, a worker waits this long before it connects again.
 const RECONNECT_AFTER: Duration = Duration::from_millis(500);
 
-/// After a batch that was not full, deliveries gather this long. A worker that keeps up would else take the few that
-/// each commit brings, in as many transactions, and under load leave too little of the machine for accepting.
+/// After a batch that was not full, deliveries gather this long. Otherwise a worker that keeps up would take the few
+/// rows of each commit, in as many transactions, and under load leave too little CPU for accepting.
 const GATHER: Duration = Duration::from_millis(20);
 
 /// How long one statement of a batch may take; then PostgreSQL cancels it and the batch is undone.
 const STATEMENT_LIMIT: &str = "30s";
 
-/// How long a batch may take in all. A database that vanishes without a word is noticed by this alone.
+/// How long a batch may take in all. Only this limit detects a database that vanishes without closing the connection.
 const BATCH_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long connecting may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
-/// What it is that may take no longer than [`CONNECT_LIMIT`].
+/// The operation that [`CONNECT_LIMIT`] bounds, for error texts.
 const CONNECTING: &str = "connecting to the database";
 
-/// A worker begins this long before where it left off: what was due earlier may have been committed later.
+/// A worker begins this much before the point where it left off, because a row that was due earlier may be committed
+/// later.
 const LOOK_BACK: TimeDelta = TimeDelta::minutes(1);
 
-/// And at least this often at the very front.
+/// How often, at least, it begins at the very front.
 const FRONT_EVERY: Duration = Duration::from_secs(30);
 
-/// How workers go about it.
+/// Settings of the workers.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// How many deliveries a batch takes at most.
@@ -63,7 +64,7 @@ pub struct Settings {
 pub enum Step {
     /// Nothing was due.
     Idle,
-    /// So many deliveries were settled, postponed or parked.
+    /// This many deliveries were settled, postponed or parked.
     Worked(usize),
 }
 
@@ -79,7 +80,7 @@ pub struct Worker {
     position: QueuePosition,
 }
 
-/// Where in the queue a worker is.
+/// A worker's position in the queue.
 #[derive(Debug, Default)]
 struct QueuePosition {
     /// When the last delivery it took was due.
@@ -102,7 +103,7 @@ impl Worker {
         }
     }
 
-    /// Says there how it goes.
+    /// Reports its progress to `recording`.
     pub fn report_to(self, recording: Recording) -> Self {
         Self { recording, ..self }
     }
@@ -139,12 +140,12 @@ impl Worker {
         }
     }
 
-    /// Takes one batch, or one delivery of a batch that failed, all the way.
+    /// Records one batch, or one delivery of a batch that failed, to its end.
     ///
-    /// An error means that the database could not be worked with; nothing was settled and nothing is lost.
+    /// An error means that the database did not work; nothing was settled and nothing is lost.
     pub async fn step(&mut self) -> Result<Step, DatabaseFailure> {
         match self.position.since() {
-            // Nothing where it left off: perhaps at the front, before it may say that it is idle.
+            // Nothing is due after that point: it looks once more from the front before it reports idle.
             Some(since) => match self.take(since).await? {
                 Step::Idle => self.take_from_front().await,
                 worked => Ok(worked),
@@ -185,17 +186,17 @@ impl Worker {
         }
     }
 
-    /// A batch was undone: is it the delivery, or the database?
+    /// A batch was undone: decides whether a delivery or the database is the cause.
     async fn undone(&mut self, conn: PgConnection, failed: batch::Failed) -> Result<Step, DatabaseFailure> {
         let batch::Failed { claimed, error } = failed;
         if inbox::is_crossing(&error) {
             self.conn = Some(conn);
             return Ok(Step::Worked(0));
         }
-        // What takes too long alone is the delivery's own doing, however much the database has to do.
+        // A delivery that runs into the time limit alone is itself the cause, however busy the database is.
         let too_slow = inbox::is_too_slow(&error) && !claimed.is_empty();
         if !inbox::is_refusal(&error) && !too_slow {
-            // The connection goes, and with it whatever it still held.
+            // The connection is closed, which releases everything it held.
             return Err(error.into());
         }
         self.conn = Some(conn);
@@ -207,8 +208,8 @@ impl Worker {
         Step::Idle
     }
 
-    /// The database refused a batch: its deliveries are taken singly. It refused a single one: that one waits. It
-    /// refused the claim itself: there is nothing to take, and trying again at once would only fill the log.
+    /// After a refused batch, its deliveries are taken one by one. A refused single delivery is postponed. If the
+    /// claim itself was refused, the error is returned, since retrying at once would only fill the log.
     async fn after_refusal(
         &mut self,
         claimed: Vec<batch::Undone>,
@@ -235,7 +236,7 @@ impl Worker {
 }
 
 impl QueuePosition {
-    /// Where to begin; `None` for the front.
+    /// The point where the next claim begins; `None` for the front.
     fn since(&self) -> Option<DateTime<Utc>> {
         let fresh = self.front.is_some_and(|at| at.elapsed() < FRONT_EVERY);
         self.due_at.filter(|_| fresh).map(|at| at - LOOK_BACK)

@@ -1,4 +1,4 @@
-//! `access-log`: who did what to which subject, as pages and as CSV. Asking for it is itself in it.
+//! `access-log`: who did what to which subject, as pages and as CSV. Reading it is logged in it as well.
 
 use chrono::SecondsFormat;
 use sqlx::PgConnection;
@@ -26,11 +26,12 @@ use crate::{
     tables::access::access_log::{self, AccessLogRow, Filter},
 };
 
-/// How many lines a CSV has at most: an answer is put together in memory. The next begins at its `x-next-cursor`.
+/// How many lines a CSV has at most, because the answer is built in memory. The next part begins at its
+/// `x-next-cursor`.
 pub(super) const CSV_ROWS_MAX: usize = 10_000;
 
-/// What is an HTTP status.
-/// What every route begins with; a filter may leave it out.
+/// The range of HTTP statuses.
+/// The beginning of every route's path; a filter may leave it out.
 const BASE: &str = "/api/enterprise-wechat/";
 
 /// The CSV's first line.
@@ -90,7 +91,7 @@ pub(super) async fn list(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
         false => Paging::take(&mut params)?,
     };
     params.finish()?;
-    // Who asks about somebody is part of what is known about them.
+    // Reading the lines about a customer is itself about that customer.
     let about = filter.subject.as_ref().or(filter.customer.as_ref()).or(filter.who.as_ref());
     let about =
         About::thing(about.cloned().unwrap_or_default()).of_customer(filter.customer.clone().unwrap_or_default());

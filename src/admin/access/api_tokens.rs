@@ -1,4 +1,4 @@
-//! `api-tokens`: who may call. A token is shown once, to whoever made it, and kept as its hash alone.
+//! `api-tokens`: the API's tokens. A token is shown once, to its creator, and stored only as its hash.
 
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};

@@ -96,7 +96,7 @@ pub(super) async fn put(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answ
             ),
         ));
     }
-    // Whatever is said of them later, in whichever spelling, finds them.
+    // Stored under the current userid, so that later changes in any spelling find it.
     let user = apply::know(conn, &corpid, &user, false).await?;
     console_user::put(conn, &corpid, &user, wanted.role, wanted.own_only, call.who()).await?;
     let listed = console_user::find(conn, &corpid, &user).await?;

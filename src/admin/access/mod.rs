@@ -1,4 +1,4 @@
-//! Tokens, sessions, who may log in, and who did what.
+//! Tokens, sessions, console logins, and the access log.
 
 mod access_log;
 
@@ -28,5 +28,5 @@ pub(super) const ROUTES: &[&Route] = &[
     &console_users::REMOVE,
 ];
 
-/// Bodies and answers of a company that was made up, by route id and then `request` or status.
+/// Made-up examples of bodies and answers, by route id and then `request` or status.
 pub(super) const EXAMPLES: &str = include_str!("examples.json");

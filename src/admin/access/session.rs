@@ -1,8 +1,8 @@
-//! `session`: logging in to the console, by WeCom or with a token; who is logged in, and out again.
+//! `session`: logs in to the console, by WeCom or with a token; shows the caller; logs out.
 //!
-//! A login by WeCom keeps nothing here until it succeeds: its state, which nobody else can make, goes out with the
-//! redirect and, as a cookie, with the browser, and must come back by both ways. WeCom's code works once. Its pages
-//! belong to the console.
+//! A login by WeCom stores nothing until it succeeds: its state, which nobody else can make, is sent with the
+//! redirect and, as a cookie, to the browser, and must come back by both ways. WeCom's code works once. The login's
+//! pages belong to the console.
 
 use std::time::{Duration, Instant};
 
@@ -51,7 +51,7 @@ use crate::{
 /// Where somebody who logged in goes on.
 const CONSOLE_PATH: &str = "/console";
 
-/// Where WeCom sends a browser back to, behind `wecom.public_url`.
+/// The path of WeCom's redirect, below `wecom.public_url`.
 const CALLBACK_PATH: &str = "/api/enterprise-wechat/session/login/callback";
 
 /// Who is calling.
@@ -72,19 +72,19 @@ pub(super) struct CallerView {
     csrf_token: Option<String>,
 }
 
-/// A member who came back from a login: WeCom vouches for them.
+/// A member whom WeCom's login has identified.
 pub(super) struct Visitor {
     corpid: CorpId,
     known: KnownMember,
 }
 
-/// Where a browser goes on, and with which cookies.
+/// A redirect with cookies.
 const ONWARD: &[(&str, Text)] = &[
     ("location", say("Where the browser goes on.", "浏览器跳转地址。")),
     ("set-cookie", say("A cookie.", "Cookie。")),
 ];
 
-/// What sets or takes away a cookie.
+/// Headers that set or delete a cookie.
 const COOKIE: &[(&str, Text)] = &[("set-cookie", say("The session's cookie.", "会话 Cookie。"))];
 
 pub(super) const SHOW: Route = Route {
@@ -257,7 +257,7 @@ pub(super) async fn end_other(call: &Call<'_>, conn: &mut PgConnection) -> Resul
     Answer::ok(session)
 }
 
-// A browser that is not logged in yet has nothing to show but what the redirect gave it.
+// A browser without a session has nothing but the redirect's parameters to show.
 pub(super) const LOGIN: Route = Route {
     id: "sessionLogin",
     method: "GET",
@@ -348,7 +348,7 @@ pub(super) const CALLBACK: Route = Route {
     },
 };
 
-/// Finds out who came back from WeCom's login.
+/// Finds out who returned from WeCom's login.
 async fn come_back(call: &Call<'_>) -> Result<Asked, Refused> {
     let mut params = call.params()?;
     let (code, state) = (params.take("code"), params.take("state"));
@@ -356,11 +356,12 @@ async fn come_back(call: &Call<'_>) -> Result<Asked, Refused> {
     let (Some(code), Some(state), Some(own_state)) = (code, state, own_state) else {
         return Ok(not_logged_in(call, 400, "登录已过期,或不是在此浏览器中发起的。请重新登录。"));
     };
-    // Whoever sent this browser here must have set out from it: else somebody could be logged in as somebody else.
+    // The browser that returns must be the one that began the login: otherwise somebody could be logged in as
+    // somebody else.
     if vault::token_hash(own_state) != vault::token_hash(&state) {
         return Ok(not_logged_in(call, 403, "登录不是在此浏览器中发起的。请重新登录。"));
     }
-    // A browser can set its own cookie: only what was made here leads to WeCom.
+    // A browser can set its own cookie, so WeCom is asked only for states that were made here.
     let Some(state) = login_state::read(&call.admin.vault, Login::Console, &state) else {
         return Ok(not_logged_in(call, 400, "登录已过期或无效。请重新登录。"));
     };
@@ -396,19 +397,19 @@ async fn finish(call: &Call<'_>, visitor: Visitor, conn: &mut PgConnection) -> R
     Ok(redirected(CONSOLE_PATH.to_owned(), vec![session, over]))
 }
 
-/// The page of a login that ends without asking anything more.
+/// The page after a login that ended without an error.
 fn not_logged_in(call: &Call<'_>, status: u16, text: &str) -> Asked {
     Asked::Done { about: About::nothing(), answer: refused(call, status, text) }
 }
 
-/// The page of a login that failed; it takes away the login's cookie.
+/// The page of a failed login; it deletes the login's cookie.
 fn refused(call: &Call<'_>, status: u16, text: &str) -> Answer {
     let mut page = visit::page(status, "未能登录", text);
     page.headers.push(Cookie::Login.clear(call.secure()));
     page
 }
 
-/// Keeps a new session; returns its cookie and its number.
+/// Stores a new session; returns its cookie and its number.
 async fn begin(call: &Call<'_>, conn: &mut PgConnection, of: Of<'_>) -> Result<(secrecy::SecretString, i64), Problem> {
     let cookie = browser::random();
     let hash = vault::token_hash(cookie.expose_secret());

@@ -1,4 +1,4 @@
-//! `config`: the apps we listen for. Secrets go in, and only when they were last set comes out.
+//! `config`: the apps. Secrets can be set but not read; only the time they were last set is shown.
 
 use crate::states::AppStatus;
 use chrono::{DateTime, Utc};
@@ -107,7 +107,7 @@ pub(super) async fn list(call: &Call<'_>, conn: &mut PgConnection) -> Result<Ans
     call.no_params()?;
     let now = tables::now(conn).await?;
     let rows = enterprise_wechat_config::all(conn).await?;
-    // A company has a handful of apps: they are one page.
+    // A company has a handful of apps, which fit on one page.
     Answer::ok(Page { items: rows.into_iter().map(|row| view(row, now)).collect(), next_cursor: None })
 }
 

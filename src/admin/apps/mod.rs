@@ -9,5 +9,5 @@ use crate::admin::spec::route::Route;
 /// Every route of this slice.
 pub(super) const ROUTES: &[&Route] = &[&config::LIST, &config::POST, &test_connection::TEST];
 
-/// Bodies and answers of a company that was made up, by route id and then `request` or status.
+/// Made-up examples of bodies and answers, by route id and then `request` or status.
 pub(super) const EXAMPLES: &str = include_str!("examples.json");

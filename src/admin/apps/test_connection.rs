@@ -1,7 +1,7 @@
-//! `test-connection`: what works between an app and WeCom, and what to do about what does not, in words.
+//! `test-connection`: checks what works between an app and WeCom, and says in words what to do about what does not.
 //!
-//! Each check is one small question to WeCom, all of them safe to repeat and within the budgets. A check that could not
-//! be made because an earlier one failed says so. It changes nothing.
+//! Each check is one small call to WeCom, safe to repeat and within the rate limits. A check that could not be made
+//! because an earlier one failed says so. It changes nothing.
 
 use std::time::Instant;
 
@@ -29,16 +29,16 @@ use crate::{
     wecom::{Api, ApiError, Class},
 };
 
-/// How far our clock may be from WeCom's: codes that live for seconds are timed with it.
+/// The tolerated difference between our clock and WeCom's, by which codes with a validity of seconds are timed.
 const SKEW_MAX: TimeDelta = TimeDelta::seconds(5);
 
-/// In how many departments members are looked for.
+/// How many departments are searched for members.
 const DEPARTMENTS_MAX: usize = 5;
 
-/// Our address is not on the app's list of trusted ones.
+/// WeCom's errcode for an address that is not trusted.
 const IP_NOT_LISTED: i64 = 60020;
 
-/// The app may not call this API.
+/// WeCom's errcode for an app that may not call this API.
 const NOT_PERMITTED: i64 = 48002;
 
 /// Which app to test.
@@ -130,7 +130,7 @@ async fn test(call: &Call<'_>) -> Result<Asked, Refused> {
     about.then(ask(call, app).await, |tested, _, conn| Box::pin(show(tested, conn)))
 }
 
-/// Asks WeCom.
+/// Makes the calls to WeCom.
 async fn ask(call: &Call<'_>, app: Row) -> Result<Tested, Problem> {
     let mut checks = vec![good("database", "数据库可用".to_owned(), "the database answers".to_owned()), secret(&app)];
     if app.secret.is_none() {
@@ -144,14 +144,14 @@ async fn ask(call: &Call<'_>, app: Row) -> Result<Tested, Problem> {
     Ok(Tested { app, checks })
 }
 
-/// What WeCom says when it is asked for this and that. Once it cannot be reached nothing more is asked.
+/// Calls WeCom's endpoints one after the other. Once WeCom cannot be reached no more calls are made.
 async fn asked(api: &Api) -> Vec<Check> {
     const BEHIND_TOKEN: [&str; 2] = ["customer_contact", "visible_scope"];
     let skip = || BEHIND_TOKEN.map(skipped);
     if let Err(error) = api.check_token().await {
         return [bad("token", &error), skipped("trusted_ip")].into_iter().chain(skip()).collect();
     }
-    // A token may be at hand for an hour. Only a call shows whether WeCom is there and takes it.
+    // A token may be cached for an hour. Only a call shows whether WeCom answers and accepts it.
     match api.callback_addresses().await {
         Err(error) if error.class == Class::Token => {
             [bad("token", &error), skipped("trusted_ip")].into_iter().chain(skip()).collect()
@@ -337,14 +337,14 @@ fn skipped(check: &'static str) -> Check {
     Check { check, ok: None, zh, en, remedy: None }
 }
 
-/// There is a token, and nobody to say whether it counts.
+/// A token exists, but no call could check it.
 fn untried() -> Check {
     let zh = "本机存有 access_token，但无法向企业微信确认其是否有效".to_owned();
     let en = "there is an access token from earlier, and WeCom cannot be asked whether it still counts".to_owned();
     Check { check: "token", ok: None, zh, en, remedy: None }
 }
 
-/// What WeCom said, in words. While WeCom cannot be reached nobody knows whether the thing itself works.
+/// WeCom's answer in words. While WeCom cannot be reached, a check's own result is unknown.
 fn bad(check: &'static str, error: &ApiError) -> Check {
     let ok = if error.is_transient() { None } else { Some(false) };
     let (mut zh, mut en, remedy) = match error.meaning() {

@@ -1,5 +1,5 @@
-//! `contact-records`: what passed between a customer and us, latest first, by type and time; what WeCom did not see is
-//! written by hand.
+//! `contact-records`: a customer's messages and events, latest first, by type and time; and hand-written records of
+//! what WeCom did not see.
 
 use crate::states::ContactType;
 use chrono::{DateTime, TimeDelta, Utc};

@@ -1,7 +1,7 @@
 //! `customer-contact`: who of us knows a customer, and the code that brings the customer to one of us.
 //!
-//! A code's `qr_code` is WeCom's own address of its picture. `qr_png`, `qr_svg` and `GET customer-contact-qr/{state}`
-//! are codes that hold that address, for paper or a page: whoever scans them is led to WeCom's picture.
+//! A code's `qr_code` is WeCom's own URL of its picture. `qr_png`, `qr_svg` and `GET customer-contact-qr/{state}` are
+//! codes that contain that URL, for paper or a page: scanning them leads to WeCom's picture.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
@@ -123,7 +123,7 @@ pub(super) async fn show(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
     let answer = async {
         let own = call.own();
         let mut items = customer_wechat_contact::of_customer(conn, own, call.id, fetch(LIMIT_MAX)).await?;
-        // Asked for by WeCom's id, the customer's own id comes with the contact.
+        // If WeCom's id was given, the business's id comes from the contact.
         let customer_id = items.iter().find_map(|it| it.customer_id.clone());
         let business_id = customer_id.as_deref().unwrap_or(call.id);
         let filter = work_order::Filter {
@@ -133,7 +133,7 @@ pub(super) async fn show(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
         };
         let mut work_orders = work_order::list(conn, &filter, fetch(LIMIT_MAX)).await?;
         let mut contact_ways = contact_way::of_customer(conn, own, business_id, fetch(LIMIT_MAX)).await?;
-        // Whom a person may be are customers of anybody, so it is not for those who see their own alone.
+        // Candidate matches may belong to other staff, so scoped callers do not see them.
         let mut customer_matches = match own {
             Some(_) => Vec::new(),
             None => customer_match::of_customer(conn, business_id, fetch(LIMIT_MAX)).await?,
@@ -228,7 +228,7 @@ pub(super) const PICTURE: Route = Route {
     },
 };
 
-/// Finds the code of that state. WeCom is asked for its picture, if it did not say so when it made the code.
+/// Finds the code of that state. WeCom is asked for its picture's URL if it did not return one at first.
 async fn show_picture(call: &Call<'_>) -> Result<Asked, Refused> {
     call.no_params()?;
     let admin = call.admin;
@@ -276,7 +276,7 @@ async fn purpose(call: &Call<'_>, conn: &mut PgConnection, wanted: ContactWayBod
     Ok(Purpose { corpid, customer, staff, user, work_order_id: wanted.work_order_id })
 }
 
-/// The order's corp and who is in charge of it; an order of somebody else is a mistake.
+/// The order's corp and the staff member in charge; an order of another customer is an error.
 async fn of_order(
     call: &Call<'_>,
     conn: &mut PgConnection,
@@ -293,7 +293,7 @@ async fn of_order(
     Ok((order.corpid, order.staff_id))
 }
 
-/// Refuses a caller who sees their own alone any customer who is not, known or not, in the same words.
+/// Refuses a scoped caller any customer who is not theirs, known or not, with the same answer.
 pub(super) async fn check_known(call: &Call<'_>, conn: &mut PgConnection, customer: &str) -> Result<(), Problem> {
     match call.own() {
         Some(own) if !own.knows(conn, customer).await? => Err(unknown().at("customer_id")),
@@ -311,7 +311,7 @@ fn unknown() -> Problem {
 
 fn address(way: &ContactWay) -> Result<&str, Problem> {
     way.qr_code.as_deref().filter(|it| !it.is_empty()).ok_or_else(|| match way.config_id {
-        // WeCom was asked for it just now.
+        // WeCom was asked just now, so a missing picture is not asked for again.
         Some(_) if way.deleted_at.is_none() => Problem::new(
             Code::WecomUnavailable,
             (
@@ -330,7 +330,7 @@ fn no_code() -> Problem {
     )
 }
 
-/// Cuts a list to what is shown; whether there was more.
+/// Cuts a list to its shown length; returns whether it was longer.
 fn cut<T>(items: &mut Vec<T>) -> bool {
     let more = items.len() > LIMIT_MAX;
     items.truncate(LIMIT_MAX);

@@ -1,4 +1,4 @@
-//! `customer-matches`: people who may be one of several customers, and who decided which.
+//! `customer-matches`: people who match several customers, and the decisions about them.
 
 use serde::Deserialize;
 use sqlx::PgConnection;

@@ -1,9 +1,8 @@
-//! `customers`: everything that we hold about somebody, and that they be forgotten. 个人信息保护法: 查阅、复制 (article 45),
-//! 删除 (article 47).
+//! `customers`: the right to a copy of one's data and to its deletion. 个人信息保护法: 查阅、复制 (article 45), 删除 (article 47).
 //!
-//! The path's id is the business's of a customer, who may be several people outside, or WeCom's of one of them: an
-//! `external_userid` that no customer goes by. The bytes of files are read before the request's transaction, since the
-//! store may be far away.
+//! The path's id is either the business's id of a customer, who may be several external contacts, or WeCom's id of
+//! one: an `external_userid` that is no customer's id. The bytes of files are read before the request's transaction,
+//! since the store may be slow.
 
 use bytes::Bytes;
 use schemars::JsonSchema;
@@ -41,19 +40,19 @@ use crate::{
     },
 };
 
-/// How many rows of a table are in an export, records and deliveries aside: beyond it, the table is named as cut short.
+/// How many rows of a table an export holds, except records and deliveries; a table with more is reported as cut.
 const TABLE_ROWS_MAX: i64 = 5_000;
 
 /// How many records a page has.
 pub(super) const RECORDS_MAX: usize = 500;
 
-/// How many deliveries are looked through for a page: the inbox has no index by person.
+/// How many deliveries are searched for a page, since the inbox has no index by person.
 const DELIVERIES_LOOKED: i64 = 10_000;
 
-/// How many of them a page shows.
+/// How many matching deliveries a page shows.
 const DELIVERIES_MAX: usize = 200;
 
-/// How many bytes of files a page has: it is put together in memory. The others are links.
+/// How many bytes of files a page holds, since it is built in memory. Further files are links.
 const MEDIA_BYTES_MAX: u64 = 64 << 20;
 
 /// The media type of an archive.
@@ -222,7 +221,7 @@ async fn ask(call: &Call<'_>, as_tar: bool, paging: &Paging, corpid: Option<&str
     Ok(Export { page, files, as_tar })
 }
 
-/// Hands out what was found: what is in the access log only.
+/// Answers with the export, which is handed out only with its line in the access log.
 fn export(export: Export) -> Result<Answer, Problem> {
     let Export { page, files, as_tar } = export;
     if !as_tar {
@@ -325,7 +324,7 @@ impl Page {
         Ok(())
     }
 
-    /// What stands in the next stretch of the inbox. It may be nothing, and go on all the same.
+    /// The person's deliveries in the next section of the inbox. A section without any does not end the export.
     async fn deliveries(
         &mut self,
         conn: &mut PgConnection,
@@ -345,7 +344,7 @@ impl Page {
     }
 }
 
-/// A file's bytes, as long as there is room for them.
+/// A file's bytes, if they fit into the page.
 async fn read(call: &Call<'_>, file: &Fetched, room: &mut u64) -> Result<Option<Bytes>, Problem> {
     let length = u64::try_from(file.bytes).map_err(Problem::internal)?;
     if length > *room {
@@ -373,7 +372,7 @@ fn described(media_id: String, file: &Fetched, in_archive: bool) -> File {
     File { media_id, state: "fetched", fetched: Some(fetched) }
 }
 
-/// Its own hash: no name that a stranger chose becomes a path.
+/// Named by its hash: no name from outside becomes a path.
 fn file_in_archive(file: &Fetched) -> String {
     format!("media/{}", hex::encode(&file.sha256))
 }

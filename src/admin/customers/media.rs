@@ -1,7 +1,8 @@
-//! `media`: the bytes of the pictures, sounds, films and files in messages.
+//! `media`: the bytes of the pictures, voice messages, videos and files in messages.
 //!
-//! What strangers sent is shown in a colleague's browser, so only what a browser merely shows keeps its type; all else
-//! is a download without one. The bytes are read before the request's transaction, since the store may be far away.
+//! Files from outsiders are shown in a colleague's browser, so only types that a browser merely displays keep their
+//! type; all others are downloads without one. The bytes are read before the request's transaction, since the store
+//! may be slow.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,7 +30,7 @@ use crate::{
     tables::records::media::{self, Fetched, MediaStatus},
 };
 
-/// A file, or the part of it that was asked for.
+/// A file, or the requested part of it.
 pub(super) struct Found {
     file: Fetched,
     part: Option<String>,
@@ -89,7 +90,7 @@ async fn hand_out(call: &Call<'_>) -> Result<Asked, Refused> {
     call.about_path().then(find(call).await, |found, _, _| Box::pin(async { show(found) }))
 }
 
-/// Finds out how a media id stands, and reads the bytes that are wanted.
+/// Looks up a media id's status, and reads the requested bytes.
 async fn find(call: &Call<'_>) -> Result<Found, Problem> {
     call.no_params()?;
     let standing = {
@@ -138,7 +139,8 @@ async fn find(call: &Call<'_>) -> Result<Found, Problem> {
     Ok(Found { file, part, bytes })
 }
 
-/// Hands out what was found. Only what is in the access log is handed out, so this is the second half.
+/// Answers with the file. Bytes are handed out only with their line in the access log, so this is the route's second
+/// half.
 fn show(found: Found) -> Result<Answer, Problem> {
     let Found { file, part, bytes } = found;
     let (content_type, manner) = match shown_as(&file.content_type) {
@@ -169,12 +171,12 @@ pub(super) struct Link {
     url: String,
 }
 
-/// Where a file is handed out.
+/// The URL of a file.
 pub(super) fn url(media_id: &str) -> String {
     format!("/api/enterprise-wechat/media/{}", encoded(media_id))
 }
 
-/// How the media of a list's records stand, by corp and media id.
+/// The media status of a list's records, by corp and media id.
 pub(super) struct Links(BTreeMap<(String, String), MediaProgress>);
 
 impl Links {
@@ -206,15 +208,15 @@ impl From<StoreError> for Problem {
     }
 }
 
-/// Every type under which anything is handed out.
+/// Every Content-Type that is used.
 pub(super) fn content_types() -> BTreeSet<&'static str> {
     SHOWN.iter().map(|(_, known)| *known).chain([UNSHOWN]).collect()
 }
 
-/// The type of what a browser shall not show.
+/// The Content-Type of files that a browser must not display.
 const UNSHOWN: &str = "application/octet-stream";
 
-/// Types that a browser shows and never runs, by the name that it knows them by.
+/// Types that a browser displays and never runs, with the Content-Type used for each.
 const SHOWN: &[(&str, &str)] = &[
     ("image/jpeg", "image/jpeg"),
     ("image/jpg", "image/jpeg"),
@@ -237,7 +239,7 @@ const SHOWN: &[(&str, &str)] = &[
     ("video/quicktime", "video/quicktime"),
 ];
 
-/// The type under which a browser may show it, if it may.
+/// The Content-Type with which a browser may display it, if it may.
 fn shown_as(content_type: &str) -> Option<&'static str> {
     let bare = content_type.split(';').next().unwrap_or_default().trim();
     SHOWN.iter().find(|(named, _)| named.eq_ignore_ascii_case(bare)).map(|(_, known)| *known)
@@ -252,7 +254,7 @@ fn disposition(manner: &str, filename: &str) -> String {
     format!("{manner}; filename=\"{ascii}\"; filename*=UTF-8''{}", encoded(safe))
 }
 
-/// Percent-encodes everything but the plainest characters: good for a path's segment and for a header's parameter.
+/// Percent-encodes all but the plainest characters: safe in a path's segment and in a header's parameter.
 fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {

@@ -30,5 +30,5 @@ pub(super) const ROUTES: &[&Route] = &[
     &erasure::SHOW_ERASURE,
 ];
 
-/// Bodies and answers of a company that was made up, by route id and then `request` or status.
+/// Made-up examples of bodies and answers, by route id and then `request` or status.
 pub(super) const EXAMPLES: &str = include_str!("examples.json");

@@ -1,4 +1,4 @@
-//! `deliveries`: what WeCom sent, how it stands, and once more, please.
+//! `deliveries`: WeCom's deliveries, their states, and replaying them.
 
 use crate::states::DeliveryState;
 use serde::Serialize;

@@ -1,6 +1,6 @@
-//! `sync`: reconciling with WeCom, how far it is, and what it found.
+//! `sync`: reconciling runs, their progress, and their findings.
 //!
-//! A run that somebody begins is worked at in the background, by whichever serving process comes first.
+//! A requested run is worked at in the background by any serving process.
 
 use crate::states::DriftKind;
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! `tasks`: what must still be done with WeCom; once more, please, or never mind.
+//! `tasks`: the task queue; running a task again, or cancelling it.
 
 use crate::states::TaskKind;
 use crate::states::TaskState;

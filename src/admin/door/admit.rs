@@ -1,4 +1,4 @@
-//! Who is let in: decided from a request's head, before its body is read.
+//! Admission: decides from a request's head, before its body is read.
 
 use std::time::{Duration, Instant};
 
@@ -30,18 +30,18 @@ use crate::{
     vault,
 };
 
-/// What stands in the access log for the method of somebody who reads the description: it may be anything at all.
+/// The logged method of requests for the description, since callers may send any.
 const ANY_METHOD: &str = "-";
 
-/// What strangers are told who have used up their share.
+/// The answer to unauthenticated callers whose share is used up.
 const MANY_FROM_ADDRESS: (&str, &str) =
     ("this address makes too many requests without a token that counts", "该地址未带有效令牌的请求过多");
 
-/// A request that may be read to its end: there is such a route, and its token counts.
+/// A request whose body may be read: its route exists, and its token is valid.
 pub struct Admitted {
     pub request: Request,
     pub found: Found,
-    /// What the caller shows; none on a route that needs nothing.
+    /// The caller's credential; none on a route that needs none.
     pub shows: Option<Shows>,
 }
 
@@ -55,11 +55,11 @@ impl Admitted {
 
 /// Admits a request by its head, or says why not.
 ///
-/// The route comes first: what needs no token, and what fails, uses up shares of its own, never what callers have whose
-/// token or session counts. The database is asked only about what this process does not remember.
+/// The route is checked first. Requests without a valid token, and failing ones, use up shares of their own, never
+/// those of authenticated callers. The database is asked only about what this process does not remember.
 pub async fn admit(admin: &Admin, request: Request) -> Result<Admitted, Reply> {
     let (guard, now, id) = (&admin.guard, Instant::now(), request.request_id);
-    // What does not exist is answered from memory and leaves no line.
+    // An unknown path is answered from memory and leaves no line.
     let found = routes::find(&request.method, &request.path).map_err(|problem| problem.reply(id))?;
     let line = Line { guard, request: &request, route: found.route.path };
     let shows = match found.route.access {
@@ -81,8 +81,8 @@ pub async fn admit(admin: &Admin, request: Request) -> Result<Admitted, Reply> {
     Ok(Admitted { request, found, shows })
 }
 
-/// Admits a login. One that comes back with a state of ours took its share when it set out, or was sent by an operator;
-/// with any other state it fails.
+/// Admits a login. One that returns with a state of ours took its share when it began, or was sent by an operator;
+/// with any other state it counts as failed.
 fn admit_login(admin: &Admin, request: &Request, entry: Entry, now: Instant) -> Result<(), Duration> {
     let Entry::ComesBack(login) = entry else {
         return admin.guard.admit(Share::Logins, &request.address, now);
@@ -94,7 +94,7 @@ fn admit_login(admin: &Admin, request: &Request, entry: Entry, now: Instant) -> 
     }
 }
 
-/// Admits somebody who wants to read the API's description at `route`, or says why not.
+/// Admits a request for the API's description at `route`, or says why not.
 pub fn admit_reader(admin: &Admin, address: &str, route: &'static str, request_id: Uuid) -> Result<(), Reply> {
     let admitted = admin.guard.admit(Share::Documents, address, Instant::now());
     admitted.map_err(|wait| {
@@ -105,8 +105,9 @@ pub fn admit_reader(admin: &Admin, address: &str, route: &'static str, request_i
     })
 }
 
-/// Finds out who is calling, and whether the route is theirs; the connection goes on with the request. Nobody is calling
-/// on a route without a token: a stranger costs no connection until there is something to look up or to keep.
+/// Authenticates the caller and checks the route's access; the connection is kept for the request. On a route without
+/// a token there is no caller: an unauthenticated request costs no connection until something must be looked up or
+/// stored.
 pub async fn identify(
     admin: &Admin,
     admitted: &Admitted,
@@ -120,7 +121,7 @@ pub async fn identify(
     };
     let mut conn = admin.pool.acquire().await?;
     let Some(caller) = caller(&mut conn, shows).await? else {
-        // It ended a moment ago, so it was no guess.
+        // The token or session ended a moment ago, so it was not a guess.
         let _ = admin.guard.unknown(&admitted.request.address, shows.hash(), Instant::now());
         return Err(line.refused(not_known(shows)));
     };
@@ -131,11 +132,11 @@ pub async fn identify(
     Ok(Some((conn, caller)))
 }
 
-/// Who shows this, if it counts.
+/// The caller with this credential, if it is valid.
 ///
-/// Tokens and sessions are looked up by their SHA-256, so how long the search takes tells at most about hashes, which
-/// nobody can choose: it is as good as a comparison in constant time. They are looked up for every request; so one that
-/// was revoked has ended in every process at once.
+/// Tokens and sessions are looked up by their SHA-256, so the time of the look-up reveals at most something about
+/// hashes, which nobody can choose: it is as good as a comparison in constant time. They are looked up for every
+/// request, so a revoked one ends in every process at once.
 async fn caller(conn: &mut PgConnection, shows: &Shows) -> Result<Option<Caller>, Problem> {
     match shows {
         Shows::Token(hash) => by_token(conn, hash).await,
@@ -165,7 +166,7 @@ async fn by_session(conn: &mut PgConnection, hash: &[u8; 32]) -> Result<Option<C
     }))
 }
 
-/// What a request shows, if it can be a token or a session at all. A token counts before a cookie.
+/// A request's credential, if it has the form of a token or a session. A token takes precedence over a cookie.
 fn shown(request: &Request, public_url: &str) -> Result<Shows, Problem> {
     let cookie = request.browser.cookie(Cookie::Session, browser::secure(public_url));
     match (request.bearer.as_ref().map(ExposeSecret::expose_secret), cookie) {
@@ -190,7 +191,7 @@ fn shown(request: &Request, public_url: &str) -> Result<Shows, Problem> {
     }
 }
 
-/// Refuses what does not count, and what is used too often.
+/// Refuses invalid credentials, and valid ones that are used too often.
 async fn looked_up(admin: &Admin, line: &Line<'_>, shows: Shows, now: Instant) -> Result<(), Problem> {
     let (guard, address, hash) = (&admin.guard, &line.request.address, shows.hash());
     let memory = guard.recall(address, hash, now);

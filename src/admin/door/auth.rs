@@ -1,21 +1,21 @@
-//! Who is calling, and how far their role reaches. It refuses to know how a token is looked up.
+//! The caller, and the reach of their role. How a token is looked up is not known here.
 
 use crate::admin::spec::problem::{Code, Problem};
 
 pub use crate::{states::Role, tables::access::own::Own};
 
-/// What a caller may take who sees their own alone.
+/// How a route treats scoped callers, who see only their own data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scoped {
-    /// The route keeps to what is theirs.
+    /// It is limited to their own data.
     Own,
-    /// It is about nobody but the caller.
+    /// It is only about the caller.
     Caller,
-    /// Nothing.
+    /// It is closed to them.
     Closed,
 }
 
-/// What a caller shows to be let in: the hash of it.
+/// The hash of a caller's credential.
 #[derive(Debug, Clone, Copy)]
 pub enum Shows {
     /// A token.
@@ -24,18 +24,18 @@ pub enum Shows {
     Session([u8; 32]),
 }
 
-/// A caller whose token, or session, counts.
+/// An authenticated caller.
 #[derive(Debug)]
 pub struct Caller {
-    /// The token's number, if they came with one or logged in with one.
+    /// The token's number, if they use one or logged in with one.
     pub token_id: Option<i32>,
     /// The session's number, if they are logged in.
     pub session_id: Option<i64>,
-    /// Who the token was made for, or the member who logged in.
+    /// The token's name, or the userid of the member who logged in.
     pub name: String,
-    /// How far it reaches.
+    /// Their role.
     pub role: Role,
-    /// Whose customers and orders alone they see; none if they see all.
+    /// The staff member whose data alone they see; none if they see all.
     pub own: Option<Own>,
 }
 
@@ -49,7 +49,7 @@ impl Shows {
 }
 
 impl Caller {
-    /// What tells callers apart whose requests may have the same `Idempotency-Key`.
+    /// A key that separates callers' `Idempotency-Key`s.
     pub fn key(&self) -> String {
         match (self.session_id, self.token_id) {
             (Some(id), _) => format!("session {id}"),
@@ -57,7 +57,7 @@ impl Caller {
         }
     }
 
-    /// Whether the caller's role reaches as far as `needed`.
+    /// Whether the caller's role is at least `needed`.
     pub fn may(&self, needed: Role) -> Result<(), Problem> {
         if self.role >= needed {
             return Ok(());
@@ -69,7 +69,7 @@ impl Caller {
         Err(Problem::new(Code::Forbidden, detail))
     }
 
-    /// Whether a route is open to the caller, if they see their own alone.
+    /// Whether a route is open to the caller, considering their scope.
     pub fn reaches(&self, scoped: Scoped) -> Result<(), Problem> {
         match (&self.own, scoped) {
             (Some(_), Scoped::Closed) => {
@@ -80,7 +80,7 @@ impl Caller {
     }
 }
 
-/// Refuses what nobody sees who sees their own alone.
+/// The refusal of a scoped caller.
 pub fn not_own(why: (&str, &str)) -> Problem {
     let (en, zh) = why;
     let detail = (

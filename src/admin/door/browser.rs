@@ -1,7 +1,7 @@
-//! What a browser shows beside its request: the cookies that log it in, and where the request comes from.
+//! A browser's evidence: its session cookies, and the origin of the request.
 //!
-//! A session's cookie goes along with whatever a browser sends here, also for a foreign page. So whatever changes
-//! something must show the session's CSRF token, too, which only our own pages can read. It refuses to know the database.
+//! A browser sends a session's cookie with every request here, even for a foreign page. So every change must also
+//! carry the session's CSRF token, which only our own pages can read. The database is not known here.
 
 use std::net::IpAddr;
 
@@ -13,30 +13,30 @@ use crate::{
     vault,
 };
 
-/// The randomness of a session, and of a login's state. In hexadecimal it has only characters that WeCom takes, and
-/// fewer than its 128.
+/// The random bytes of a session, and of a login's state. In hexadecimal they have only characters that WeCom
+/// accepts, and fewer than its 128.
 const RANDOM_BYTES: usize = 32;
 
-/// The header in which a page shows the session's CSRF token.
+/// The header that carries the session's CSRF token.
 pub const CSRF_HEADER: &str = "x-csrf-token";
 
-/// How much of a browser's name is kept.
+/// How many characters of a `User-Agent` are stored.
 const USER_AGENT_CHARS_MAX: usize = 200;
 
-/// What a browser shows.
+/// A browser's headers.
 #[derive(Debug, Default)]
 pub struct Browser {
     /// `Cookie`.
     pub cookies: Option<SecretString>,
     /// `X-CSRF-Token`.
     pub csrf: Option<SecretString>,
-    /// `Origin`: whose page sent the request, if that was a page.
+    /// `Origin`: the site of the page that sent the request.
     pub origin: Option<String>,
-    /// `Referer`: which page that was, if the browser does not say `Origin`.
+    /// `Referer`: that page's URL, if the browser sends no `Origin`.
     pub referer: Option<String>,
-    /// `Sec-Fetch-Site`: how that page is related to us.
+    /// `Sec-Fetch-Site`: how that page relates to this site.
     pub fetch_site: Option<String>,
-    /// `Host`: whom the request was meant for.
+    /// `Host`: the host that was requested.
     pub host: Option<String>,
     /// `User-Agent`.
     pub user_agent: Option<String>,
@@ -47,12 +47,12 @@ pub struct Browser {
 pub enum Cookie {
     /// Of a session.
     Session,
-    /// Of a login under way: it ties the way back from WeCom to the browser that set out.
+    /// Of a login in progress: it ties WeCom's redirect to the browser that began the login.
     Login,
 }
 
 impl Cookie {
-    /// Its name. With the prefix no other site under our domain, and nobody without TLS, can set it.
+    /// Its name. The prefix prevents other sites under our domain, and connections without TLS, from setting it.
     fn name(self, secure: bool) -> &'static str {
         match (self, secure) {
             (Self::Session, true) => "__Host-wecomd_session",
@@ -62,21 +62,21 @@ impl Cookie {
         }
     }
 
-    /// The header that sets it for so many seconds. No page's script can read it, and foreign pages' requests come
-    /// without it, but for a link that is followed.
+    /// The header that sets it for this many seconds. Scripts cannot read it, and browsers do not send it with
+    /// foreign pages' requests, except when a link is followed.
     pub fn set(self, secure: bool, value: &str, life_s: u32) -> (&'static str, String) {
         let (name, tls) = (self.name(secure), if secure { "; Secure" } else { "" });
         ("set-cookie", format!("{name}={value}; Path=/; Max-Age={life_s}; HttpOnly; SameSite=Lax{tls}"))
     }
 
-    /// The header that takes it away.
+    /// The header that deletes it.
     pub fn clear(self, secure: bool) -> (&'static str, String) {
         self.set(secure, "", 0)
     }
 }
 
 impl Browser {
-    /// The value of a cookie; none if it is there twice, since one of them is not ours.
+    /// The value of a cookie; none if it occurs twice, since one of them is not ours.
     pub fn cookie(&self, cookie: Cookie, secure: bool) -> Option<&str> {
         let all = self.cookies.as_ref()?.expose_secret();
         let mut found = all
@@ -88,7 +88,7 @@ impl Browser {
         found.next().is_none().then_some(value)
     }
 
-    /// Refuses a request that a foreign page may have sent, and one that does not show the session's CSRF token.
+    /// Refuses a request that a foreign page may have sent, or that lacks the session's CSRF token.
     pub fn check_own(&self, session: &str, public_url: &str) -> Result<(), Problem> {
         let refused = |en, zh| Err(Problem::new(Code::Csrf, (en, zh)));
         if self.fetch_site.as_deref().is_some_and(|it| !["same-origin", "none"].contains(&it)) {
@@ -106,7 +106,7 @@ impl Browser {
                 "请求不是由本控制台页面发出，请通过 wecom.public_url（含协议、主机与端口）打开控制台",
             );
         }
-        // Hashes are compared, so how long it takes tells about hashes only.
+        // Hashes are compared, so the time of the comparison reveals nothing about the token.
         let shown = self.csrf.as_ref().map(|it| vault::token_hash(it.expose_secret()));
         if shown != Some(vault::token_hash(csrf_token(session).expose_secret())) {
             return refused(
@@ -117,8 +117,8 @@ impl Browser {
         Ok(())
     }
 
-    /// Whether a page is the console's: of the very scheme, host and port that `public_url` names. Without it the page
-    /// must come from the host that the request was meant for, by TLS or from this machine: no other page gets a cookie.
+    /// Whether a page is the console's: its scheme, host and port are those of `public_url`. Without `public_url` the
+    /// page must come from the requested host, over TLS or on this machine, because no other page gets a cookie.
     fn is_ours(&self, page: &str, public_url: &str) -> bool {
         let Some(theirs) = Origin::of(page) else { return false };
         if !public_url.is_empty() {
@@ -135,33 +135,33 @@ impl Browser {
         name.chars().filter(|it| !it.is_control()).take(USER_AGENT_CHARS_MAX).collect()
     }
 
-    /// Whether it is the one within WeCom's own client.
+    /// Whether it is the browser in WeCom's own client.
     pub fn is_wecom(&self) -> bool {
         self.user_agent.as_deref().is_some_and(|it| it.contains("wxwork"))
     }
 }
 
-/// The CSRF token of a session. It follows from the cookie, which no page can read, and tells nothing about it.
+/// The CSRF token of a session, derived one-way from the cookie, which no page can read.
 pub fn csrf_token(session: &str) -> SecretString {
     hex::encode(Sha256::digest(format!("csrf {session}"))).into()
 }
 
-/// A value that nobody can guess.
+/// A random value that cannot be guessed.
 pub fn random() -> SecretString {
     hex::encode(rand::random::<[u8; RANDOM_BYTES]>()).into()
 }
 
-/// Whether a value may be one of ours.
+/// Whether a value has the form of one of ours.
 pub fn is_random(value: &str) -> bool {
     value.len() == 2 * RANDOM_BYTES && value.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Whether cookies are for TLS alone: always, unless the operator says that the console is reached without it.
+/// Whether cookies require TLS: always, unless `public_url` says that the console is reached without it.
 pub fn secure(public_url: &str) -> bool {
     !public_url.starts_with("http://")
 }
 
-/// Where a page comes from, as browsers tell pages apart (RFC 6454).
+/// A page's origin (RFC 6454).
 #[derive(Debug, PartialEq, Eq)]
 struct Origin {
     is_https: bool,
@@ -204,7 +204,7 @@ fn host_and_port(text: &str, usual_port: u16) -> Option<(String, u16)> {
     good.then(|| (host.to_ascii_lowercase(), port))
 }
 
-/// Whether a browser that names this host runs where we do.
+/// Whether a browser that names this host runs on this machine.
 fn is_this_machine(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare == "localhost" || bare.parse().is_ok_and(|it: IpAddr| it.is_loopback())

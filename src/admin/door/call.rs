@@ -1,4 +1,5 @@
-//! What every handler gets, and what it gives back: an answer, and for the access log what the answer is about.
+//! The input and the result of every handler: the result is an answer, and what the answer is about, for the access
+//! log.
 //!
 //! A handler cannot answer without an [`About`], so no line in the access log lacks the customer whose data was read.
 
@@ -17,73 +18,73 @@ use super::{
 };
 use crate::admin::spec::{parameter::Parameter, params::Params, problem::Problem};
 
-/// What a handler promises.
+/// The future of a handler.
 pub type Promise<'c, T> = Pin<Box<dyn Future<Output = T> + Send + 'c>>;
 
 /// An answer or a refusal, each with what it is about.
 pub type Outcome = Result<(Answer, About), Refused>;
 
-/// What is left to do after WeCom or the media store was asked.
+/// The rest of a route after WeCom or the media store was asked.
 pub type Work =
     Box<dyn for<'c> FnOnce(&'c Call<'c>, &'c mut PgConnection) -> Promise<'c, Result<Answer, Problem>> + Send>;
 
-/// A request that may be carried out.
+/// A request to carry out.
 pub struct Call<'a> {
-    /// What the admin half works with.
+    /// The administration's dependencies.
     pub admin: &'a Admin,
     /// The request.
     pub request: &'a Request,
-    /// What the route takes behind the `?`.
+    /// The query parameters that the route takes.
     pub query: &'static [Parameter],
-    /// Who calls; nobody on a route that needs no token.
+    /// The caller; none on a route that needs no token.
     pub caller: Option<&'a Caller>,
-    /// What the path's parameter stands for; empty if it has none.
+    /// The value of the path parameter; empty if there is none.
     pub id: &'a str,
 }
 
-/// What goes back once everything is committed.
+/// The reply, sent once everything is committed.
 #[derive(Debug)]
 pub struct Answer {
     /// The status.
     pub status: u16,
     /// The body.
     pub body: Body,
-    /// Headers beside the usual ones, names in lower case.
+    /// Additional headers, names in lower case.
     pub headers: Vec<(&'static str, String)>,
-    /// Whether the apps changed, so that this process has to read them again.
+    /// Whether the apps changed, so that this process must read them again.
     pub apps_changed: bool,
 }
 
-/// Whom or what a request is about, for its line in the access log.
+/// The subject of a request, for its line in the access log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct About {
-    /// What the caller named, or what was found; empty if nothing was.
+    /// The named or found subject; empty if there is none.
     pub subject: String,
     /// The customer whose data it is; empty if it is about no single one.
     pub customer: String,
 }
 
-/// Why a request is not done.
+/// Why a request is refused.
 #[derive(Debug)]
 pub struct Refused {
     /// Why.
     pub problem: Problem,
-    /// What it was about; none where that is what the path names.
+    /// Its subject; none if that is what the path names.
     pub about: Option<About>,
 }
 
-/// What a route that asks WeCom or the media store first knows then.
+/// The result of a route's first part, which asks WeCom or the media store.
 pub enum Asked {
-    /// The rest is done in the transaction that the line in the access log is in.
+    /// The rest runs in the transaction of the access log's line.
     Then {
-        /// What it is about.
+        /// The subject.
         about: About,
         /// The rest.
         work: Work,
     },
     /// Nothing is left to do.
     Done {
-        /// What it is about.
+        /// The subject.
         about: About,
         /// The answer.
         answer: Answer,
@@ -96,22 +97,22 @@ impl Call<'_> {
         self.request.browser.cookie(Cookie::Session, self.secure())
     }
 
-    /// Whether cookies are for TLS alone.
+    /// Whether cookies require TLS.
     pub fn secure(&self) -> bool {
         browser::secure(&self.admin.settings.public_url)
     }
 
-    /// Who asks, by the name of their token, or by their userid.
+    /// The caller's token name or userid.
     pub fn who(&self) -> &str {
         self.caller.map_or("-", |it| &it.name)
     }
 
-    /// Whose customers and orders alone the caller sees; none if they see all.
+    /// The staff member whose data alone the caller sees; none if they see all.
     pub fn own(&self) -> Option<&Own> {
         self.caller.and_then(|it| it.own.as_ref())
     }
 
-    /// About what the path names, which is no customer.
+    /// The subject that the path names, which is not a customer.
     pub fn about_path(&self) -> About {
         About::thing(self.id)
     }
@@ -121,7 +122,7 @@ impl Call<'_> {
         Params::described(&self.request.query, self.query)
     }
 
-    /// Refuses a query where none is taken.
+    /// Refuses a query on a route that takes none.
     pub fn no_params(&self) -> Result<(), Problem> {
         self.params()?.finish()
     }
@@ -150,12 +151,12 @@ impl Answer {
 }
 
 impl About {
-    /// About nothing that has a name.
+    /// No particular subject.
     pub fn nothing() -> Self {
         Self::default()
     }
 
-    /// About this, which is no customer.
+    /// This subject, which is not a customer.
     pub fn thing(subject: impl Into<String>) -> Self {
         Self { subject: subject.into(), customer: String::new() }
     }

@@ -1,10 +1,10 @@
-//! Who asks too often, kept in memory: strangers are turned away before they cost a body or a line in the access log,
-//! and none of what they do is taken from callers whose token or session counts.
+//! Rate limits, kept in memory: unauthenticated callers are refused before they cost a body or a line in the access
+//! log, and they use up nothing that authenticated callers need.
 //!
-//! Callers that count have a limit each, and nothing else. What needs no token, and what fails, is counted in shares of
-//! its own, by address and in total. Each count lives for a minute and has a bound, and so has the number of those who
-//! are counted. What strangers were refused is summed up by the minute. It refuses to know the database; each process
-//! counts for itself.
+//! Authenticated callers have a limit each. Requests without a valid token, and failing ones, are counted in shares
+//! of their own, by address and in total. Each count lasts a minute and is bounded, as is the number of counted
+//! addresses. Refusals of unauthenticated callers are summed up by the minute. The database is not known here; each
+//! process counts for itself.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -16,48 +16,48 @@ use std::{
 
 use uuid::Uuid;
 
-/// How long a count lives.
+/// How long a count lasts.
 pub const WINDOW: Duration = Duration::from_secs(WINDOW_S as u64);
 const WINDOW_S: u32 = 60;
 
-/// How many requests may be made with a token, or in a session, in that time.
+/// How many requests one token or session may make in that time.
 pub const REQUESTS_PER_TOKEN: u32 = 100 * WINDOW_S;
 
-/// How many tokens that do not count an address may try in that time until it is told to wait. Each is looked up all the
-/// same: the next one may be good.
+/// How many invalid tokens an address may try in that time before it is told to wait. Each is still looked up,
+/// because the next one may be valid.
 pub const GUESSES_PER_ADDRESS: usize = 20;
 
-/// How often a browser may come back with one login's state in that time: people reload pages.
+/// How often a browser may return with one login's state in that time: people reload pages.
 pub const VISITS_PER_STATE: u32 = 10;
 
-/// How many addresses, or tokens, are told apart.
+/// How many addresses, or tokens, are counted separately.
 const COUNTED_MAX: usize = 8_192;
 
-/// How often those whose minute is over are let go of where there is no room: with each request it would cost too much.
+/// How often expired counts are removed when there is no room: doing it with each request would cost too much.
 const SWEPT_EVERY: Duration = Duration::from_secs(1);
 
-/// How many kinds of refusals are told apart in a minute; the rest are summed up.
+/// How many kinds of refusals are counted separately in a minute; the rest are summed up.
 const REFUSALS_MAX: usize = 512;
 
-/// How long a token that counted is remembered. It is looked up each time all the same.
+/// How long a valid token is remembered. It is looked up each time anyway.
 const KNOWN_FOR: Duration = Duration::from_secs(3_600);
 
-/// What stands for the addresses beyond [`REFUSALS_MAX`], and for those whose guesses are counted together.
+/// Placeholder for the addresses beyond [`REFUSALS_MAX`], and for those whose guesses are counted together.
 const ELSEWHERE: &str = "elsewhere";
 
 /// A token's hash, or a session's.
 type TokenHash = [u8; 32];
 
-/// What strangers may use up: each share is its own, and none is a caller's whose token or session counts.
+/// The shares of unauthenticated callers: separate from each other, and from every authenticated caller's limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Share {
-    /// Requests that fail because of who asks: they are answered from memory, or after one look-up that many share.
+    /// Requests that fail because of the caller: answered from memory, or after one shared look-up.
     Failures,
-    /// Logins that set out, on a route without a token: they cost a question to the database.
+    /// Logins that begin, on a route without a token: each costs a database query.
     Logins,
-    /// Logins that came back with a state of ours: they cost a question to WeCom.
+    /// Logins that return with a state of ours: each costs a call to WeCom.
     Codes,
-    /// The API's description, which is as long as a book.
+    /// The API's description, which is a large answer.
     Documents,
 }
 
@@ -74,33 +74,33 @@ impl Share {
         }
     }
 
-    /// How many requests of this kind all of them may make in a minute.
+    /// How many requests of this kind all addresses together may make in a minute.
     pub fn in_total(self) -> u32 {
         match self {
             Self::Failures => 5 * self.per_address(),
             Self::Logins | Self::Documents => 10 * self.per_address(),
-            // Half of what WeCom is asked of one endpoint in a minute, as `wecom.path_per_second` has it by default.
+            // Half of the calls to one WeCom endpoint per minute that `wecom.path_per_second` allows by default.
             Self::Codes => 5 * self.per_address(),
         }
     }
 }
 
-/// Counts, and remembers who was refused.
+/// The counts and the refusals.
 #[derive(Debug, Default)]
 pub struct Guard(Mutex<Counts>);
 
-/// What is remembered of a token that somebody shows.
+/// What is remembered of a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Memory {
-    /// It counted lately.
+    /// It was valid lately.
     Counted,
-    /// It was looked up a moment ago, for the same address, and does not count.
+    /// It was looked up a moment ago for the same address and is invalid.
     Refused,
-    /// Nothing: it has to be looked up.
+    /// Nothing: it must be looked up.
     Nothing,
 }
 
-/// What strangers were refused.
+/// A kind of refusal of unauthenticated callers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Refused {
     /// The method.
@@ -109,7 +109,7 @@ pub struct Refused {
     pub route: &'static str,
     /// The status.
     pub status: u16,
-    /// Where they came from.
+    /// The client's address.
     pub address: String,
 }
 
@@ -133,7 +133,7 @@ struct Counts {
     refused: HashMap<Refused, Tally>,
 }
 
-/// The tokens that an address tried and that do not count.
+/// The invalid tokens that an address tried.
 #[derive(Debug)]
 struct Guesses {
     since: Instant,
@@ -141,25 +141,26 @@ struct Guesses {
 }
 
 impl Guard {
-    /// Counts a stranger's request in a share; `Err` says how long the address has to wait if there were too many.
+    /// Counts an unauthenticated request in a share; `Err` says how long the address must wait if there were too
+    /// many.
     pub fn admit(&self, share: Share, address: &str, now: Instant) -> Result<(), Duration> {
         let counts = &mut *self.counts();
         counts.strangers.entry(share).or_default().count(network(address), share.per_address(), now)?;
-        // After the address's own: what it is refused is taken from nobody else.
+        // After the address's own count: refused requests do not use up the total, which others share.
         counts.totals.entry(share).or_insert(Window::new(now)).count(share.in_total(), now)
     }
 
-    /// Counts a request with a token that counts, likewise.
+    /// Counts a request with a valid token in the same way.
     pub fn admit_token(&self, token: &TokenHash, now: Instant) -> Result<(), Duration> {
         self.counts().tokens.count(*token, REQUESTS_PER_TOKEN, now)
     }
 
-    /// Counts a visit with a login's state that was made here, likewise.
+    /// Counts a return with a login's state that was made here in the same way.
     pub fn admit_state(&self, nonce: &[u8; 16], now: Instant) -> Result<(), Duration> {
         self.counts().states.count(*nonce, VISITS_PER_STATE, now)
     }
 
-    /// What is remembered of a token. One that counted lately does, however many others its address tries.
+    /// What is remembered of a credential. A lately valid one passes however many others its address tries.
     pub fn recall(&self, address: &str, token: &TokenHash, now: Instant) -> Memory {
         let counts = self.counts();
         if counts.is_known(token, now) {
@@ -174,7 +175,7 @@ impl Guard {
         }
     }
 
-    /// The token was looked up, and counts.
+    /// Records that the token was looked up and is valid.
     pub fn known(&self, token: &TokenHash, now: Instant) {
         let mut counts = self.counts();
         let known = &mut counts.known;
@@ -183,8 +184,8 @@ impl Guard {
         }
     }
 
-    /// The token was looked up, and does not count: never did, or no longer. `Err` says how long the address has to wait
-    /// if it tried too many such.
+    /// Records that the token was looked up and is invalid or has ended. `Err` says how long the address must wait if
+    /// it tried too many.
     pub fn unknown(&self, address: &str, token: &TokenHash, now: Instant) -> Result<(), Duration> {
         let mut counts = self.counts();
         counts.known.each.remove(token);
@@ -205,22 +206,22 @@ impl Guard {
         Ok(())
     }
 
-    /// Remembers that a stranger was refused.
+    /// Records a refusal of an unauthenticated caller.
     pub fn refuse(&self, refused: Refused, request_id: Uuid) {
         metrics::counter!("wecomd_admin_refused_total", "status" => refused.status.to_string()).increment(1);
         self.add(refused, Tally { times: 1, request_id });
     }
 
-    /// What was refused since the last time this was asked.
+    /// The refusals since the last call.
     pub fn take_refused(&self) -> Vec<(Refused, Tally)> {
         std::mem::take(&mut self.counts().refused).into_iter().collect()
     }
 
-    /// Takes back what could not be written down.
+    /// Takes refusals back that could not be written to the log.
     pub fn add(&self, mut refused: Refused, tally: Tally) {
         let sums = &mut self.counts().refused;
         if sums.len() >= REFUSALS_MAX && !sums.contains_key(&refused) {
-            // There are few routes and statuses: what has no bound are the addresses.
+            // Routes and statuses are few; only the number of addresses is unbounded.
             ELSEWHERE.clone_into(&mut refused.address);
             "-".clone_into(&mut refused.method);
         }
@@ -239,7 +240,7 @@ impl Counts {
     }
 }
 
-/// How many requests somebody made, and since when.
+/// A number of requests, and since when they are counted.
 #[derive(Debug, Clone, Copy)]
 struct Window {
     since: Instant,
@@ -264,7 +265,7 @@ impl Window {
     }
 }
 
-/// Something of each of those who are told apart.
+/// A value for each of a bounded number of keys.
 #[derive(Debug)]
 struct Few<K, V> {
     each: HashMap<K, V>,
@@ -278,7 +279,7 @@ impl<K, V> Default for Few<K, V> {
 }
 
 impl<K: Eq + Hash, V> Few<K, V> {
-    /// Whether there is room for this one, once those who need none any more are let go of.
+    /// Whether there is room for this key, after removing expired ones.
     fn has_room(&mut self, key: &K, now: Instant, lives: impl Fn(&V) -> bool) -> bool {
         let full = |each: &HashMap<K, V>| each.len() >= COUNTED_MAX && !each.contains_key(key);
         if full(&self.each) && self.swept.is_none_or(|at| now.duration_since(at) >= SWEPT_EVERY) {
@@ -290,7 +291,7 @@ impl<K: Eq + Hash, V> Few<K, V> {
 }
 
 impl<K: Eq + Hash> Few<K, Window> {
-    /// Counts for one of them. Whoever there is no room for is not counted: the shares' totals hold for them, too.
+    /// Counts for one key. A key without room is not counted; the shares' totals apply to it as well.
     fn count(&mut self, key: K, max: u32, now: Instant) -> Result<(), Duration> {
         if !self.has_room(&key, now, |it| now.duration_since(it.since) < WINDOW) {
             return Ok(());
@@ -299,7 +300,7 @@ impl<K: Eq + Hash> Few<K, Window> {
     }
 }
 
-/// What counts as one address: of an IPv6 address the network, since whoever has one address there has them all.
+/// The counted address: of an IPv6 address its network, since a caller with one address there has all of them.
 fn network(address: &str) -> String {
     match address.parse().map(|it: IpAddr| it.to_canonical()) {
         Ok(IpAddr::V6(it)) => Ipv6Addr::from(it.to_bits() & !u128::from(u64::MAX)).to_string(),

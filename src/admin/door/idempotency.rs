@@ -1,6 +1,7 @@
-//! `Idempotency-Key`: a POST that is sent again is answered as the first was, and nothing is done twice.
+//! `Idempotency-Key`: a repeated POST gets the first one's answer, and nothing is done twice.
 //!
-//! Every POST takes one, but those whose answer is a secret that we do not keep. It refuses to know what a POST does.
+//! Every POST takes one, except those whose answer is a secret that is not stored. What a POST does is not known
+//! here.
 
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
@@ -24,12 +25,12 @@ const FIELD: &str = "Idempotency-Key";
 /// How long a key may be.
 pub const KEY_CHARS_MAX: usize = 128;
 
-/// A request that its caller gave a key.
+/// A request with an idempotency key.
 pub struct Key {
     request: Request,
 }
 
-/// Whether a route takes a key: a POST does, unless its answer is a secret that we do not keep.
+/// Whether a route takes a key: a POST does, unless its answer is a secret that is not stored.
 pub fn is_taken(route: &Route) -> bool {
     route.method == "POST" && !route.secret_answer
 }
@@ -61,9 +62,9 @@ impl Key {
         Ok(Some(Self { request }))
     }
 
-    /// What the request was answered before, if it was; nobody is waited for.
+    /// The stored answer to the request, if there is one; it does not wait for a request in progress.
     ///
-    /// So a repetition is answered even while WeCom, which the first had to ask, is away.
+    /// So a repetition is answered even while WeCom, which the first one had to ask, is away.
     pub async fn known(&self, conn: &mut PgConnection) -> Result<Option<(Answer, About)>, Problem> {
         match idempotency_key::find(conn, &self.request).await? {
             Some(known) => answer(known),
@@ -71,14 +72,14 @@ impl Key {
         }
     }
 
-    /// Notes that the request is being carried out, or says what it was answered.
+    /// Records that the request is in progress, or returns its stored answer.
     ///
-    /// The note is committed with what the request does, so a request that failed may be sent again.
+    /// The record is committed with the request's changes, so a failed request may be sent again.
     pub async fn begin(&self, conn: &mut PgConnection) -> Result<Option<(Answer, About)>, Problem> {
         answer(idempotency_key::begin(conn, &self.request).await?)
     }
 
-    /// Keeps the answer for a repetition.
+    /// Stores the answer for a repetition.
     pub async fn finish(&self, about: &About, conn: &mut PgConnection, answer: &Answer) -> sqlx::Result<()> {
         let Body::Json(body) = &answer.body else { return Ok(()) };
         idempotency_key::finish(conn, &self.request, answer.status, body, &about.subject, &about.customer).await

@@ -1,5 +1,5 @@
-//! A request's line in the access log. Callers have one each; strangers have one a minute, with their number, so that
-//! nobody fills the log by knocking.
+//! Writes requests to the access log. An authenticated request gets a line of its own; unauthenticated ones are
+//! summed up once a minute, so that nobody can fill the log.
 
 use std::time::{Duration, Instant};
 
@@ -14,16 +14,16 @@ use super::{
 };
 use crate::{admin::spec::problem::Problem, tables::access::access_log};
 
-/// How much of a subject the access log keeps.
+/// How many bytes of a subject the access log keeps.
 const SUBJECT_CHARS_MAX: usize = 128;
 
-/// How often strangers are written down.
+/// How often refusals of unauthenticated callers are logged.
 const NOTE_EVERY: Duration = WINDOW;
 
 /// Placeholder for unauthenticated callers.
 const NOBODY: &str = "-";
 
-/// A request's line, as far as it is known before its outcome.
+/// A request's line before its outcome is known.
 pub struct Line<'a> {
     pub guard: &'a Guard,
     pub request: &'a Request,
@@ -31,7 +31,7 @@ pub struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// Writes down what was carried out. This has to be the last thing in its transaction.
+    /// Logs a request that was carried out. This must be the last statement of its transaction.
     pub async fn append(
         &self,
         conn: &mut PgConnection,
@@ -40,8 +40,8 @@ impl Line<'_> {
         status: u16,
     ) -> sqlx::Result<()> {
         if caller.is_none() && about.subject.is_empty() {
-            // An answer about nobody, for nobody: a stranger's guess at somebody else's link, or somebody who sets out
-            // to log in, of whom nothing is known yet.
+            // An answer without caller and subject: a guess at somebody else's link, or the beginning of a login, of
+            // which nothing is known yet.
             if status >= 400 {
                 self.count(status);
             }
@@ -63,7 +63,7 @@ impl Line<'_> {
         access_log::append(conn, &entry).await
     }
 
-    /// Writes down that a request was not carried out. If even that fails, the caller still learns the first reason.
+    /// Logs a request that was refused. If even that fails, the caller still learns the first reason.
     pub async fn turned_away(
         &self,
         conn: &mut PgConnection,
@@ -79,13 +79,14 @@ impl Line<'_> {
         problem
     }
 
-    /// Counts a stranger who was refused.
+    /// Counts a refused unauthenticated request.
     pub fn refused(&self, problem: Problem) -> Problem {
         self.count(problem.code().status());
         problem
     }
 
-    /// Counts a stranger who is answered, if that is a refusal: a guess at somebody else's link, a login that is too old.
+    /// Counts the answer to an unauthenticated caller if it is a refusal: a guess at somebody else's link, a login
+    /// that is too old.
     pub fn answered_nobody(&self, answer: Answer) -> Answer {
         if answer.status >= 400 {
             self.count(answer.status);
@@ -93,7 +94,7 @@ impl Line<'_> {
         answer
     }
 
-    /// Counts a stranger whose request fails. Whoever fails too often is told to wait instead.
+    /// Counts a failed unauthenticated request. A caller who fails too often is told to wait instead.
     pub fn failed(&self, problem: Problem, now: Instant) -> Problem {
         let admitted = self.guard.admit(Share::Failures, &self.request.address, now);
         let many = |wait| Problem::too_many(wait, ("too many requests from this address fail", "该地址的失败请求过多"));
@@ -107,7 +108,7 @@ impl Line<'_> {
     }
 }
 
-/// Writes down every minute which strangers were refused, for as long as the program runs.
+/// Logs the refusals of unauthenticated callers every minute, for as long as the program runs.
 pub async fn note(admin: std::sync::Arc<Admin>) {
     loop {
         tokio::time::sleep(NOTE_EVERY).await;
@@ -115,7 +116,7 @@ pub async fn note(admin: std::sync::Arc<Admin>) {
     }
 }
 
-/// Writes down which strangers were refused since the last time; what cannot be written is kept for the next.
+/// Logs the refusals since the last time; those that cannot be written are kept for the next.
 pub async fn note_refused(admin: &Admin) {
     let refused = admin.guard.take_refused();
     if refused.is_empty() {

@@ -1,9 +1,10 @@
-//! A login's state: the text that goes out with a redirect to WeCom and comes back with WeCom's code.
+//! A login's state: the text that is sent with a redirect to WeCom and comes back with WeCom's code.
 //!
-//! It is authenticated, so that nobody can make one up: WeCom, whose answers cost us, and the database are asked only for
-//! logins that began here a few minutes ago. It is `key id u32 | time i64 | app i32 | nonce 16 | tag 16` in hexadecimal,
-//! which has only characters that WeCom takes and fewer than its 128. The tag is HMAC-SHA-256, cut to half, under a key
-//! that is derived from the master key for this purpose. It refuses to know who logs in.
+//! It is authenticated, so that nobody can make one up: WeCom, whose calls are limited, and the database are asked
+//! only for logins that began here a few minutes ago. It is `key id u32 | time i64 | app i32 | nonce 16 | tag 16` in
+//! hexadecimal, which has only characters that WeCom accepts and fewer than its 128. The tag is HMAC-SHA-256,
+//! truncated to half, under a key that is derived from the master key for this purpose. Who logs in is not known
+//! here.
 
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
@@ -14,30 +15,30 @@ use crate::{
     vault::{Vault, VaultError},
 };
 
-/// How long somebody has to log in, in seconds: as long as WeCom's code lives, and no shorter than a link's row.
+/// How long a login may take, in seconds: as long as WeCom's code is valid, and no shorter than a link's row.
 pub const LIFE_S: u32 = 300;
 
 /// How far the clock of the process that made a state may be ahead of ours, in seconds.
 const AHEAD_MAX_S: i64 = 60;
 
-/// What the key is derived for.
+/// The purpose in the key derivation.
 const CONTEXT: &str = "wecomd login state 1";
 
-/// What makes each state another.
+/// The length of the nonce, which makes each state unique.
 const NONCE_BYTES: usize = 16;
 
-/// Half a SHA-256: as hard to hit as a key of 128 bits is to find.
+/// Half a SHA-256, as strong as a key of 128 bits.
 const TAG_BYTES: usize = 16;
 
-/// What the tag is over, beside the purpose.
+/// The length of the tag's input, besides the purpose.
 const HEAD_BYTES: usize = 4 + 8 + 4 + NONCE_BYTES;
 
-/// What a login is for. A state of one kind is none of the other.
+/// The purpose of a login. A state of one kind is invalid for the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Login {
-    /// To the console.
+    /// Logging in to the console.
     Console,
-    /// To be bound, by a link.
+    /// Binding by a link.
     Link,
 }
 
@@ -46,7 +47,7 @@ pub enum Login {
 pub struct State {
     /// The app through which the login goes: `enterprise_wechat_config.id`.
     pub app_id: i32,
-    /// What tells it from all others.
+    /// The nonce, which identifies it.
     pub nonce: [u8; NONCE_BYTES],
 }
 
@@ -55,7 +56,7 @@ pub fn make(vault: &Vault, login: Login, app_id: i32) -> Result<String, Problem>
     Ok(made_at(vault, login, app_id, Utc::now())?)
 }
 
-/// The state that a text is; none if we did not make it, for this kind of login, in the last minutes.
+/// Parses a state; none if it was not made here, for this kind of login, in the last minutes.
 pub fn read(vault: &Vault, login: Login, text: &str) -> Option<State> {
     read_at(vault, login, text, Utc::now())
 }

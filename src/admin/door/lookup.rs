@@ -1,9 +1,9 @@
-//! Whether tokens and sessions count that this process does not remember, found out for many requests at once.
+//! Looks up tokens and sessions that this process does not remember, many requests in one query.
 //!
-//! Whoever guesses sends tokens that nobody made, and each has to be looked up, since the next one may be somebody's
-//! whom we have not seen yet. So all that wait are looked up by one question to the database, and the next question is
-//! asked when it is answered: however many guess, they hold one connection, and nobody is refused because of them. It
-//! refuses to know who a caller is: that is asked anew when the request is carried out.
+//! Guessed tokens must all be looked up, since the next one may be valid and new to this process. So all waiting ones
+//! are looked up by one query, and the next query begins when it is answered: however many callers guess, they use
+//! one connection, and nobody is refused because of them. Who a caller is is not known here: that is read again when
+//! the request is carried out.
 
 use std::{
     collections::HashSet,
@@ -19,15 +19,15 @@ use crate::{
     tables::access::{api_token, console_session},
 };
 
-/// How many are looked up by one question.
+/// How many are looked up by one query.
 const TOGETHER_MAX: usize = 1_000;
 
-/// Looks up what is not remembered.
+/// Looks up credentials that are not remembered.
 #[derive(Debug, Default)]
 pub struct Lookups {
-    /// Those who wait, in the order in which they came.
+    /// The waiting look-ups in order of arrival.
     waiting: Mutex<Vec<Waiting>>,
-    /// Held by whoever asks for all.
+    /// Locked by the request that queries for all.
     asking: tokio::sync::Mutex<()>,
 }
 
@@ -37,7 +37,7 @@ struct Waiting {
     answer: oneshot::Sender<Found>,
 }
 
-/// What the database said.
+/// The database's answer.
 #[derive(Debug, Clone, Copy)]
 enum Found {
     Counts,
@@ -46,7 +46,7 @@ enum Found {
 }
 
 impl Lookups {
-    /// Whether the token or session counts.
+    /// Whether the token or session is valid.
     pub async fn counts(&self, pool: &PgPool, shows: Shows) -> Result<bool, Problem> {
         let mut answer = self.wait(shows);
         loop {
@@ -55,7 +55,7 @@ impl Lookups {
                 Ok(Found::Counts) => return Ok(true),
                 Ok(Found::DoesNot) => return Ok(false),
                 Ok(Found::Failed) => return Err(unavailable()),
-                // Whoever asked for this one went away before the answer came.
+                // The request that queried for this one was dropped before the answer came.
                 Err(TryRecvError::Closed) => answer = self.wait(shows),
                 Err(TryRecvError::Empty) => {}
             }
@@ -70,7 +70,7 @@ impl Lookups {
         answer
     }
 
-    /// Asks for those who have waited longest, and tells each.
+    /// Queries for those that have waited longest, and answers each.
     async fn ask(&self, pool: &PgPool) -> Result<(), Problem> {
         let batch: Vec<_> = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -84,7 +84,7 @@ impl Lookups {
                 Ok(_) => Found::DoesNot,
                 Err(_) => Found::Failed,
             };
-            // Whoever is gone needs no answer.
+            // Sending fails if the caller is gone, which needs no answer.
             let _ = answer.send(found);
         }
         Ok(live.map(|_| ())?)

@@ -1,5 +1,5 @@
-//! The way in and out of the admin API: what a request and a reply are, who is let in, what a handler gets, and the line
-//! that each request leaves in the access log. It refuses to know any one route.
+//! The entrance of the admin API: requests and replies, admission, the handlers' input, and each request's line in
+//! the access log. No single route is known here.
 
 pub mod request;
 

@@ -1,5 +1,5 @@
-//! The way of a request that was admitted: who calls, whether it is a repetition, what WeCom must be asked, then the
-//! handler and the line in the access log in one transaction.
+//! Processes an admitted request: authenticates, recognises repetitions, asks WeCom if needed, then runs the handler
+//! and writes the access log's line in one transaction.
 
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
@@ -17,9 +17,9 @@ use crate::admin::spec::{
     route::Run,
 };
 
-/// What is left to do in the transaction.
+/// The part that runs in the transaction.
 enum Rest {
-    /// Nothing: this is the answer, and what it is about.
+    /// Nothing: this is the answer, and its subject.
     Nothing(Answer, About),
     /// The rest of a route that asked first.
     Work(Work, About),
@@ -29,8 +29,8 @@ enum Rest {
 
 /// Carries a request out, if its caller may, and writes it to the access log.
 ///
-/// Never fails: what is wrong becomes the reply. A request that no route takes is answered before anybody asks who is
-/// calling, and is not in the access log; a caller who is turned away is, and strangers are by their number.
+/// It never fails: an error becomes the reply. A request without a route is answered before authentication and is not
+/// in the access log; a refused caller is, and unauthenticated ones are in the sums.
 pub async fn handle(admin: &Admin, admitted: Admitted) -> Reply {
     let request_id = admitted.request.request_id;
     match answer(admin, &admitted).await {
@@ -85,7 +85,7 @@ async fn answer(admin: &Admin, admitted: &Admitted) -> Result<Answer, Problem> {
         None => (None, Ok(None)),
     };
 
-    // What WeCom must be asked comes first: no transaction, and no connection, ever waits for WeCom.
+    // WeCom is asked first: no transaction and no connection ever waits for WeCom.
     drop(conn);
     let rest = match known {
         Ok(None) => ask(route.run, &call).await,
@@ -94,7 +94,7 @@ async fn answer(admin: &Admin, admitted: &Admitted) -> Result<Answer, Problem> {
     };
     let rest = rest.map_err(|refused| about_something(refused, &call));
     let rest = match rest {
-        // For nobody, about nobody: there is no line to write.
+        // Without a caller and a subject there is no line to write.
         Ok(Rest::Nothing(answer, about)) if caller.is_none() && about.subject.is_empty() => {
             return Ok(line.answered_nobody(answer));
         }
@@ -129,7 +129,7 @@ async fn answer(admin: &Admin, admitted: &Admitted) -> Result<Answer, Problem> {
     Ok(answer)
 }
 
-/// A refusal with what it is about: what the path names, if the handler did not come so far.
+/// A refusal with its subject: what the path names, if the handler did not set one.
 fn about_something(refused: Refused, call: &Call<'_>) -> (Problem, About) {
     let Refused { problem, about } = refused;
     (problem, about.unwrap_or_else(|| call.about_path()))
@@ -143,7 +143,7 @@ async fn ask(run: Run, call: &Call<'_>) -> Result<Rest, Refused> {
     })
 }
 
-/// Carries a request out, unless it is the repetition of one that was.
+/// Carries a request out, unless it repeats one that was.
 async fn once(key: Option<&Key>, call: &Call<'_>, rest: Rest, conn: &mut PgConnection) -> Outcome {
     let (Some(key), false) = (key, matches!(rest, Rest::Nothing(..))) else {
         return carry_out(call, rest, conn).await;

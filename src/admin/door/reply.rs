@@ -1,4 +1,4 @@
-//! What goes back to a caller: a status, headers, and JSON, a problem or a file.
+//! Replies: a status, headers, and JSON, a problem or a file.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -17,7 +17,7 @@ pub struct Reply {
     pub status: u16,
     /// The body.
     pub body: Body,
-    /// Headers that HTTP asks for beside this status, names in lower case.
+    /// Headers that this status requires, names in lower case.
     pub headers: Vec<(&'static str, String)>,
 }
 
@@ -32,7 +32,7 @@ pub enum Body {
     File {
         /// Its media type.
         content_type: String,
-        /// Its bytes, or the part that was asked for.
+        /// The bytes, or the requested part.
         bytes: Bytes,
     },
 }
@@ -90,7 +90,7 @@ impl Body {
 }
 
 impl Reply {
-    /// The same, with a problem's `title` and `detail` in the language that the caller would rather read.
+    /// Replaces a problem's `title` and `detail` by those in the caller's preferred language.
     pub fn in_language(mut self, accept_language: Option<&str>) -> Self {
         if let Body::Problem(problem) = &mut self.body
             && accept_language.is_some_and(prefers_chinese)

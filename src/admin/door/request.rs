@@ -16,20 +16,20 @@ pub struct Request {
     pub query: String,
     /// The token, if one was given.
     pub bearer: Option<SecretString>,
-    /// What else a browser shows.
+    /// The browser's headers.
     pub browser: Browser,
     /// The body; empty if there is none.
     pub body: Bytes,
-    /// `Accept`, if the caller says which form they want.
+    /// `Accept`, if given.
     pub accept: Option<String>,
-    /// `Range`, if only a part is wanted.
+    /// `Range`, if only a part is requested.
     pub range: Option<String>,
-    /// `Idempotency-Key`, if a repetition shall not do it twice.
+    /// `Idempotency-Key`, if given.
     pub idempotency_key: Option<String>,
-    /// `If-Match`, if it shall be carried out only while something is as the caller read it.
+    /// `If-Match`, if the request must only run on an unchanged object.
     pub if_match: Option<String>,
-    /// Where it came from.
+    /// The client's address.
     pub address: String,
-    /// The id that the caller, the access log and our own log know it by.
+    /// The request's id, as the caller, the access log and our own log know it.
     pub request_id: Uuid,
 }

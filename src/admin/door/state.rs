@@ -1,4 +1,4 @@
-//! What the admin API works with, for as long as the program runs.
+//! The admin API's dependencies, for as long as the program runs.
 
 use std::sync::Arc;
 
@@ -8,39 +8,39 @@ use sqlx::PgPool;
 use super::{guard::Guard, lookup::Lookups};
 use crate::{apps::Apps, media::MediaStore, orders::assignment::Rules, vault::Vault, wecom::Wecom};
 
-/// What the admin half works with.
+/// The admin API's dependencies.
 pub struct Admin {
     /// The database.
     pub pool: PgPool,
-    /// What seals the secrets.
+    /// The keys that seal secrets.
     pub vault: Arc<Vault>,
     /// This process's apps, read again after a change.
     pub apps: Apps,
-    /// The way to WeCom.
+    /// The client for WeCom.
     pub wecom: Wecom,
-    /// Where pictures, sounds and films are kept.
+    /// The store of pictures, voice messages and videos.
     pub media: MediaStore,
-    /// What the operator decided.
+    /// The operator's settings.
     pub settings: AdminSettings,
-    /// Who asks too often.
+    /// The rate limits.
     pub guard: Guard,
     /// Looks up tokens that are not remembered.
     pub lookups: Lookups,
     /// How work orders are assigned.
     pub rules: Rules,
-    /// How long a contact way is given out.
+    /// How long a contact way is valid.
     pub contact_way_life: TimeDelta,
 }
 
-/// What the operator decided about the admin half.
+/// The operator's settings for the admin API.
 #[derive(Debug, Clone)]
 pub struct AdminSettings {
     /// How long an old callback key stays valid after it was replaced.
     pub key_overlap: TimeDelta,
     /// Whether each successor must agree before a handover is submitted.
     pub acceptance: bool,
-    /// The page that a successor's notice opens; {id} stands for the handover's number. Empty for none.
+    /// The URL that a successor's notice opens; {id} stands for the handover's number. Empty for none.
     pub handover_url: String,
-    /// Where staff reach the login's redirect, with no slash at its end; empty for nowhere.
+    /// The URL of the login's redirect, without a trailing slash; empty for none.
     pub public_url: String,
 }

@@ -132,7 +132,7 @@ pub(super) async fn add(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
         };
         let id = work_order::insert(conn, &new, call.who()).await?;
         if let Some(phone) = new.phone {
-            // The number may stand in a remark: now it says whose it is.
+            // The phone number may be in a contact's remark, which then matches the customer.
             let people = matching::with_phone(conn, &corpid, phone).await?;
             apply::follow_scans(conn, &BTreeSet::new(), people).await?;
         }
@@ -252,7 +252,7 @@ pub(super) async fn change(call: &Call<'_>, conn: &mut PgConnection) -> Outcome 
     let about = call.about_path().of_customer(customer_id.0);
     let answer = async {
         apply::lock_alone(conn, &corpid).await?;
-        // Whoever had the lock before may have changed it.
+        // The previous holder of the lock may have changed it.
         let order = find_for(call, conn, id).await?;
         if edit.version.is_some_and(|version| version != order.version) {
             let detail = (
@@ -285,7 +285,7 @@ async fn change_order(call: &Call<'_>, conn: &mut PgConnection, order: Order, ed
         }
         work_order::assign(conn, &order, &staff, who, note.take()).await?;
         order = find(conn, order.id).await?;
-        // Naming the state that this leads to is no second wish.
+        // Naming the state that the assignment leads to is not a second change.
         state = state.filter(|it| *it != order.state.as_str());
     }
     let Some(state) = state else {
@@ -342,7 +342,7 @@ pub(in crate::admin) async fn find_for(call: &Call<'_>, conn: &mut PgConnection,
     }
 }
 
-/// A path's id as a number: what is none belongs to no order.
+/// A path's id as a number; a text that is not one belongs to no order.
 fn number(id: &str) -> Result<i64, Problem> {
     id.parse().map_err(|_| unknown())
 }

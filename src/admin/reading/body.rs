@@ -1,17 +1,17 @@
-//! A body as JSON: what is wrong with it is told by line and column, or by the field's path.
+//! Parses a body as JSON; an error names line and column, or the field's path.
 
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use crate::admin::spec::problem::{Code, Problem};
 
-/// How much of the parser's words goes into an answer: they may repeat a value, however long.
+/// How much of the parser's message goes into an answer: it may repeat a value of any length.
 const DETAIL_CHARS_MAX: usize = 200;
 
-/// How deep lists and objects may lie in each other.
+/// How deep lists and objects may nest.
 const DEPTH_MAX: usize = 32;
 
-/// Reads a body as one JSON object.
+/// Parses a body as one JSON object.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     // serde would take an array for a struct, field by field in our order.
     if body.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|first| *first != b'{') {
@@ -36,7 +36,7 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     Ok(value)
 }
 
-/// Whether brackets lie deeper in each other than they may, texts aside. The parser's own bound cannot be set.
+/// Whether brackets outside of texts nest too deep. The parser's own limit cannot be set.
 fn is_deep(body: &[u8]) -> bool {
     let (mut depth, mut text, mut escaped) = (0_usize, false, false);
     for byte in body {

@@ -1,4 +1,4 @@
-//! Which corp a request means: the one that it names, or the only one there is.
+//! Finds a request's corp: the named one, or the only one there is.
 
 use sqlx::PgConnection;
 
@@ -8,10 +8,10 @@ use crate::{
     tables::apps::enterprise_wechat_config,
 };
 
-/// Why no corp is meant. Displays what the field or parameter must be.
+/// Why the corp cannot be determined. Displays what the field or parameter must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoCorp {
-    /// No app belongs to the one that was named.
+    /// No app belongs to the named corp.
     #[error("is the corpid of no app: add its app first")]
     Unknown,
     /// None was named, and there are several.
@@ -46,7 +46,7 @@ pub async fn of_parameter(conn: &mut PgConnection, given: Option<&str>) -> Resul
     choose(corps, given).map_err(|why| Problem::parameter("corpid", why.words()))
 }
 
-/// The same as [`of_field`], for a caller who may see their own alone: to them there is one corp.
+/// The same as [`of_field`] for a scoped caller, who has only one corp.
 pub async fn of_field_for(call: &Call<'_>, conn: &mut PgConnection, given: Option<&str>) -> Result<CorpId, Problem> {
     match call.own() {
         Some(own) => choose(vec![own.corpid.clone()], given).map_err(|why| Problem::field("corpid", why.words())),

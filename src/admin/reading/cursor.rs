@@ -1,5 +1,5 @@
-//! Pages of a list. A cursor names the last row that was seen, so a page costs the same wherever it stands and rows
-//! that arrive meanwhile shift nothing. To callers it is opaque; only the resource that wrote it can read it.
+//! Pages of a list. A cursor names the last row shown, so every page costs the same and new rows shift nothing. To
+//! callers it is opaque; only the resource that wrote it can read it.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
@@ -10,7 +10,7 @@ use crate::admin::spec::{
     problem::Problem,
 };
 
-/// Which page is wanted.
+/// The requested page.
 #[derive(Debug)]
 pub struct Paging {
     limit: usize,
@@ -42,7 +42,7 @@ impl Paging {
         Ok(Self { limit: take_limit(params, default, max)?, after })
     }
 
-    /// The key of the last row that was seen, as the resource reads it.
+    /// The key of the last row shown, as the resource parses it.
     pub fn after<T>(&self, read: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, Problem> {
         self.after.as_deref().map(|key| read(key).ok_or_else(not_ours)).transpose()
     }
@@ -52,7 +52,7 @@ impl Paging {
         fetch(self.limit)
     }
 
-    /// Makes a page of what was fetched; `key` names a row for the next cursor.
+    /// Makes a page of the fetched rows; `key` gives a row's key for the next cursor.
     pub fn page<T>(&self, mut rows: Vec<T>, key: impl FnOnce(&T) -> String) -> Page<T> {
         let more = rows.len() > self.limit;
         rows.truncate(self.limit);

@@ -1,4 +1,4 @@
-//! Reading what a caller sent: bodies, fields, pages, ranges, times, the corp that is meant; and writing tables.
+//! Reads a caller's input: bodies, fields, pages, ranges, times, the corp; and writes tables.
 
 pub mod body;
 

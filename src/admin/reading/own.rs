@@ -1,4 +1,4 @@
-//! Whom a caller sees who sees their own alone.
+//! The staff members that a scoped caller sees.
 
 use crate::{
     admin::{
@@ -8,7 +8,7 @@ use crate::{
     ids::{CorpId, StaffId},
 };
 
-/// Whether the caller sees this staff member; one they do not see answers as one who is not bound.
+/// Whether the caller sees this staff member; one they do not see counts as not bound.
 pub fn sees(call: &Call<'_>, corpid: &CorpId, staff: &StaffId) -> Result<(), Problem> {
     match call.own() {
         Some(own) if !own.has(corpid, Some(staff)) => Err(not_bound()),
@@ -16,7 +16,7 @@ pub fn sees(call: &Call<'_>, corpid: &CorpId, staff: &StaffId) -> Result<(), Pro
     }
 }
 
-/// Nobody of that staff id is bound, as far as the caller sees.
+/// The refusal for a staff id that is not bound, as far as the caller sees.
 pub fn not_bound() -> Problem {
     Problem::new(Code::NotBound, ("bind the staff member first", "请先绑定该员工")).at("staff_id")
 }

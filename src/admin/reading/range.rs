@@ -1,8 +1,8 @@
-//! `Range`: which part of a file is wanted. Pure; as RFC 9110 §14 says it, for one range.
+//! `Range`: the requested part of a file. Pure; follows RFC 9110 §14 for one range.
 
 use std::ops::Range;
 
-/// What a request's `Range` asks for.
+/// The meaning of a request's `Range`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ByteRange {
     /// Everything: there is no range, or one that need not be understood.
@@ -13,7 +13,7 @@ pub enum ByteRange {
     Nothing,
 }
 
-/// Reads a `Range` for a file of that length.
+/// Parses a `Range` for a file of that length.
 ///
 /// Several ranges at once, other units and what cannot be read are answered with everything, as the standard allows.
 pub fn wanted(range: Option<&str>, length: u64) -> ByteRange {

@@ -1,5 +1,5 @@
-//! Tables as files for spreadsheets: CSV that Excel reads as UTF-8, in which no cell is a formula, wherever a program
-//! thinks that it begins.
+//! Writes tables for spreadsheets: CSV that Excel reads as UTF-8. No cell is a formula, wherever a program thinks
+//! that a cell begins.
 
 use serde::Serialize;
 
@@ -8,10 +8,10 @@ use crate::admin::{door::call::Answer, spec::problem::Problem};
 /// A table's media type.
 pub const CSV: &str = "text/csv";
 
-/// By this Excel knows that a text is UTF-8.
+/// The byte order mark, by which Excel recognises UTF-8.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
-/// The header that says where a table goes on which has more rows than were asked for.
+/// The header with the cursor of a table's next part.
 const NEXT_CURSOR: &str = "x-next-cursor";
 
 /// A table that is being written.
@@ -41,9 +41,9 @@ impl Sheet {
     }
 }
 
-/// A table of rows that know their columns; the line of names is there also where there are no rows.
+/// A table of rows with named columns; the line of names is written even without rows.
 pub fn of_rows<R: Serialize + Default>(rows: &[R]) -> Result<Sheet, Problem> {
-    // The writer takes the names from the first row: one that stands for none comes first, and goes again.
+    // The writer takes the names from the first row, so an empty one is written first and removed again.
     let mut plain = csv::Writer::from_writer(Vec::new());
     plain.serialize(R::default()).map_err(Problem::internal)?;
     for row in rows {
@@ -59,11 +59,11 @@ pub fn of_rows<R: Serialize + Default>(rows: &[R]) -> Result<Sheet, Problem> {
     Ok(sheet)
 }
 
-/// A cell that a spreadsheet would carry out as a formula gets an apostrophe before it, which makes it a text: whoever
-/// wrote it, an administrator opens the file. Numbers and a lone dash stay.
+/// Puts an apostrophe before a cell that a spreadsheet would run as a formula, which makes it a text: cells hold text
+/// from outside, and an administrator opens the file. Numbers and a lone dash stay.
 ///
-/// Programs do not agree on where a cell begins: some split at semicolons or tabs, forget about quotes, skip blanks, or
-/// take full-width signs for the usual ones. So a formula is looked for after each of these.
+/// Programs do not agree on where a cell begins: some split at semicolons or tabs, ignore quotes, skip blanks, or
+/// treat full-width signs like the usual ones. So a formula is looked for after each of these.
 fn guard(cell: &[u8]) -> Vec<u8> {
     let cell = String::from_utf8_lossy(cell);
     let mut guarded = String::with_capacity(cell.len());
@@ -78,19 +78,19 @@ fn guard(cell: &[u8]) -> Vec<u8> {
     guarded.into_bytes()
 }
 
-/// What a formula begins with, here and in the keyboards of East Asia.
+/// The characters that begin a formula, including those of East Asian keyboards.
 const FORMULA_SIGNS: [char; 8] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
 
-/// What a program may take for the end of a cell.
+/// Characters that a program may take for the end of a cell.
 const SEPARATORS: [char; 6] = [',', ';', '\t', '|', '\r', '\n'];
 
-/// What a program may skip at a cell's beginning: quotes, blanks, and what is not seen.
+/// Characters that a program may skip at a cell's beginning: quotes, blanks, and invisible ones.
 fn is_skipped(letter: char) -> bool {
     let unseen = matches!(letter, '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
     unseen || letter.is_whitespace() || letter.is_control() || "\"'\u{201c}\u{201d}\u{ff02}".contains(letter)
 }
 
-/// Whether a text that begins with a sign is, up to the next separator, a negative number or a dash and no formula.
+/// Whether a text that begins with a sign is a negative number or a dash up to the next separator, and no formula.
 fn is_number(text: &str) -> bool {
     let end = text.find(SEPARATORS).unwrap_or(text.len());
     let digits = text.get(..end).and_then(|it| it.strip_prefix('-'));

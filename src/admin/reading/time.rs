@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::admin::spec::{params::Params, problem::Problem};
 
-/// Takes a time with its offset. A `+` that was not encoded has become a blank on the way, and is taken for one.
+/// Takes a time with its offset. An unencoded `+` arrives as a blank, which is read as a `+`.
 pub fn take_time(params: &mut Params, name: &str) -> Result<Option<DateTime<Utc>>, Problem> {
     let Some(text) = params.take(name) else { return Ok(None) };
     match DateTime::parse_from_rfc3339(&text.replace(' ', "+")) {

@@ -1,4 +1,4 @@
-//! Somebody who comes back from WeCom's login in a browser: who they are, and the page that they see.
+//! A browser's return from WeCom's login: who logged in, and the page they see.
 
 use crate::{
     admin::door::call::Answer,
@@ -12,7 +12,7 @@ pub struct Refusal {
     pub status: u16,
     /// Why, in Chinese, without a full stop.
     pub why: String,
-    /// Whether another login may go better.
+    /// Whether another attempt may succeed.
     pub again: bool,
 }
 

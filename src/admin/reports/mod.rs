@@ -1,4 +1,4 @@
-//! What the reporting views say.
+//! Reports from the reporting views.
 
 mod report;
 
@@ -7,5 +7,5 @@ use crate::admin::spec::route::Route;
 /// Every route of this slice.
 pub(super) const ROUTES: &[&Route] = &[&report::SHOW];
 
-/// Bodies and answers of a company that was made up, by route id and then `request` or status.
+/// Made-up examples of bodies and answers, by route id and then `request` or status.
 pub(super) const EXAMPLES: &str = include_str!("examples.json");

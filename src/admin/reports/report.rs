@@ -1,7 +1,7 @@
-//! `reports/{name}`: what the views of schema `reporting` show of some days, as JSON in pages or as a table for
+//! `reports/{name}`: the rows of a view of schema `reporting` for some days, as JSON in pages or as a table for
 //! spreadsheets.
 //!
-//! The name of a report chooses among the views that are known here; it never comes into a statement.
+//! The name of a report selects one of the known views; it never becomes part of a statement.
 
 use chrono::{Days, NaiveDate};
 use sqlx::PgConnection;
@@ -32,19 +32,19 @@ use crate::{
     },
 };
 
-/// How many days a report covers unless the caller says otherwise: today and the six before.
+/// How many days a report covers by default: today and the six before.
 const DAYS_DEFAULT: u64 = 6;
 
 /// How many days a report covers at most.
 const DAYS_MAX: i64 = 366;
 
-/// How many rows a table for spreadsheets has at most, and unless the caller says otherwise. They are held in memory.
+/// How many rows a table for spreadsheets has at most, and by default. They are held in memory.
 pub(super) const TABLE_ROWS_MAX: usize = 50_000;
 
-/// How many reports a process makes at once. Each may take a minute, and holds a connection that others wait for.
+/// How many reports a process makes at once. Each may take a minute and holds a connection that others need.
 static TURNS: Semaphore = Semaphore::const_new(2);
 
-/// When it is worth asking again, in seconds.
+/// The `Retry-After` of a refused report, in seconds.
 const RETRY_AFTER_S: u32 = 5;
 
 /// PostgreSQL's name for a statement that took too long.
@@ -211,7 +211,7 @@ impl ReportQuery {
     }
 }
 
-/// Takes a day as a report counts them, `2026-01-31`.
+/// Takes a day of the reports' calendar, `2026-01-31`.
 fn take_day(params: &mut Params, name: &str) -> Result<Option<NaiveDate>, Problem> {
     let Some(text) = params.take(name) else { return Ok(None) };
     let day = NaiveDate::parse_from_str(&text, "%Y-%m-%d").ok().filter(|_| text.len() == "2026-01-31".len());
@@ -223,7 +223,7 @@ fn take_day(params: &mut Params, name: &str) -> Result<Option<NaiveDate>, Proble
     })
 }
 
-/// Whether a caller's `Accept` names a table, and no other form before it.
+/// Whether a caller's `Accept` names a table before any other form.
 fn prefers_csv(accept: &str) -> bool {
     let mut forms = accept.split(',').filter_map(|it| it.split(';').next()).map(str::trim);
     let known = ["*/*", "application/*", "application/json", CSV];

@@ -1,4 +1,4 @@
-//! From what went wrong inside to what a caller is told of it.
+//! Turns internal errors into the problems that callers see.
 
 use super::problem::{Code, Problem};
 use crate::{
@@ -18,7 +18,7 @@ impl From<sqlx::Error> for Problem {
                 ("a given value is not one that the database can hold", "数据库无法存储所给的值"),
             );
         }
-        // Connection trouble, a server that is going down or full, or two transactions that stood in each other's way.
+        // Connection trouble, a server that is shutting down or full, or two conflicting transactions.
         let passing = ["08", "40", "53", "57"].iter().any(|class| state.starts_with(class));
         let unreachable = matches!(
             error,
@@ -64,8 +64,8 @@ impl From<ApiError> for Problem {
     }
 }
 
-/// What WeCom said, in words if we know some: what it means and what to do, then the code, its words, the hint, and the
-/// address it saw us come from.
+/// WeCom's refusal in words: its meaning and remedy if known, then the errcode, the errmsg, the hint, and the address
+/// from which WeCom received the call.
 fn explained(error: &ApiError) -> Bilingual {
     let (mut en, mut zh) = (error.to_string(), error.to_string());
     if let Some(address) = &error.from_ip {

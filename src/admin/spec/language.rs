@@ -1,6 +1,6 @@
-//! English and Chinese: what is said in both, and which one a caller would rather read.
+//! English and Chinese: texts in both, and a caller's preferred language.
 
-/// What is said in both languages.
+/// A text in both languages.
 #[derive(Debug, Clone, Copy)]
 pub struct Text {
     /// In English.
@@ -43,7 +43,7 @@ pub const fn say(en: &'static str, zh: &'static str) -> Text {
     Text { en, zh }
 }
 
-/// Whether Chinese weighs more than English in an `Accept-Language`; without any weights, what comes first.
+/// Whether an `Accept-Language` prefers Chinese to English; without weights the first one wins.
 pub fn prefers_chinese(accepted: &str) -> bool {
     let mut best = (0.0, false);
     for range in accepted.split(',') {

@@ -1,5 +1,5 @@
-//! What is said of the admin API: its routes, what each takes and answers, what can be wrong, in two languages; and the
-//! OpenAPI document that is made of it.
+//! The description of the admin API: its routes, their inputs, answers and problems, in two languages; and the
+//! OpenAPI document made from it.
 
 pub mod language;
 

@@ -10,28 +10,28 @@ use super::{
     problem::Code,
 };
 
-/// What an endpoint does, takes and answers, beside what all of them do.
+/// An endpoint's purpose, input and answers, besides what all endpoints share.
 #[derive(Debug, Clone, Copy)]
 pub struct Operation {
     /// Under which heading it stands.
     pub tag: Tag,
     /// What it does, in a few words.
     pub summary: Text,
-    /// What else must be known; empty if nothing.
+    /// Further notes; empty if there are none.
     pub about: Text,
     /// What the path's parameter stands for.
     pub path: Option<Parameter>,
-    /// What may stand behind the `?`. This is what the endpoint can take, and nothing else.
+    /// The query parameters: these and no others.
     pub query: &'static [Parameter],
-    /// Headers that mean something here alone; `Idempotency-Key` is added where it is taken.
+    /// Headers of this endpoint only; `Idempotency-Key` is added where it is taken.
     pub headers: &'static [Header],
     /// The body, if it takes one.
     pub body: Option<RequestBody>,
-    /// What it answers if all goes well.
+    /// The answer on success.
     pub answers: &'static [Response],
-    /// What else may be wrong here, beside what may be wrong everywhere.
+    /// Its own problems, besides those of all endpoints.
     pub codes: &'static [Code],
-    /// Whether WeCom is asked, which may refuse or be away.
+    /// Whether it calls WeCom, which may refuse or be away.
     pub asks_wecom: bool,
 }
 
@@ -85,7 +85,7 @@ pub struct Response {
 /// What an answer holds.
 #[derive(Debug, Clone, Copy)]
 pub enum Content {
-    /// Nothing: its status and headers say it all.
+    /// Nothing: only a status and headers.
     Nothing,
     /// JSON.
     Json(SchemaOf),
@@ -103,7 +103,7 @@ pub enum Content {
     File(fn() -> BTreeSet<&'static str>),
 }
 
-/// Adds a type to the schemas, and says how to refer to it.
+/// Adds a type to the schemas, and returns a reference to it.
 pub type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
 impl Operation {

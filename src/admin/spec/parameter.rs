@@ -1,4 +1,4 @@
-//! What stands in a path or behind its `?`: one table for the API's description and for those who read the values.
+//! Path and query parameters: one table for the API's description and for the code that reads the values.
 
 use std::ops::RangeInclusive;
 
@@ -11,15 +11,15 @@ use super::language::Text;
 pub struct Parameter {
     /// Its name.
     pub name: &'static str,
-    /// What it may be.
+    /// Its type.
     pub value: Allowed,
-    /// What it does.
+    /// Its effect.
     pub about: Text,
-    /// Whether nothing can be done without it.
+    /// Whether it is required.
     pub required: bool,
 }
 
-/// What a parameter may be.
+/// The type of a parameter.
 #[derive(Debug, Clone, Copy)]
 pub enum Allowed {
     /// Any text; this one is an example.
@@ -38,13 +38,13 @@ pub enum Allowed {
     OneOf(fn() -> Vec<&'static str>),
 }
 
-/// How many rows a page has unless the caller says otherwise.
+/// How many rows a page has by default.
 pub const LIMIT_DEFAULT: usize = 50;
 
 /// How many rows a page has at most.
 pub const LIMIT_MAX: usize = 200;
 
-/// What an HTTP status may be.
+/// The range of HTTP statuses.
 pub const STATUSES: RangeInclusive<i16> = 100..=599;
 
 /// Where the next page of a list begins.
@@ -84,7 +84,7 @@ impl Parameter {
         }
     }
 
-    /// What it may be, as a JSON Schema.
+    /// Its type as a JSON Schema.
     pub fn schema(&self) -> Json {
         match self.value {
             Allowed::Text(_) => json!({ "type": "string" }),

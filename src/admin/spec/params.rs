@@ -1,19 +1,19 @@
-//! A query's parameters. Each is taken once by name; what nobody takes is refused, because a misspelt filter must not
-//! silently mean all rows.
+//! A query's parameters. Each is taken once by name; parameters that remain are refused, because a misspelt filter
+//! must not silently mean all rows.
 //!
-//! What an endpoint takes stands in the API's description, and is held against it here: while it is developed, an
-//! endpoint that takes another parameter, or leaves one that is described, stops the program.
+//! The parameters that an endpoint takes are compared with its description: in debug builds, an endpoint that takes
+//! an undescribed parameter, or leaves a described one, stops the program.
 
 use std::{collections::BTreeMap, str::FromStr};
 
 use super::{parameter::Parameter, problem::Problem};
 use crate::states::NotAWord;
 
-/// The parameters that nobody has taken yet.
+/// The parameters that were not taken yet.
 #[derive(Debug)]
 pub struct Params {
     given: BTreeMap<String, String>,
-    /// Those that are described and not taken yet; none if no description is held against it.
+    /// The described parameters that were not taken yet; none without a description.
     described: Option<Vec<&'static str>>,
 }
 
@@ -32,7 +32,7 @@ impl Params {
         Ok(Self { given: params, described: None })
     }
 
-    /// The same for an endpoint that is described so. A value that is none of those described is refused.
+    /// The same for an endpoint with this description. A value outside of it is refused.
     pub fn described(query: &str, parameters: &[Parameter]) -> Result<Self, Problem> {
         let params = Self::parse(query)?;
         for it in parameters {
@@ -60,7 +60,7 @@ impl Params {
         word.map_err(|error: NotAWord| Problem::one_of(name, error.known()))
     }
 
-    /// Refuses what is left.
+    /// Refuses the remaining parameters.
     pub fn finish(self) -> Result<(), Problem> {
         let left = self.described.unwrap_or_default();
         debug_assert!(left.is_empty(), "the query parameters {left:?} are described, and nobody takes them");

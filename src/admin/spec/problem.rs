@@ -1,7 +1,7 @@
-//! What can be wrong with a request, as RFC 9457 says it: `application/problem+json`.
+//! The problems of requests, as RFC 9457 defines them: `application/problem+json`.
 //!
 //! A [`Code`] is stable, for programs; its titles are for people, in English and Chinese; the detail says what to do.
-//! The cause, which may name our insides, is for our log alone. It refuses to know any one resource.
+//! The cause, which may reveal internals, is only logged. No single resource is known here.
 
 use std::{error::Error, fmt, time::Duration};
 

@@ -1,5 +1,5 @@
-//! What a route is: plain data, so that adding one is filling in a form. A route without a description, a role or a
-//! decision about callers who see their own alone does not compile.
+//! Routes as plain data, so that adding one is filling in a form. A route without a description, a role or a decision
+//! about scoped callers does not compile.
 
 use std::fmt;
 
@@ -26,16 +26,16 @@ pub const ADMIN: Access = Access::Role(Role::Admin);
 pub enum Access {
     /// Anybody, without a token.
     Public(Entry),
-    /// Whoever's token has at least this role.
+    /// Callers whose role is at least this one.
     Role(Role),
 }
 
 /// Why a request needs no token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Entry {
-    /// Somebody sets out to log in.
+    /// A login begins.
     SetsOut,
-    /// Somebody comes back from a login of this kind: the state that WeCom carried is the proof.
+    /// A login of this kind returns: the state that WeCom carried is the proof.
     ComesBack(Login),
 }
 
@@ -49,17 +49,17 @@ pub struct Route {
     pub path: &'static str,
     /// Who may.
     pub access: Access,
-    /// What a caller may take of it who sees their own alone.
+    /// How it treats scoped callers.
     pub scoped: Scoped,
-    /// Whether the answer is a secret that is not kept, so that no `Idempotency-Key` is taken.
+    /// Whether the answer is a secret that is not stored, so that no `Idempotency-Key` is taken.
     pub secret_answer: bool,
     /// What it does, takes and answers.
     pub operation: Operation,
-    /// What is done.
+    /// Its handler.
     pub run: Run,
 }
 
-/// How a route is carried out.
+/// How a route runs.
 #[derive(Clone, Copy)]
 pub enum Run {
     /// In one transaction with its line in the access log.
@@ -74,14 +74,14 @@ impl fmt::Debug for Route {
     }
 }
 
-/// A handler that says what its answer is about.
+/// A handler that returns its subject.
 macro_rules! now {
     ($handler:path) => {
         $crate::admin::spec::route::Run::Now(|call, conn| Box::pin($handler(call, conn)))
     };
 }
 
-/// A handler whose answer is about what the path names, which is no customer, or about nothing in particular.
+/// A handler whose subject is what the path names, which is not a customer, or nothing in particular.
 macro_rules! by_path {
     ($handler:path) => {
         $crate::admin::spec::route::Run::Now(|call, conn| {

@@ -216,7 +216,7 @@ impl BindingBody {
         }
         if let Some(avatar) = &self.wechat_avatar {
             check::visible("wechat_avatar", avatar, AVATAR_CHARS_MAX)?;
-            // The console shows it: no other scheme may run there.
+            // The console displays the picture, so no scheme that runs code is allowed.
             if !is_web(avatar) {
                 return Err(Problem::field(
                     "wechat_avatar",

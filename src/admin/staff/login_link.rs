@@ -1,8 +1,8 @@
 //! `staff-bind/login`: staff members bind themselves by logging in to WeCom.
 //!
-//! An operator asks for a link that is made for one staff id. Whoever logs in with it comes back from WeCom with a code
-//! and the link's one-time state, and is bound to that staff id; a small page tells them so. The state is the proof, so
-//! this way back needs no token. It refuses to know how the link reaches its staff member.
+//! An operator requests a link for one staff id. The member who logs in with it returns from WeCom with a code and
+//! the link's one-time state, and is bound to that staff id; a small page tells them so. The state is the proof, so
+//! this route needs no token. How the link reaches its staff member is not known here.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,7 @@ use crate::{
 /// How long a link can be used.
 const LINK_LIFE_S: f64 = state::LIFE_S as f64;
 
-/// Where WeCom sends a browser back to, behind `wecom.public_url`.
+/// The path of WeCom's redirect, below `wecom.public_url`.
 const CALLBACK_PATH: &str = "/api/enterprise-wechat/staff-bind/login/callback";
 
 /// Whom a link is for.
@@ -78,7 +78,7 @@ pub(super) struct Link {
     expires_at: DateTime<Utc>,
 }
 
-// Making a link keeps its one-time state, so it is no GET: those may be repeated or fetched ahead by anybody.
+// Making a link stores its one-time state, so it is not a GET: those may be repeated or prefetched.
 pub(super) const LINK: Route = Route {
     id: "staffBindLogin",
     method: "POST",
@@ -132,7 +132,7 @@ async fn ask_way(call: &Call<'_>, wanted: LoginLinkBody) -> Result<Way, Problem>
     Ok(Way { staff_id: wanted.staff_id, api })
 }
 
-/// Makes a link. It keeps a state, so it is not safe to repeat, and a POST.
+/// Makes a link. It stores a state, so it is not safe to repeat, and a POST.
 async fn make(call: &Call<'_>, way: Way, conn: &mut PgConnection) -> Result<Answer, Problem> {
     let Way { staff_id, api } = way;
     let state = state::make(&call.admin.vault, Login::Link, api.app_id())?;
@@ -188,8 +188,8 @@ pub(super) const VISIT: Route = Route {
     },
 };
 
-/// Redeems a link's state, then WeCom's code, and finds out who came. The state is used up whatever follows: a link
-/// that failed half-way could be tried by somebody else. One that was never made here costs no question to anybody.
+/// Redeems a link's state, then WeCom's code, and identifies the member. The state is used up in any case: otherwise
+/// somebody else could try a link that failed half-way. A state that was not made here causes no query.
 async fn come_back(call: &Call<'_>) -> Result<Asked, Refused> {
     let mut params = call.params()?;
     let (code, state) = (params.take("code"), params.take("state"));

@@ -12,5 +12,5 @@ use crate::admin::spec::route::Route;
 pub(super) const ROUTES: &[&Route] =
     &[&binding::LIST, &binding::BIND, &binding::REMOVE, &login_link::LINK, &login_link::VISIT, &duty::LIST, &duty::SET];
 
-/// Bodies and answers of a company that was made up, by route id and then `request` or status.
+/// Made-up examples of bodies and answers, by route id and then `request` or status.
 pub(super) const EXAMPLES: &str = include_str!("examples.json");

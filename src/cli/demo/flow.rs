@@ -1,7 +1,7 @@
-//! The demo's second act: an order becomes a contact, through the admin API and a pretend WeCom.
+//! The demo's second part: an order becomes a contact, through the admin API and a pretend WeCom.
 //!
-//! Every step is a request that the company's own system would send, or something that WeCom does; what is told is
-//! what came back.
+//! Every step is a request that the company's own system would send, or an action in WeCom; the printed values come
+//! from the answers.
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
@@ -19,7 +19,7 @@ use crate::{
 /// The customer, as the company's own system names them.
 pub(super) const CUSTOMER: &str = "C-9001";
 
-/// What happened, step by step.
+/// The results of the steps.
 #[derive(Debug, Serialize)]
 pub(super) struct Story {
     order: i64,
@@ -35,7 +35,7 @@ pub(super) struct Story {
     photo_bytes: usize,
 }
 
-/// Who asks, and whom.
+/// The participants.
 pub(super) struct Scene<'a> {
     pub(super) office: &'a Office<'a>,
     pub(super) platform: &'a Platform,
@@ -43,7 +43,7 @@ pub(super) struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// Plays it: order, assignment, notice, code, scan, linked contact, welcome, photo.
+    /// Runs the steps: order, assignment, notice, code, scan, linked contact, welcome, photo.
     pub(super) async fn play(&self) -> anyhow::Result<Story> {
         let order = json!({
             "customer_id": CUSTOMER, "customer_name": "周先生", "phone": "13800000000",
@@ -88,7 +88,7 @@ impl Scene<'_> {
         })
     }
 
-    /// The staff member sends a photo of the job; returns how many bytes the admin API hands out for it.
+    /// The staff member sends a photo of the job; returns how many bytes the admin API returns for it.
     async fn photo(&self, user: &UserId) -> anyhow::Result<usize> {
         let picture = Bytes::from_static(include_bytes!("photo.png"));
         let media_id = self.platform.with(|world| world.add_media(picture, "image/png", "现场.png"));
@@ -132,7 +132,7 @@ impl Scene<'_> {
 }
 
 impl Story {
-    /// For people.
+    /// Prints the results for people.
     pub(super) fn print(&self) {
         say("\nAn order becomes a contact:");
         say(&format!("  order       {} of customer {CUSTOMER}, assigned to {}", self.order, self.staff_id));

@@ -1,4 +1,4 @@
-//! The demo's third act: what the employee who left had goes to colleagues, and a day passes by the pretend WeCom's clock.
+//! The demo's third part: a leaver's customers go to colleagues, and a day passes by the pretend WeCom's clock.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,16 +10,16 @@ use super::office::{Office, text};
 use crate::states::HandoverState;
 use crate::{cli::say, ids::ExternalUserId, sandbox::Platform};
 
-/// How many colleagues share it.
+/// How many colleagues take over.
 const SUCCESSORS: usize = 3;
 
-/// How many of the customers do not want to go.
+/// How many of the customers refuse.
 const REFUSERS: usize = 2;
 
-/// WeCom hands over after a day.
+/// How far the clock is moved: WeCom hands over after a day.
 const DAY: Duration = Duration::from_secs(25 * 3600);
 
-/// What happened.
+/// The results of the steps.
 #[derive(Debug, Serialize)]
 pub(super) struct Story {
     handover: i64,
@@ -27,13 +27,13 @@ pub(super) struct Story {
     successors: Vec<String>,
     /// The state after each step.
     states: Vec<String>,
-    /// How many customers, orders and groups came to each end.
+    /// How many items reached each final state.
     ended: BTreeMap<String, i64>,
     refused_because: Option<String>,
     turns: usize,
 }
 
-/// Plays it: who left, who takes over, told, submitted, a day later done.
+/// Runs the steps: find the leaver, plan, notify, submit, and a day later done.
 pub(super) async fn play(office: &Office<'_>, platform: &Platform) -> anyhow::Result<Story> {
     let found = office.ask("GET", "/handovers?state=detected", None).await?;
     let left = found["items"].as_array().and_then(|it| it.first()).context("somebody left during the day")?;
@@ -83,7 +83,7 @@ pub(super) async fn play(office: &Office<'_>, platform: &Platform) -> anyhow::Re
     })
 }
 
-/// Some who are bound, and here.
+/// Some staff members who are bound and active.
 async fn colleagues(office: &Office<'_>, leaver: &str) -> anyhow::Result<Vec<String>> {
     let bound = office.ask("GET", "/staff-bind?status=bound&limit=200", None).await?;
     let rows = bound["items"].as_array().context("the bindings are a list")?.iter();
@@ -92,7 +92,7 @@ async fn colleagues(office: &Office<'_>, leaver: &str) -> anyhow::Result<Vec<Str
 }
 
 impl Story {
-    /// For people.
+    /// Prints the results for people.
     pub(super) fn print(&self) {
         say("\nAn employee leaves, and the customers stay:");
         say(&format!("  handover    {} of {}, to {}", self.handover, self.leaver, self.successors.join(", ")));

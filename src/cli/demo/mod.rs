@@ -1,7 +1,7 @@
-//! `wecomd demo`: one working day of a repair company, from a clean machine, before the reader's eyes.
+//! `wecomd demo`: one working day of a repair company, from a clean machine.
 //!
-//! Everything is real but WeCom: a PostgreSQL of its own with full durability, the daemon's own doors, encryption on
-//! the wire. The figures come from the database and from what the pretend WeCom saw, not from the daemon's word.
+//! Everything except WeCom is real: a private PostgreSQL with full durability, the daemon's own listeners, encryption
+//! on the wire. The figures come from the database and from the pretend WeCom, not from the daemon itself.
 
 mod flow;
 
@@ -37,7 +37,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// End after the summary instead of staying up until Ctrl-C
+    /// Exit after the summary instead of running until Ctrl-C
     #[arg(long)]
     exit: bool,
     /// Print the summary as one line of JSON
@@ -51,31 +51,32 @@ pub(super) struct Arguments {
     seed: u64,
 }
 
-/// Which share of the day is repeated, moved out of order, and accompanied by forgeries.
+/// The shares of the day's callbacks that are repeated, moved out of order, and forged.
 const MISCHIEF: Rates = Rates { duplicate: 0.03, reorder: 0.05, forge: 0.01 };
 
-/// What the demo logs: the forgeries that it sends itself are no news, nor that a day which is over is greeted too late.
+/// The demo's log filter: the demo's own forgeries and its late greetings are not logged.
 const LOG: &str = "warn,wecomd::server=error,wecomd::tasks=error";
 
-/// When a working day is over, 18:30 in Shanghai: the latest one that is over is played, so that nothing lies ahead.
+/// When a working day is over, 18:30 in Shanghai: the demo plays the latest one that is over, so no callback is in
+/// the future.
 const DAY_ENDS: TimeDelta = TimeDelta::minutes(10 * 60 + 30);
 
-/// How a new customer is greeted.
+/// The greeting.
 const WELCOME: &str = "{customer}您好,我是{staff},您的维修工单由我负责。";
 
-/// How many calls the pretend WeCom gets a second; the real one would have them paced.
+/// How many calls per second the pretend WeCom gets; the real one has lower limits.
 const CALLS_PER_SECOND: NonZeroU32 = NonZeroU32::new(150).expect("it is written here");
 
-/// How many pictures are fetched at once.
+/// How many pictures are downloaded at once.
 const DOWNLOADS: u32 = 8;
 
-/// How many callbacks are on their way at once.
+/// How many callbacks are sent at once.
 const CONCURRENCY: usize = 16;
 
 /// How long recording may lag behind at the end.
 const DRAIN_LIMIT: Duration = Duration::from_secs(60);
 
-/// Between two looks at how much is left.
+/// Time between two checks of what is left.
 const DRAIN_LOOK: Duration = Duration::from_millis(50);
 
 pub(super) async fn run(mut config: Config, arguments: Arguments) -> anyhow::Result<()> {
@@ -90,10 +91,10 @@ pub(super) async fn run(mut config: Config, arguments: Arguments) -> anyhow::Res
     config.media.location = folder.0.join("media").display().to_string();
     config.assignment.automatic = true;
     config.assignment.order_url = format!("http://{}/api/enterprise-wechat/work-orders/{{id}}", config.admin_listen);
-    // A day passes within a moment: what became of a transfer is asked for as often.
+    // A day passes within a moment, so transfer results are polled as fast.
     (config.handover.poll_first_seconds, config.handover.poll_max_seconds) = (1, 1);
     config.sync.every_hours = 0;
-    // A day's cards and pictures are asked for within seconds, of a WeCom that nobody else asks.
+    // A whole day's cards and pictures are requested within seconds, from a WeCom without other callers.
     (config.wecom.corp_per_second, config.wecom.path_per_second) = (CALLS_PER_SECOND, CALLS_PER_SECOND);
     config.tasks.fetch_media = DOWNLOADS;
     let vault = Arc::new(Vault::generate(&folder.0.join("master.key"))?);
@@ -119,21 +120,21 @@ pub(super) async fn run(mut config: Config, arguments: Arguments) -> anyhow::Res
     played.map(|_| ())
 }
 
-/// Who is in it.
+/// The participants.
 struct Cast<'a> {
     corp: Corp,
     day: Day,
     platform: &'a Platform,
 }
 
-/// The WeCom that wecomd asks back: it knows everybody whom the day names.
+/// The pretend WeCom that wecomd calls: it knows everybody in the day.
 async fn pretend_wecom(corp: &Corp, day: &Day, seed: u64) -> anyhow::Result<Platform> {
     let mut world = World::of(corp, Size { members: 0, customers: 0, departments: 1 }, seed);
     world.include(day);
     Platform::start(world, (Ipv4Addr::LOCALHOST, 0).into()).await.context("the pretend WeCom found no free port")
 }
 
-/// Plays the day and says what became of it.
+/// Plays the day and prints the results.
 async fn play(
     config: &Config,
     arguments: &Arguments,
@@ -242,14 +243,14 @@ fn links(app: &App, server: &Embedded, token: &str, customer: &str) {
     say(&format!("  psql '{}'", server.url("wecomd")));
 }
 
-/// A bar on stderr, only where somebody watches.
+/// A progress bar on stderr, only at a terminal.
 pub(super) fn progress_bar(length: usize) -> ProgressBar {
     let style = ProgressStyle::with_template("  {bar:40} {pos}/{len} callbacks, {per_sec}, {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(length as u64).with_style(style)
 }
 
-/// A folder that goes when the demo ends.
+/// A folder that is deleted when the demo ends.
 struct Folder(PathBuf);
 
 impl Folder {

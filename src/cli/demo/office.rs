@@ -1,4 +1,4 @@
-//! The company's own system, which asks the admin API as it would over the network.
+//! The company's own system, which calls the admin API.
 
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ use crate::app::App;
 /// How long each step may take.
 pub(super) const STEP_LIMIT: Duration = Duration::from_secs(30);
 
-/// Between two looks at whether it is so.
+/// Time between two checks.
 pub(super) const LOOK: Duration = Duration::from_millis(50);
 
-/// Who asks, and whom.
+/// The caller.
 pub(super) struct Office<'a> {
     pub(super) app: &'a App,
     pub(super) token: &'a SecretString,
 }
 
 impl Office<'_> {
-    /// Asks until the answer is as it should be.
+    /// Repeats a request until the answer meets the condition.
     pub(super) async fn until(
         &self,
         what: &str,
@@ -41,7 +41,7 @@ impl Office<'_> {
         tokio::time::timeout(STEP_LIMIT, asking).await.with_context(|| format!("waited in vain until {what}"))?
     }
 
-    /// The answer to a request that must succeed.
+    /// Sends a request that must succeed; returns the answer.
     pub(super) async fn ask(&self, method: &str, target: &str, body: Option<Value>) -> anyhow::Result<Value> {
         let (status, bytes) = self.request(method, target, body).await;
         ensure!((200..300).contains(&status), "{method} {target}: {}", String::from_utf8_lossy(&bytes));
@@ -54,7 +54,7 @@ impl Office<'_> {
     }
 }
 
-/// Looks until there is something.
+/// Repeats `look` until it returns something.
 pub(super) async fn so<T>(what: &str, look: impl Fn() -> Option<T>) -> anyhow::Result<T> {
     let looking = async {
         loop {

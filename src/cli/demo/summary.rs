@@ -1,4 +1,4 @@
-//! What became of the demo's day, counted in the database and against what the pretend WeCom saw.
+//! The results of the demo's day, counted in the database and compared with the pretend WeCom's.
 
 use std::collections::BTreeMap;
 
@@ -25,19 +25,19 @@ pub(super) struct Figures {
     received: u64,
     /// Deliveries in the inbox.
     stored: i64,
-    /// Answered, but known already.
+    /// Answered repeats.
     duplicates: i64,
-    /// Not ours.
+    /// Refused requests.
     refused: u64,
     /// Recorded deliveries by kind of event.
     recorded: BTreeMap<&'static str, u64>,
-    /// Kept, counted, nothing to record from.
+    /// Stored and counted, with nothing to record.
     ignored: u64,
     /// Parked for a person.
     parked: i64,
-    /// Answered 200, and not in the inbox.
+    /// Answered 200, but not in the inbox.
     lost: i64,
-    /// From the pretend WeCom's side, in milliseconds.
+    /// Answer times as the pretend WeCom measured them, in milliseconds.
     ack_ms: AckMs,
 }
 
@@ -47,7 +47,7 @@ struct AckMs {
     p99: f64,
 }
 
-/// What became of the day.
+/// The results of the day.
 pub(super) struct Summary {
     pub(super) figures: Figures,
     seconds: f64,
@@ -55,7 +55,7 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    /// Counts. `acked` is what was answered 200.
+    /// Counts the results. `acked` are the callbacks that were answered 200.
     pub(super) async fn read(
         conn: &mut PgConnection,
         corp: &Corp,
@@ -91,7 +91,7 @@ impl Summary {
         })
     }
 
-    /// For people.
+    /// Prints the results for people.
     pub(super) fn print(&self) {
         let it = &self.figures;
         say(&format!(
@@ -112,7 +112,7 @@ impl Summary {
     }
 }
 
-/// The keys under which what was answered must be found.
+/// The keys under which the answered callbacks must be stored.
 async fn keys(conn: &mut PgConnection, corp: &Corp, acked: &[(AppKind, &[u8])]) -> anyhow::Result<Vec<DeliveryKey>> {
     let apps = enterprise_wechat_config::all(conn).await?;
     let id = |kind| {
@@ -129,7 +129,7 @@ async fn keys(conn: &mut PgConnection, corp: &Corp, acked: &[(AppKind, &[u8])]) 
     acked.iter().map(|it| key(it).ok_or_else(|| anyhow::anyhow!("an app of the demo is gone"))).collect()
 }
 
-/// Three rows, as an analyst finds them.
+/// Prints three rows, as an analyst would query them.
 pub(super) async fn print_rows(conn: &mut PgConnection) -> anyhow::Result<()> {
     let customer = example_customer(conn).await?;
     say("\nThree rows:");
@@ -146,12 +146,12 @@ pub(super) async fn print_rows(conn: &mut PgConnection) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A customer that the business knows by an id of its own.
+/// A customer with an id of the business.
 pub(super) async fn example_customer(conn: &mut PgConnection) -> anyhow::Result<String> {
     Ok(customer_wechat_contact::any_matched(conn).await?.unwrap_or_else(|| "C-1001".to_owned()))
 }
 
-/// Before the demo's day began: the staff were bound long ago.
+/// The time at which the staff were bound: before the demo's day.
 pub(super) fn morning() -> DateTime<Utc> {
     Utc::now() - TimeDelta::days(30)
 }

@@ -1,6 +1,6 @@
-//! What each command does, in Chinese. A test holds the list against the commands that there are.
+//! The description of each command in Chinese. A test compares the list with the commands.
 
-/// What a command does.
+/// A command's description.
 pub(super) fn about(path: &str) -> Option<&'static str> {
     ABOUTS.iter().find(|(known, _)| *known == path).map(|(_, about)| *about)
 }

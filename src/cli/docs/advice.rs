@@ -1,13 +1,13 @@
-//! What to do about each kind of problem, in English and Chinese. A test finds a kind without its advice.
+//! The remedy for each kind of problem, in English and Chinese. A test finds a kind without one.
 
 use crate::app::api::Code;
 
-/// What to do, in English and Chinese.
+/// The remedy, in English and Chinese.
 pub(super) fn advice(code: Code) -> Option<(&'static str, &'static str)> {
     ADVICE.iter().find(|(known, ..)| *known == code).map(|(_, english, chinese)| (*english, *chinese))
 }
 
-/// The advice for each kind, in the order of their statuses.
+/// The remedies, in the order of the problems' statuses.
 const ADVICE: &[(Code, &str, &str)] = &[
     (Code::InvalidJson, "Send a JSON object as the body.", "请求体须为 JSON 对象。"),
     (

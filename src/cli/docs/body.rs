@@ -1,4 +1,4 @@
-//! A JSON Schema as rows of a table: each field by its path, with what it may be.
+//! Turns a JSON Schema into rows of a table: each field's path and type.
 
 use std::collections::BTreeMap;
 
@@ -6,22 +6,22 @@ use serde_json::{Map, Value};
 
 use super::{Sources, markdown::code, routes::resolved};
 
-/// How deep fields within fields are shown.
+/// How many levels of nested fields are shown.
 const DEPTH_MAX: usize = 5;
 
 /// A field of a body.
 pub(super) struct Field {
     /// Its path: `rules[].staff_ids`.
     pub(super) path: String,
-    /// What it may be; several things where alternatives differ.
+    /// Its types; several if alternatives differ.
     pub(super) kinds: Vec<String>,
-    /// Whether it must be given, whichever alternative is meant.
+    /// Whether it is required in every alternative.
     pub(super) required: bool,
-    /// What it means.
+    /// Its meaning.
     pub(super) about: String,
 }
 
-/// Every field of an object, those of its objects and lists included.
+/// Every field of an object, including those of its objects and lists.
 pub(super) fn fields(sources: &Sources, document: &Value, schema: &Value) -> Vec<Field> {
     below(sources, document, schema, "", DEPTH_MAX)
 }
@@ -58,7 +58,7 @@ fn below(sources: &Sources, document: &Value, schema: &Value, before: &str, dept
     found
 }
 
-/// The fields of alternatives as one list: required is what each of them requires.
+/// Joins the fields of alternatives: a field is required if every alternative requires it.
 fn joined(parts: Vec<Vec<Field>>) -> Vec<Field> {
     let count = parts.len();
     let mut needed: BTreeMap<String, usize> = BTreeMap::new();
@@ -73,7 +73,7 @@ fn joined(parts: Vec<Vec<Field>>) -> Vec<Field> {
     found
 }
 
-/// Adds a field; one that is there already is one row that names every kind.
+/// Adds a field; an existing one gets the additional types.
 fn add(found: &mut Vec<Field>, field: Field) {
     match found.iter_mut().find(|it| it.path == field.path) {
         Some(known) => {
@@ -87,12 +87,12 @@ fn add(found: &mut Vec<Field>, field: Field) {
     }
 }
 
-/// The alternatives that a schema allows; none if it is one thing.
+/// The alternatives of a schema; none if it has only one form.
 fn alternatives(schema: &Value) -> impl Iterator<Item = &Value> {
     ["oneOf", "anyOf", "allOf"].into_iter().flat_map(|it| schema[it].as_array().into_iter().flatten())
 }
 
-/// What a value may be, in a few words.
+/// A value's type in a few words.
 pub(super) fn kind(sources: &Sources, document: &Value, schema: &Value) -> String {
     kind_within(sources, document, schema, DEPTH_MAX)
 }
@@ -154,10 +154,10 @@ fn with_limits(kind: &str, limits: String) -> String {
     if limits.is_empty() { kind.to_owned() } else { format!("{kind} ({limits})") }
 }
 
-/// A range that is bounded above; one that is not says nothing that a reader would not expect.
+/// A range with an upper bound; one without is not worth showing.
 fn range(least: &Value, greatest: &Value) -> String {
     match (least.as_i64(), greatest.as_i64()) {
-        // The bounds of the machine's own numbers are no decision of ours.
+        // The bounds of machine integers are not shown.
         (_, None | Some(2_147_483_647..)) => String::new(),
         (None, Some(greatest)) => format!("≤ {greatest}"),
         (Some(least), Some(greatest)) if least == greatest => greatest.to_string(),

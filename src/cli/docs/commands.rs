@@ -1,6 +1,6 @@
 //! `cli.md`: every command with its arguments and options, from the command line's own description.
 //!
-//! What a command does is said in both languages; its arguments and options are in English, as `--help` says them.
+//! A command's description is in both languages; its arguments and options are in English, as in `--help`.
 
 use anyhow::Context;
 use clap::{Arg, ArgAction, Command};
@@ -56,10 +56,10 @@ fn section(sources: &Sources, page: &mut Page, command: &Command, level: usize) 
     Ok(())
 }
 
-/// An option or argument: how it is written, its default, its variable, its help.
+/// An option's or argument's row: its form, its default, its variable, its help.
 fn row(it: &Arg) -> [String; 4] {
     let defaults = it.get_default_values().iter().map(|it| it.to_string_lossy().into_owned());
-    // A switch has a default as well, which says nothing.
+    // A switch's default says nothing.
     let defaults = if takes_value(it) { codes(defaults) } else { String::new() };
     let variable = it.get_env().map(|it| code(&it.to_string_lossy())).unwrap_or_default();
     let help = it.get_help().map(ToString::to_string).unwrap_or_default();
@@ -93,12 +93,12 @@ fn is_shown(it: &Arg) -> bool {
     !it.is_hide_set() && !ADDED.contains(&it.get_id().as_str())
 }
 
-/// The command with those it stands under: `wecomd token create`.
+/// The command's full name: `wecomd token create`.
 fn path(command: &Command) -> String {
     command.get_bin_name().unwrap_or_else(|| command.get_name()).to_owned()
 }
 
-/// What a command does.
+/// A command's description.
 fn said(sources: &Sources, command: &Command) -> anyhow::Result<String> {
     match sources.language {
         Language::English => Ok(command.get_about().map(ToString::to_string).unwrap_or_default()),

@@ -1,4 +1,4 @@
-//! `configuration.md`: every setting, where it can be set, its default and what it means.
+//! `configuration.md`: every setting with its default, its meaning, and where it can be set.
 
 use super::{
     Sources,
@@ -57,14 +57,14 @@ fn row(sources: &Sources, it: &Setting) -> [String; 5] {
     [code(&it.path), code(&it.variable), kind, default, sources.say(it.english, it.chinese).to_owned()]
 }
 
-/// The option of the command line that is the setting, if there is one.
+/// The command line option for the setting, if there is one.
 fn flag(path: &str) -> Option<String> {
     let command = settings::command();
     let argument = command.get_arguments().find(|it| it.get_id() == path)?;
     Some(format!("--{}", argument.get_long()?))
 }
 
-/// The heads of a table, written with bars between them.
+/// The heads of a table, given as one text separated by `|`.
 pub(super) fn columns<const N: usize>(heads: &str) -> [&str; N] {
     let mut heads = heads.split('|');
     std::array::from_fn(|_| heads.next().unwrap_or_default())

@@ -1,4 +1,4 @@
-//! A Markdown page as it grows: headings, paragraphs, lists and tables, whose texts cannot end a cell.
+//! Builds a Markdown page: headings, paragraphs, lists and tables. No text can break out of its cell.
 
 use super::Sources;
 
@@ -6,7 +6,7 @@ use super::Sources;
 pub(super) struct Page(String);
 
 impl Page {
-    /// A page with its title, the line that says where it comes from, and the link to its other language.
+    /// A page with its title, a note that it is generated, and a link to its other language.
     pub(super) fn new(sources: &Sources, name: &str, english: &str, chinese: &str) -> Self {
         let (other, path) = (sources.say("中文", "English"), sources.say("zh", ".."));
         let comment = sources.say(
@@ -35,7 +35,7 @@ impl Page {
         self.0.push_str(&format!("{before}- {}\n", prose(text)));
     }
 
-    /// Lines that are shown as they are.
+    /// A block of preformatted lines.
     pub(super) fn listing(&mut self, kind: &str, text: &str) {
         self.0.push_str(&format!("\n```{kind}\n{}\n```\n", text.trim_end()));
     }
@@ -59,7 +59,7 @@ impl Page {
     }
 }
 
-/// A text as code; nothing stays nothing.
+/// A text as code; an empty text stays empty.
 pub(super) fn code(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("`{text}`") }
 }
@@ -69,14 +69,14 @@ pub(super) fn codes<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String
     texts.into_iter().map(|it| code(it.as_ref())).collect::<Vec<_>>().join(", ")
 }
 
-/// A text in which nothing is taken for HTML. Within backquotes nothing is anyway.
+/// Escapes HTML in a text. Text within backquotes needs no escaping.
 fn prose(text: &str) -> String {
     let parts = text.split('`').enumerate();
     let parts = parts.map(|(at, part)| if at % 2 == 0 { part.replace('<', "&lt;") } else { part.to_owned() });
     parts.collect::<Vec<_>>().join("`")
 }
 
-/// A text that fits into one cell.
+/// Escapes a text for a cell.
 fn cell(text: &str) -> String {
     prose(text).replace('|', "\\|").split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,4 +1,4 @@
-//! `metrics.md`: every number that `/metrics` tells.
+//! `metrics.md`: every metric of `/metrics`.
 
 use super::{
     Sources,

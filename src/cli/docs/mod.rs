@@ -1,8 +1,8 @@
-//! `wecomd docs`: the reference as Markdown, in English and in Chinese, made from what the program itself knows.
+//! `wecomd docs`: the reference as Markdown, in English and in Chinese, generated from the program itself.
 //!
-//! Each page comes from one place: the settings' texts, the API's description, the metrics' descriptions, the command
-//! line, the comments in the database, the table of WeCom's endpoints. The same program and schema write the same bytes.
-//! It refuses to know anything that stands in none of these places.
+//! Each page has one source: the settings' texts, the API's description, the metrics' descriptions, the command line,
+//! the comments in the database, the table of WeCom's endpoints. The same program and schema produce the same bytes.
+//! It knows nothing that is in none of these sources.
 
 mod markdown;
 
@@ -50,10 +50,10 @@ pub(super) struct Arguments {
 /// The folder of the Chinese pages.
 const CHINESE_FOLDER: &str = "zh";
 
-/// Makes a page.
+/// The function that makes a page.
 type Maker = fn(&Sources) -> anyhow::Result<String>;
 
-/// The pages, by name, and how each is made.
+/// The pages by name, with the functions that make them.
 const PAGES: &[(&str, Maker)] = &[
     ("configuration.md", configuration::page),
     ("routes.md", routes::page),
@@ -64,7 +64,7 @@ const PAGES: &[(&str, Maker)] = &[
     ("permissions.md", permissions::page),
 ];
 
-/// What pages are made from, beside what stands in the program.
+/// The sources of the pages, besides the program's own texts.
 struct Sources<'a> {
     language: Language,
     relations: &'a [Relation],

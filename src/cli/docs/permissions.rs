@@ -1,4 +1,4 @@
-//! `permissions.md`: every endpoint of WeCom that is called, and what an administrator must permit for it.
+//! `permissions.md`: every WeCom endpoint that is called, and the permission it needs.
 
 use super::{
     Sources,

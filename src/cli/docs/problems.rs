@@ -1,4 +1,4 @@
-//! `problems.md`: every kind of problem that the admin API answers, and what to do about it.
+//! `problems.md`: every kind of problem of the admin API, with its remedy.
 
 use anyhow::Context;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::app::api::Code;
 
-/// What a problem looks like.
+/// An example of a problem.
 const EXAMPLE: &str = r#"{
   "type": "about:blank",
   "title": "A field is not valid",

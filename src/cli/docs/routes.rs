@@ -1,6 +1,6 @@
-//! `routes.md`: every route of the admin API, from the document that describes it (OpenAPI).
+//! `routes.md`: every route of the admin API, from its OpenAPI document.
 //!
-//! It knows the document alone, and refuses to know how it is made.
+//! It knows only the document, not how it is made.
 
 use std::collections::BTreeSet;
 
@@ -106,7 +106,7 @@ fn section(
     answers(sources, document, page, it, common)
 }
 
-/// What it answers, and which problems are its own.
+/// An operation's answers and its own problems.
 fn answers(
     sources: &Sources,
     document: &Value,
@@ -143,12 +143,12 @@ fn operations(document: &Value) -> anyhow::Result<Vec<Operation<'_>>> {
             found.push(Operation { method: method.to_ascii_uppercase(), path, said });
         }
     }
-    // The document may hold its keys in any order.
+    // Sorted, because a document's keys may come in any order.
     found.sort_by(|one, other| (one.path, &one.method).cmp(&(other.path, &other.method)));
     Ok(found)
 }
 
-/// What all paths begin with, up to a slash that each of them has.
+/// The common beginning of all paths, up to a slash.
 fn base<'a>(operations: &[Operation<'a>]) -> &'a str {
     let Some(first) = operations.first().map(|it| it.path) else { return "" };
     let ends = first.match_indices('/').map(|(at, _)| &first[..at]);
@@ -156,7 +156,7 @@ fn base<'a>(operations: &[Operation<'a>]) -> &'a str {
     shared.next_back().unwrap_or_default()
 }
 
-/// What a caller gets who sees their own alone; nothing where nobody has to say who calls.
+/// The answer for callers limited to their own data; empty for routes without authentication.
 fn own_only(it: &Operation) -> anyhow::Result<String> {
     let said = text(it.said, "x-own-only")?;
     Ok(if it.said["x-role"] == PUBLIC { String::new() } else { code(said) })
@@ -179,13 +179,13 @@ fn problem_codes(response: &Value) -> Vec<String> {
     codes.filter_map(|it| Some(it.as_str()?.to_owned())).collect()
 }
 
-/// What a reference leads to, or the value itself.
+/// Follows a reference, or returns the value itself.
 pub(super) fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     let to = value["$ref"].as_str().and_then(|it| document.pointer(it.strip_prefix('#')?));
     to.unwrap_or(value)
 }
 
-/// A text that the document must hold.
+/// A required text of the document.
 fn text<'a>(value: &'a Value, key: &str) -> anyhow::Result<&'a str> {
     value[key].as_str().with_context(|| format!("the API's description has no `{key}` where one is needed"))
 }

@@ -47,7 +47,7 @@ fn meaning(sources: &Sources, it: &Meaning) -> String {
     sources.say(&it.english, &it.chinese).to_owned()
 }
 
-/// A link to the relation's own heading on the page.
+/// A link to the relation's heading on the page.
 fn link(name: &str) -> String {
     format!("[`{name}`](#{})", name.replace('.', ""))
 }

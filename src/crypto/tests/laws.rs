@@ -1,4 +1,4 @@
-//! What holds for any message, key and input.
+//! Properties that hold for any message, key and input.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What must not open, each at its own step, and what must not be shown.
+//! Inputs that must not open, each refused at its own step, and secrets that must not be printed.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What the pretend WeCom answers: JSON with errcode and errmsg, or a file's bytes.
+//! The answers of the pretend WeCom: JSON with errcode and errmsg, or a file's bytes.
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -15,10 +15,10 @@ pub(super) type Wire = Response<Full<Bytes>>;
 /// What a JSON answer is said to be.
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=UTF-8");
 
-/// What an endpoint made of a call that was not refused.
+/// The result of a call that was not refused.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// Fields beside errcode and errmsg.
+    /// Fields besides errcode and errmsg.
     Fields(Map<String, Value>),
     /// A file, or a part of one.
     File(File),
@@ -43,13 +43,13 @@ impl Answer {
         }
     }
 
-    /// Nothing to say but that it is done.
+    /// An answer without further fields.
     pub(super) fn done() -> Self {
         Self::Fields(Map::new())
     }
 }
 
-/// Adds what no document names yet, if the world speaks of tomorrow.
+/// Adds undocumented fields, if the world simulates a later version.
 pub(super) fn tomorrow(world: &World, fields: &mut Map<String, Value>) {
     if world.speaks_of_tomorrow {
         fields.insert("hologram".to_owned(), json!({ "level": 7, "parts": [null, true, "x"] }));
@@ -70,7 +70,7 @@ pub(super) fn html(page: String) -> Wire {
     wire
 }
 
-/// What is sent for an answer; `warning` stands behind `ok`.
+/// The response for an answer; `warning` is appended to `ok`.
 pub(super) fn wire(answer: Answer, warning: &str) -> Wire {
     match answer {
         Answer::Fields(fields) => {
@@ -86,7 +86,7 @@ pub(super) fn wire(answer: Answer, warning: &str) -> Wire {
     }
 }
 
-/// What is sent for a refusal. `trace` is the hint and the address it came from.
+/// The response for a refusal. `trace` is the hint and the caller's address.
 pub(super) fn refused(refusal: &Refusal, trace: &str, fields: Map<String, Value>) -> Wire {
     let errcode = refusal.errcode;
     let help = format!("more info at https://open.work.weixin.qq.com/devtool/query?e={errcode}");
@@ -101,7 +101,7 @@ pub(super) fn refused(refusal: &Refusal, trace: &str, fields: Map<String, Value>
     wire
 }
 
-/// A status for what is no call of the API.
+/// A bare status, for requests that are not API calls.
 pub(super) fn bare(status: StatusCode) -> Wire {
     let mut wire = json(&json!({ "error": status.canonical_reason() }));
     *wire.status_mut() = status;
@@ -113,7 +113,7 @@ fn file(file: File) -> Wire {
     let headers = wire.headers_mut();
     let plain = HeaderValue::from_static("application/octet-stream");
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_str(&file.content_type).unwrap_or(plain));
-    // Names come as plain UTF-8; what would end the quotation or the header is left out.
+    // Names are plain UTF-8; characters that would end the quotation or the header are left out.
     let name: String = file.filename.chars().filter(|it| !it.is_control() && !matches!(it, '"' | '\\')).collect();
     let disposition = format!("attachment; filename=\"{name}\"");
     if let Ok(disposition) = HeaderValue::from_bytes(disposition.as_bytes()) {

@@ -1,7 +1,7 @@
-//! What somebody asks: the query, the body, and where from.
+//! A request: its query, its body, and its origin.
 //!
-//! Fields are read by the type that the platform documents. A wrong type is refused, or passed over with a warning if
-//! the world tolerates it. Nothing here knows what a field is for.
+//! Fields are read by their documented type. A wrong type is refused, or skipped with a warning if the world
+//! tolerates it. What a field is for is not known here.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -13,13 +13,13 @@ use serde_json::Value;
 
 use super::refusal::{BAD_PARAMETER, Refusal};
 
-/// The parameters that name nobody's business: they are kept out of the journal.
+/// Secret parameters, which are kept out of the journal.
 const SECRET_PARAMETERS: [&str; 3] = ["access_token", "corpsecret", "code"];
 
-/// The journal keeps no longer body.
+/// The longest body that the journal keeps.
 const JOURNAL_BYTES_MAX: usize = 64 * 1024;
 
-/// What a value of a wrong type adds to `errmsg`.
+/// The text that a value of a wrong type adds to `errmsg`.
 pub(super) const WRONG_TYPE: &str = "Warning: wrong json format. ";
 
 /// One request.
@@ -37,9 +37,9 @@ pub(super) struct Ask {
     pub(super) content_type: String,
     pub(super) range: Option<String>,
     pub(super) from: IpAddr,
-    /// Where the pretend WeCom is reached.
+    /// The URL of the pretend WeCom.
     pub(super) base_url: Arc<str>,
-    /// The world tolerates wrong types; then whether one was met.
+    /// Whether a wrong type was met, if the world tolerates wrong types.
     pub(super) tolerant: Cell<bool>,
     pub(super) met_wrong_type: Cell<bool>,
 }
@@ -50,7 +50,7 @@ impl Ask {
         self.query.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// What the journal keeps: the JSON body, or else the query without what is secret.
+    /// The journal's copy: the JSON body, or else the query without secrets.
     pub(super) fn for_journal(&self) -> Value {
         if self.bytes.len() > JOURNAL_BYTES_MAX && !self.body.is_null() {
             return Value::Null;
@@ -81,17 +81,17 @@ impl<'a> Fields<'a> {
         Ok(self.read(name, Value::as_str)?.filter(|text| !text.is_empty()))
     }
 
-    /// A text that may also be set to nothing.
+    /// A text that may also be empty.
     pub(super) fn text_or_empty(&self, name: &str) -> Result<Option<&'a str>, Refusal> {
         self.read(name, Value::as_str)
     }
 
-    /// A text that must be there, or else `errcode`.
+    /// A required text; without it the call is refused with `errcode`.
     pub(super) fn required(&self, name: &str, errcode: i64) -> Result<&'a str, Refusal> {
         self.text(name)?.ok_or_else(|| Refusal::of(errcode))
     }
 
-    /// A text of at most so many characters.
+    /// A text of at most `chars_max` characters.
     pub(super) fn short(&self, name: &str, chars_max: usize) -> Result<Option<&'a str>, Refusal> {
         let text = self.text_or_empty(name)?;
         match text {
@@ -107,12 +107,12 @@ impl<'a> Fields<'a> {
         self.read(name, Value::as_i64)
     }
 
-    /// A yes or no.
+    /// A boolean.
     pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, Refusal> {
         self.read(name, Value::as_bool)
     }
 
-    /// A yes or no that is written as 1 or 0.
+    /// A boolean written as 1 or 0.
     pub(super) fn switch(&self, name: &str) -> Result<bool, Refusal> {
         Ok(self.number(name)?.unwrap_or_default() == 1)
     }

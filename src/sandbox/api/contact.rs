@@ -1,6 +1,6 @@
-//! Customers: who serves them, their cards, and page after page of them.
+//! Customers: their followers, their cards, and lists of them.
 //!
-//! Only members whom the app sees count; a customer of others only is unknown to it.
+//! Only members visible to the app count; a customer of other members only is unknown to it.
 
 use serde_json::{Map, Value, json};
 
@@ -14,20 +14,20 @@ use super::refusal::{
 use crate::ids::ExternalUserId;
 use crate::sandbox::world::{Credential, Customer, Follow, World, card};
 
-/// A card shows at most so many followers.
+/// How many followers a card shows per page.
 const FOLLOWERS_PER_PAGE: usize = 500;
 
-/// Pages of `batch/get_by_user`: without a limit, and at most.
+/// Page sizes of `batch/get_by_user`: the default, and the maximum.
 const PAGE: i64 = 50;
 const PAGE_MAX: i64 = 100;
 
-/// Members who may be asked for at once.
+/// How many members one call may ask for.
 const USERIDS_MAX: usize = 100;
 
-/// A way of adding somebody that is in no document yet.
+/// An `add_way` that is not documented yet.
 const ADD_WAY_OF_TOMORROW: i64 = 9001;
 
-/// How customers' ids begin: on WeChat, and in another company.
+/// The prefixes of customers' ids: on WeChat, and in another company.
 const ON_WECHAT: &str = "wm";
 const ON_WECOM: &str = "wo";
 
@@ -114,7 +114,7 @@ pub(super) fn get_by_user(world: &mut World, ask: &Ask, caller: &Credential) -> 
     })))
 }
 
-/// A member whom the app sees and who may have customers.
+/// A member who is visible to the app and may have customers.
 pub(super) fn serving(world: &World, caller: &Credential, userid: &str) -> Result<u32, Refusal> {
     let place = world.directory.find(userid).ok_or_else(|| Refusal::of(NO_SUCH_USER))?;
     if !world.directory.shows(caller, place) {

@@ -1,6 +1,6 @@
 //! Contact ways (联系我) through the API: made, read, listed, changed, deleted.
 //!
-//! The QR code leads to a page of this server, where it can be scanned.
+//! The QR code leads to a page of this server, which simulates the scan.
 
 use serde_json::{Value, json};
 
@@ -29,19 +29,19 @@ const CONFIG_ID_CHARS: usize = 32;
 /// The looks of a button: for one member, and for several.
 const STYLES: (i64, i64) = (3, 2);
 
-/// A temporary way's lives in seconds, without a wish and at most.
+/// A temporary way's validity in seconds: the default, and the maximum.
 const EXPIRES_IN_S: i64 = 7 * 24 * 3600;
 const CHAT_EXPIRES_IN_S: i64 = 24 * 3600;
 const EXPIRES_IN_S_MAX: i64 = 14 * 24 * 3600;
 
-/// How far back a list goes without a wish, in seconds.
+/// How far back a list goes by default, in seconds.
 const LISTED_S: i64 = 90 * 24 * 3600;
 
-/// Pages of the list: without a limit, and at most.
+/// Page sizes of the list: the default, and the maximum.
 const PAGE: i64 = 100;
 const PAGE_MAX: i64 = 1000;
 
-/// Where a code is scanned, below the server's address.
+/// The path of the page that simulates a scan.
 pub(super) const SCAN_PATH: &str = "/sandbox/scan/";
 
 pub(super) fn add(world: &mut World, ask: &Ask, caller: &Credential) -> Result<Answer, Refusal> {
@@ -114,7 +114,7 @@ pub(super) fn list(world: &mut World, ask: &Ask, _: &Credential) -> Result<Answe
     Ok(Answer::of(json!({ "contact_way": page, "next_cursor": next })))
 }
 
-/// Changes what is named and leaves the rest. Type and scene stay.
+/// Changes the given fields; type and scene stay.
 pub(super) fn update(world: &mut World, ask: &Ask, caller: &Credential) -> Result<Answer, Refusal> {
     let id = config_id(ask)?;
     let mut way = world.contact_ways.get(id).cloned().ok_or_else(|| Refusal::of(BAD_CONFIG_ID))?;
@@ -170,7 +170,7 @@ fn write(way: &mut ContactWay, fields: Fields<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether a way leads to people whom the app sees and who may be added.
+/// Checks that a way leads to members who are visible to the app and may be added.
 fn check(world: &World, caller: &Credential, way: &ContactWay) -> Result<(), Refusal> {
     if way.single && (way.user.len() != 1 || !way.party.is_empty()) {
         return Err(Refusal::because(BAD_PARAMETER, "type 1 leads to exactly one user"));
@@ -197,7 +197,7 @@ fn check(world: &World, caller: &Credential, way: &ContactWay) -> Result<(), Ref
         }
     }
     for userid in &way.user {
-        // Who has never logged in is told from who does not serve customers.
+        // A member who never logged in has another errcode than one who does not serve customers.
         let member = world.member(userid);
         if member.is_some_and(|member| member.status == MemberStatus::NotActivated) {
             return Err(Refusal::of(NOT_ACTIVATED));

@@ -1,6 +1,7 @@
-//! The same controls over HTTP, below `/sandbox/`: calls, faults, the clock, and the page where a code is scanned.
+//! The platform's controls over HTTP, below `/sandbox/`: calls, faults, the clock, and the page that simulates a
+//! scan.
 //!
-//! They are for a pretend WeCom that is a process of its own, on a machine of one's own: nobody is asked who they are.
+//! They are for a pretend WeCom in a process of its own, on a developer's machine: there is no authentication.
 
 use std::time::Duration;
 
@@ -17,10 +18,10 @@ use super::{page, server};
 use crate::ids::{ExternalUserId, UserId};
 use crate::sandbox::world::ScanError;
 
-/// The longest id that a customer may be given by hand.
+/// The longest id of a customer given by hand.
 const EXTERNAL_USERID_BYTES_MAX: usize = 64;
 
-/// What `POST /sandbox/faults` takes: one fault, or the end of all.
+/// The body of `POST /sandbox/faults`: one fault, or the end of all.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FaultForm {
@@ -42,21 +43,21 @@ struct FaultForm {
     clear: bool,
 }
 
-/// What `POST /sandbox/clock` takes.
+/// The body of `POST /sandbox/clock`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ClockForm {
     advance_s: u64,
 }
 
-/// What `POST /sandbox/leave` takes.
+/// The body of `POST /sandbox/leave`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LeaveForm {
     userid: UserId,
 }
 
-/// Answers what is no call of the API.
+/// Answers requests that are not API calls.
 pub(super) async fn serve(shared: &Shared, request: Request<Incoming>) -> Wire {
     let path = request.uri().path().to_owned();
     let post = match *request.method() {
@@ -86,7 +87,7 @@ pub(super) async fn serve(shared: &Shared, request: Request<Incoming>) -> Wire {
     }
 }
 
-/// Reads a JSON form and does what it says.
+/// Reads a JSON body and carries it out.
 async fn formed<F: for<'de> Deserialize<'de>>(request: Request<Incoming>, act: impl FnOnce(F) -> Value) -> Wire {
     match read(request).await {
         Ok(form) => answer::json(&act(form)),
@@ -99,7 +100,7 @@ async fn read<F: for<'de> Deserialize<'de>>(request: Request<Incoming>) -> Resul
     serde_json::from_slice(&bytes).map_err(|error| said(StatusCode::BAD_REQUEST, &error.to_string()))
 }
 
-/// A member leaves the company, and the callback goes out.
+/// A member leaves the company, and the callback is sent.
 async fn leave(shared: &Shared, request: Request<Incoming>) -> Wire {
     let form: LeaveForm = match read(request).await {
         Ok(form) => form,
@@ -142,7 +143,7 @@ fn show(shared: &Shared, config_id: &str) -> Wire {
     }
 }
 
-/// Somebody scans; without an id it is somebody whom nobody knows yet.
+/// Simulates a scan; without an id by a new customer.
 async fn scan(shared: &Shared, config_id: &str, request: Request<Incoming>) -> Wire {
     let query = request.uri().query().unwrap_or_default().to_owned();
     let form = server::read(request).await.unwrap_or_default();

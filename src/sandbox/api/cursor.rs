@@ -1,16 +1,17 @@
-//! Where a list goes on: opaque to the caller, tied to what was asked, and not good for ever.
+//! Cursors of lists: opaque to the caller, tied to the request, and limited in time.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::refusal::{BAD_CURSOR, Refusal};
 
-/// A cursor is good for this long, in seconds.
+/// How long a cursor is valid, in seconds.
 const LIFE_S: i64 = 4 * 3600;
 
-/// Two numbers that say where to go on.
+/// The position where a list continues.
 pub(super) type PagePosition = (u32, u32);
 
-/// Where to begin: at the front without a cursor, otherwise where it points. `asked` is what must not change.
+/// The position to begin at: the front without a cursor, otherwise the cursor's. `asked` are the parameters that must
+/// not change.
 pub(super) fn begin(cursor: Option<&str>, asked: impl Hash, now: i64) -> Result<PagePosition, Refusal> {
     let Some(cursor) = cursor else { return Ok((0, 0)) };
     let bad = || Refusal::of(BAD_CURSOR);
@@ -27,7 +28,7 @@ pub(super) fn begin(cursor: Option<&str>, asked: impl Hash, now: i64) -> Result<
     Ok(((place >> 32) as u32, place as u32))
 }
 
-/// A cursor that goes on at `place`.
+/// A cursor for the position `place`.
 pub(super) fn at(place: PagePosition, asked: impl Hash, now: i64) -> String {
     let place = u64::from(place.0) << 32 | u64::from(place.1);
     let mut bytes = Vec::with_capacity(24);

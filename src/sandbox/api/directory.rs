@@ -1,4 +1,4 @@
-//! Members and departments, as far as the app sees.
+//! Members and departments visible to the app.
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,7 @@ use super::refusal::{BAD_PARAMETER, NO_DEPARTMENT, NO_SUCH_USER, NO_USERID, OUT_
 use crate::sandbox::push::AppKind;
 use crate::sandbox::world::{Credential, Department, Member, World};
 
-/// A member's status that is in no document yet.
+/// A member status that is not documented yet.
 const STATUS_OF_TOMORROW: i64 = 77;
 
 /// The largest page of `user/list_id`.
@@ -17,7 +17,7 @@ const IDS_PER_PAGE_MAX: i64 = 10_000;
 
 pub(super) fn user_get(world: &mut World, ask: &Ask, caller: &Credential) -> Result<Answer, Refusal> {
     let userid = ask.parameter("userid").ok_or_else(|| Refusal::of(NO_USERID))?;
-    // Unknown, gone and out of sight are told apart by nobody.
+    // The answer is the same for an unknown member, a leaver, and one who is not visible.
     let place = world.directory.find(userid).filter(|&place| world.directory.shows(caller, place));
     let member = place.and_then(|place| world.directory.get(place)).ok_or_else(|| Refusal::of(NO_SUCH_USER))?;
     Ok(Answer::Fields(details(world, caller, member)))
@@ -77,7 +77,7 @@ pub(super) fn department_get(world: &mut World, ask: &Ask, caller: &Credential) 
     Ok(Answer::of(json!({ "department": described(world, department) })))
 }
 
-/// The direct members of the department that is asked for.
+/// The direct members of the requested department.
 fn members_of<'a>(
     world: &'a World,
     ask: &Ask,
@@ -89,7 +89,7 @@ fn members_of<'a>(
     Ok(seen.map(|(_, member)| member))
 }
 
-/// The departments that are asked for and seen; all of them without an id.
+/// The requested departments that are visible; all of them without an id.
 fn departments_below<'a>(
     world: &'a World,
     ask: &Ask,

@@ -1,7 +1,7 @@
 //! Faults on demand: slow answers, errcodes, broken connections, odd answers, revoked tokens.
 //!
-//! A fault belongs to a path, hits a share of its calls and may end after a number of them. Which calls are hit
-//! follows from the seed and their order.
+//! A fault belongs to a path, applies to a share of its calls and may end after a number of them. The seed and the
+//! calls' order decide which calls it applies to.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,27 +11,27 @@ use serde::Deserialize;
 
 use crate::sandbox::chance::Chance;
 
-/// Stands for every path that has no fault of its own.
+/// The path for all paths without a fault of their own.
 pub const EVERY_PATH: &str = "*";
 
-/// What goes wrong with a call.
+/// A fault.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fault {
-    /// The answer is this late; the effect is not.
+    /// The delay of the answer; the call takes effect at once.
     pub latency: Duration,
-    /// Refused with this errcode, without any effect.
+    /// The call is refused with this errcode, without any effect.
     pub errcode: Option<i64>,
-    /// The connection breaks.
+    /// When the connection breaks, if it does.
     pub drop: Option<DropAt>,
-    /// These come in place of the answer's body, in turn and then from the first again. The call takes its effect.
+    /// Bodies that replace the answer's, in turn and then from the first again. The call takes effect.
     pub bodies: Vec<Vec<u8>>,
-    /// Texts of the answer's body, and what comes in their place.
+    /// Texts in the answer's body, and their replacements.
     pub garble: Vec<(String, Vec<u8>)>,
-    /// Headers of the answer, and their values; without one a header is left out.
+    /// Headers of the answer, and their values; `None` removes a header.
     pub headers: Vec<(String, Option<String>)>,
-    /// Which share of the calls is hit, 0 to 1.
+    /// The share of calls that it applies to, 0 to 1.
     pub share: f64,
-    /// After so many hits it is over; never if there is no number.
+    /// How many calls it applies to before it ends; without a number it never ends.
     pub times: Option<u32>,
 }
 
@@ -41,7 +41,7 @@ pub struct Fault {
 pub enum DropAt {
     /// Before the call had any effect.
     Before,
-    /// After it took effect: the caller cannot know.
+    /// After it took effect, which the caller cannot know.
     After,
 }
 
@@ -83,7 +83,7 @@ impl Faults {
         Self(Arc::new(Mutex::new(state)))
     }
 
-    /// Sets what goes wrong with a path such as `externalcontact/get`, in place of what was set before.
+    /// Sets the fault of a path such as `externalcontact/get`, replacing the earlier one.
     pub fn set(&self, path: &str, fault: Fault) {
         let path = path.trim_start_matches("/cgi-bin/");
         self.with(|state| state.by_path.insert(path.to_owned(), fault));
@@ -94,12 +94,12 @@ impl Faults {
         self.with(|state| state.revoked_share = share);
     }
 
-    /// From now on the answers of this path lack the field, although the calls take effect.
+    /// From now on this path's answers lack the field, although the calls take effect.
     pub fn leave_out(&self, path: &str, field: &str) {
         self.with(|state| state.unsaid.insert(path.to_owned(), field.to_owned()));
     }
 
-    /// From now on all goes well.
+    /// Ends all faults.
     pub fn clear(&self) {
         self.with(|state| {
             state.by_path.clear();
@@ -108,7 +108,7 @@ impl Faults {
         });
     }
 
-    /// What goes wrong with this call, if anything does.
+    /// The fault of this call.
     pub(super) fn draw(&self, path: &str) -> Fault {
         let fine = Fault::default();
         self.with(|state| {
@@ -126,7 +126,7 @@ impl Faults {
         })
     }
 
-    /// The field that the answers of this path lack, if they lack one.
+    /// The field that this path's answers lack, if any.
     pub(super) fn unsaid(&self, path: &str) -> Option<String> {
         self.with(|state| state.unsaid.get(path).cloned())
     }
@@ -137,7 +137,7 @@ impl Faults {
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
-        // Nothing here panics half-way, so what a poisoned lock guards is still whole.
+        // Nothing here panics while it holds the lock, so a poisoned lock's data is intact.
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

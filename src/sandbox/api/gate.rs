@@ -1,4 +1,4 @@
-//! Who may call what: the token, the address, the frequency and the role, in the order in which the platform asks.
+//! Access checks of API calls: token, address, frequency and role, in the platform's order.
 
 use super::answer::Answer;
 use super::ask::Ask;
@@ -13,13 +13,13 @@ use crate::sandbox::world::{Credential, TOKEN_LIFE_S, TokenError, World};
 /// The path that needs no token because it gives one.
 pub(super) const GETTOKEN: &str = "gettoken";
 
-/// These are not counted by the minute: the platform counts messages by their receivers, and good codes not at all.
+/// Paths without a limit per minute: the platform counts messages by receiver, and login codes not at all.
 const UNCOUNTED: [&str; 2] = ["auth/getuserinfo", "message/send"];
 
 /// The longest JSON body.
 const JSON_BYTES_MAX: usize = 1024 * 1024;
 
-/// Answers a call, or says why not.
+/// Answers a call, or refuses it.
 pub(super) fn pass(world: &mut World, ask: &Ask) -> Result<Answer, Refusal> {
     if ask.path == GETTOKEN {
         return gettoken(world, ask);
@@ -45,7 +45,7 @@ pub(super) fn pass(world: &mut World, ask: &Ask) -> Result<Answer, Refusal> {
     (route.handler)(world, ask, &caller)
 }
 
-/// Gives a token for a secret.
+/// Issues a token for a secret.
 fn gettoken(world: &mut World, ask: &Ask) -> Result<Answer, Refusal> {
     let corpid = ask.parameter("corpid").ok_or_else(|| Refusal::of(NO_CORPID))?;
     let secret = ask.parameter("corpsecret").ok_or_else(|| Refusal::of(NO_SECRET))?;
@@ -64,7 +64,8 @@ fn gettoken(world: &mut World, ask: &Ask) -> Result<Answer, Refusal> {
     };
     allowed_from(world, ask)?;
     let token = world.tokens.give(place, world.token_mode, now, &mut world.chance);
-    // The full life even for a token that is given again: whoever believes it too long finds out by a refusal.
+    // The full validity even for a token that is returned again: a caller that relies on it is refused later, as on
+    // the platform.
     Ok(Answer::of(serde_json::json!({ "access_token": token, "expires_in": TOKEN_LIFE_S })))
 }
 

@@ -1,7 +1,7 @@
-//! Customer groups through the API: listed by owner, read, and given to somebody else.
+//! Customer groups through the API: lists, details, and transfers.
 //!
-//! For more than two moves of a group within 90 days, and for more than 300 groups of a day, no document names a code:
-//! a group is then refused with the code of a customer who was moved too often, or of calls that come too often.
+//! No document names the errcode for more than two moves of a group within 90 days, or for more than 300 groups a
+//! day: such a group is refused with the code for a customer who was moved too often, or for too many calls.
 
 use serde_json::{Value, json};
 
@@ -17,17 +17,17 @@ use super::transfer::successor;
 use crate::ids::UserId;
 use crate::sandbox::world::{Credential, Group, GroupCall, GroupStatus, Member, NotGiven, World, keep};
 
-/// Groups of one call, and owners of one question.
+/// How many groups one call may transfer, and how many owners one call may name.
 const GROUPS_MAX: usize = 100;
 const OWNERS_MAX: usize = 100;
 
 /// The largest page.
 const PAGE_MAX: i64 = 1000;
 
-/// With more members in sight the owners must be named.
+/// With more visible members than this, the caller must name the owners.
 const SIGHT_MAX: usize = 1000;
 
-/// How somebody came into a group: a member invited them.
+/// The `join_scene` of a person whom a member invited.
 const INVITED: i64 = 1;
 
 pub(super) fn list(world: &mut World, ask: &Ask, caller: &Credential) -> Result<Answer, Refusal> {
@@ -54,7 +54,7 @@ pub(super) fn list(world: &mut World, ask: &Ask, caller: &Credential) -> Result<
     let (world, now) = (&*world, world.now());
     let (_, first) = cursor::begin(fields.text("cursor")?, asked, now)?;
     let mut groups = (0..).zip(&world.groups.all).skip(first as usize).filter(|(_, group)| {
-        // Leavers' groups are shown only to who names the leaver.
+        // Leavers' groups are listed only if the caller names the leaver.
         let seen = match &owners {
             Some(owners) => owners.contains(&group.owner),
             None => world.directory.shows(caller, group.owner),
@@ -80,12 +80,12 @@ pub(super) fn get(world: &mut World, ask: &Ask, caller: &Credential) -> Result<A
     Ok(Answer::of(json!({ "group_chat": described(world, group, owner, fields.switch("need_name")?) })))
 }
 
-/// Gives leavers' groups away.
+/// Transfers leavers' groups.
 pub(super) fn transfer(world: &mut World, ask: &Ask, caller: &Credential) -> Result<Answer, Refusal> {
     give(world, ask, caller, true)
 }
 
-/// Gives the groups of members who are here away.
+/// Transfers the groups of active members.
 pub(super) fn onjob_transfer(world: &mut World, ask: &Ask, caller: &Credential) -> Result<Answer, Refusal> {
     give(world, ask, caller, false)
 }
@@ -128,7 +128,7 @@ fn code(not_given: NotGiven) -> i64 {
     }
 }
 
-/// The owners who are named, as far as the app sees them; leavers in any case.
+/// The named owners who are visible to the app; leavers in any case.
 fn owners(world: &World, caller: &Credential, named: &[&str]) -> Result<Vec<u32>, Refusal> {
     if named.len() > OWNERS_MAX {
         return Err(Refusal::of(TOO_MANY_USERIDS));
@@ -161,7 +161,7 @@ fn described(world: &World, group: &Group, owner: &Member, named: bool) -> Value
     };
     let colleagues = group.colleagues.iter().filter_map(|&place| world.directory.get(place));
     let colleagues = colleagues.filter(|it| it.left_at.is_none());
-    // Who has left is in no group any more, and the group has the owner's place empty.
+    // A leaver is in no group any more, and the owner's place of their groups is empty.
     let here = std::iter::once(owner).filter(|it| it.left_at.is_none()).chain(colleagues);
     let guests = group.guests.iter().filter_map(|id| world.contacts.customer(world.contacts.find(id)?));
     let staff = here.map(|it| joined(it.userid.as_str(), 1, &it.name));

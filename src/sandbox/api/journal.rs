@@ -1,4 +1,4 @@
-//! What was asked, in order, so that a test or a person can see it. No token and no secret is kept.
+//! Records API calls in order, for tests and people. Tokens and secrets are left out.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::ids::CorpId;
 
-/// As many calls are kept; then the oldest go.
+/// How many calls are kept; then the oldest are dropped.
 const CALLS_MAX: usize = 50_000;
 
 /// One call of the API.
@@ -16,15 +16,15 @@ const CALLS_MAX: usize = 50_000;
 pub struct Call {
     /// When, by the world's clock.
     pub at: DateTime<Utc>,
-    /// Behind `/cgi-bin/`, such as `externalcontact/get`.
+    /// The path after `/cgi-bin/`, such as `externalcontact/get`.
     pub path: String,
-    /// Of which company.
+    /// The company.
     pub corpid: CorpId,
-    /// What was answered, or would have been: 0 means that the call took effect.
+    /// The answer's errcode, sent or not: 0 means that the call took effect.
     pub errcode: i64,
-    /// The connection broke instead of an answer.
+    /// Whether the connection was broken instead of answering.
     pub dropped: bool,
-    /// The JSON body; of a call without one the query, without token, secret and login code. Of a very long one null.
+    /// The JSON body; without one the query, without token, secret and login code. Null if it is very long.
     pub body: Value,
 }
 

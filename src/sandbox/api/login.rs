@@ -1,4 +1,4 @@
-//! `auth/getuserinfo`: who opened a login page. A code works once, for five minutes.
+//! `auth/getuserinfo`: tells who opened a login page. A code works once, for five minutes.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use super::ask::Ask;
 use super::refusal::{BAD_LOGIN_CODE, LOGIN_CODE_EXPIRED, LOGIN_CODE_USED, Refusal};
 use crate::sandbox::world::{Credential, LOGIN_LIFE_S, Visitor, World, card};
 
-/// A visitor's openid where the unionid is made of the same text.
+/// The prefix of a visitor's openid; the rest equals the unionid's.
 const OPENID_PREFIX: &str = "oOPEN";
 
 pub(super) fn getuserinfo(world: &mut World, ask: &Ask, _: &Credential) -> Result<Answer, Refusal> {
@@ -21,7 +21,7 @@ pub(super) fn getuserinfo(world: &mut World, ask: &Ask, _: &Credential) -> Resul
         return Err(Refusal::of(LOGIN_CODE_EXPIRED));
     }
     code.used = true;
-    // Whom the app may see does not matter here: whoever logs in has a name, and the app must check the rest.
+    // The app's visible range does not matter here: every member gets their userid, and the app must check the rest.
     Ok(Answer::of(match &code.meaning {
         Visitor::Member(userid) => json!({ "userid": userid }),
         Visitor::Stranger(None) => json!({ "openid": format!("{OPENID_PREFIX}{now}") }),

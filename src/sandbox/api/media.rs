@@ -11,13 +11,13 @@ use super::refusal::{
 };
 use crate::sandbox::world::{Credential, World};
 
-/// The most bytes that are fetched at once.
+/// The most bytes of one answer.
 const PART_BYTES_MAX: usize = 20 * 1024 * 1024;
 
-/// A part is a multiple of this, because files lie there encrypted; only the last one need not be.
+/// The length of a part must be a multiple of this, because files are stored encrypted; only the last part is exempt.
 const PART_UNIT: usize = 16;
 
-/// A file that is stored has more bytes than this.
+/// An uploaded file must have more bytes than this.
 const FILE_BYTES_MIN: usize = 5;
 
 /// The largest file of each type.

@@ -1,4 +1,5 @@
-//! `message/send`: what an app tells members. Who cannot be reached is named; who hears too much hears no more.
+//! `message/send`: sends messages to members. Receivers who cannot be reached are named; receivers over their limit
+//! are dropped.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -13,7 +14,7 @@ use super::refusal::{
 use crate::sandbox::chance::ALPHANUMERIC;
 use crate::sandbox::world::{Credential, Message, World, keep};
 
-/// Everybody whom the app sees.
+/// The receiver for all visible members.
 const EVERYBODY: &str = "@all";
 
 /// The most receivers of each kind.
@@ -21,7 +22,7 @@ const USERS_MAX: usize = 1000;
 const PARTIES_MAX: usize = 100;
 const TAGS_MAX: usize = 100;
 
-/// A text is cut here, in bytes.
+/// The length to which a text is cut, in bytes.
 const TEXT_BYTES_MAX: usize = 2048;
 
 /// A text card's limits.
@@ -30,14 +31,14 @@ const DESCRIPTION_CHARS_MAX: usize = 512;
 const URL_BYTES_MAX: usize = 2048;
 const BUTTON_CHARS_MAX: usize = 4;
 
-/// How long a request must not be repeated, in seconds: without a wish, and at most.
+/// For how long an identical message is dropped, in seconds: the default, and the maximum.
 const REPEAT_S: i64 = 1800;
 const REPEAT_S_MAX: i64 = 14_400;
 
 /// The characters of a message's id and of a response code.
 const MSGID_CHARS: usize = 40;
 
-/// Whom a message is for, and whom it cannot reach.
+/// The receivers of a message, and those it cannot reach.
 #[derive(Default)]
 struct Receivers {
     members: Vec<u32>,
@@ -66,7 +67,7 @@ pub(super) fn send(world: &mut World, ask: &Ask, caller: &Credential) -> Result<
     let limits = (world.limits.messages_per_minute, world.limits.messages_per_hour);
     for place in if repeated { &[][..] } else { &receivers.members[..] } {
         let Some(member) = world.directory.get(*place) else { continue };
-        // Whoever gets too much gets no more, and the sender is told nothing.
+        // A receiver over their limit gets nothing, and the sender is not told.
         if world.post.admits(agentid, *place, now, limits) {
             let (to, msgtype) = (member.userid.clone(), msgtype.to_owned());
             let message = Message { to, agentid, msgtype, content: content.clone(), msgid: msgid.clone(), at: now };
@@ -88,13 +89,13 @@ pub(super) fn send(world: &mut World, ask: &Ask, caller: &Credential) -> Result<
 
 fn agentid(fields: Fields<'_>, caller: &Credential) -> Result<i64, Refusal> {
     let agentid = fields.value().get("agentid").filter(|it| !it.is_null()).ok_or_else(|| Refusal::of(NO_AGENTID))?;
-    // A number in quotes is taken as well.
+    // A quoted number is accepted as well.
     let number = agentid.as_i64().or_else(|| agentid.as_str()?.parse().ok());
     let number = number.ok_or_else(|| Refusal::of(BAD_AGENTID))?;
     if caller.agentid == Some(number) { Ok(number) } else { Err(Refusal::of(WRONG_AGENTID)) }
 }
 
-/// What stands under the name of the message's type, if it is as documented.
+/// The content under the message type's name, if it is valid.
 fn content(world: &World, fields: Fields<'_>, msgtype: &str) -> Result<Value, Refusal> {
     const KNOWN: [&str; 9] = ["text", "markdown", "textcard", card::MSGTYPE, "image", "voice", "video", "file", "news"];
     if !KNOWN.contains(&msgtype) {
@@ -134,7 +135,7 @@ fn textcard(content: Fields<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A text that is too long loses its end.
+/// Cuts a text that is too long.
 fn cut(content: &mut Value) {
     if let Some(Value::String(text)) = content.get_mut("content") {
         text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
@@ -159,7 +160,7 @@ fn receivers(world: &World, fields: Fields<'_>, caller: &Credential) -> Result<R
             return Err(Refusal::of(errcode));
         }
     }
-    // No member tags are made up, so none is known.
+    // No member tags are made up, so every tag is unknown.
     let mut receivers = Receivers { invalid_tags: tags.into_iter().map(str::to_owned).collect(), ..Default::default() };
     let everybody = || (0..world.directory.members.len() as u32).filter(|&it| world.directory.shows(caller, it));
     if users.contains(&EVERYBODY) {

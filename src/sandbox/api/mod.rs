@@ -1,10 +1,10 @@
-//! The pretend WeCom's server API: what a service would call at `https://qyapi.weixin.qq.com/cgi-bin/…`.
+//! The pretend WeCom's server API: the calls that a service makes to `https://qyapi.weixin.qq.com/cgi-bin/…`.
 //!
 //! A [`Platform`] is a running server around a [`World`](super::World). It answers as the platform does, with its
 //! types, errcodes and limits, and pushes callbacks for what people do with their phones: scanning a contact way's
-//! code, describing or deleting each other, leaving. What is done through the API makes no callback; what comes of it
-//! later does: a transfer that ends. Faults can be set for any path. Below `/sandbox/` the same can be done over HTTP,
-//! for a pretend WeCom that is a process of its own.
+//! code, describing or deleting each other, leaving. API calls themselves cause no callbacks; their later results do,
+//! such as the end of a transfer. Faults can be set for any path. The paths below `/sandbox/` do the same over HTTP,
+//! for a pretend WeCom in a process of its own.
 
 mod platform;
 

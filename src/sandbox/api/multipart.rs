@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 
-/// What a part is called if it has no type.
+/// The type of a part without one.
 const UNTYPED: &str = "application/octet-stream";
 
 /// A file in a form.
@@ -34,7 +34,7 @@ pub(super) fn part(content_type: &str, body: &Bytes, name: &str) -> Option<Part>
                 filename: parameter(disposition, "filename").unwrap_or_default().to_owned(),
             });
         }
-        // Two more for the line's end; after the last part stand two hyphens and no further head.
+        // Two more bytes for the line's end; the last part is followed by two hyphens and no further head.
         at = end + closing.len() + 2;
     }
 }

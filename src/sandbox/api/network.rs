@@ -1,4 +1,4 @@
-//! From where the platform calls and answers: for firewalls. The addresses are those that are reserved for examples.
+//! The platform's own addresses, for firewalls. They are from the ranges reserved for examples.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use super::ask::Ask;
 use super::refusal::Refusal;
 use crate::sandbox::world::{Credential, World};
 
-/// The two endpoints that answer a list, which is there and empty when they refuse.
+/// The two endpoints whose list is present and empty in a refusal.
 pub(super) const LISTS: [&str; 2] = ["get_api_domain_ip", "getcallbackip"];
 
 pub(super) fn api_addresses(_: &mut World, _: &Ask, _: &Credential) -> Result<Answer, Refusal> {

@@ -1,4 +1,4 @@
-//! What a member notes about a customer, written through the API: remarks and tags. No callback says so.
+//! Members' notes about customers, written through the API: remarks and tags. They cause no callback.
 
 use super::answer::Answer;
 use super::ask::{Ask, Fields};
@@ -65,7 +65,7 @@ pub(super) fn mark_tag(world: &mut World, ask: &Ask, caller: &Credential) -> Res
     Ok(Answer::done())
 }
 
-/// The notes of the contact that is named, to write in them.
+/// The notes of the named contact, to be changed.
 fn notes<'a>(world: &'a mut World, fields: Fields<'_>, caller: &Credential) -> Result<&'a mut Notes, Refusal> {
     let userid = fields.required("userid", NO_USERID)?;
     let customer = ExternalUserId::from(fields.required("external_userid", NO_EXTERNAL_USERID)?);

@@ -1,4 +1,4 @@
-//! A running pretend WeCom, and everything that a test or a demo does with it.
+//! A running pretend WeCom, with all controls for tests and the demo.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// Begins to answer at an address; port 0 takes any free one.
+    /// Starts listening at an address; port 0 takes any free one.
     pub async fn start(world: World, listen: SocketAddr) -> std::io::Result<Self> {
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
@@ -38,17 +38,17 @@ impl Platform {
         Ok(Self { shared, address, stop, tasks })
     }
 
-    /// Where it listens.
+    /// The address it listens at.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What a service is configured with; the paths below it begin with `/cgi-bin/`.
+    /// The base URL for a service's configuration; the paths below it begin with `/cgi-bin/`.
     pub fn base_url(&self) -> String {
         self.shared.base_url.to_string()
     }
 
-    /// Where callbacks go from now on. Before the first call nothing is pushed.
+    /// Sets where callbacks go. Before the first call nothing is pushed.
     pub fn push_to(&self, sender: Sender) {
         self.shared.pushes.send_to(sender);
     }
@@ -58,44 +58,44 @@ impl Platform {
         self.shared.pushes.done().await;
     }
 
-    /// The world's clock; putting it forward ends tokens, codes and files. Transfers wait for the next call, or for
+    /// The world's clock; advancing it expires tokens, codes and files. Transfers wait for the next call, or for
     /// [`Platform::settle_transfers`].
     pub fn clock(&self) -> Clock {
         self.shared.clock.clone()
     }
 
-    /// Puts the clock forward, and makes happen whatever is due by then: transfers end, and callbacks say so.
+    /// Advances the clock and settles what is due by then: transfers end, with their callbacks.
     pub fn advance(&self, by: Duration) {
         self.shared.clock.advance(by);
         self.shared.settle_transfers();
     }
 
-    /// Makes happen whatever is due by now; the next call of the API does so, too.
+    /// Settles what is due by now; the next API call does so, too.
     pub fn settle_transfers(&self) {
         self.shared.settle_transfers();
     }
 
-    /// What goes wrong on purpose.
+    /// The faults.
     pub fn faults(&self) -> Faults {
         self.shared.faults.clone()
     }
 
-    /// What was called so far, the oldest first; of very many calls the latest 50,000.
+    /// The calls so far, the oldest first; at most the latest 50,000.
     pub fn calls(&self) -> Vec<Call> {
         self.shared.calls()
     }
 
-    /// The same of one path, such as `externalcontact/get`.
+    /// The calls of one path, such as `externalcontact/get`.
     pub fn calls_of(&self, path: &str) -> Vec<Call> {
         self.shared.calls_of(path)
     }
 
-    /// Looks at the world, or changes it. Calls wait meanwhile.
+    /// Reads or changes the world. Calls wait meanwhile.
     pub fn with<T>(&self, f: impl FnOnce(&mut World) -> T) -> T {
         self.shared.with(f)
     }
 
-    /// A customer scans a contact way's code: they become a member's contact, and a callback says so.
+    /// A customer scans a contact way's code and becomes a member's contact; a callback is sent.
     pub async fn scan(&self, config_id: &str, customer: &ExternalUserId) -> Result<(), ScanError> {
         self.shared.scan(config_id, customer).await
     }
@@ -120,31 +120,31 @@ impl Platform {
         self.shared.change(|world| world.remove(userid, customer)).await
     }
 
-    /// A customer deletes a member; for the API the contact goes on.
+    /// A customer deletes a member; the API still lists the contact.
     pub async fn unfollow(&self, userid: &UserId, customer: &ExternalUserId) -> Result<(), ChangeError> {
         self.shared.change(|world| world.unfollow(userid, customer)).await
     }
 
-    /// A member gets another id; the app for the directory is told.
+    /// A member gets another id; the directory app gets a callback.
     pub async fn rename(&self, old: &UserId, new: &UserId) -> Result<(), ChangeError> {
         self.shared.change(|world| world.rename(old, new)).await
     }
 
-    /// A member leaves the company; the app for the directory is told.
+    /// A member leaves the company; the directory app gets a callback.
     pub async fn leave(&self, userid: &UserId) -> Result<(), ChangeError> {
         self.shared.change(|world| world.leave(userid)).await
     }
 
-    /// Answers what is in hand and ends.
+    /// Answers the requests in hand and stops.
     pub async fn stop(mut self) {
-        // The server looks at this between two connections.
+        // The server checks this between two connections.
         let _ = self.stop.send(true);
         self.tasks.join_next().await;
         self.tasks.shutdown().await;
     }
 }
 
-/// Whoever listens everywhere is reached on this machine.
+/// A server that listens on all addresses is reached at localhost.
 fn base_url(address: SocketAddr) -> String {
     let reached = match address.ip() {
         ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),

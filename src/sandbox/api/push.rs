@@ -1,5 +1,5 @@
-//! The way of a callback from the world to the service: a queue, several on their way at once, and a count that says
-//! when all are there.
+//! Pushes callbacks from the world to the service: a queue, several deliveries at once, and a count of the unfinished
+//! ones.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -9,13 +9,13 @@ use tokio::task::JoinSet;
 use crate::sandbox::deliver::Sender;
 use crate::sandbox::push::Push;
 
-/// As many callbacks wait; whoever makes one more waits as well.
+/// How many callbacks the queue holds; further ones wait for a place.
 const QUEUE_MAX: usize = 10_000;
 
-/// As many are on their way at once.
+/// How many callbacks are delivered at once.
 const ON_THEIR_WAY_MAX: usize = 64;
 
-/// A callback that waits; dropping it counts it as done.
+/// A queued callback; dropping it counts it as done.
 pub(super) struct Waiting {
     push: Push,
     sender: Sender,
@@ -28,7 +28,7 @@ impl Drop for Waiting {
     }
 }
 
-/// Where callbacks go in.
+/// The queue's entrance.
 pub(super) struct Pushes {
     sender: Mutex<Option<Sender>>,
     queue: mpsc::Sender<Waiting>,
@@ -46,22 +46,22 @@ impl Pushes {
         *self.sender.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
     }
 
-    /// Sends a callback on its way; without a service to send it to, it is lost.
+    /// Queues a callback; without a service it is dropped.
     pub(super) async fn push(&self, push: Push) {
         if let Some(waiting) = self.waiting(push) {
-            // If nobody takes it any more, it comes back and is dropped, which counts it as done.
+            // If the receiver is gone, it is returned and dropped, which counts it as done.
             let _ = self.queue.send(waiting).await;
         }
     }
 
-    /// The same for many, without waiting: a caller that hangs up takes none of them along.
+    /// The same for many, without waiting: they are sent even if the caller hangs up.
     pub(super) fn push_all(&self, pushes: Vec<Push>) {
         let waiting: Vec<Waiting> = pushes.into_iter().filter_map(|push| self.waiting(push)).collect();
         if waiting.is_empty() {
             return;
         }
         let queue = self.queue.clone();
-        // It ends when all are in the queue, or when nobody takes them any more.
+        // It ends when all are queued, or when the receiver is gone.
         tokio::spawn(async move {
             for waiting in waiting {
                 let _ = queue.send(waiting).await;
@@ -69,21 +69,21 @@ impl Pushes {
         });
     }
 
-    /// A callback that counts as on its way from now on.
+    /// A callback that counts as unfinished from now on.
     fn waiting(&self, push: Push) -> Option<Waiting> {
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
         self.count.send_modify(|count| *count += 1);
         Some(Waiting { push, sender, count: self.count.clone() })
     }
 
-    /// Waits until none is on its way.
+    /// Waits until no callback is unfinished.
     pub(super) async fn done(&self) {
-        // The count cannot end before this does: one of its senders is here.
+        // The channel stays open here, because one of its senders is in `self`.
         let _ = self.count.subscribe().wait_for(|count| *count == 0).await;
     }
 }
 
-/// Delivers what comes out of the queue, as the platform would: not in order, and again if nobody answers.
+/// Delivers queued callbacks as the platform would: in no fixed order, and again if there is no answer.
 pub(super) async fn deliver(mut queue: mpsc::Receiver<Waiting>) {
     let mut on_their_way = JoinSet::new();
     loop {

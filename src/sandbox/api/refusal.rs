@@ -1,6 +1,6 @@
-//! Why a call is refused: an errcode of the platform, and the text that goes with it.
+//! Refusals: the platform's errcodes and a text for each.
 //!
-//! The texts are for people; a client must not read them, so they need not be the platform's to the letter.
+//! The texts are for people; clients must not parse them, so they need not match the platform's exactly.
 
 /// A refused call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,13 +15,13 @@ impl Refusal {
         Self { errcode, text: usual_text(errcode).to_owned() }
     }
 
-    /// A refusal that says what exactly is wrong.
+    /// A refusal with a specific text.
     pub(super) fn because(errcode: i64, what: impl std::fmt::Display) -> Self {
         Self { errcode, text: format!("{}: {what}", usual_text(errcode)) }
     }
 }
 
-/// The call took effect, or was a question that was answered.
+/// The call took effect, or the query was answered.
 pub(super) const OK: i64 = 0;
 
 /// The system is busy; nothing was done.
@@ -104,7 +104,7 @@ pub(super) const GROUP_INHERITED: i64 = 90508;
 pub(super) const WRONG_AGENTID: i64 = 301_002;
 pub(super) const RANGE_NEEDED: i64 = 830_002;
 
-/// What the pretend WeCom answers to an unknown path; the real one's code is not known.
+/// The code for an unknown path; the real platform's is not known.
 pub(super) const NO_SUCH_PATH: i64 = 404;
 
 /// The usual text of each code.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::sandbox::world::{Credential, World};
 
-/// What makes an answer of a call, with the lock held: it neither waits nor asks anybody else.
+/// Answers a call while the lock is held, so it must neither wait nor call anything.
 pub(super) type Handler = fn(&mut World, &Ask, &Credential) -> Result<Answer, Refusal>;
 
 /// One endpoint.
@@ -18,20 +18,20 @@ pub(super) struct Route {
     pub(super) handler: Handler,
 }
 
-/// Which token an endpoint takes.
+/// The kind of token an endpoint accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Needs {
     /// Any.
     Any,
     /// A self-built app's.
     App,
-    /// A self-built app's; directory sync is told that it may not read details.
+    /// A self-built app's; directory sync gets the errcode for reading details.
     AppForDetails,
     /// Directory sync's.
     Sync,
     /// Either of these.
     AppOrSync,
-    /// That of an app that is listed under 客户联系.
+    /// An app's that is enabled under 客户联系.
     CustomerContact,
 }
 

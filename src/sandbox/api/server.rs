@@ -1,4 +1,4 @@
-//! The HTTP side: connections in bounds, requests read, answers sent or, if a fault says so, not.
+//! The HTTP server: limited connections, and answers that faults may suppress.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -37,16 +37,16 @@ const BODY_LIMIT: Duration = Duration::from_secs(30);
 /// The largest body: a file of 20 MiB and the form around it.
 const BODY_BYTES_MAX: usize = 21 * 1024 * 1024;
 
-/// After `accept` failed (too many open files), before it is tried again.
+/// How long to wait after `accept` failed (too many open files) before trying again.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
 /// How long a stop waits for the requests in hand.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
 
-/// Where the API is.
+/// The API's path.
 const API: &str = "/cgi-bin/";
 
-/// The connection is to be closed instead of answered.
+/// Closes the connection instead of answering.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection breaks on purpose")]
 struct Broken;
@@ -72,12 +72,12 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stop: 
             sleep(ACCEPT_RETRY).await;
             continue;
         };
-        // Without this the kernel may hold a small answer back.
+        // Without this the kernel may delay a small answer.
         let _ = stream.set_nodelay(true);
         let (http, watcher, shared) = (http.clone(), graceful.watcher(), Arc::clone(&shared));
         connections.spawn(async move {
             let service = service_fn(move |request| serve_one(Arc::clone(&shared), request, peer));
-            // A connection that breaks is the caller's business, and often on purpose.
+            // A broken connection is the caller's problem, and often intended by a fault.
             let _ = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await;
             drop(permit);
         });

@@ -1,5 +1,5 @@
-//! What the server's connections and the platform's owner share: the world and the journal behind one lock, the
-//! faults, and the way out for callbacks.
+//! The state shared by the server's connections and the platform's owner: the world and the journal behind one lock,
+//! the faults, and the callback queue.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -32,7 +32,7 @@ pub(super) struct Shared {
 struct State {
     world: World,
     journal: Journal,
-    /// For hints, so that a refusal does not change what happens next in the world.
+    /// A separate generator for hints, so that a refusal does not change what the world draws next.
     hints: Chance,
     answers: u64,
 }
@@ -57,27 +57,27 @@ impl Shared {
         self.lock(|state| state.journal.calls().filter(|call| call.path == path).cloned().collect())
     }
 
-    /// A customer scans a code, and the callback goes out.
+    /// A customer scans a code, and the callback is sent.
     pub(super) async fn scan(&self, config_id: &str, customer: &ExternalUserId) -> Result<(), ScanError> {
         self.change(|world| world.scan(config_id, customer)).await
     }
 
-    /// Somebody does something with their phone, and the callback goes out.
+    /// Somebody acts with their phone, and the callback is sent.
     pub(super) async fn change<E>(&self, act: impl FnOnce(&mut World) -> Result<Push, E>) -> Result<(), E> {
         let push = self.with(act)?;
         self.pushes.push(push).await;
         Ok(())
     }
 
-    /// Makes happen in the world whatever was due by its clock, and the callbacks go out.
+    /// Settles what is due by the world's clock, and sends the callbacks.
     pub(super) fn settle_transfers(&self) {
         let pushes = self.with(World::settle_transfers);
         self.pushes.push_all(pushes);
     }
 
-    /// Makes the answer to a call, with the fault that was drawn for it, and writes it down.
+    /// Answers a call with the fault drawn for it, and records it.
     pub(super) fn answer(&self, ask: &Ask, fault: &Fault) -> Wire {
-        // Time passed since the last call, and nobody can have seen what it brought before this one.
+        // Settled first, so that every call sees the results of the time that has passed.
         self.settle_transfers();
         let revokes = ask.path != gate::GETTOKEN && self.faults.revokes();
         self.lock(|state| {
@@ -111,7 +111,7 @@ impl Shared {
     }
 
     fn lock<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
-        // A test whose closure panics fails anyway; others may go on with what is there.
+        // A test whose closure panics fails anyway; other callers may continue.
         f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -123,7 +123,7 @@ impl State {
         self.journal.add(Call { at, path: ask.path.clone(), corpid, errcode, dropped, body: ask.for_journal() });
     }
 
-    /// The part of an errmsg that helps the platform's people to find a call.
+    /// The part of an errmsg by which the platform's support finds a call.
     fn trace(&mut self, ask: &Ask) -> String {
         self.answers += 1;
         let hint = self.hints.text(HEX, HINT_CHARS);
@@ -131,7 +131,7 @@ impl State {
     }
 }
 
-/// What a refusal of this endpoint holds beside errcode and errmsg.
+/// Extra fields in a refusal of this endpoint.
 fn extra(ask: &Ask) -> Map<String, Value> {
     let mut extra = Map::new();
     if network::LISTS.contains(&ask.path.as_str()) {

@@ -7,10 +7,10 @@ use hyper::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use super::answer::Wire;
 use super::fault::Fault;
 
-/// Does to an answer what the fault says.
+/// Applies a fault to an answer.
 pub(super) async fn spoil(wire: Wire, fault: &Fault) -> Wire {
     let (mut head, body) = wire.into_parts();
-    // What is whole in memory is there at once, and cannot fail.
+    // The body is in memory, so collecting it cannot fail.
     let mut bytes = body.collect().await.map(|it| it.to_bytes().to_vec()).unwrap_or_default();
     if let Some(body) = fault.bodies.first() {
         bytes.clone_from(body);

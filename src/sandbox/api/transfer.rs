@@ -1,8 +1,8 @@
-//! Handing customers over: asked for through two endpoints, one for members who are here and one for leavers, and what
-//! became of it. It completes a day later; see the world's `transfer`.
+//! Transfers of customers: begun and queried through two endpoints each, one for active members and one for leavers.
+//! A transfer completes a day later; see the world's `transfer`.
 //!
-//! Whether the platform refuses a wrong member as a whole or customer by customer is not documented. Here it is as a
-//! whole.
+//! It is not documented whether the platform refuses a wrong member for the whole call or per customer. Here it is
+//! for the whole call.
 
 use serde_json::{Value, json};
 
@@ -20,13 +20,13 @@ use crate::sandbox::world::{
     Credential, MemberStatus, NotTaken, Outcome, Pair, Transfer, TransferCall, TransferFlow, World, keep,
 };
 
-/// Customers of one call.
+/// How many customers one call may name.
 const CUSTOMERS_MAX: usize = 100;
 
 /// The longest message to the customers, in characters.
 const MESSAGE_CHARS_MAX: usize = 200;
 
-/// How long after somebody left their customers can be handed over, in seconds.
+/// How long after a member left their customers can be transferred, in seconds.
 const LEFT_WITHIN_S: i64 = 365 * 24 * 3600;
 
 pub(super) fn in_service(world: &mut World, ask: &Ask, caller: &Credential) -> Result<Answer, Refusal> {
@@ -77,7 +77,7 @@ fn transfer(world: &mut World, fields: Fields<'_>, caller: &Credential, flow: Tr
     Ok(Answer::of(json!({ "customer": rows })))
 }
 
-/// Who hands over. Of a leaver nobody can say whether the app saw them.
+/// The member who hands over. For a leaver it is unknown whether the app could see them.
 fn handing_over(world: &World, caller: &Credential, flow: TransferFlow, userid: &str) -> Result<u32, Refusal> {
     let here = world.directory.find(userid);
     match (flow, here) {
@@ -90,14 +90,14 @@ fn handing_over(world: &World, caller: &Credential, flow: TransferFlow, userid: 
         (TransferFlow::Resigned, None) => {
             let place = world.directory.find_left(userid).ok_or_else(|| Refusal::of(NO_SUCH_USER))?;
             let left_at = world.directory.get(place).and_then(|it| it.left_at).unwrap_or_default();
-            // No document names the code for this.
+            // The code for this is not documented.
             let late = world.now() - left_at > LEFT_WITHIN_S;
             if late { Err(Refusal::because(LOGGED_IN_LONG_AGO, "left more than a year ago")) } else { Ok(place) }
         }
     }
 }
 
-/// Begins one customer's transfer, and says what is answered about it.
+/// Begins one customer's transfer; returns the customer's errcode.
 fn begin(world: &mut World, pair: Pair, customer: &ExternalUserId) -> i64 {
     if let Some(errcode) = world.transfer_rules.errcodes.get(customer) {
         return *errcode;
@@ -116,7 +116,7 @@ fn begin(world: &mut World, pair: Pair, customer: &ExternalUserId) -> i64 {
 fn result(world: &mut World, ask: &Ask, flow: TransferFlow) -> Result<Answer, Refusal> {
     let fields = ask.fields();
     let (from, to) = (fields.required("handover_userid", NO_USERID)?, fields.required("takeover_userid", NO_USERID)?);
-    // Either may have left meanwhile.
+    // Either member may have left meanwhile.
     let place = |userid| world.directory.find_here_or_left(userid).ok_or_else(|| Refusal::of(NO_SUCH_USER));
     let pair = (flow, place(from)?, place(to)?);
     let now = world.now();

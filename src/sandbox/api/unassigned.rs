@@ -1,5 +1,4 @@
-//! The customers of those who left, and whom nobody has taken over yet. Who is on the way to somebody is still among
-//! them until they are there.
+//! Leavers' unassigned customers. A customer in a running transfer is still listed until it completes.
 
 use serde_json::{Value, json};
 
@@ -9,7 +8,7 @@ use super::cursor;
 use super::refusal::{BAD_PARAMETER, Refusal};
 use crate::sandbox::world::{Credential, Visible, World};
 
-/// The largest page, and the one without a wish.
+/// The default and maximum page size.
 const PAGE_MAX: i64 = 1000;
 
 pub(super) fn list(world: &mut World, ask: &Ask, caller: &Credential) -> Result<Answer, Refusal> {
@@ -20,7 +19,7 @@ pub(super) fn list(world: &mut World, ask: &Ask, caller: &Credential) -> Result<
     }
     let (world, now) = (&*world, world.now());
     let first = cursor::begin(fields.text("cursor")?, &ask.path, now)?;
-    // Whoever left is in nobody's sight any more, so only an app that sees everybody is told of them.
+    // A leaver is visible to nobody, so only an app that sees the whole company gets their customers.
     let sees = caller.visible == Visible::Everybody;
     let members = (0..).zip(&world.directory.members).skip(first.0 as usize);
     let left = members.filter_map(|(place, member)| Some((place, member, member.left_at.filter(|_| sees)?)));

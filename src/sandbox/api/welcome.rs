@@ -1,4 +1,4 @@
-//! Welcoming a new customer: once, and within twenty seconds.
+//! Welcome messages: once per code, and within twenty seconds.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ const TEXT_BYTES_MAX: usize = 4000;
 /// The most attachments.
 const ATTACHMENTS_MAX: usize = 9;
 
-/// What can be attached, and which of its fields names a file.
+/// The attachment types, and the field that names a file.
 const ATTACHMENTS: [(&str, &str); 5] =
     [("image", "media_id"), ("link", ""), ("miniprogram", "pic_media_id"), ("video", "media_id"), ("file", "media_id")];
 
@@ -44,7 +44,7 @@ pub(super) fn send(world: &mut World, ask: &Ask, _: &Credential) -> Result<Answe
     Ok(Answer::done())
 }
 
-/// The text and the attachments, if they are as documented.
+/// The text and the attachments, if they are valid.
 fn message(world: &World, fields: Fields<'_>) -> Result<Value, Refusal> {
     let text = fields.object("text")?.map(|text| text.text("content")).transpose()?.flatten();
     let attachments = fields.items("attachments")?.unwrap_or_default();

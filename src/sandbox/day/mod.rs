@@ -2,7 +2,7 @@
 //!
 //! Input is a company, a seed, a date and a number of callbacks; the same input gives the same day. Members are
 //! created in the morning, customers come, write, leave and come back, one member is renamed at noon, and one leaves
-//! in the late afternoon. The day is in order and free of repeats: disorder is `mischief`'s business.
+//! in the late afternoon. The day is in order and free of repeats; `mischief` adds disorder.
 
 pub(super) mod cast;
 

@@ -1,5 +1,5 @@
-//! The rest of what a company hears all day: groups, tags, customer service, approvals, the app's own buttons, and
-//! now and then something that this program has never heard of.
+//! Other callbacks of a company: groups, tags, customer service, approvals, the app's own buttons, and now and then
+//! an event that this program does not know.
 
 use super::cast::{number, opaque};
 use super::scene::{Act, Group, Story};
@@ -7,7 +7,7 @@ use super::wire::{Xml, event, head};
 use crate::sandbox::chance::HEX;
 use crate::sandbox::push::{AppKind, Push};
 
-/// What may happen, each as often as it stands here.
+/// The possible events, each listed as often as its weight.
 const KINDS: [Act; 13] = [
     group,
     group,

@@ -1,8 +1,8 @@
-//! How the day goes: who is there, who knows whom, and what happens next.
+//! Tells a day: who is there, who knows whom, and what happens next.
 //!
-//! Each moment of the day holds exactly one callback. A few are fixed (the staff arrives, one is renamed, one leaves),
-//! some follow from earlier ones (a confirmed friendship, a remark), and the rest is chance. What happens is made up
-//! from the state kept here, so that nobody is edited before they were added or works after they left.
+//! Each moment of the day has exactly one callback. A few are fixed (the staff arrives, one is renamed, one leaves),
+//! some follow from earlier ones (a confirmed contact, a remark), and the rest is random. Events are made from the
+//! state kept here, so nobody is edited before they were added or works after they left.
 
 use std::cmp::Reverse;
 use std::hash::{DefaultHasher, Hash, Hasher};

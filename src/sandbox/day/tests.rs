@@ -1,4 +1,4 @@
-//! What a made-up day promises.
+//! Properties of a made-up day.
 
 use std::collections::{HashMap, HashSet};
 

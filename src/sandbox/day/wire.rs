@@ -1,7 +1,7 @@
 //! The plaintext documents, as WeCom spells them.
 //!
-//! Values come from this folder, or from whoever calls the pretend API: what would end a CDATA section is divided
-//! between two of them.
+//! Values come from this folder, or from callers of the pretend API: a text that would end a CDATA section is split
+//! over two sections.
 
 use std::fmt::Display;
 use std::fmt::Write;

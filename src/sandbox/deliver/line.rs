@@ -1,7 +1,7 @@
 //! One keep-alive connection to the service.
 //!
-//! It carries one request at a time and is opened when it is needed. After anything but a complete answer it is
-//! dropped, as WeCom hangs up; the next request opens another.
+//! It carries one request at a time and is opened on demand. After anything but a complete answer it is closed, as
+//! WeCom does; the next request opens another.
 
 use std::io;
 use std::sync::Arc;
@@ -32,19 +32,19 @@ pub(super) struct Answer {
 /// Why there was no complete answer. WeCom treats all of these alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unanswered {
-    /// The name or number is no address that can be sent.
+    /// The host or port cannot be used in a request.
     #[error("the service's address cannot be used in a request")]
     Address,
-    /// There is no connection: nobody listens, or nobody is there.
+    /// No connection could be made.
     #[error("no connection to the service: {0}")]
     NotConnected(io::ErrorKind),
     /// The connection ended before a whole answer came.
     #[error("the service closed the connection without a whole answer")]
     Closed,
-    /// The answer is longer than anybody should send, or broke off.
+    /// The answer is too long, or broke off.
     #[error("the service's answer broke off, or is longer than {ANSWER_BYTES_MAX} bytes")]
     NotRead,
-    /// The time is over.
+    /// The time limit has passed.
     #[error("the service did not answer in time")]
     Late,
 }
@@ -76,7 +76,7 @@ impl Line {
         let headers = request.headers_mut();
         headers.insert(header::HOST, self.address.parse().map_err(|_| Unanswered::Address)?);
         headers.insert(header::USER_AGENT, header::HeaderValue::from_static(USER_AGENT));
-        // Taken out while it is in use, so that every way to fail leaves no half-used connection behind.
+        // Taken out while in use, so that no failure leaves a half-used connection behind.
         let live = self.live.take();
         let (answer, live) = timeout(limit, self.exchange(live, request)).await.map_err(|_| Unanswered::Late)??;
         self.live = Some(live);
@@ -93,8 +93,8 @@ impl Line {
         {
             match live.requests.try_send_request(request).await {
                 Ok(response) => return Ok((read(response).await?, live)),
-                // The request comes back if the service closed an idle connection before any of it was on its
-                // way. That is no failed attempt.
+                // The request is returned if the service closed an idle connection before any of it was sent. That
+                // does not count as a failed attempt.
                 Err(mut error) => request = error.take_message().ok_or(Unanswered::Closed)?,
             }
         }

@@ -1,8 +1,8 @@
 //! Delivers pushes as the platform would: sealed, over HTTP/1.1, with a time limit and retries.
 //!
-//! Input is a running service's address and a [`Corp`]. Each worker keeps one connection open and has one push on its
-//! way; nothing waits in a queue. A connection that fails, closes or stays silent means "send again", sealed anew;
-//! any answer ends the attempt, and only 200 counts as accepted.
+//! Input is a running service's address and a [`Corp`]. Each worker keeps one connection open and delivers one push
+//! at a time; nothing is queued. A connection that fails, closes or stays silent causes a retry, sealed anew; any
+//! answer ends the push, and only 200 counts as accepted.
 
 mod line;
 
@@ -34,16 +34,16 @@ use crate::crypto::KeyError;
 /// WeCom hangs up after this long without an answer.
 pub const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
-/// WeCom's console wants the echo within this long.
+/// WeCom's console expects the echo within this long.
 pub const VERIFY_LIMIT: Duration = Duration::from_secs(1);
 
-/// WeCom sends a push that nobody answered this many times more.
+/// How often WeCom repeats a push without an answer.
 pub const RETRIES: u32 = 3;
 
-/// A growing pause between two attempts stops growing here.
+/// The longest pause between two attempts.
 pub const PAUSE_MAX: Duration = Duration::from_secs(5);
 
-/// The most pushes on their way at a time, each on a connection of its own.
+/// The most pushes delivered at once, each on a connection of its own.
 pub const CONCURRENCY_MAX: usize = 1024;
 
 /// The echo of a verification has this many digits, too many for any integer type in common use.
@@ -58,8 +58,8 @@ pub struct Patience {
     pub verify_limit: Duration,
     /// Attempts after the first.
     pub retries: u32,
-    /// Before the first retry; each further one waits twice as long, up to [`PAUSE_MAX`]. Nothing by default, as
-    /// WeCom; give a service that is being restarted some hundred milliseconds.
+    /// The pause before the first retry; each further one is twice as long, up to [`PAUSE_MAX`]. Zero by default, as
+    /// with WeCom; for a service that is being restarted, use some hundred milliseconds.
     pub pause: Duration,
 }
 
@@ -69,7 +69,7 @@ impl Default for Patience {
     }
 }
 
-/// Why there can be no delivery at all.
+/// Why nothing can be delivered.
 #[derive(Debug, thiserror::Error)]
 pub enum SenderError {
     /// The base address is not one that we can reach.
@@ -102,7 +102,7 @@ pub enum VerifyError {
     Echo,
 }
 
-/// Delivers to one service. A clone shares what it knows, but no connection.
+/// Delivers to one service. A clone shares the configuration, but no connection.
 #[derive(Debug, Clone)]
 pub struct Sender {
     address: Arc<str>,
@@ -152,9 +152,9 @@ impl Sender {
         self.deliver_on(&mut self.line(), push).await
     }
 
-    /// Delivers all pushes with `concurrency` on their way at any time, taken from `pushes` in order.
+    /// Delivers all pushes, `concurrency` at a time, taken from `pushes` in order.
     ///
-    /// `progress` sees the report as it grows, after each push.
+    /// `progress` is called with the growing report after each push.
     pub async fn deliver_all<I>(&self, pushes: I, concurrency: usize, mut progress: impl FnMut(&Report)) -> Report
     where
         I: IntoIterator<Item = Push>,
@@ -227,7 +227,7 @@ async fn work<I: Iterator<Item = Push>>(
 ) {
     let mut line = sender.line();
     loop {
-        // Another worker's panic leaves the iterator as it was between two pushes, so it can still be used.
+        // Another worker's panic leaves the iterator between two pushes, so it can still be used.
         let next = source.lock().unwrap_or_else(PoisonError::into_inner).next();
         let Some((index, push)) = next else { return };
         let delivered = sender.deliver_on(&mut line, &push).await;

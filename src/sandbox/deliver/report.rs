@@ -1,4 +1,4 @@
-//! What became of the pushes.
+//! The results of deliveries.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use sha2::{Digest, Sha256};
 use super::line::Unanswered;
 use crate::sandbox::push::{AppKind, Push};
 
-/// What became of one push.
+/// The result of one push.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivered {
-    /// The service took responsibility for it.
+    /// Whether the service accepted it with 200.
     pub answered_200: bool,
     /// How often it was sent.
     pub attempts: u32,
@@ -24,20 +24,20 @@ pub struct Delivered {
     pub unanswered: Option<Unanswered>,
 }
 
-/// How many pushes ended how.
+/// How many pushes had which result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Pushes that are finished, one way or another.
+    /// Finished pushes.
     pub sent: u64,
     /// Answered 200.
     pub answered: u64,
     /// Answered with another status.
     pub refused: u64,
-    /// Not answered at all, in spite of every retry.
+    /// Not answered, in spite of every retry.
     pub failed: u64,
 }
 
-/// A genuine push that the service answered 200: it must be stored, whatever happens next.
+/// A genuine push that the service answered with 200, so that it must be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acked {
     /// Its place in the list that was delivered, from 0.
@@ -48,18 +48,18 @@ pub struct Acked {
     pub sha256: [u8; 32],
 }
 
-/// What became of a list of pushes.
+/// The results of a list of pushes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// What WeCom sent; with a healthy service all are answered.
+    /// WeCom's pushes; a healthy service answers all with 200.
     pub genuine: Tally,
-    /// What strangers sent; with a healthy service all are refused.
+    /// Forged pushes; a healthy service refuses all.
     pub forged: Tally,
     /// Requests sent, retries included.
     pub attempts: u64,
-    /// Since the first push was taken.
+    /// The time since the first push.
     pub elapsed: Duration,
-    /// Of each genuine push that was answered 200, how long its last attempt took, in the order of the answers.
+    /// The latency of each genuine push's last attempt that was answered with 200, in the order of the answers.
     pub latencies: Vec<Duration>,
     /// The genuine pushes that were answered 200, in the order of the answers.
     pub acked: Vec<Acked>,

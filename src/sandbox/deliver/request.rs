@@ -1,4 +1,4 @@
-//! The HTTP requests that carry a push or a verification, genuine or forged.
+//! The HTTP requests of pushes and verifications, genuine or forged.
 //!
 //! Each request is sealed anew with the current time, a new nonce and new random bytes.
 
@@ -17,14 +17,14 @@ use crate::sandbox::push::{Forgery, Push};
 /// Where a service listens for an app's callbacks, below its base address.
 const CALLBACK_PATH: &str = "callback";
 
-/// What a stranger signs with, and what another stranger encrypts with.
+/// The Token and the AES key of forgeries.
 const STRANGERS_TOKEN: &str = "aTokenNobodyConfigured";
 const STRANGERS_AES_KEY: &str = "aKeyNobodyConfigured0000000000000000000000A";
 
 /// The company that a misdirected push is for.
 const STRANGERS_CORP: &str = "ww0000000000strange";
 
-/// One app's URL and keys, and the keys that are wrong for it.
+/// One app's URL and keys, and wrong keys for forgeries.
 pub(super) struct Target {
     path: String,
     corpid: CorpId,

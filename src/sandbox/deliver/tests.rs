@@ -1,4 +1,4 @@
-//! The sender against a tiny server that answers, refuses, hangs up or stays silent as it is told.
+//! Tests the sender against a small server that answers, refuses, hangs up or stays silent as scripted.
 
 use std::collections::VecDeque;
 
@@ -34,7 +34,7 @@ struct Server {
 }
 
 impl Server {
-    /// Does `script` request by request, then answers 200 to everything.
+    /// Follows `script` request by request, then answers 200 to everything.
     async fn start(script: &[Act]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let base_url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -249,7 +249,7 @@ async fn each_forgery_is_refused_at_its_own_step() {
             opened.expect_err("forged").step()
         })
         .collect();
-    // Bytes under a wrong key look like whole padding once in some two hundred times; the frame is wrong even then.
+    // Under a wrong key the padding looks valid once in about two hundred times; the frame is wrong even then.
     let expected: [&[&str]; 5] =
         [&["signature"], &["padding", "frame", "receiveid"], &["receiveid"], &["signature"], &["envelope"]];
     assert_eq!(steps.len(), expected.len());

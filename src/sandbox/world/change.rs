@@ -1,7 +1,6 @@
-//! What people do with their phones: scan a code, describe or delete each other, leave.
+//! Actions that people take with their phones: scan a code, describe or delete each other, leave.
 //!
-//! Each changes the world and returns the callback that says so. What is done through the API makes no callback; that
-//! is why these are not in `api`.
+//! Each changes the world and returns its callback. API calls cause no callbacks, so these actions are not in `api`.
 
 use std::borrow::Cow;
 
@@ -26,15 +25,15 @@ pub enum ScanError {
     /// It was temporary.
     #[error("the contact way has expired")]
     Expired,
-    /// Nobody whom it leads to is here any more.
+    /// Nobody it leads to is active any more.
     #[error("the contact way leads to nobody")]
     Nobody,
-    /// The customer has the member already: a chat opens and nothing else happens.
+    /// The customer has the member already: only a chat opens.
     #[error("they are contacts already")]
     AlreadyContact,
 }
 
-/// Why something cannot be done with a phone.
+/// Why an action is not possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeError {
     /// The member is not here.
@@ -100,7 +99,7 @@ impl World {
         Ok(self.said("del_external_contact", userid, customer))
     }
 
-    /// A customer deletes a member; for the API the contact goes on.
+    /// A customer deletes a member; the API still lists the contact.
     pub(in crate::sandbox) fn unfollow(
         &mut self,
         userid: &UserId,
@@ -123,7 +122,7 @@ impl World {
         Ok(Push::genuine(AppKind::Directory, content.cdata("UserID", old).cdata("NewUserID", new).document()))
     }
 
-    /// A member leaves the company. Of their customers WeCom says nothing.
+    /// A member leaves the company. WeCom sends nothing about their customers.
     pub(in crate::sandbox) fn leave(&mut self, userid: &UserId) -> Result<Push, ChangeError> {
         let now = self.now();
         self.directory.leave(userid.as_str(), now).ok_or(ChangeError::NoMember)?;
@@ -131,7 +130,7 @@ impl World {
         Ok(Push::genuine(AppKind::Directory, content.cdata("UserID", userid).document()))
     }
 
-    /// The members to whom a contact way may lead today.
+    /// The members to whom a contact way leads now.
     fn members_behind(&self, way: &ContactWay) -> Vec<u32> {
         let named = way.user.iter().filter_map(|userid| self.directory.find(userid.as_str()));
         let in_party = |place: &u32| {
@@ -139,7 +138,7 @@ impl World {
             let serves = self.directory.get(*place).is_some_and(|it| it.left_at.is_none() && it.customer_contact);
             serves && departments.iter().any(|&id| way.party.iter().any(|&party| self.directory.is_below(id, party)))
         };
-        // Few ways name departments, and then the whole directory has to be looked through.
+        // Few ways name departments; only for these the whole directory is searched.
         let everybody = if way.party.is_empty() { 0 } else { self.directory.members.len() as u32 };
         named.chain((0..everybody).filter(in_party)).collect()
     }
@@ -153,7 +152,7 @@ impl World {
         if known.and_then(|place| self.contacts.follow(place)).is_some_and(|follow| !follow.one_sided) {
             return None;
         }
-        // Somebody who comes back is a new contact: the old one's place stays empty.
+        // A customer who comes back is a new contact: the old one's position stays empty.
         if let Some(place) = known {
             self.contacts.part(&mut self.directory, place);
         }

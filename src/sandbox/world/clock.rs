@@ -1,4 +1,4 @@
-//! The time in the pretend world: the machine's, and as far ahead of it as a test wishes.
+//! The pretend world's time: the machine's, plus an offset that tests set.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -6,23 +6,23 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// A clock that can be put forward; a clone is the same clock.
+/// A clock that can be advanced; a clone is the same clock.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
     ahead_ms: Arc<AtomicI64>,
 }
 
 impl Clock {
-    /// What time it is.
+    /// The current time.
     pub fn now(&self) -> DateTime<Utc> {
         let ahead = TimeDelta::try_milliseconds(self.ahead_ms.load(Ordering::Relaxed)).unwrap_or_default();
         Utc::now().checked_add_signed(ahead).unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
 
-    /// Puts the clock forward: whatever ends by time, ends that much sooner.
+    /// Advances the clock.
     pub fn advance(&self, by: Duration) {
         let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-        // Only an absurd advance saturates, and the clock then stands at the end of time.
+        // Only an absurd advance saturates; the clock then stays at the end of time.
         let _ =
             self.ahead_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |ahead| Some(ahead.saturating_add(by)));
     }

@@ -1,4 +1,4 @@
-//! Codes that work once and for a short while: for welcoming a new customer, and for logging in.
+//! One-time codes with a short validity: welcome codes and login codes.
 
 use std::collections::HashMap;
 
@@ -10,10 +10,10 @@ pub(in crate::sandbox) const WELCOME_LIFE_S: i64 = 20;
 /// A login code is good for this long, in seconds.
 pub(in crate::sandbox) const LOGIN_LIFE_S: i64 = 300;
 
-/// A used or late code is told from an unknown one for this long, in seconds.
+/// How long a used or expired code has another errcode than an unknown one, in seconds.
 const REMEMBERED_S: i64 = 3600;
 
-/// With so many codes the old ones are forgotten.
+/// Beyond this many codes the old ones are forgotten.
 const FORGET_AT: usize = 10_000;
 
 /// What a welcome code may be used for.
@@ -56,7 +56,7 @@ impl<T> Codes<T> {
     pub(in crate::sandbox) fn issue(&mut self, code: String, meaning: T, now: i64) {
         if self.codes.len() >= self.forget_at {
             self.codes.retain(|_, code| code.issued_at + REMEMBERED_S > now);
-            // What is left is not looked through again until there is twice as much.
+            // The codes are not searched again until there are twice as many.
             self.forget_at = FORGET_AT.max(self.codes.len() * 2);
         }
         self.codes.insert(code, Code { meaning, issued_at: now, used: false });

@@ -1,4 +1,4 @@
-//! Contact ways (联系我): what stands behind a QR code.
+//! Contact ways (联系我): the data behind a QR code.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use crate::ids::UserId;
 
-/// One QR code or button, and to whom it leads.
+/// A QR code or button, and the members it leads to.
 #[derive(Debug, Clone)]
 pub struct ContactWay {
-    /// What it is called in every later call.
+    /// Its id in later calls.
     pub config_id: String,
     /// Leads to exactly one member (type 1) rather than to one of several (type 2).
     pub single: bool,
@@ -21,7 +21,7 @@ pub struct ContactWay {
     pub remark: String,
     /// The customer is added without the member's approval.
     pub skip_verify: bool,
-    /// What comes back with whoever scans it.
+    /// The `state` in the events of its scans.
     pub state: String,
     /// The members it leads to.
     pub user: Vec<UserId>,
@@ -42,7 +42,7 @@ pub struct Temporary {
     pub expires_in: i64,
     /// How long the chat lasts, in seconds.
     pub chat_expires_in: i64,
-    /// Whom it is for, if not for anybody.
+    /// The unionid of the person it is for; empty for anybody.
     pub unionid: String,
     /// The closing message.
     pub conclusions: Value,

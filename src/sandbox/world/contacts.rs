@@ -1,7 +1,7 @@
-//! Customers, and who follows them.
+//! Customers and their followers.
 //!
-//! There may be hundreds of thousands, so each is a few dozen bytes: a card is made up from the seed and the id when
-//! somebody asks. A contact keeps its place for ever, which is what cursors count on; a renewed one gets a new place.
+//! There may be hundreds of thousands, so each takes a few dozen bytes: a card is made from the seed and the id on
+//! request. A contact keeps its position for ever, which cursors rely on; a renewed one gets a new position.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -20,12 +20,12 @@ pub(in crate::sandbox) enum AddWay {
     PhoneSearch = 2,
     CardShare = 3,
     WechatContact = 6,
-    /// Handed over by a colleague, or by an administrator in their name.
+    /// Transferred by a colleague, or by an administrator in their name.
     Assigned = 202,
 }
 
 impl AddWay {
-    /// Those by which people meet.
+    /// The ways in which people meet.
     pub(in crate::sandbox) const ALL: [Self; 4] =
         [Self::QrScan, Self::PhoneSearch, Self::CardShare, Self::WechatContact];
 }
@@ -45,9 +45,9 @@ pub(in crate::sandbox) struct Follow {
     pub(in crate::sandbox) customer: u32,
     pub(in crate::sandbox) since: i64,
     pub(in crate::sandbox) add_way: AddWay,
-    /// The member asked first, not the customer.
+    /// Whether the member sent the request, not the customer.
     pub(in crate::sandbox) by_member: bool,
-    /// The customer deleted the member: the API goes on as before.
+    /// Whether the customer deleted the member; the API still lists the contact.
     pub(in crate::sandbox) one_sided: bool,
     pub(in crate::sandbox) state: Option<Box<str>>,
     pub(in crate::sandbox) notes: Option<Box<Notes>>,
@@ -56,7 +56,7 @@ pub(in crate::sandbox) struct Follow {
 /// What a member wrote about a customer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Notes {
-    /// The name that the member gave them; without one it is the nickname.
+    /// The member's name for them; without one the nickname.
     pub remark: String,
     /// Anything else.
     pub description: String,
@@ -68,7 +68,7 @@ pub struct Notes {
     pub tags: Vec<String>,
 }
 
-/// What a customer's card shows beside the nickname.
+/// The fields of a customer's card besides the nickname.
 pub(in crate::sandbox) struct Card {
     pub(in crate::sandbox) gender: usize,
     pub(in crate::sandbox) avatar: String,
@@ -100,7 +100,7 @@ impl Contacts {
         self.follows.get_mut(place as usize)
     }
 
-    /// The place of a customer, who is added if they are new.
+    /// The position of a customer, added if new.
     pub(in crate::sandbox) fn know(
         &mut self,
         id: &ExternalUserId,
@@ -121,7 +121,7 @@ impl Contacts {
         self.customer(customer)?.follows.iter().find(is_theirs).copied()
     }
 
-    /// A member and a customer become contacts. Who is one already stays as they are.
+    /// A member and a customer become contacts. An existing contact stays as it is.
     pub(in crate::sandbox) fn meet(&mut self, directory: &mut Directory, follow: Follow) -> Option<u32> {
         if let Some(place) = self.between(follow.member, follow.customer) {
             let known = self.follow_mut(place)?;
@@ -135,7 +135,7 @@ impl Contacts {
         Some(place)
     }
 
-    /// A contact ends for both.
+    /// Ends a contact for both.
     pub(in crate::sandbox) fn part(&mut self, directory: &mut Directory, place: u32) -> Option<()> {
         let (member, customer) = self.follow(place).map(|it| (it.member, it.customer))?;
         directory.get_mut(member)?.follows.retain(|&it| it != place);

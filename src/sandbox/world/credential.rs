@@ -1,4 +1,4 @@
-//! Each secret of the company: what may be called with it, and whom it may see.
+//! The company's secrets: the APIs that each may call, and its visible range.
 
 use crate::ids::UserId;
 use crate::sandbox::corp::App;
@@ -7,7 +7,7 @@ use crate::sandbox::push::AppKind;
 /// The agent number of an app that was configured without one.
 const DEFAULT_AGENTID: i64 = 1_000_002;
 
-/// A secret and what it opens.
+/// A secret and its rights.
 #[derive(Clone)]
 pub struct Credential {
     /// A self-built app, or directory sync (通讯录同步).
@@ -16,16 +16,16 @@ pub struct Credential {
     pub name: String,
     /// The app's number; directory sync has none.
     pub agentid: Option<i64>,
-    /// Whom and what the app may see (可见范围).
+    /// The visible range (可见范围).
     pub visible: Visible,
-    /// Whether it is listed under 客户联系 → 可调用接口的应用. Directory sync never is.
+    /// Whether it is enabled under 客户联系 → 可调用接口的应用. Directory sync never is.
     pub customer_contact: bool,
-    /// Whether it is old enough to be told avatars, telephone numbers and the like.
+    /// Whether it is old enough to get avatars, telephone numbers and the like.
     pub private_fields: bool,
     pub(in crate::sandbox) secret: String,
 }
 
-/// Whom an app may see.
+/// An app's visible range.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Visible {
     /// The whole company.

@@ -1,20 +1,20 @@
 //! The company's members and departments.
 //!
-//! A member is found by userid without regard to case, as on the platform. Whoever left stays in the list, because
-//! their customers wait for somebody else, but is found no more.
+//! A userid's case does not matter, as on the platform. A leaver stays in the list, because their customers are
+//! unassigned, but is no longer found.
 
 use std::collections::HashMap;
 
 use super::credential::{Credential, Visible};
 use crate::ids::UserId;
 
-/// A department that is its own ancestor would be walked for ever.
+/// The deepest department: bounds the search if a department is its own ancestor.
 const DEPTH_MAX: usize = 32;
 
 /// The department that all others are below.
 pub(in crate::sandbox) const ROOT: u32 = 1;
 
-/// Somebody who works in the company, or did.
+/// A present or former member.
 #[derive(Debug, Clone)]
 pub struct Member {
     /// The id, as it was chosen.
@@ -27,13 +27,13 @@ pub struct Member {
     pub position: String,
     /// Whether they may use WeCom.
     pub status: MemberStatus,
-    /// Whether they are set up for 客户联系.
+    /// Whether they may use 客户联系.
     pub customer_contact: bool,
-    /// Whether WeCom knows who they are (实名认证).
+    /// Whether they have verified their real name (实名认证).
     pub verified: bool,
     /// When they left, in seconds since 1970.
     pub left_at: Option<i64>,
-    /// How many customers they may have; as many as there are without a number.
+    /// How many customers they may have; unlimited without a number.
     pub customers_max: Option<usize>,
     /// Their contacts' places, in order.
     pub(in crate::sandbox) follows: Vec<u32>,
@@ -84,24 +84,24 @@ pub(in crate::sandbox) struct Directory {
 }
 
 impl Directory {
-    /// A company where nobody works yet.
+    /// A company without members.
     pub(in crate::sandbox) fn of(departments: Vec<Department>) -> Self {
         Self { departments, ..Self::default() }
     }
 
-    /// The place of the member with this id, if they are still here.
+    /// The position of the active member with this id.
     pub(in crate::sandbox) fn find(&self, userid: &str) -> Option<u32> {
         self.by_id.get(&userid.to_ascii_lowercase()).copied()
     }
 
-    /// The place of whoever left last under this id.
+    /// The position of the last leaver with this id.
     pub(in crate::sandbox) fn find_left(&self, userid: &str) -> Option<u32> {
         let theirs = |it: &Member| it.left_at.is_some() && it.userid.as_str().eq_ignore_ascii_case(userid);
         let left = (0..).zip(&self.members).filter(|(_, it)| theirs(it));
         left.max_by_key(|(place, it)| (it.left_at, *place)).map(|(place, _)| place)
     }
 
-    /// The place of who has this id, or else of who had it.
+    /// The position of the active member with this id, or else of the last leaver.
     pub(in crate::sandbox) fn find_here_or_left(&self, userid: &str) -> Option<u32> {
         self.find(userid).or_else(|| self.find_left(userid))
     }
@@ -114,7 +114,7 @@ impl Directory {
         self.members.get_mut(place as usize)
     }
 
-    /// Adds somebody; whoever has the id already keeps it. Returns their place.
+    /// Adds a member; an existing member keeps the id. Returns their position.
     pub(in crate::sandbox) fn add(&mut self, member: Member) -> u32 {
         let id = member.userid.as_str().to_ascii_lowercase();
         *self.by_id.entry(id).or_insert_with(|| {
@@ -123,7 +123,7 @@ impl Directory {
         })
     }
 
-    /// A member leaves; their place stays.
+    /// A member leaves; their position stays.
     pub(in crate::sandbox) fn leave(&mut self, userid: &str, at: i64) -> Option<u32> {
         let place = self.by_id.remove(&userid.to_ascii_lowercase())?;
         let member = self.get_mut(place)?;
@@ -166,7 +166,7 @@ impl Directory {
         }
     }
 
-    /// Whether an app may see a member. Nobody sees who left.
+    /// Whether a member is visible to an app. Leavers are visible to none.
     pub(in crate::sandbox) fn shows(&self, to: &Credential, place: u32) -> bool {
         let Some(member) = self.get(place).filter(|member| member.left_at.is_none()) else { return false };
         match &to.visible {

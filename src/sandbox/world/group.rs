@@ -1,7 +1,7 @@
-//! Customer groups (客户群): whose they are, and who inherits them.
+//! Customer groups (客户群): their owners, and their transfers.
 //!
-//! Whether a group waits for an heir follows from its owner, so nobody has to tell it that somebody left. What is done
-//! with groups through the API makes no callback here, as nothing says that it does on the platform.
+//! Whether a group waits for a new owner is derived from its owner's state. API calls on groups cause no callback
+//! here, since the platform's documents name none.
 
 use std::collections::HashMap;
 
@@ -12,23 +12,23 @@ use crate::ids::{ExternalUserId, UserId};
 use crate::sandbox::chance::Chance;
 use crate::sandbox::day::cast;
 
-/// Of so many members with customers one owns a group from the beginning.
+/// One of this many members with customers owns a group from the beginning.
 const OWNERS_EVERY: usize = 6;
 
-/// So many of the owner's customers are in a group, at most.
+/// How many of the owner's customers are in a group, at most.
 const GUESTS_MAX: usize = 20;
 
 /// The random part of a group's id.
 const CHAT_ID_CHARS: usize = 30;
 
-/// When the groups were made that are there from the beginning, in seconds since 1970.
+/// When the initial groups were created, in seconds since 1970.
 const FOUNDED_AT: i64 = 1_735_689_600;
 
-/// In service, a group is given away so often within so many seconds.
+/// How often a group may be transferred in service within a number of seconds.
 const MOVES_MAX: usize = 2;
 const MOVES_WITHIN_S: i64 = 90 * 24 * 3600;
 
-/// The platform's days begin at midnight in China, which is so many seconds earlier than in Greenwich.
+/// The offset of China's midnight, where the platform's days begin, in seconds.
 const CHINA_S: i64 = 8 * 3600;
 const DAY_S: i64 = 24 * 3600;
 
@@ -44,60 +44,60 @@ pub struct Group {
     /// When it was made, in seconds since 1970.
     pub created_at: i64,
     pub(in crate::sandbox) owner: u32,
-    /// Members in it beside the owner.
+    /// Members in it besides the owner.
     pub(in crate::sandbox) colleagues: Vec<u32>,
-    /// How often somebody came or went.
+    /// How often its members changed.
     pub(in crate::sandbox) version: u32,
-    /// Who inherits it, and when.
+    /// The next owner, and when they take over.
     heir: Option<(u32, i64)>,
     inherited: bool,
-    /// When it was given away in service.
+    /// When it was transferred in service.
     moved_at: Vec<i64>,
 }
 
-/// A request to give groups away that was not refused as a whole.
+/// A request to transfer groups that was not refused as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupCall {
-    /// The owners are said to have left.
+    /// Whether the endpoint for leavers was called.
     pub resigned: bool,
     /// Who shall own them.
     pub new_owner: UserId,
-    /// The groups, and what was answered about each: 0 means given.
+    /// The groups and their errcodes: 0 means transferred.
     pub chat_ids: Vec<(String, i64)>,
     /// When, in seconds since 1970.
     pub at: i64,
 }
 
-/// How a group stands, by the platform's numbers.
+/// The status of a group, by the platform's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::sandbox) enum GroupStatus {
     Normal = 0,
     /// Its owner has left.
     Orphaned = 1,
-    /// Somebody will inherit it.
+    /// A new owner will take over.
     Inheriting = 2,
-    /// Somebody has inherited it.
+    /// A new owner has taken over.
     Inherited = 3,
 }
 
-/// Why a group is not given away.
+/// Why a group is not transferred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::sandbox) enum NotGiven {
     /// There is no such group.
     Unknown,
-    /// The owner is here, and the request was for leavers' groups.
+    /// The owner is active, and the request was for leavers' groups.
     OwnerIsHere,
-    /// The other way round.
+    /// The owner has left, and the request was for active members' groups.
     OwnerHasLeft,
-    /// It is theirs.
+    /// The new owner owns it already.
     SameOwner,
-    /// Somebody will inherit it.
+    /// A new owner will take over.
     Inheriting,
-    /// Somebody inherited it.
+    /// A new owner has taken over.
     Inherited,
-    /// It was given away too often of late.
+    /// It was transferred too often lately.
     MovedTooOften,
-    /// Enough groups for today.
+    /// The day's limit is reached.
     Daily,
 }
 
@@ -118,7 +118,7 @@ struct Today {
 }
 
 impl Groups {
-    /// The groups that are there from the beginning.
+    /// The initial groups.
     pub(in crate::sandbox) fn found(seed: u64, directory: &Directory, contacts: &Contacts) -> Self {
         let mut chance = Chance::new(seed, "groups");
         let mut groups = Self::default();
@@ -144,7 +144,7 @@ impl Groups {
         self.all.get_mut(*self.by_id.get(chat_id)? as usize)
     }
 
-    /// Gives the groups to their heirs whose time has come.
+    /// Transfers the groups whose time has come.
     pub(in crate::sandbox) fn settle(&mut self, now: i64) {
         for group in &mut self.all {
             if let Some((heir, at)) = group.heir
@@ -152,7 +152,7 @@ impl Groups {
             {
                 group.heir = None;
                 group.inherited = true;
-                // Who has left is in no group any more.
+                // A leaver is in no group any more.
                 group.pass_to(heir, false);
             }
         }
@@ -210,12 +210,12 @@ impl World {
         self.groups.get(chat_id)
     }
 
-    /// Whose a group is, here or gone.
+    /// A group's owner, active or not.
     pub fn owner_of(&self, chat_id: &str) -> Option<&UserId> {
         self.directory.get(self.groups.get(chat_id)?.owner).map(|member| &member.userid)
     }
 
-    /// The ids of the groups that somebody owns, here or gone, the oldest first.
+    /// The ids of a member's groups, active or not, the oldest first.
     pub fn groups_of(&self, owner: &UserId) -> Vec<String> {
         let place = self.directory.find_here_or_left(owner.as_str());
         let theirs = self.groups.all.iter().filter(|group| Some(group.owner) == place);
@@ -232,7 +232,7 @@ impl World {
         }
     }
 
-    /// Gives a leaver's group to somebody, at once or in a while. Whether they may own one was looked at before.
+    /// Transfers a leaver's group, at once or later. The caller has checked whether the heir may own one.
     pub(in crate::sandbox) fn bequeath(&mut self, chat_id: &str, heir: u32) -> Result<(), NotGiven> {
         let group = self.groups.get(chat_id).ok_or(NotGiven::Unknown)?;
         match self.group_status(group) {
@@ -252,7 +252,7 @@ impl World {
         Ok(())
     }
 
-    /// Gives a group of somebody who is here to somebody else.
+    /// Transfers an active member's group.
     pub(in crate::sandbox) fn give(&mut self, chat_id: &str, new_owner: u32) -> Result<(), NotGiven> {
         let group = self.groups.get(chat_id).ok_or(NotGiven::Unknown)?;
         let owner = group.owner;
@@ -274,8 +274,7 @@ impl World {
         Ok(())
     }
 
-    /// Counts a group that is given away today. The documents can be read as a limit for who gives and for who is
-    /// given; whoever keeps to both is safe.
+    /// Counts a group transferred today. The documents may mean a limit per old or per new owner; both are enforced.
     fn count_given(&mut self, owner: u32, new_owner: u32) -> Result<(), NotGiven> {
         let day = (self.now() + CHINA_S).div_euclid(DAY_S);
         let by = self.groups.given_by.entry(owner).or_default();

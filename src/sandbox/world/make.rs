@@ -1,5 +1,4 @@
-//! How a world comes to be: departments, members, customers and contacts, made up from a seed; and everybody whom a
-//! working day names.
+//! Makes a world from a seed: departments, members, customers and contacts; and adds everybody of a working day.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
@@ -21,15 +20,15 @@ const COMPANY: &str = "示例装修维修有限公司";
 /// What departments are called, in turn; a working day knows the first three.
 const DEPARTMENTS: [&str; 6] = ["销售部", "工程部", "客服部", "安装队", "夜班抢修组", "门店"];
 
-/// As many departments stand directly below the company; the others are below these.
+/// How many departments are directly below the company; the others are below these.
 const UPPER_DEPARTMENTS: u32 = 4;
 
-/// Every one of so many members has nothing to do with customers, has never logged in, or was never identified.
+/// One of this many members does not serve customers, has never logged in, or has not verified their name.
 const NOT_SERVING: usize = 5;
 const NOT_ACTIVATED: usize = 37;
 const NOT_VERIFIED: usize = 41;
 
-/// Made-up customers are numbered from here, so that no working day's customer has the same number.
+/// Made-up customers are numbered from here, so that none has the number of a working day's customer.
 const FIRST_CUSTOMER_INDEX: usize = 100_000;
 
 /// Contacts were made within these two years, in seconds since 1970.
@@ -98,8 +97,8 @@ impl World {
         }
     }
 
-    /// Adds everybody whom a working day names, as they stand while it goes on: whoever is deleted, renamed or leaves
-    /// that day is still here, so that what a callback says can be asked about. [`World::end`] ends the day.
+    /// Adds everybody of a working day as during the day: members and contacts that the day ends or renames are still
+    /// there, so that the API can be asked about what a callback says. [`World::end`] ends the day.
     pub fn include(&mut self, day: &Day) {
         for staff in &day.staff {
             let place = self.directory.add(member_of(staff));
@@ -130,7 +129,7 @@ impl World {
         }
     }
 
-    /// Keeps a small file for the picture, sound or film that a message names.
+    /// Stores a small file for a message's media id.
     fn keep_media_of(&mut self, plaintext: &str) {
         let (Some(media_id), Some(kind)) = (cdata(plaintext, "MediaId"), cdata(plaintext, "MsgType")) else { return };
         let (bytes, content_type, filename): (&'static [u8], _, _) = match kind {
@@ -142,7 +141,7 @@ impl World {
         self.media.add(media_id.to_owned(), Medium { bytes, content_type, filename, created_at: self.now() });
     }
 
-    /// Adds a member who serves customers, without any callback; whoever has the id already keeps it.
+    /// Adds a member who serves customers, without a callback; an existing member keeps the id.
     pub fn add_member(&mut self, userid: &UserId, name: &str) {
         let member = Member {
             userid: userid.clone(),
@@ -176,8 +175,8 @@ impl World {
         self.contacts.meet(&mut self.directory, follow).is_some()
     }
 
-    /// Makes the evening of a day that was included: contacts are ended, one member has another id, one has left.
-    /// Nothing is pushed: the day's callbacks have said it all.
+    /// Applies the end of an included day: contacts ended, one member renamed, one left. Nothing is pushed, since the
+    /// day's callbacks have reported it.
     pub fn end(&mut self, day: &Day) {
         for contact in &day.contacts {
             let Some((place, _)) = self.contact(&contact.userid, &contact.external_userid) else { continue };
@@ -218,7 +217,7 @@ fn hire(chance: &mut Chance, directory: &mut Directory, size: Size) {
     for n in 0..size.members {
         let Some(staff) = cast::member(first, n) else { continue };
         let mut member = member_of(&staff);
-        // Half of them stay where their position belongs, the others are spread over the whole company.
+        // Half of them stay in their position's department, the others are spread over the company.
         if n % 2 == 1 {
             member.departments = vec![ROOT + 1 + chance.below(size.departments.max(3)) as u32];
         }
@@ -295,13 +294,13 @@ pub(super) fn somebody_new(chance: &mut Chance) -> ExternalUserId {
 const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0\x3a\x7e\x9b\x55\
     \0\0\0\nIDAT\x78\xda\x63\x68\0\0\0\x82\0\x81\xda\x45\x08\x3b\0\0\0\0IEND\xae\x42\x60\x82";
 
-/// A sound's head, with nothing to hear after it.
+/// The head of an AMR file without sound.
 const SOUND: &[u8] = b"#!AMR\n";
 
-/// A film's head, with nothing to see after it.
+/// The head of an MP4 file without frames.
 const FILM: &[u8] = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom";
 
-/// What stands between an element's tags.
+/// The text between an element's tags.
 fn cdata<'a>(document: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = document.split_once(&format!("<{name}><![CDATA["))?;
     Some(rest.split_once("]]>")?.0)

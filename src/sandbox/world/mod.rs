@@ -1,7 +1,7 @@
-//! Everything that the pretend WeCom knows: the company, its customers, and what was said, given out and counted.
+//! The pretend WeCom's state: the company, its customers, messages, codes and counters.
 //!
 //! It is made from a company, a size and a seed, and lives in memory; the same input makes the same world. It knows
-//! neither HTTP nor errcodes: `api` asks it, tests look at it and change it, and customers act in it.
+//! neither HTTP nor errcodes: `api` queries it, tests read and change it, and customers act in it.
 
 mod clock;
 
@@ -72,7 +72,7 @@ use self::token::Tokens;
 use self::transfer::Transfers;
 use self::window::Window;
 
-/// Calls of one endpoint are counted by the minute.
+/// The span for counting calls of one endpoint.
 const MINUTE_S: i64 = 60;
 
 /// The characters of a media id, a welcome code and a login code.
@@ -144,29 +144,29 @@ pub struct Tag {
 
 /// The pretend WeCom's state.
 pub struct World {
-    /// What asking for a token does while another is valid.
+    /// The result of requesting a token while another is valid.
     pub token_mode: TokenMode,
-    /// How much is too much.
+    /// The limits.
     pub limits: Limits,
-    /// From where calls are taken (企业可信 IP); from everywhere if there is no list.
+    /// The trusted addresses (企业可信 IP); without a list every address is trusted.
     pub allowed_ips: Option<Vec<IpAddr>>,
-    /// A value of a wrong type is passed over, and the answer says so; otherwise it is refused.
+    /// Whether a value of a wrong type is skipped with a warning; otherwise it is refused.
     pub tolerates_wrong_types: bool,
-    /// Answers hold fields and numbers that no document names, as those of a later version of the platform will.
+    /// Whether answers hold undocumented fields and numbers, as a later version of the platform may.
     pub speaks_of_tomorrow: bool,
     /// The company has bound a developer account, so customers have a unionid.
     pub shows_unionids: bool,
-    /// So many welcomes from now on are told that another app is sending one (41096).
+    /// How many of the next welcomes are refused because another app is sending one (41096).
     pub welcome_conflicts: u32,
     /// What members received, the oldest first.
     pub messages: VecDeque<Message>,
     /// The welcomes that customers received, the oldest first.
     pub welcomes: VecDeque<Welcomed>,
-    /// What becomes of transfers.
+    /// Rules for the outcome of transfers.
     pub transfer_rules: TransferRules,
     /// The requests to transfer customers, the oldest first.
     pub transfer_calls: VecDeque<TransferCall>,
-    /// The requests to give groups away, the oldest first.
+    /// The requests to transfer groups, the oldest first.
     pub group_calls: VecDeque<GroupCall>,
     pub(in crate::sandbox) seed: u64,
     pub(in crate::sandbox) clock: Clock,
@@ -193,7 +193,7 @@ impl World {
         &self.corpid
     }
 
-    /// What may be called with the secret of the app of this kind.
+    /// The credential of the app of this kind.
     pub fn app(&self, kind: AppKind) -> Option<&Credential> {
         self.credentials.iter().find(|it| it.kind == kind)
     }
@@ -203,7 +203,7 @@ impl World {
         self.credentials.iter_mut().find(|it| it.kind == kind)
     }
 
-    /// A member who is here.
+    /// An active member.
     pub fn member(&self, userid: &UserId) -> Option<&Member> {
         self.directory.get(self.directory.find(userid.as_str())?)
     }
@@ -214,12 +214,12 @@ impl World {
         self.directory.get_mut(place)
     }
 
-    /// Everybody who is here.
+    /// All active members.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
         self.directory.members.iter().filter(|member| member.left_at.is_none())
     }
 
-    /// Every customer whom somebody knew at some time.
+    /// Every customer who is or was a contact.
     pub fn customers(&self) -> impl Iterator<Item = &ExternalUserId> {
         self.contacts.customers.iter().map(|customer| &customer.id)
     }
@@ -264,12 +264,12 @@ impl World {
         }
     }
 
-    /// A member opens the login page: the code that the redirect carries.
+    /// A member opens the login page; returns the redirect's code.
     pub fn login_code(&mut self, userid: &UserId) -> String {
         self.issue_login_code(Visitor::Member(userid.clone()))
     }
 
-    /// Somebody from outside opens the login page, known as a customer or not.
+    /// An outsider opens the login page, known as a customer or not.
     pub fn stranger_code(&mut self, customer: Option<&ExternalUserId>) -> String {
         self.issue_login_code(Visitor::Stranger(customer.cloned()))
     }

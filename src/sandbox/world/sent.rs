@@ -1,4 +1,4 @@
-//! What reached somebody: messages to members and welcomes to customers.
+//! Received messages and welcomes.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::window::Window;
 use crate::ids::{ExternalUserId, UserId};
 
-/// As many messages and welcomes are kept; then the oldest go.
+/// How many messages and welcomes are kept; then the oldest are dropped.
 const KEPT_MAX: usize = 100_000;
 
 /// A minute and an hour, for counting a member's messages.
@@ -23,7 +23,7 @@ pub struct Message {
     pub agentid: i64,
     /// What kind it is: `text`, `textcard`, `template_card`…
     pub msgtype: String,
-    /// What stood under that name.
+    /// The content under that name.
     pub content: Value,
     /// The number that the sender was told.
     pub msgid: String,
@@ -34,7 +34,7 @@ pub struct Message {
 /// A welcome that a customer received.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Welcomed {
-    /// In whose name.
+    /// The member who greeted.
     pub userid: UserId,
     /// Who received it.
     pub external_userid: ExternalUserId,
@@ -46,17 +46,17 @@ pub struct Welcomed {
     pub at: i64,
 }
 
-/// What decides whether a message is delivered.
+/// The counters that decide whether a message is delivered.
 #[derive(Debug, Default)]
 pub(in crate::sandbox) struct Post {
     /// By app and member: this minute's and this hour's messages.
     received: HashMap<(i64, u32), (Window, Window)>,
-    /// By the request's hash: when a message must not be repeated until.
+    /// Until when an identical message is dropped, by the request's hash.
     repeats: HashMap<[u8; 32], i64>,
 }
 
 impl Post {
-    /// Whether one more message to a member still gets through.
+    /// Whether one more message to a member is delivered.
     pub(in crate::sandbox) fn admits(
         &mut self,
         agentid: i64,
@@ -65,12 +65,12 @@ impl Post {
         (minute, hour): (u32, u32),
     ) -> bool {
         let (this_minute, this_hour) = self.received.entry((agentid, member)).or_default();
-        // Both count, whichever refuses.
+        // Both are counted, whichever refuses.
         let (minute, hour) = (this_minute.admits(now, MINUTE_S, minute), this_hour.admits(now, HOUR_S, hour));
         minute && hour
     }
 
-    /// Whether the same request was sent a while ago; if not, it must not be repeated for `interval` seconds.
+    /// Whether the same request was sent recently; if not, repeats are dropped for `interval` seconds.
     pub(in crate::sandbox) fn is_repeat(&mut self, hash: [u8; 32], now: i64, interval: i64) -> bool {
         if self.repeats.get(&hash).is_some_and(|&until| until > now) {
             return true;
@@ -83,7 +83,7 @@ impl Post {
     }
 }
 
-/// Keeps something, and lets the oldest go if there is too much.
+/// Appends an item, and drops the oldest if there are too many.
 pub(in crate::sandbox) fn keep<T>(list: &mut VecDeque<T>, item: T) {
     if list.len() >= KEPT_MAX {
         list.pop_front();

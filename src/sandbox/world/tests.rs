@@ -1,4 +1,4 @@
-//! What a made-up world promises.
+//! Properties of a made-up world.
 
 use super::*;
 use crate::sandbox::corp::Corp;

@@ -1,4 +1,4 @@
-//! Access tokens: given out, expired, revoked; and what happens to somebody who guesses secrets.
+//! Access tokens: issued, expired, revoked; and bans for guessing secrets.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,34 +6,34 @@ use std::net::IpAddr;
 use super::window::Window;
 use crate::sandbox::chance::{ALPHANUMERIC, Chance};
 
-/// How long a token is good for, in seconds, and what `expires_in` says.
+/// How long a token is valid, in seconds; also the value of `expires_in`.
 pub(in crate::sandbox) const LIFE_S: i64 = 7200;
 
-/// How long an expired token is still told from an unknown one, in seconds.
+/// How long an expired token has another errcode than an unknown one, in seconds.
 const REMEMBERED_S: i64 = 24 * 3600;
 
-/// As many tokens are remembered; then those that are long expired are forgotten.
+/// How many tokens are remembered before long expired ones are forgotten.
 const REMEMBERED_MAX: usize = 10_000;
 
 /// The characters of a token.
 const TOKEN_CHARS: usize = 214;
 
-/// Wrong secrets are counted, and their sender banned, for an hour.
+/// For how long wrong secrets are counted, and their sender banned.
 pub(in crate::sandbox) const PENALTY_S: i64 = 3600;
 
-/// What asking for a token does while another is valid. The platform's documents said one thing and then nothing.
+/// The result of requesting a token while another is valid. The platform's documents have changed about this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TokenMode {
-    /// The same token comes again.
+    /// The same token is returned.
     #[default]
     Same,
-    /// A new one comes, and the old one stays valid.
+    /// A new one is issued, and the old one stays valid.
     Another,
-    /// A new one comes, and the old one is revoked.
+    /// A new one is issued, and the old one is revoked.
     Replacing,
 }
 
-/// Why a token opens nothing.
+/// Why a token is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::sandbox) enum TokenError {
     Unknown,
@@ -46,7 +46,7 @@ struct Token {
     expires_at: i64,
 }
 
-/// Every token that was given out and not revoked.
+/// Every issued token that is not revoked.
 #[derive(Default)]
 pub(in crate::sandbox) struct Tokens {
     given: HashMap<String, Token>,
@@ -79,7 +79,7 @@ impl Tokens {
         token
     }
 
-    /// Whose token it is.
+    /// The credential of a token.
     pub(in crate::sandbox) fn check(&self, token: &str, now: i64) -> Result<usize, TokenError> {
         match self.given.get(token) {
             Some(given) if given.expires_at > now => Ok(given.credential),
@@ -96,12 +96,12 @@ impl Tokens {
         self.given.clear();
     }
 
-    /// Whether an address may not ask for tokens at the moment.
+    /// Whether an address may not request tokens now.
     pub(in crate::sandbox) fn is_banned(&self, ip: IpAddr, now: i64) -> bool {
         self.banned_until.get(&ip).is_some_and(|&until| until > now)
     }
 
-    /// Counts a wrong secret; more than `max` within the hour and the address is banned.
+    /// Counts a wrong secret; more than `max` within the hour ban the address.
     pub(in crate::sandbox) fn punish(&mut self, ip: IpAddr, now: i64, max: u32) {
         let window = self.wrong_secrets.entry(ip).or_default();
         if !window.admits(now, PENALTY_S, max.saturating_sub(1)) {

@@ -1,8 +1,8 @@
-//! Customers on their way from one member to another.
+//! Transfers of customers between members.
 //!
-//! A request is accepted at once. Then the customer may refuse, and after a day the rest goes over to the successor,
-//! as far as there is room. Time passes only when somebody looks: [`World::settle_transfers`] makes whatever was due
-//! by then happen, at the time at which it was due, and returns the callbacks that say so.
+//! A request is accepted at once. Then the customer may refuse, and after a day the others move to the successor, as
+//! far as the successor may have more customers. Time passes only on request: [`World::settle_transfers`] carries out
+//! what was due, at the time it was due, and returns the callbacks.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -13,43 +13,43 @@ use crate::sandbox::chance::Chance;
 use crate::sandbox::day::wire::{Xml, contact_event};
 use crate::sandbox::push::{AppKind, Push};
 
-/// A transfer completes so long after it was asked for, in seconds.
+/// How long after the request a transfer completes, in seconds.
 const COMPLETES_AFTER_S: i64 = 24 * 3600;
 
-/// Who refuses does so this long after it was asked for, in seconds.
+/// How long after the request a customer refuses, in seconds.
 const REFUSES_AFTER_S: i64 = 3600;
 
-/// In service, a customer is moved so often within so many seconds.
+/// How often a customer may be moved in service within a number of seconds.
 const MOVES_MAX: usize = 2;
 const MOVES_WITHIN_S: i64 = 90 * 24 * 3600;
 
-/// Whether who hands over is still here.
+/// Whether the former member is still active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TransferFlow {
-    /// They are.
+    /// Active.
     InService,
-    /// They have left.
+    /// Left.
     Resigned,
 }
 
-/// What customers and the platform make of transfers. What is set here counts for requests from then on.
+/// The outcome of transfers. Changes apply to later requests.
 #[derive(Debug, Clone)]
 pub struct TransferRules {
     /// These customers refuse.
     pub refusers: HashSet<ExternalUserId>,
-    /// Of the others this share refuses, 0 to 1. The seed says who.
+    /// The share of the other customers who refuse, 0 to 1; the seed decides who.
     pub refuse_share: f64,
     /// How long after the request they refuse, in seconds.
     pub refuse_after_s: i64,
-    /// How long after the request the others go over, in seconds.
+    /// How long after the request the others are moved, in seconds.
     pub complete_after_s: i64,
-    /// What a request answers about these customers, whatever would be right.
+    /// The errcode that a request returns for these customers, in any case.
     pub errcodes: HashMap<ExternalUserId, i64>,
-    /// What results say of these customers' transfers, whatever would be right; none says nothing of them.
+    /// The status that results return for these customers, in any case; `None` leaves them out.
     pub results: HashMap<ExternalUserId, Option<i64>>,
-    /// What a request answers about groups, by chat_id.
+    /// The errcode that a request returns for groups, by chat_id.
     pub group_errcodes: HashMap<String, i64>,
-    /// How long a leaver's group takes to go over to its new owner, in seconds; 0 is at once.
+    /// How long the transfer of a leaver's group takes, in seconds; 0 is at once.
     pub inherit_after_s: i64,
 }
 
@@ -77,7 +77,7 @@ pub struct TransferCall {
     pub handover: UserId,
     /// Who takes over.
     pub takeover: UserId,
-    /// The customers, and what was answered about each: 0 means accepted.
+    /// The customers and their errcodes: 0 means accepted.
     pub customers: Vec<(ExternalUserId, i64)>,
     /// When, in seconds since 1970.
     pub at: i64,
@@ -88,30 +88,30 @@ pub struct TransferCall {
 pub(in crate::sandbox) enum NotTaken {
     /// There is no such customer.
     Unknown,
-    /// Nobody has the customer any more.
+    /// The customer has no follower any more.
     Nobodys,
-    /// The customer is somebody else's.
+    /// The customer belongs to another member.
     NotTheirs,
-    /// The customer is on the way already.
+    /// A transfer of the customer is in progress.
     UnderWay,
-    /// The customer was moved too often of late.
+    /// The customer was moved too often lately.
     MovedTooOften,
     /// The successor has as many customers as they may.
     Full,
 }
 
-/// How far a transfer is.
+/// The progress of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::sandbox) enum Outcome {
-    /// Until then.
+    /// In progress until then.
     Waiting(i64),
-    /// Since then.
+    /// Completed then.
     Done(i64),
     Refused,
     Full,
 }
 
-/// From whom to whom, and by which endpoint.
+/// The endpoint, the former member and the successor.
 pub(in crate::sandbox) type Pair = (TransferFlow, u32, u32);
 
 /// A customer's transfer.
@@ -121,7 +121,7 @@ pub(in crate::sandbox) struct Transfer {
     pub(in crate::sandbox) customer: u32,
     pub(in crate::sandbox) outcome: Outcome,
     asked_at: i64,
-    /// The customer will refuse.
+    /// Whether the customer will refuse.
     refuses: bool,
 }
 
@@ -129,10 +129,10 @@ pub(in crate::sandbox) struct Transfer {
 #[derive(Debug, Default)]
 pub(in crate::sandbox) struct Transfers {
     all: Vec<Transfer>,
-    /// Of each customer of a pair the latest one only.
+    /// Only the latest transfer of each customer of a pair.
     by_pair: HashMap<Pair, Vec<u32>>,
     by_customer: HashMap<u32, Vec<u32>>,
-    /// When something happens to which.
+    /// The next event of each transfer, by time.
     due: BTreeSet<(i64, u32)>,
 }
 
@@ -163,7 +163,7 @@ impl Transfers {
         self.all.push(transfer);
     }
 
-    /// The next transfer to which something happens by then, and when.
+    /// The next transfer that is due by then, and when.
     fn next_due(&mut self, now: i64) -> Option<(i64, u32)> {
         let next = self.due.first().copied().filter(|(at, _)| *at <= now)?;
         self.due.remove(&next);
@@ -172,13 +172,13 @@ impl Transfers {
 }
 
 impl World {
-    /// How often the transfer of a customer was accepted, through both endpoints and between whomever.
+    /// How often a transfer of a customer was accepted, through both endpoints and between any members.
     pub fn transfers_accepted(&self, customer: &ExternalUserId) -> usize {
         let place = self.contacts.find(customer);
         place.map_or(0, |place| self.transfers.of_customer(place).count())
     }
 
-    /// Everybody who has a customer among their contacts, here or gone, the oldest contact first.
+    /// Everybody who has a customer as a contact, active or not, the oldest contact first.
     pub fn followers_of(&self, customer: &ExternalUserId) -> Vec<UserId> {
         let known = self.contacts.find(customer).and_then(|place| self.contacts.customer(place));
         let follows = known.map(|it| it.follows.as_slice()).unwrap_or_default();
@@ -186,13 +186,13 @@ impl World {
         follows.iter().filter_map(member).map(|member| member.userid.clone()).collect()
     }
 
-    /// Whether somebody has as many customers as they may, and this one is not among them.
+    /// Whether a member may have no more customers, and this one is not among theirs.
     fn has_no_room(&self, member: u32, customer: u32) -> bool {
         let is_full = |it: &Member| it.customers_max.is_some_and(|max| it.follows.len() >= max);
         self.directory.get(member).is_some_and(is_full) && self.contacts.between(member, customer).is_none()
     }
 
-    /// Begins a customer's transfer. Who of the two members may take part was looked at before.
+    /// Begins a customer's transfer. The caller has checked the two members.
     pub(in crate::sandbox) fn transfer(&mut self, pair: Pair, customer: &ExternalUserId) -> Result<(), NotTaken> {
         let (flow, handover, takeover) = pair;
         let now = self.now();
@@ -220,7 +220,7 @@ impl World {
         Ok(())
     }
 
-    /// Makes happen whatever was due by now, and returns the callbacks that say so.
+    /// Carries out everything due by now, and returns the callbacks.
     pub(in crate::sandbox) fn settle_transfers(&mut self) -> Vec<Push> {
         let now = self.now();
         self.groups.settle(now);
@@ -245,7 +245,8 @@ impl World {
         pushes
     }
 
-    /// In service, and not in vain: nobody knows whether the platform counts refused ones as well.
+    /// How often a customer was moved in service lately. Refused transfers are not counted; the platform's rule is
+    /// unknown.
     fn moves_of_late(&self, customer: u32, now: i64) -> usize {
         let counts = |it: &&Transfer| {
             let in_service = it.pair.0 == TransferFlow::InService;
@@ -257,12 +258,12 @@ impl World {
 
     fn refuses(&self, customer: &ExternalUserId) -> bool {
         let rules = &self.transfer_rules;
-        // Drawn for each by itself, so that it does not depend on the order in which they are asked for.
+        // Drawn separately for each customer, so that the order of requests does not matter.
         let drawn = || Chance::new(self.seed, &format!("refuses {customer}")).happens(rules.refuse_share);
         rules.refusers.contains(customer) || drawn()
     }
 
-    /// The successor gets the customer, and who hands over loses them.
+    /// Moves the customer from the former member to the successor.
     fn hand_over(&mut self, transfer: &Transfer, at: i64, pushes: &mut Vec<Push>) {
         let Transfer { pair: (flow, handover, takeover), customer, .. } = *transfer;
         if let Some(place) = self.contacts.between(handover, customer) {
@@ -298,7 +299,8 @@ impl World {
         Some(said(event.cdata("FailReason", reason)))
     }
 
-    /// The beginning of a callback about a member and a customer; none if the member has left, for whom nobody listens.
+    /// The beginning of a callback about a member and a customer; none if the member has left, since no callbacks are
+    /// sent for leavers.
     fn transfer_event(&self, change: &str, member: u32, customer: u32, at: i64) -> Option<Xml> {
         let member = self.directory.get(member).filter(|it| it.status != MemberStatus::Left)?;
         let customer = self.contacts.customer(customer)?;

@@ -1,7 +1,7 @@
-//! How often something may happen in a span of time.
+//! Counts how often something happens in a span of time.
 //!
-//! A span begins with the first happening in it, not with a minute of the clock: whoever counts to the limit within
-//! the span reaches it, whenever they begin.
+//! A span begins with its first event, not with a minute of the clock, so the limit can be reached from any starting
+//! time.
 
 /// A count and when it began.
 #[derive(Debug, Clone, Copy, Default)]
@@ -11,7 +11,7 @@ pub(in crate::sandbox) struct Window {
 }
 
 impl Window {
-    /// Counts one more at `now`, in spans of `seconds`; false if that is more than `max`.
+    /// Counts an event at `now`, in spans of `seconds`; `false` if there are more than `max`.
     pub(in crate::sandbox) fn admits(&mut self, now: i64, seconds: i64, max: u32) -> bool {
         if self.count == 0 || now - self.since >= seconds {
             *self = Self { since: now, count: 0 };

@@ -1,4 +1,4 @@
-//! `api_token`: who may call the admin API. It sees hashes only; a token itself is known to its owner alone.
+//! `api_token`: the tokens of the admin API. Only hashes are stored; the token itself is known to its owner alone.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -8,7 +8,7 @@ use super::own::Own;
 use crate::ids::{CorpId, StaffId};
 use crate::states::Role;
 
-/// A token that still counts.
+/// A valid token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Live {
     /// The token's number.
@@ -17,9 +17,9 @@ pub struct Live {
     pub name: String,
     /// viewer, operator or admin.
     pub role: Role,
-    /// Whether it was not used in the last minute, as far as is written down.
+    /// Whether the last recorded use is more than a minute ago.
     pub unused_lately: bool,
-    /// Whose own it sees alone; none if it sees everything.
+    /// The staff member whose data alone it may read; none if it may read everything.
     pub own: Option<Own>,
 }
 
@@ -33,25 +33,25 @@ pub struct TokenRow {
     pub name: String,
     /// viewer, operator or admin.
     pub role: Role,
-    /// How it begins, so that people can tell tokens apart.
+    /// Its first characters, so that people can tell tokens apart.
     pub prefix: String,
     /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// When it ends by itself; never, if it has no such time.
+    /// When it expires; null if it never does.
     pub expires_at: Option<DateTime<Utc>>,
     /// When it was last used, to the minute.
     pub last_used_at: Option<DateTime<Utc>>,
-    /// Since when it no longer counts.
+    /// When it was revoked.
     pub revoked_at: Option<DateTime<Utc>>,
-    /// The staff member whose own it is.
+    /// The staff member to whom it belongs.
     pub staff_id: Option<String>,
     /// Their corp.
     pub corpid: Option<String>,
-    /// Whether it sees nothing but their own customers and orders.
+    /// Whether it may read only their own customers and orders.
     pub own_only: bool,
 }
 
-/// Keeps a new token's hash; returns its number.
+/// Stores a new token's hash; returns its number.
 pub async fn create(
     conn: &mut PgConnection,
     name: &str,
@@ -70,7 +70,7 @@ pub async fn create(
     .await
 }
 
-/// A new token ends by itself so many days after it was made.
+/// Makes a new token expire this many days after it was made.
 pub async fn expire_in(conn: &mut PgConnection, id: i32, days: i32) -> sqlx::Result<()> {
     sqlx::query!("update api_token set expires_at = created_at + make_interval(days => $2) where id = $1", id, days)
         .execute(conn)
@@ -78,7 +78,7 @@ pub async fn expire_in(conn: &mut PgConnection, id: i32, days: i32) -> sqlx::Res
     Ok(())
 }
 
-/// The token with that hash, unless it was revoked or has ended.
+/// The token with that hash, unless it was revoked or has expired.
 pub async fn find_live(conn: &mut PgConnection, hash: &[u8; 32]) -> sqlx::Result<Option<Live>> {
     let row = sqlx::query!(
         r#"
@@ -98,7 +98,7 @@ pub async fn find_live(conn: &mut PgConnection, hash: &[u8; 32]) -> sqlx::Result
     }))
 }
 
-/// Those of these hashes that are of a token that counts.
+/// The hashes among these that belong to valid tokens.
 pub async fn live_among(conn: &mut PgConnection, hashes: &[Vec<u8>]) -> sqlx::Result<Vec<Vec<u8>>> {
     sqlx::query_scalar!(
         r#"
@@ -112,7 +112,7 @@ pub async fn live_among(conn: &mut PgConnection, hashes: &[Vec<u8>]) -> sqlx::Re
     .await
 }
 
-/// A token was used. Of many at once, one writes it down.
+/// Records a use of a token. Of concurrent uses one is written.
 pub async fn used(conn: &mut PgConnection, id: i32) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -126,7 +126,7 @@ pub async fn used(conn: &mut PgConnection, id: i32) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Every token that was ever made, in the order of making.
+/// Every token ever made, oldest first.
 pub async fn list(conn: &mut PgConnection) -> sqlx::Result<Vec<TokenRow>> {
     page(conn, 0, i64::MAX).await
 }
@@ -150,7 +150,7 @@ pub async fn page(conn: &mut PgConnection, after: i32, limit: i64) -> sqlx::Resu
     .await
 }
 
-/// The token of that number, whether or not it counts.
+/// The token of that number, valid or not.
 pub async fn find(conn: &mut PgConnection, id: i32) -> sqlx::Result<Option<TokenRow>> {
     sqlx::query_as!(
         TokenRow,
@@ -166,7 +166,7 @@ pub async fn find(conn: &mut PgConnection, id: i32) -> sqlx::Result<Option<Token
     .await
 }
 
-/// Ends a token; `false` if there is none of that number, or it had ended before.
+/// Revokes a token; `false` if there is none of that number, or it had ended before.
 pub async fn revoke(conn: &mut PgConnection, id: i32) -> sqlx::Result<bool> {
     let result = sqlx::query!("update api_token set revoked_at = now() where id = $1 and revoked_at is null", id)
         .execute(conn)
@@ -174,7 +174,7 @@ pub async fn revoke(conn: &mut PgConnection, id: i32) -> sqlx::Result<bool> {
     Ok(result.rows_affected() > 0)
 }
 
-/// A token becomes a staff member's own: it ends when they leave.
+/// Assigns a token to a staff member: it ends when they leave.
 pub async fn belong(conn: &mut PgConnection, id: i32, corpid: &CorpId, staff_id: &str) -> sqlx::Result<()> {
     sqlx::query!("update api_token set corpid = $2, staff_id = $3 where id = $1", id, corpid.as_str(), staff_id)
         .execute(conn)
@@ -182,13 +182,13 @@ pub async fn belong(conn: &mut PgConnection, id: i32, corpid: &CorpId, staff_id:
     Ok(())
 }
 
-/// A staff member's own token sees nothing but their own customers and orders.
+/// Limits a staff member's token to their own customers and orders.
 pub async fn limit_to_own(conn: &mut PgConnection, id: i32) -> sqlx::Result<()> {
     sqlx::query!("update api_token set own_only = true where id = $1", id).execute(conn).await?;
     Ok(())
 }
 
-/// Ends the tokens of these staff members.
+/// Revokes the tokens of these staff members.
 pub async fn revoke_of(conn: &mut PgConnection, corps: &[String], staff: &[String]) -> sqlx::Result<()> {
     sqlx::query!(
         r#"

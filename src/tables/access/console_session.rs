@@ -1,7 +1,8 @@
-//! `console_session`: browsers that are logged in to the console. It sees hashes only; a cookie is its browser's alone.
+//! `console_session`: browser sessions of the console. Only hashes are stored; the cookie is known to the browser
+//! alone.
 //!
-//! Whether a session counts is asked of the database for each request, together with the right that it stands on: so
-//! what was taken away is gone in every process at once.
+//! For each request the database is asked whether the session is valid, together with the right it depends on, so a
+//! withdrawn right ends in every process at once.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -12,16 +13,17 @@ use super::own::Own;
 use crate::ids::{CorpId, StaffId, UserId};
 use crate::states::Role;
 
-/// How long a session lasts at most, in seconds; the view `console_session_live` ends one that nobody uses for an hour.
+/// How long a session lasts at most, in seconds; the view `console_session_live` also ends one that is unused for an
+/// hour.
 pub const LIFE_S: f64 = 12.0 * 3_600.0;
 
-/// How many sessions of one member, or of one token, may be open: with another the oldest ends.
+/// How many sessions of one member, or of one token, may be open: one more ends the oldest.
 pub const OPEN_MAX: i64 = 50;
 
 /// How many sessions of one member, or of one token, may be made in a minute.
 pub const MADE_PER_MINUTE: i64 = 20;
 
-/// How many days a session is still known after its end.
+/// How many days an ended session is kept.
 const KEPT_DAYS: i32 = 30;
 
 /// A session to make.
@@ -29,15 +31,15 @@ const KEPT_DAYS: i32 = 30;
 pub struct New<'a> {
     /// The cookie's SHA-256.
     pub hash: &'a [u8; 32],
-    /// Whose it is.
+    /// The member or token it belongs to.
     pub of: Of<'a>,
-    /// Where it was made.
+    /// The client's address.
     pub address: &'a str,
-    /// With which browser.
+    /// The client's browser.
     pub user_agent: &'a str,
 }
 
-/// What a session stands on.
+/// The right that a session depends on.
 #[derive(Debug)]
 pub enum Of<'a> {
     /// A member who may log in.
@@ -46,20 +48,20 @@ pub enum Of<'a> {
     Token(i32),
 }
 
-/// A session that counts.
+/// A valid session.
 #[derive(Debug, Clone)]
 pub struct Live {
     /// Its number.
     pub id: i64,
-    /// The token it stands on, if it is one.
+    /// The token it was made with, if it was.
     pub token_id: Option<i32>,
     /// The member's userid, or the token's name.
     pub name: String,
     /// viewer, operator or admin.
     pub role: Role,
-    /// Whether it was not used in the last minute, as far as is written down.
+    /// Whether the last recorded use is more than a minute ago.
     pub unused_lately: bool,
-    /// Whose own it sees alone; none if it sees everything.
+    /// The staff member whose data alone it may read; none if it may read everything.
     pub own: Option<Own>,
 }
 
@@ -81,25 +83,25 @@ pub struct SessionRow {
     pub created_at: DateTime<Utc>,
     /// When it was last used, to the minute.
     pub last_seen_at: DateTime<Utc>,
-    /// When it ends at the latest; an hour without use ends it, too.
+    /// When it expires; an hour without use ends it earlier.
     pub expires_at: DateTime<Utc>,
-    /// Where it was made.
+    /// The client's address.
     pub address: String,
-    /// With which browser.
+    /// The client's browser.
     pub user_agent: String,
 }
 
-/// What came of making a session.
+/// The result of making a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Made {
-    /// The session of this number.
+    /// The new session's number.
     Session(i64),
-    /// Nothing: there were too many in the last minute, and for so many seconds there will be none.
+    /// None was made: too many were made in the last minute, and none will be for this many seconds.
     TooMany(u32),
 }
 
-/// Makes a session, unless whoever it is of made too many lately. Of those that are open the oldest end, and those that
-/// ended long ago are forgotten.
+/// Makes a session, unless the member or token made too many lately. Beyond the maximum the oldest open ones end, and
+/// long ended ones are deleted.
 pub async fn make(conn: &mut PgConnection, new: &New<'_>) -> sqlx::Result<Made> {
     sqlx::query!("delete from console_session where expires_at < now() - make_interval(days => $1)", KEPT_DAYS)
         .execute(&mut *conn)
@@ -108,7 +110,7 @@ pub async fn make(conn: &mut PgConnection, new: &New<'_>) -> sqlx::Result<Made> 
         Of::Member(corpid, user) => (Some(corpid.as_str()), Some(user.as_str()), None),
         Of::Token(id) => (None, None, Some(id)),
     };
-    // Requests at one moment count one after the other.
+    // Concurrent requests are counted one after the other.
     match new.of {
         Of::Member(corpid, user) => {
             let (corpid, user) = (corpid.as_str(), user.as_str());
@@ -176,7 +178,7 @@ async fn insert(
     .await
 }
 
-/// Ends those that are more than may be open.
+/// Ends the oldest sessions beyond the maximum.
 async fn end_oldest(
     conn: &mut PgConnection,
     corpid: Option<&str>,
@@ -205,7 +207,7 @@ async fn end_oldest(
     Ok(())
 }
 
-/// The session of that cookie, if it counts: it has not ended, and who logged in still may.
+/// The session of that cookie, if it is valid: it has not ended, and its owner may still log in.
 pub async fn find_live(conn: &mut PgConnection, hash: &[u8; 32]) -> sqlx::Result<Option<Live>> {
     let row = sqlx::query!(
         r#"
@@ -229,19 +231,19 @@ pub async fn find_live(conn: &mut PgConnection, hash: &[u8; 32]) -> sqlx::Result
     }))
 }
 
-/// Those of these hashes that are of a session that counts.
+/// The hashes among these that belong to valid sessions.
 pub async fn live_among(conn: &mut PgConnection, hashes: &[Vec<u8>]) -> sqlx::Result<Vec<Vec<u8>>> {
     sqlx::query_scalar!(r#"select hash as "hash!" from console_session_live where hash = any($1)"#, hashes)
         .fetch_all(conn)
         .await
 }
 
-/// One that counts, by its number.
+/// The valid session of that number.
 pub async fn find(conn: &mut PgConnection, id: i64) -> sqlx::Result<Option<SessionRow>> {
     Ok(listed(conn, Some(id), 0, 1).await?.pop())
 }
 
-/// Up to `limit` of those that count, after that number.
+/// Up to `limit` valid sessions after that number.
 pub async fn page(conn: &mut PgConnection, after: i64, limit: i64) -> sqlx::Result<Vec<SessionRow>> {
     listed(conn, None, after, limit).await
 }
@@ -266,7 +268,7 @@ async fn listed(conn: &mut PgConnection, id: Option<i64>, after: i64, limit: i64
     .await
 }
 
-/// A session was used. Of many at once, one writes it down.
+/// Records a use of a session. Of concurrent uses one is written.
 pub async fn used(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
     sqlx::query!(
         "update console_session set last_seen_at = now() where id = $1 and last_seen_at < now() - interval '1 minute'",
@@ -277,7 +279,7 @@ pub async fn used(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Ends a session; `false` if it does not count anyway.
+/// Ends a session; `false` if it was not valid.
 pub async fn end(conn: &mut PgConnection, id: i64) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "update console_session set ended_at = now() where id in (select id from console_session_live where id = $1)",

@@ -1,4 +1,4 @@
-//! `console_user`: which members may log in to the console, and as what.
+//! `console_user`: the members who may log in to the console, and their roles.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use crate::ids::{CorpId, UserId};
 use crate::states::Role;
 
-/// Somebody who may log in.
+/// A member who may log in.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "ConsoleUser")]
 pub struct ConsoleUserRow {
@@ -16,19 +16,19 @@ pub struct ConsoleUserRow {
     pub corpid: CorpId,
     /// The member.
     pub wechat_userid: UserId,
-    /// What the directory calls them, if it was read.
+    /// Their name in the directory, if it was read.
     pub name: Option<String>,
     /// viewer, operator or admin.
     pub role: Role,
-    /// Whether they see nothing but their own customers and orders.
+    /// Whether they may read only their own customers and orders.
     pub own_only: bool,
     /// Who allowed it.
     pub added_by: String,
-    /// When.
+    /// When it was allowed.
     pub added_at: DateTime<Utc>,
 }
 
-/// Allows a member to log in, or changes as what. Sessions that there are take the new role at once.
+/// Allows a member to log in, or changes their role. Existing sessions take the new role at once.
 pub async fn put(
     conn: &mut PgConnection,
     corpid: &CorpId,
@@ -54,7 +54,7 @@ pub async fn put(
     Ok(())
 }
 
-/// Somebody may log in no longer; `false` if they could not anyway. Their sessions end with it.
+/// Withdraws a member's login; `false` if they had none. Their sessions end with it.
 pub async fn remove(conn: &mut PgConnection, corpid: &CorpId, user: &UserId) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "delete from console_user where corpid = $1 and wechat_userid = $2",
@@ -66,12 +66,12 @@ pub async fn remove(conn: &mut PgConnection, corpid: &CorpId, user: &UserId) -> 
     Ok(done.rows_affected() > 0)
 }
 
-/// One who may log in.
+/// A member's login.
 pub async fn find(conn: &mut PgConnection, corpid: &CorpId, user: &UserId) -> sqlx::Result<Option<ConsoleUserRow>> {
     Ok(listed(conn, Some((corpid, user)), None, 1).await?.pop())
 }
 
-/// Up to `limit` of those who may log in, after that corp and member.
+/// Up to `limit` logins after that corp and member.
 pub async fn page(
     conn: &mut PgConnection,
     after: Option<(String, String)>,
@@ -110,7 +110,7 @@ async fn listed(
     .await
 }
 
-/// Those among these members who have left may log in no longer, even if they come back.
+/// Withdraws the logins of those among these members who have left, even if they come back.
 pub async fn turn_out(conn: &mut PgConnection, corps: &[String], users: &[String]) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -132,7 +132,7 @@ pub async fn turn_out(conn: &mut PgConnection, corps: &[String], users: &[String
     Ok(())
 }
 
-/// A member goes by another userid: what they may goes with them, and so do their sessions.
+/// A member's userid changed: their login and their sessions move to the new one.
 pub async fn rename(conn: &mut PgConnection, corpid: &CorpId, from: &UserId, to: &UserId) -> sqlx::Result<()> {
     sqlx::query!(
         r#"

@@ -1,25 +1,26 @@
-//! `idempotency_key`: what a request was answered, so that its repetition is answered alike.
+//! `idempotency_key`: the answers to requests with an idempotency key, so that a repeated request gets the same
+//! answer.
 
 use sqlx::PgConnection;
 
 /// How many hours an answer is kept.
 const KEPT_HOURS: i32 = 24;
 
-/// A request, and the key that its caller gave it.
+/// A request and its idempotency key.
 #[derive(Debug)]
 pub struct Request {
-    /// Whose key it is: `token 3` or `session 12`. Another caller's is another key.
+    /// The caller: `token 3` or `session 12`. Keys of different callers are independent.
     pub caller: String,
     /// The key.
     pub key: String,
-    /// What the request says, so that another one under the same key is noticed.
+    /// A hash of the request, so that another request under the same key is noticed.
     pub hash: [u8; 32],
 }
 
-/// What is known of a request.
+/// The stored state of a request.
 #[derive(Debug)]
 pub enum Known {
-    /// Nothing: it is now noted as being carried out.
+    /// Unknown so far; it is now recorded as running.
     New,
     /// It was answered.
     Answered {
@@ -29,14 +30,14 @@ pub enum Known {
         answer: String,
         /// Whom or what it was about.
         subject: String,
-        /// The customer it was about, if it was one.
+        /// The audit line's customer, if there is one.
         customer: String,
     },
-    /// The key was used for another request.
+    /// The key was used for a different request.
     Other,
 }
 
-/// What is known of a request that was carried out; none if it was not, or not yet.
+/// The stored state of a finished request; none if it has not run or not ended.
 pub async fn find(conn: &mut PgConnection, request: &Request) -> sqlx::Result<Option<Known>> {
     let row = sqlx::query!(
         r#"
@@ -61,9 +62,9 @@ pub async fn find(conn: &mut PgConnection, request: &Request) -> sqlx::Result<Op
     }))
 }
 
-/// Notes that a request is being carried out, in its own transaction, or says what is known of it.
+/// Records in the request's own transaction that it is running, or returns its stored state.
 ///
-/// Of requests that come at once, all but the first wait here until the first is committed or undone.
+/// Of concurrent requests with one key, all but the first wait here until the first commits or rolls back.
 pub async fn begin(conn: &mut PgConnection, request: &Request) -> sqlx::Result<Known> {
     let noted = sqlx::query!(
         r#"
@@ -111,7 +112,7 @@ pub async fn finish(
     Ok(())
 }
 
-/// Forgets what is kept no longer.
+/// Deletes expired answers.
 pub async fn forget(conn: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("delete from idempotency_key where at < now() - make_interval(hours => $1)", KEPT_HOURS)
         .execute(conn)

@@ -1,22 +1,22 @@
-//! `login_state`: links by which staff members bind themselves. What is kept of a link's state is its hash.
+//! `login_state`: links by which staff members bind themselves. Only the hash of a link's state is stored.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::ids::CorpId;
 
-/// What a link was made for.
+/// The purpose of a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Made {
     /// The corp.
     pub corpid: CorpId,
-    /// Through which app the login goes: `enterprise_wechat_config.id`.
+    /// The app through which the login goes: `enterprise_wechat_config.id`.
     pub app_id: i32,
-    /// Whom it binds: the business's id of the staff member.
+    /// The business's id of the staff member to bind.
     pub staff_id: String,
 }
 
-/// Keeps a new link for `life_s` seconds, and says until when. Links that are over go.
+/// Stores a new link for `life_s` seconds, and returns its expiry. Expired links are deleted.
 pub async fn make(conn: &mut PgConnection, hash: &[u8], made: &Made, life_s: f64) -> sqlx::Result<DateTime<Utc>> {
     sqlx::query!("delete from login_state where expires_at < now()").execute(&mut *conn).await?;
     sqlx::query_scalar!(
@@ -35,7 +35,7 @@ pub async fn make(conn: &mut PgConnection, hash: &[u8], made: &Made, life_s: f64
     .await
 }
 
-/// Forgets the links of these staff members.
+/// Deletes the links of these staff members.
 pub async fn forget_of(conn: &mut PgConnection, corps: &[String], staff: &[String]) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -51,7 +51,7 @@ pub async fn forget_of(conn: &mut PgConnection, corps: &[String], staff: &[Strin
     Ok(())
 }
 
-/// Takes a link, which then is none any more; `None` if there is no such one, it was used, or its time is over.
+/// Redeems a link, which cannot be used again; `None` if it is unknown, used or expired.
 pub async fn redeem(conn: &mut PgConnection, hash: &[u8]) -> sqlx::Result<Option<Made>> {
     sqlx::query_as!(
         Made,

@@ -1,4 +1,4 @@
-//! Who may call the admin API, who did, and what was answered.
+//! Access to the admin API: tokens, sessions, logins, the access log, and stored answers.
 
 pub mod api_token;
 

@@ -1,13 +1,13 @@
-//! What is a staff member's own: the filter that callers who see nothing else hand to every table they read.
+//! The filter for callers who may read only one staff member's data; they pass it to every table they read.
 //!
-//! A staff member's contacts and records are those of the WeCom user whom they are bound to now; orders, codes and
-//! handovers name the staff member. It refuses to know which callers are so limited.
+//! A staff member's contacts and records are those of the WeCom user to whom they are bound now; orders, codes and
+//! handovers name the staff member. Which callers are limited is not known here.
 
 use sqlx::PgConnection;
 
 use crate::ids::{CorpId, StaffId};
 
-/// A staff member who sees what is their own alone.
+/// The staff member whose data alone may be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Own {
     /// The corp.
@@ -17,18 +17,18 @@ pub struct Own {
 }
 
 impl Own {
-    /// The corp and the staff member, for a statement that filters by them unless they are null.
+    /// The corp and the staff member for a statement that filters by them unless they are null.
     pub(in crate::tables) fn parts(own: Option<&Self>) -> (Option<&str>, Option<&str>) {
         (own.map(|it| it.corpid.as_str()), own.map(|it| it.staff_id.as_str()))
     }
 
-    /// Whether these are this staff member's.
+    /// Whether data of this corp and staff member is theirs.
     pub fn has(&self, corpid: &CorpId, staff_id: Option<&StaffId>) -> bool {
         self.corpid == *corpid && staff_id == Some(&self.staff_id)
     }
 
-    /// Whether this is a customer of theirs, by the business's id or WeCom's: a contact, or somebody with an order that
-    /// they are in charge of.
+    /// Whether this is a customer of theirs, by the business's id or WeCom's: a contact, or the customer of an order
+    /// that they are in charge of.
     pub async fn knows(&self, conn: &mut PgConnection, customer: &str) -> sqlx::Result<bool> {
         sqlx::query_scalar!(
             r#"
@@ -52,7 +52,7 @@ impl Own {
         .await
     }
 
-    /// Whether a message of theirs named this picture, sound, film or file.
+    /// Whether one of their messages named this media id.
     pub async fn has_media(&self, conn: &mut PgConnection, media_id: &str) -> sqlx::Result<bool> {
         sqlx::query_scalar!(
             r#"

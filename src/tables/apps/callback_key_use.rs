@@ -1,10 +1,10 @@
-//! `callback_key_use`: how many deliveries still come under callback keys that were replaced, so that somebody who
-//! changes them sees when WeCom has followed.
+//! `callback_key_use`: how many deliveries still use callback keys that were replaced, so that an administrator who
+//! changes them sees when WeCom has switched.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-/// So many more deliveries of an app came under keys from before `rotated_at`.
+/// Adds deliveries of an app that used keys from before `rotated_at`.
 pub async fn add(conn: &mut PgConnection, app_id: i32, rotated_at: DateTime<Utc>, deliveries: i64) -> sqlx::Result<()> {
     sqlx::query!(
         r#"

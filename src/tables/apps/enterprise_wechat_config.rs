@@ -1,4 +1,4 @@
-//! `enterprise_wechat_config`: the apps we listen for. Sealed columns stay sealed here: this file holds no key.
+//! `enterprise_wechat_config`: the apps. Sealed columns stay sealed here: this file holds no key.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -12,7 +12,7 @@ pub const CHANGED: &str = "wecomd_config";
 /// One app of one corp.
 #[derive(Debug, Clone)]
 pub struct Row {
-    /// What deliveries refer to.
+    /// The id to which deliveries refer.
     pub id: i32,
     /// The slug in its callback URL.
     pub name: String,
@@ -32,15 +32,15 @@ pub struct Row {
     pub previous_encoding_aes_key: Option<Vec<u8>>,
     /// Until when the previous pair is accepted too.
     pub previous_until: Option<DateTime<Utc>>,
-    /// How many deliveries have come under pairs before the current one since that was set.
+    /// How many deliveries used earlier pairs since the current one was set.
     pub previous_deliveries: i64,
-    /// When the last of them came.
+    /// When the last of these arrived.
     pub previous_last_at: Option<DateTime<Utc>>,
     /// Which receiveids a callback may carry; none means the corpid alone.
     pub receive_ids: Option<Vec<String>>,
-    /// What a new customer is greeted with.
+    /// The default text of a greeting.
     pub welcome_message: Option<String>,
-    /// What goes with it, what is said instead of it, and when nothing is, as JSON.
+    /// The greeting's attachments, texts per channel and quiet hours, as JSON.
     pub welcome: serde_json::Value,
     /// The auto-reply rules, as JSON.
     pub auto_reply: serde_json::Value,
@@ -56,7 +56,7 @@ pub struct Row {
     pub updated_at: DateTime<Utc>,
 }
 
-/// The place a column's value is sealed for, so that it opens nowhere else.
+/// The context that a column's value is sealed for, so that it opens nowhere else.
 pub fn sealed_at(name: &str, column: &str) -> String {
     format!("enterprise_wechat_config/{name}/{column}")
 }
@@ -71,7 +71,7 @@ pub async fn find(conn: &mut PgConnection, name: &str) -> sqlx::Result<Option<Ro
     Ok(named(conn, Some(name)).await?.pop())
 }
 
-/// A company has a handful of apps: one statement serves for all and for one.
+/// A company has a handful of apps, so one statement serves both for all and for one.
 async fn named(conn: &mut PgConnection, name: Option<&str>) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as!(
         Row,
@@ -99,13 +99,13 @@ pub async fn corps(conn: &mut PgConnection) -> sqlx::Result<Vec<CorpId>> {
         .await
 }
 
-/// Keeps other changes of the configuration out until `conn`'s transaction ends. Reading goes on.
+/// Blocks other changes of the configuration until `conn`'s transaction ends. Reading goes on.
 pub async fn lock(conn: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("lock table enterprise_wechat_config in share row exclusive mode").execute(conn).await?;
     Ok(())
 }
 
-/// Adds an app with what none can do without; the rest takes its defaults.
+/// Adds an app with its required fields; the rest takes its defaults.
 pub async fn insert(
     conn: &mut PgConnection,
     name: &str,
@@ -125,7 +125,7 @@ pub async fn insert(
     announce(conn).await
 }
 
-/// Writes an app's row as it stands. Its id, name and creation never change.
+/// Updates an app's row. Its id, name and creation never change.
 pub async fn update(conn: &mut PgConnection, row: &Row) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -158,7 +158,7 @@ pub async fn update(conn: &mut PgConnection, row: &Row) -> sqlx::Result<()> {
     announce(conn).await
 }
 
-/// Opens or closes an app's door; `false` if there is no app of that name.
+/// Enables or disables an app; `false` if there is no app of that name.
 pub async fn set_status(conn: &mut PgConnection, name: &str, status: AppStatus) -> sqlx::Result<bool> {
     let result = sqlx::query!(
         "update enterprise_wechat_config set status = $2, updated_at = now() where name = $1",
@@ -171,13 +171,13 @@ pub async fn set_status(conn: &mut PgConnection, name: &str, status: AppStatus) 
     Ok(result.rows_affected() > 0)
 }
 
-/// Tells every process, once the transaction commits.
+/// Notifies every process, once the transaction commits.
 async fn announce(conn: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("select pg_notify($1, '')", CHANGED).execute(conn).await?;
     Ok(())
 }
 
-/// The app that a corp's messages go out by: enabled, best one with a secret and a number.
+/// The app that sends a corp's messages: enabled, preferably with a secret and a number.
 pub async fn speaker(conn: &mut PgConnection, corpid: &CorpId) -> sqlx::Result<Option<i32>> {
     sqlx::query_scalar!(
         r#"

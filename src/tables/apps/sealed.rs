@@ -1,7 +1,7 @@
-//! Every column that holds sealed values, whatever its table: where master keys are replaced, all of them are meant.
+//! Every column with sealed values, in all tables: replacing a master key must reach all of them.
 //!
-//! Values stay sealed here: this file holds no key. Replacing one asks for the value that was read, so that it never
-//! undoes what somebody wrote meanwhile, and may go on beside everything else.
+//! Values stay sealed here: this file holds no key. Replacing a value requires the value that was read, so it never
+//! overwrites a concurrent change and may run beside everything else.
 
 use sqlx::PgConnection;
 
@@ -14,7 +14,7 @@ pub const COLUMNS: &[(&str, &[&str])] = &[
 /// A sealed value.
 #[derive(Debug, Clone)]
 pub struct Value {
-    /// What it was sealed for: table, row and column.
+    /// The context it was sealed for: table, row and column.
     pub place: String,
     /// Its table.
     pub table: String,
@@ -32,7 +32,7 @@ const APPS: &str = "enterprise_wechat_config";
 /// The access tokens.
 const TOKENS: &str = "wecom_token";
 
-/// Up to `limit` values whose place comes after this one, but none that opens with the master key `except`.
+/// Up to `limit` values whose place sorts after `after`, except those sealed with the master key `except`.
 pub async fn values(conn: &mut PgConnection, after: &str, except: Option<u32>, limit: i64) -> sqlx::Result<Vec<Value>> {
     sqlx::query_as!(
         Value,
@@ -64,7 +64,7 @@ pub async fn values(conn: &mut PgConnection, after: &str, except: Option<u32>, l
     .await
 }
 
-/// Puts the same secret, sealed anew, in a value's place; `false` if the place holds another one by now.
+/// Replaces a value by the same secret, sealed anew; `false` if it was changed meanwhile.
 pub async fn replace(conn: &mut PgConnection, value: &Value, sealed: &[u8]) -> sqlx::Result<bool> {
     let done = match value.table.as_str() {
         APPS => {

@@ -1,12 +1,13 @@
-//! `wecom_token`: the access token of each corp and secret, sealed, and what WeCom said when it gave none.
+//! `wecom_token`: the access_token of each corp and secret, sealed, and WeCom's last refusal.
 //!
-//! Every time is PostgreSQL's, and leaves as seconds from now: processes whose clocks differ agree on a token's life.
+//! Every time is PostgreSQL's and leaves this file as seconds from now, so processes with different clocks agree on a
+//! token's expiry.
 
 use sqlx::PgConnection;
 
 use crate::ids::CorpId;
 
-/// Whose token it is.
+/// The owner of a token.
 #[derive(Debug, Clone, Copy)]
 pub struct Key<'a> {
     /// The corp.
@@ -15,42 +16,42 @@ pub struct Key<'a> {
     pub secret_hash: &'a [u8],
 }
 
-/// How a token stands.
+/// A token's row.
 #[derive(Debug, Clone)]
 pub struct Row {
     /// The token, sealed; none if there was none yet.
     pub token: Option<Vec<u8>>,
-    /// Grows by one whenever the token becomes another.
+    /// Incremented whenever the token changes.
     pub generation: i64,
-    /// Whether WeCom did not accept it.
+    /// Whether WeCom has rejected it.
     pub rejected: bool,
-    /// How many seconds it still lives.
+    /// How many seconds it is still valid.
     pub left_s: f64,
-    /// How many seconds ago WeCom was asked for it.
+    /// How many seconds ago it was fetched from WeCom.
     pub age_s: f64,
-    /// How often in a row WeCom refused to make one.
+    /// How often in a row WeCom refused to issue one.
     pub refusals: i32,
-    /// What it said last: the code.
+    /// The errcode of the last refusal.
     pub refused_code: Option<i64>,
-    /// And the words.
+    /// The errmsg of the last refusal.
     pub refused_words: Option<String>,
-    /// For how many seconds nobody asks again; 0 or less if anybody may.
+    /// For how many seconds WeCom must not be asked; 0 or less if it may be.
     pub blocked_s: f64,
 }
 
-/// How a token stands once it was renewed.
+/// A renewed token.
 #[derive(Debug, Clone, Copy)]
 pub struct Renewed {
-    /// Its number.
+    /// Its generation.
     pub generation: i64,
-    /// How many seconds it lives.
+    /// How many seconds it is valid.
     pub left_s: f64,
 }
 
-/// A row that was not refreshed for so many days belongs to a secret that nobody uses.
+/// A row that was not refreshed for this many days belongs to a secret that is no longer used.
 const FORGOTTEN_DAYS: i32 = 90;
 
-/// The token as it stands, without waiting for whoever refreshes it.
+/// The token's row, without waiting for a refresh in progress.
 pub async fn find(conn: &mut PgConnection, key: Key<'_>) -> sqlx::Result<Option<Row>> {
     sqlx::query_as!(
         Row,
@@ -69,8 +70,8 @@ pub async fn find(conn: &mut PgConnection, key: Key<'_>) -> sqlx::Result<Option<
     .await
 }
 
-/// Holds the token's row, which is made if there is none, until `conn`'s transaction ends: only its holder asks WeCom.
-/// Whoever waited sees what the one before it wrote.
+/// Locks the token's row until `conn`'s transaction ends, inserting it if missing: only the lock's holder asks WeCom,
+/// and the next holder sees what it wrote.
 pub async fn lock(conn: &mut PgConnection, key: Key<'_>) -> sqlx::Result<Row> {
     let made = sqlx::query!(
         "insert into wecom_token (corpid, secret_hash) values ($1, $2) on conflict do nothing",
@@ -100,10 +101,12 @@ pub async fn lock(conn: &mut PgConnection, key: Key<'_>) -> sqlx::Result<Row> {
     .await
 }
 
-/// Writes what WeCom gave, if the row still holds the generation that was read; else `None`, and nothing is changed.
+/// Stores WeCom's token, if the row still has the generation that was read; otherwise returns `None` and changes
+/// nothing.
 ///
-/// If it is the `same` token again, it keeps its number and the earlier of the two ends: whether WeCom prolonged it is
-/// not said. An end that has passed was none, since WeCom still gives the token out.
+/// If WeCom returned the `same` token again, it keeps its generation and the earlier of the two expiries, because
+/// WeCom does not say whether it was prolonged. A stored expiry that has passed is ignored, since WeCom still issues
+/// the token.
 pub async fn renew(
     conn: &mut PgConnection,
     key: Key<'_>,
@@ -140,7 +143,7 @@ pub async fn renew(
     .await
 }
 
-/// WeCom does not accept the token of this generation; a newer one stays as it is.
+/// Marks the token of this generation as rejected by WeCom; a newer one stays valid.
 pub async fn reject(conn: &mut PgConnection, key: Key<'_>, generation: i64) -> sqlx::Result<()> {
     sqlx::query!(
         "update wecom_token set rejected = true where corpid = $1 and secret_hash = $2 and generation = $3",
@@ -153,7 +156,7 @@ pub async fn reject(conn: &mut PgConnection, key: Key<'_>, generation: i64) -> s
     Ok(())
 }
 
-/// WeCom refused to make a token: nobody asks again for so long.
+/// Records that WeCom refused to issue a token: nobody asks again for this long.
 pub async fn refuse(
     conn: &mut PgConnection,
     key: Key<'_>,
@@ -179,7 +182,7 @@ pub async fn refuse(
     Ok(())
 }
 
-/// Takes away what belonged to secrets that were replaced long ago. Rows that somebody holds stay.
+/// Deletes rows of secrets that were replaced long ago. Locked rows stay.
 async fn forget_unused(conn: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!(
         r#"

@@ -1,4 +1,4 @@
-//! `customer_activity`: when a customer last wrote, whether or not we know yet whose customer they are.
+//! `customer_activity`: when a customer last wrote, also if their member is not known yet.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use sqlx::PgConnection;
 
 use crate::ids::{CorpId, ExternalUserId, UserId};
 
-/// Moves the times forward, here and on the contacts that are known already.
+/// Moves the times forward, here and on existing contacts.
 ///
-/// A contact that is added at the same time in another transaction would miss it: the caller keeps the corp quiet
+/// A contact that another transaction adds at the same time would be missed, so the caller locks the corp exclusively
 /// ([`crate::tables::apply`]).
 pub async fn upsert(
     conn: &mut PgConnection,
@@ -52,7 +52,7 @@ pub async fn upsert(
     Ok(())
 }
 
-/// Takes out the senders who turned out to be this member, in whichever case they wrote.
+/// Removes the senders who turned out to be this member, in any spelling.
 pub async fn take(conn: &mut PgConnection, corpid: &CorpId, user: &UserId) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!(
         r#"

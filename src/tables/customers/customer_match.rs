@@ -1,6 +1,6 @@
-//! `customer_match`: people who may be one of several customers, for an administrator to decide.
+//! `customer_match`: people who match several customers, for an administrator to decide.
 //!
-//! What nobody has decided is derived: it comes and goes with what leads to several customers.
+//! Undecided rows are derived: they appear and disappear with the ambiguity.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -9,20 +9,21 @@ use sqlx::PgConnection;
 use crate::ids::{CorpId, CustomerId, ExternalUserId};
 use crate::states::MatchedBy;
 
-/// A person whom one way leads to several customers.
+/// A person who matches several customers by one criterion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ambiguous {
     /// The corp.
     pub corpid: String,
     /// The person.
     pub external_userid: String,
-    /// The way.
+    /// The criterion.
     pub matched_by: MatchedBy,
     /// The customers.
     pub candidates: Vec<String>,
 }
 
-/// Of these people, the undecided are exactly those who are given as ambiguous and have a contact nobody matched.
+/// Replaces the undecided rows of these people by the given ambiguities, as far as the person has an unmatched
+/// contact.
 pub async fn replace(
     conn: &mut PgConnection,
     corps: &[String],
@@ -94,13 +95,13 @@ pub struct MatchRow {
     pub corpid: String,
     /// The person, as WeCom names them.
     pub external_userid: String,
-    /// The way that led to several customers: external_userid, unionid or mobile.
+    /// The criterion that matched several customers: external_userid, unionid or mobile.
     pub matched_by: MatchedBy,
-    /// The customers it led to.
+    /// The customers that matched.
     pub candidates: Vec<String>,
-    /// Since when.
+    /// When the ambiguity was found.
     pub found_at: DateTime<Utc>,
-    /// The customer that was decided on.
+    /// The customer that an administrator chose.
     pub customer_id: Option<String>,
     /// When it was decided.
     pub decided_at: Option<DateTime<Utc>>,
@@ -147,7 +148,7 @@ pub async fn of_customer(conn: &mut PgConnection, customer_id: &str, limit: i64)
     .await
 }
 
-/// Whom a row is about; `None` if there is no such row.
+/// The person of a row; `None` if there is no such row.
 pub async fn person(conn: &mut PgConnection, id: i64) -> sqlx::Result<Option<(CorpId, ExternalUserId)>> {
     let row = sqlx::query!(
         r#"
@@ -162,7 +163,7 @@ pub async fn person(conn: &mut PgConnection, id: i64) -> sqlx::Result<Option<(Co
     Ok(row.map(|row| (row.corpid, row.external_userid)))
 }
 
-/// A customer who was erased is nobody's candidate any more. How many rows that concerned.
+/// Removes an erased customer from all candidates; returns how many rows changed.
 pub async fn withdraw(conn: &mut PgConnection, corpid: &CorpId, customer: Option<&str>) -> sqlx::Result<u64> {
     let fewer = sqlx::query!(
         "update customer_match set candidates = array_remove(candidates, $2) where corpid = $1 and $2 = any(candidates)",
@@ -174,7 +175,7 @@ pub async fn withdraw(conn: &mut PgConnection, corpid: &CorpId, customer: Option
     Ok(fewer.rows_affected())
 }
 
-/// Writes down an administrator's decision; `None` if the row went away, because nothing is ambiguous any more.
+/// Records an administrator's decision; `None` if the row has disappeared, because the ambiguity is gone.
 pub async fn decide(
     conn: &mut PgConnection,
     id: i64,

@@ -1,4 +1,4 @@
-//! `customer_wechat_contact`: one customer known to one staff member.
+//! `customer_wechat_contact`: contacts, one row per customer and member.
 
 use std::collections::BTreeMap;
 
@@ -87,7 +87,7 @@ pub async fn upsert(conn: &mut PgConnection, contacts: &BTreeMap<ContactKey, Con
     Ok(())
 }
 
-/// The batch's contacts, column by column.
+/// The batch's contacts as arrays, one per column.
 struct Columns {
     corps: Vec<String>,
     customers: Vec<String>,
@@ -153,7 +153,7 @@ pub async fn take(
             status: Some(Register { value: row.status, at: row.status_at }),
             state: register(row.state, row.state_at),
             customer_id: register(row.customer_id, row.state_customer_id_at),
-            // Scans stand in a table of their own, which names no member.
+            // Scans are in a table of their own, which names no member.
             scans: BTreeMap::new(),
             first_contact_time: row.first_contact_time,
             last_contact_time: row.last_contact_time,
@@ -166,7 +166,7 @@ pub async fn take(
     Ok(contacts.collect())
 }
 
-/// Writes down again whose contacts these members' are, after bindings changed.
+/// Updates the staff member of these members' contacts after bindings changed.
 pub async fn assign_staff(conn: &mut PgConnection, corps: &[String], users: &[String]) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -192,7 +192,7 @@ pub async fn assign_staff(conn: &mut PgConnection, corps: &[String], users: &[St
     Ok(())
 }
 
-/// What we hold of a contact, as far as a reading is compared with it.
+/// The stored part of a contact that a reading is compared with.
 #[derive(Debug, Clone)]
 pub struct Held {
     /// The customer.
@@ -207,7 +207,7 @@ pub struct Held {
     pub card: Option<Card>,
 }
 
-/// What we hold of these contacts, by customer and member; those that we do not hold are left out.
+/// The stored contacts among these, by customer and member.
 pub async fn held(
     conn: &mut PgConnection,
     corpid: &CorpId,
@@ -243,8 +243,8 @@ pub async fn held(
     Ok(held.map(|it| ((it.external_userid.clone(), it.wechat_userid.clone()), it)).collect())
 }
 
-/// Up to `limit` contacts of these members that stand since `since` or longer and whose card is older than `read_from`:
-/// a complete reading that began then did not name them.
+/// Up to `limit` contacts of these members whose status is from `since` or earlier and whose card is older than
+/// `read_from`: a complete reading that began then did not list them.
 pub async fn unnamed(
     conn: &mut PgConnection,
     corpid: &CorpId,
@@ -316,7 +316,7 @@ pub struct ContactView {
     pub remark_mobiles: Option<serde_json::Value>,
     /// How they became contacts, as WeCom numbers it.
     pub add_way: Option<i32>,
-    /// When WeCom was last asked; what it said is nickname, unionid, remark, tags, remark_mobiles and add_way.
+    /// When the card was last read from WeCom: nickname, unionid, remark, tags, remark_mobiles and add_way.
     pub card_at: Option<DateTime<Utc>>,
     /// When they first became contacts.
     pub first_contact_time: Option<DateTime<Utc>>,
@@ -372,7 +372,7 @@ pub async fn of_customer(
     .await
 }
 
-/// A customer that is matched to an id of the business, the one most recently in contact.
+/// A customer who is matched to an id of the business, the one most recently in contact.
 pub async fn any_matched(conn: &mut PgConnection) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar!(
         r#"
@@ -386,7 +386,7 @@ pub async fn any_matched(conn: &mut PgConnection) -> sqlx::Result<Option<String>
     .await
 }
 
-/// An edit without any other event: known, but nobody has said how it stands.
+/// The status of a contact of which only an edit is known: assumed.
 fn status_of(contact: &Contact) -> Register<ContactStatus> {
     contact.status.clone().unwrap_or(Register { value: ContactStatus::Assumed, at: DateTime::UNIX_EPOCH })
 }

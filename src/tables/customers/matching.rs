@@ -1,10 +1,10 @@
-//! Whose customer a contact is: `customer_wechat_contact.customer_id` and `matched_by`, derived.
+//! Matches contacts to the business's customers: derives `customer_wechat_contact.customer_id` and `matched_by`.
 //!
-//! An administrator's decision comes first, then what a `state` says. Who is matched by neither follows, in the order
-//! of the settings, from other contacts of the same person that are (the same external_userid, the same unionid), or
-//! from the phone numbers in the remarks and in work orders. A way that leads to several customers decides nothing:
-//! it becomes a row of `customer_match`. A contact that only follows leads nowhere, so the result is a function of the
-//! rows, whatever came first. Whoever changes what it follows from holds the corp's lock alone.
+//! An administrator's decision comes first, then the contact's `state`. Other contacts follow, in the configured
+//! order, from matched contacts of the same person (same external_userid, same unionid), or from phone numbers in
+//! remarks and work orders. A criterion that leads to several customers decides nothing: it becomes a row of
+//! `customer_match`. A contact that only follows is never followed itself, so the result is a function of the rows,
+//! in whatever order they came. Callers that change these inputs hold the corp's lock exclusively.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,10 +14,10 @@ use super::customer_match::{self, Ambiguous};
 use crate::ids::{CorpId, ExternalUserId};
 use crate::states::MatchedBy;
 
-/// People outside, each with the corp that knows them.
+/// External contacts, each with the corp that knows them.
 pub type People = BTreeSet<(CorpId, ExternalUserId)>;
 
-/// Derives again whose customers these people are.
+/// Derives these people's customers again.
 pub async fn derive(conn: &mut PgConnection, people: &People) -> sqlx::Result<()> {
     if people.is_empty() {
         return Ok(());
@@ -27,7 +27,7 @@ pub async fn derive(conn: &mut PgConnection, people: &People) -> sqlx::Result<()
     follow(conn, &corps, &customers).await
 }
 
-/// These people and those with a unionid of theirs.
+/// These people, and all who share a unionid with one of them.
 pub async fn with_same_unionid(conn: &mut PgConnection, people: &People) -> sqlx::Result<People> {
     let (corps, customers) = columns(people);
     let rows = sqlx::query!(
@@ -67,8 +67,8 @@ pub async fn with_phone(conn: &mut PgConnection, corpid: &CorpId, phone: &str) -
     Ok(rows.into_iter().map(|it| (corpid.clone(), it)).collect())
 }
 
-/// What an administrator decided, or else what the contact's own `state` and the ways that its customer came through
-/// say; of those, the latest.
+/// Sets what an administrator decided, or else what the contact's own `state` and the contact ways that its customer
+/// used say; of those, the latest.
 async fn say(conn: &mut PgConnection, corps: &[String], customers: &[String]) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -116,7 +116,7 @@ async fn say(conn: &mut PgConnection, corps: &[String], customers: &[String]) ->
     Ok(())
 }
 
-/// Where a person's other contacts and phone numbers lead.
+/// The customers that a person's other contacts and phone numbers lead to.
 struct Lead {
     corpid: String,
     external_userid: String,
@@ -158,7 +158,7 @@ async fn follow(conn: &mut PgConnection, corps: &[String], customers: &[String])
     customer_match::replace(conn, corps, customers, &ambiguous).await
 }
 
-/// The first way, in the settings' order, that leads anywhere.
+/// The result of the first criterion, in the configured order, that leads to any customer.
 async fn leads(conn: &mut PgConnection, corps: &[String], customers: &[String]) -> sqlx::Result<Vec<Lead>> {
     sqlx::query_as!(
         Lead,

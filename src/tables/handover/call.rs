@@ -1,4 +1,4 @@
-//! `handover_call`: every call that moves something at WeCom, committed before it is made.
+//! `handover_call`: every call that moves something at WeCom; its row is committed before the call is made.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -69,7 +69,7 @@ pub async fn begin_call(conn: &mut PgConnection, new: &NewCall<'_>) -> sqlx::Res
     )
     .fetch_one(&mut *conn)
     .await?;
-    // What was announced about an earlier call says nothing of this one.
+    // A takeover time that was announced about an earlier call no longer applies.
     sqlx::query!(
         "update handover_item set call_id = $1, attempts = attempts + 1, takeover_at = null where id = any($2)",
         id,
@@ -98,7 +98,8 @@ pub async fn answer(
     Ok(())
 }
 
-/// The results told what became of every call that was begun before `before` and that nobody saw the answer of.
+/// Settles every call that was begun before `before` and whose answer was lost, once WeCom's results tell its
+/// outcome.
 pub async fn found_calls(conn: &mut PgConnection, handover: i64, before: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!(
         r#"

@@ -1,4 +1,4 @@
-//! What people do with a whole handover: begin it, plan it, let it go, call it off. States are written by `turn` alone.
+//! Changes to a whole handover: create, plan, submit, cancel. Items' states change only in `transition`.
 
 use sqlx::PgConnection;
 
@@ -24,11 +24,11 @@ pub struct NewHandover<'a> {
     pub resignation_id: Option<i64>,
     /// Who begins it.
     pub ordered_by: &'a str,
-    /// What the customers are told.
+    /// The message to the customers.
     pub message: Option<&'a str>,
 }
 
-/// Begins a handover; its number. One that is open already violates `handover_open`.
+/// Creates a handover; returns its number. If one is open already, it violates `handover_open`.
 pub async fn create(conn: &mut PgConnection, new: &NewHandover<'_>) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"
@@ -48,7 +48,7 @@ pub async fn create(conn: &mut PgConnection, new: &NewHandover<'_>) -> sqlx::Res
     .await
 }
 
-/// A member's handover that is not done, and its state; transfers aside.
+/// A member's handover that is not done, and its state; transfers are left out.
 pub async fn open_of(
     conn: &mut PgConnection,
     corpid: &CorpId,
@@ -67,13 +67,13 @@ pub async fn open_of(
     Ok(row.map(|it| (it.id, it.state)))
 }
 
-/// A handover under way belongs to a resignation, too.
+/// Links an existing handover to a resignation.
 pub async fn link(conn: &mut PgConnection, id: i64, resignation: i64) -> sqlx::Result<()> {
     sqlx::query!("update handover set resignation_id = $2 where id = $1", id, resignation).execute(conn).await?;
     Ok(())
 }
 
-/// A handover that was called off begins anew, of a resignation.
+/// Reopens a cancelled handover for a resignation.
 pub async fn revive(conn: &mut PgConnection, id: i64, resignation: i64, who: &str) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -91,7 +91,7 @@ pub async fn revive(conn: &mut PgConnection, id: i64, resignation: i64, who: &st
     Ok(())
 }
 
-/// The plan is another one now: nobody was told of it, and nobody let it go. Returns its version.
+/// The plan has changed, so the earlier notification and submission no longer apply. Returns its version.
 pub async fn replanned(conn: &mut PgConnection, id: i64, message: Option<&str>) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"
@@ -108,7 +108,7 @@ pub async fn replanned(conn: &mut PgConnection, id: i64, message: Option<&str>) 
     .await
 }
 
-/// Somebody lets it go.
+/// Records who submitted it.
 pub async fn submit(conn: &mut PgConnection, id: i64, who: &str) -> sqlx::Result<()> {
     sqlx::query!(
         "update handover set submitted_at = now(), submitted_by = $2 where id = $1 and submitted_at is null",
@@ -120,7 +120,7 @@ pub async fn submit(conn: &mut PgConnection, id: i64, who: &str) -> sqlx::Result
     Ok(())
 }
 
-/// Somebody calls it off.
+/// Records who cancelled it.
 pub async fn call_off(conn: &mut PgConnection, id: i64, who: &str) -> sqlx::Result<()> {
     sqlx::query!(
         "update handover set cancelled_at = now(), cancelled_by = $2 where id = $1 and cancelled_at is null",
@@ -132,7 +132,7 @@ pub async fn call_off(conn: &mut PgConnection, id: i64, who: &str) -> sqlx::Resu
     Ok(())
 }
 
-/// Has the driver of this handover look at once.
+/// Makes the driver of this handover run at once.
 pub async fn wake_now(conn: &mut PgConnection, corpid: &CorpId, id: i64) -> sqlx::Result<()> {
     let app = sqlx::query_scalar!("select min(id) from enterprise_wechat_config where corpid = $1", corpid.as_str())
         .fetch_one(&mut *conn)
@@ -177,18 +177,18 @@ pub async fn add_customers(conn: &mut PgConnection, handover: i64, customers: &[
     .await
 }
 
-/// How customers stand towards a transfer from a member.
+/// Whether a customer can be transferred from a member.
 #[derive(Debug)]
 pub struct Transferable {
     /// The customer.
     pub customer: String,
     /// They are a contact of the member.
     pub theirs: bool,
-    /// The handover that moves them from that member already.
+    /// The handover that already moves them from that member.
     pub under_way: Option<i64>,
 }
 
-/// How these customers stand, in the order of their ids.
+/// Whether these customers can be transferred, in the order of their ids.
 pub async fn transferable(
     conn: &mut PgConnection,
     corpid: &CorpId,

@@ -1,4 +1,4 @@
-//! What a leaver leaves behind, as somebody wants to see it before and during the handover.
+//! The leaver's contacts, orders, groups, records, tasks and reads, for a review before and during the handover.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -154,7 +154,7 @@ pub async fn open_orders(conn: &mut PgConnection, of: &Handover, limit: i64) -> 
     Ok(Counted { count, items })
 }
 
-/// The customers of a handover: who was spoken to last comes first; of each, only the last round counts.
+/// The customers of a handover, most recently contacted first; only each one's last round counts.
 pub async fn customers(conn: &mut PgConnection, of: &Handover, limit: i64) -> sqlx::Result<Counted<Customer>> {
     let count = count(conn, of.id, ItemKind::Customer).await?;
     let items = sqlx::query_as!(

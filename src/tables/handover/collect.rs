@@ -1,9 +1,10 @@
-//! What belongs into a handover: the leaver's contacts, work orders and groups, and what is theirs no longer.
+//! Collects a handover's items: the leaver's contacts, work orders and groups; and finds those that are no longer
+//! theirs.
 
 use sqlx::PgConnection;
 
-/// Adds what a leaver has and the handover lacks: contacts that stand, as open items. Who was gone or called off and is
-/// back has another round. How many there were.
+/// Adds the leaver's current contacts that the handover lacks, as open items. A contact that was gone or cancelled
+/// and is back gets another round. Returns how many were added.
 pub async fn collect_contacts(conn: &mut PgConnection, handover: i64) -> sqlx::Result<u64> {
     let result = sqlx::query!(
         r#"
@@ -30,7 +31,7 @@ pub async fn collect_contacts(conn: &mut PgConnection, handover: i64) -> sqlx::R
     Ok(result.rows_affected())
 }
 
-/// The same with the leaver's work orders that are not over.
+/// The same for the leaver's work orders that are not over.
 pub async fn collect_orders(conn: &mut PgConnection, handover: i64) -> sqlx::Result<u64> {
     let result = sqlx::query!(
         r#"
@@ -55,7 +56,7 @@ pub async fn collect_orders(conn: &mut PgConnection, handover: i64) -> sqlx::Res
     Ok(result.rows_affected())
 }
 
-/// The same with these groups of theirs.
+/// The same for these groups of theirs.
 pub async fn collect_groups(conn: &mut PgConnection, handover: i64, groups: &[String]) -> sqlx::Result<u64> {
     let result = sqlx::query!(
         r#"
@@ -77,7 +78,7 @@ pub async fn collect_groups(conn: &mut PgConnection, handover: i64, groups: &[St
     Ok(result.rows_affected())
 }
 
-/// The open and planned items that are not the leaver's to hand over any more: contacts that ended, orders that are over
+/// The open and planned items that the leaver can no longer hand over: contacts that ended, and orders that are over
 /// or somebody else's.
 pub async fn no_longer_theirs(conn: &mut PgConnection, handover: i64) -> sqlx::Result<Vec<i64>> {
     sqlx::query_scalar!(

@@ -1,4 +1,4 @@
-//! A leaver's handover, as the directory and the contacts tell, before anybody plans it.
+//! Derives a leaver's handover from the directory and the contacts, until somebody plans it.
 
 use sqlx::PgConnection;
 
@@ -6,8 +6,8 @@ use crate::ids::{CorpId, UserId};
 
 /// Derives the handovers of these members again, with one item for each customer they are still in contact with.
 ///
-/// A member who was said to join after they were said to leave has been reinstated: their handover is cancelled. One that
-/// somebody has planned keeps its items: it is returned, so that its driver may find out what changed.
+/// A member who joined after they left has been reinstated: their handover is cancelled. A handover that somebody has
+/// planned keeps its items; it is returned, so that its driver can find out what changed.
 pub async fn derive(conn: &mut PgConnection, corps: &[String], users: &[String]) -> sqlx::Result<Vec<i64>> {
     let untouched = sqlx::query_scalar!(
         r#"
@@ -86,7 +86,7 @@ async fn planned_of(conn: &mut PgConnection, corps: &[String], users: &[String])
     .await
 }
 
-/// One open item for each contact that stands, and none for the others.
+/// Keeps one open item for each current contact, and none for the others.
 async fn follow_contacts(conn: &mut PgConnection, handovers: &[i64]) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -131,8 +131,8 @@ async fn follow_contacts(conn: &mut PgConnection, handovers: &[i64]) -> sqlx::Re
     Ok(())
 }
 
-/// A member goes by another userid now: what was derived under the old one is derived again under the new one; what
-/// somebody has planned goes on under the new one, as leaver's and as successor's.
+/// A member's userid changed: derived handovers are derived again under the new one; planned ones continue under the
+/// new one, as leaver's and as successor's.
 pub async fn rename(conn: &mut PgConnection, corpid: &CorpId, from: &UserId, to: &UserId) -> sqlx::Result<()> {
     sqlx::query!(
         r#"

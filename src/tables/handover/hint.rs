@@ -1,4 +1,4 @@
-//! What callbacks say about handovers under way: hints that wake the driver, which looks for itself.
+//! Callbacks about handovers in progress: hints that wake the driver, which then asks WeCom itself.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::{
     ids::{CorpId, ExternalUserId},
 };
 
-/// A thousand customers may come within a minute: the driver looks once for many of them.
+/// A thousand customers may be taken over within a minute: the driver then looks once for many of them.
 const WAKE_DELAY: TimeDelta = TimeDelta::seconds(2);
 
 /// An item that an event ended.
@@ -19,11 +19,11 @@ const WAKE_DELAY: TimeDelta = TimeDelta::seconds(2);
 pub struct Failed {
     /// The item.
     pub item: i64,
-    /// `customer_refused`, `customer_limit_exceed`, or a reason of tomorrow.
+    /// `customer_refused`, `customer_limit_exceed`, or a reason that WeCom adds later.
     pub reason: String,
 }
 
-/// Keeps what was pushed about transfers that failed.
+/// Stores the transfer failures that callbacks reported.
 pub async fn note_fails(conn: &mut PgConnection, changes: &Changes) -> sqlx::Result<()> {
     if changes.transfer_fails.is_empty() {
         return Ok(());
@@ -51,7 +51,7 @@ pub async fn note_fails(conn: &mut PgConnection, changes: &Changes) -> sqlx::Res
     Ok(())
 }
 
-/// The handovers that wait for one of these: a customer who came to a successor, or whose transfer failed.
+/// The handovers that wait for one of these events: a customer who was taken over, or whose transfer failed.
 pub async fn hinted(conn: &mut PgConnection, changes: &Changes) -> sqlx::Result<Vec<i64>> {
     let came = changes.contacts.iter().filter(|(_, it)| it.status.is_some() || it.card.is_some());
     let came = came.map(|((corp, customer, _), _)| (corp, customer));
@@ -80,7 +80,7 @@ pub async fn hinted(conn: &mut PgConnection, changes: &Changes) -> sqlx::Result<
     .await
 }
 
-/// The items of a handover that wait, and that an event says failed since they were last asked for.
+/// The waiting items of a handover that an event reported as failed after they were last submitted.
 pub async fn fails(conn: &mut PgConnection, handover: i64) -> sqlx::Result<Vec<Failed>> {
     sqlx::query_as!(
         Failed,
@@ -118,7 +118,7 @@ pub async fn fails(conn: &mut PgConnection, handover: i64) -> sqlx::Result<Vec<F
     .await
 }
 
-/// Has the drivers of these handovers look soon.
+/// Makes the drivers of these handovers run soon.
 pub async fn wake(conn: &mut PgConnection, handovers: &BTreeSet<i64>) -> sqlx::Result<()> {
     if handovers.is_empty() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Items page by page: of one handover, and of all transfers of customers.
+//! Lists items page by page: of one handover, or of all transfers of customers.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -8,7 +8,7 @@ use super::Item;
 use crate::states::{HandoverCause, ItemKind, ItemState};
 use crate::tables::access::own::Own;
 
-/// Which items of a handover.
+/// Which items of a handover to list.
 #[derive(Debug, Default)]
 pub struct ItemFilter {
     /// customer, order or group.
@@ -56,7 +56,7 @@ pub async fn items(
     .await
 }
 
-/// Which transfers.
+/// Which transfers to list.
 #[derive(Debug, Default)]
 pub struct TransferFilter {
     /// From this staff member.

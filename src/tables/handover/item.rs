@@ -1,4 +1,4 @@
-//! `handover_item`: one customer, order or group, and how far it is.
+//! `handover_item`: one customer, order or group of a handover, and its state.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -40,14 +40,14 @@ pub struct Item {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
-/// What is heard of an item.
+/// News about an item.
 #[derive(Debug, Clone, Default)]
 pub struct Heard {
     /// The item.
     pub item: i64,
-    /// WeCom's code; none leaves the last one.
+    /// WeCom's errcode; none keeps the last one.
     pub errcode: Option<i64>,
-    /// In words; none leaves the last ones.
+    /// The reason in words; none keeps the last one.
     pub reason: Option<String>,
     /// When WeCom will hand it over, or did.
     pub takeover_at: Option<DateTime<Utc>>,
@@ -65,7 +65,7 @@ pub struct Counted {
     pub items: i64,
 }
 
-/// An item that WeCom is to be asked about, or was.
+/// An item with its last call to WeCom.
 #[derive(Debug, Clone)]
 pub struct Taken {
     /// The item's number.
@@ -89,12 +89,12 @@ pub struct Taken {
     /// What WeCom said last.
     pub errcode: Option<i64>,
     /// Whether an earlier round with the same successor was refused, found them full, or was given up after WeCom had
-    /// taken it on: then an old result of WeCom's cannot be told from a new one.
+    /// accepted it: then WeCom's old result cannot be told from a new one.
     pub again: bool,
 }
 
-/// Moves those of these items that are in one of the states `from` to the state `to`, and logs each. Returns the items that
-/// moved.
+/// Moves those of these items that are in one of the states `from` to the state `to`, and logs each. Returns the
+/// moved items.
 pub async fn transition(
     conn: &mut PgConnection,
     heard: &[Heard],
@@ -143,7 +143,7 @@ pub async fn transition(
     .await
 }
 
-/// How many items of a handover are in each state; of each, the last round.
+/// How many items of a handover are in each state; each subject's last round counts.
 pub async fn counts(conn: &mut PgConnection, own: Option<&Own>, handover: i64) -> sqlx::Result<Vec<Counted>> {
     let (_, own_staff) = Own::parts(own);
     sqlx::query_as!(
@@ -166,16 +166,16 @@ pub async fn counts(conn: &mut PgConnection, own: Option<&Own>, handover: i64) -
     .await
 }
 
-/// What a handover's own state follows from, beside its items: whether it was announced, submitted, called off.
+/// The inputs of a handover's own state besides its items: announced, submitted, cancelled.
 #[derive(Debug, Clone)]
 pub struct HandoverFlags {
     /// The state that is written.
     pub state: HandoverState,
     /// The successors were told of this plan.
     pub notified: bool,
-    /// It was let go.
+    /// It was submitted.
     pub submitted: bool,
-    /// It was called off, or the leaver is back.
+    /// It was cancelled, or the leaver is back.
     pub cancelled: bool,
 }
 
@@ -194,7 +194,7 @@ pub async fn standing(conn: &mut PgConnection, handover: i64) -> sqlx::Result<Op
     .await
 }
 
-/// Planned items of a kind, of the successor who has the first of them; none of `but`.
+/// The planned items of a kind that belong to the first item's successor, without those in `but`.
 pub async fn planned(
     conn: &mut PgConnection,
     handover: i64,
@@ -230,7 +230,7 @@ pub async fn planned(
     .await
 }
 
-/// The items of a kind that WeCom has taken on.
+/// The items of a kind that WeCom has accepted.
 pub async fn taken_on(
     conn: &mut PgConnection,
     handover: i64,
@@ -257,7 +257,7 @@ pub async fn taken_on(
     .await
 }
 
-/// The items of a kind that WeCom was asked about before `before`, and of which nobody saw the answer.
+/// The items of a kind that were submitted before `before` and whose answer is unknown.
 pub async fn calling(
     conn: &mut PgConnection,
     handover: i64,
@@ -296,7 +296,7 @@ pub async fn calling(
     .await
 }
 
-/// When WeCom will hand these over, as it says now.
+/// Stores the takeover times that WeCom announces now.
 pub async fn expect(conn: &mut PgConnection, heard: &[Heard]) -> sqlx::Result<()> {
     let ids: Vec<_> = heard.iter().map(|it| it.item).collect();
     let takeovers: Vec<_> = heard.iter().map(|it| it.takeover_at).collect();
@@ -315,7 +315,7 @@ pub async fn expect(conn: &mut PgConnection, heard: &[Heard]) -> sqlx::Result<()
     Ok(())
 }
 
-/// What WeCom said last of these, which are overdue.
+/// Stores WeCom's last answer about these overdue items.
 pub async fn note(conn: &mut PgConnection, heard: &[Heard]) -> sqlx::Result<()> {
     let ids: Vec<_> = heard.iter().map(|it| it.item).collect();
     let reasons: Vec<_> = heard.iter().map(|it| it.reason.clone()).collect();
@@ -334,7 +334,7 @@ pub async fn note(conn: &mut PgConnection, heard: &[Heard]) -> sqlx::Result<()> 
     Ok(())
 }
 
-/// The items of these kinds that are overdue; all of them, or these subjects.
+/// The overdue items of these kinds; all of them, or only these subjects.
 pub async fn overdue(
     conn: &mut PgConnection,
     handover: i64,
@@ -355,7 +355,7 @@ pub async fn overdue(
     .await
 }
 
-/// When WeCom will hand over the first of those that wait.
+/// The earliest announced takeover time of the waiting items.
 pub async fn next_takeover(conn: &mut PgConnection, handover: i64) -> sqlx::Result<Option<DateTime<Utc>>> {
     sqlx::query_scalar!(
         r#"
@@ -369,7 +369,7 @@ pub async fn next_takeover(conn: &mut PgConnection, handover: i64) -> sqlx::Resu
     .await
 }
 
-/// Items in these states, whatever they are.
+/// The items in these states, of any kind.
 pub async fn in_states(conn: &mut PgConnection, handover: i64, states: &[ItemState]) -> sqlx::Result<Vec<i64>> {
     sqlx::query_scalar!(
         "select id from handover_item where handover_id = $1 and state = any($2) order by id",
@@ -380,7 +380,7 @@ pub async fn in_states(conn: &mut PgConnection, handover: i64, states: &[ItemSta
     .await
 }
 
-/// The waiting customers who, by what callbacks and cards say, have come to their successor by a transfer since.
+/// The waiting customers who, according to callbacks and cards, have come to their successor by a transfer since.
 pub async fn taken_over(conn: &mut PgConnection, handover: i64) -> sqlx::Result<Vec<i64>> {
     sqlx::query_scalar!(
         r#"
@@ -445,12 +445,12 @@ pub async fn moved(conn: &mut PgConnection, items: &[i64]) -> sqlx::Result<Vec<M
     .await
 }
 
-/// Who shall have an item, as the business names them.
+/// The successor of an item, as the business names them.
 pub async fn successor_staff(conn: &mut PgConnection, item: i64) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar!("select successor_staff_id from handover_item where id = $1", item).fetch_one(conn).await
 }
 
-/// How many groups were given to a member since a moment.
+/// How many groups were given to a member since that time.
 pub async fn submitted_since(
     conn: &mut PgConnection,
     corpid: &CorpId,
@@ -472,8 +472,8 @@ pub async fn submitted_since(
     .await
 }
 
-/// How many items are overdue, or should be: WeCom took them on, and has not brought them to an end so long after the
-/// time that it announced, or after it took them on.
+/// How many items are overdue, or should be: WeCom accepted them and has not finished them this long after the
+/// announced time, or after it accepted them.
 pub async fn stuck(conn: &mut PgConnection, after: TimeDelta) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"

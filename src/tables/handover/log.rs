@@ -1,4 +1,4 @@
-//! `handover_log`: every turn, who caused it and why. Only ever appended to; the database refuses anything else.
+//! `handover_log`: every transition, its actor and its cause. Append-only; the database refuses anything else.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 use crate::states::{HandoverState, ItemKind, LoggedState};
 
-/// A turn that was taken.
+/// A transition.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "HandoverTurn")]
 pub struct Turned {
@@ -28,7 +28,7 @@ pub struct Turned {
     pub at: DateTime<Utc>,
 }
 
-/// Writes down a turn of the handover itself.
+/// Logs a transition of the handover itself.
 pub async fn log(
     conn: &mut PgConnection,
     handover: i64,
@@ -51,7 +51,7 @@ pub async fn log(
 }
 
 impl Turned {
-    /// Up to `limit` turns of a handover after the given line, earliest first.
+    /// Up to `limit` transitions of a handover after the given line, earliest first.
     pub async fn list(
         conn: &mut PgConnection,
         handover: i64,

@@ -1,8 +1,8 @@
-//! `handover` and its tables: whose customers, orders and groups go to whom, and what became of each.
+//! `handover` and its tables: which customers, orders and groups go to whom, and the outcome of each.
 //!
-//! Until somebody plans it, a leaver's handover follows from the tables alone: `derive` makes it again whenever the leaver
-//! or one of their contacts changes, and it comes out the same in any order. From then on its states are turned by
-//! `handover`, with the corp's lock held alone.
+//! Until somebody plans it, a leaver's handover is derived from the tables: `derive` derives it again whenever the
+//! leaver or one of their contacts changes, with the same result in any order. After that its states are changed by
+//! `handover`, with the corp's lock held exclusively.
 
 mod call;
 
@@ -184,7 +184,7 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
     .await
 }
 
-/// A handover, to be changed by nobody else until the transaction ends. The corp's lock comes first.
+/// Locks a handover until the transaction ends. The corp's lock must be taken first.
 pub async fn lock(conn: &mut PgConnection, id: i64) -> sqlx::Result<Option<Handover>> {
     sqlx::query_scalar!("select id from handover where id = $1 for update", id).fetch_optional(&mut *conn).await?;
     find(conn, id).await
@@ -209,7 +209,7 @@ pub async fn find(conn: &mut PgConnection, id: i64) -> sqlx::Result<Option<Hando
     .await
 }
 
-/// Writes the state that follows from the items.
+/// Stores the state that follows from the items.
 pub async fn set_state(conn: &mut PgConnection, id: i64, state: HandoverState) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -225,19 +225,20 @@ pub async fn set_state(conn: &mut PgConnection, id: i64, state: HandoverState) -
     Ok(())
 }
 
-/// WeCom was asked for results just now.
+/// Records that WeCom was asked for results just now.
 pub async fn polled(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
     sqlx::query!("update handover set polled_at = now(), polls = polls + 1 where id = $1", id).execute(conn).await?;
     Ok(())
 }
 
-/// The same about what is overdue.
+/// Records the same for the overdue items.
 pub async fn polled_overdue(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
     sqlx::query!("update handover set overdue_polled_at = now() where id = $1", id).execute(conn).await?;
     Ok(())
 }
 
-/// Something new was submitted, or a person asks: results are asked for often again, and what is overdue at once.
+/// Restarts polling, after a new submission or on a person's request: results are polled often again, and overdue
+/// items at once.
 pub async fn poll_afresh(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
     sqlx::query!("update handover set polls = 0, overdue_polled_at = null where id = $1", id).execute(conn).await?;
     Ok(())

@@ -1,4 +1,4 @@
-//! What a plan is made from, and what it leaves: items to be given away, who may take them, who shall have which.
+//! The inputs and the result of a plan: the items to hand over, the possible successors, and the assignment.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,13 @@ use crate::{
     states::{ItemKind, ItemState},
 };
 
-/// Within how many days WeCom moves a customer of a member who is still here only [`MOVES_MAX`] times.
+/// WeCom transfers a customer between active members at most [`MOVES_MAX`] times within this many days.
 const MOVES_DAYS: i32 = 90;
 
 /// See [`MOVES_DAYS`].
 const MOVES_MAX: i64 = 2;
 
-/// An item that somebody shall have.
+/// An item that needs a successor.
 #[derive(Debug, Clone)]
 pub struct ToPlan {
     /// The item's number.
@@ -41,7 +41,7 @@ pub struct Candidate {
     pub name: Option<String>,
     /// Their departments, joined by commas.
     pub department: Option<String>,
-    /// They are here and use WeCom.
+    /// Whether they are active in WeCom.
     pub active: bool,
     /// How many contacts they have.
     pub contacts: i64,
@@ -54,7 +54,7 @@ pub struct Candidate {
 pub struct CandidateSearch {
     /// These, if they are bound.
     pub staff_ids: Vec<String>,
-    /// Whoever is in one of these departments.
+    /// Everybody in one of these departments.
     pub departments: Vec<String>,
     /// Everybody.
     pub everybody: bool,
@@ -87,7 +87,7 @@ pub async fn to_plan(conn: &mut PgConnection, handover: i64, kinds: &[ItemKind])
     .await
 }
 
-/// Who has, or will have, each customer of a handover.
+/// The present or planned owner of each customer of a handover.
 pub async fn placed(conn: &mut PgConnection, handover: i64) -> sqlx::Result<BTreeMap<String, String>> {
     let rows = sqlx::query!(
         r#"
@@ -111,7 +111,7 @@ pub async fn placed(conn: &mut PgConnection, handover: i64) -> sqlx::Result<BTre
         .collect())
 }
 
-/// Those of these customers who may not be moved between members of the corp again for some time.
+/// The customers among these who may not be transferred within the corp again for some time.
 pub async fn moved_lately(conn: &mut PgConnection, corpid: &CorpId, customers: &[String]) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!(
         r#"
@@ -134,8 +134,8 @@ pub async fn moved_lately(conn: &mut PgConnection, corpid: &CorpId, customers: &
     .await
 }
 
-/// Who may take over, of those that are bound: whoever is named, and of the others up to `limit`, those who are here and
-/// have the fewest contacts first.
+/// The bound staff members who may take over: all who are named, and up to `limit` others, active ones with the
+/// fewest contacts first.
 pub async fn candidates(
     conn: &mut PgConnection,
     corpid: &CorpId,
@@ -193,7 +193,7 @@ pub async fn departments(conn: &mut PgConnection, corpid: &CorpId, user: &UserId
     Ok(found.flatten())
 }
 
-/// Writes down who shall have which item. The items are to be turned afterwards.
+/// Stores the successors of these items. The caller changes the items' states afterwards.
 pub async fn give(conn: &mut PgConnection, items: &[i64], users: &[String], staff_ids: &[String]) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -210,7 +210,7 @@ pub async fn give(conn: &mut PgConnection, items: &[i64], users: &[String], staf
     Ok(())
 }
 
-/// Forgets who should have had these items. Only open ones: they were dropped before.
+/// Removes the successors of these items. Only for open items, whose plan was dropped before.
 pub async fn take_back(conn: &mut PgConnection, items: &[i64]) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -224,7 +224,8 @@ pub async fn take_back(conn: &mut PgConnection, items: &[i64]) -> sqlx::Result<(
     Ok(())
 }
 
-/// Another round for what ended in one of these states; all of it, or these subjects. How many there are.
+/// Adds another round for items that ended in one of these states; all of them, or only these subjects. Returns how
+/// many.
 pub async fn reopen(
     conn: &mut PgConnection,
     handover: i64,

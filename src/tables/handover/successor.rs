@@ -1,4 +1,4 @@
-//! `handover_successor`: each successor's part of a plan, whether they were told of it, and whether they agree.
+//! `handover_successor`: each successor's share of a plan, whether they were notified, and whether they agree.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -38,14 +38,14 @@ pub struct Successor {
     pub note: Option<String>,
 }
 
-/// What a successor is told that they get.
+/// A successor's share, for the notification.
 #[derive(Debug, Clone)]
 pub struct Part {
     /// The member.
     pub wechat_userid: UserId,
     /// The staff member.
     pub staff_id: Option<String>,
-    /// They were told of it before.
+    /// Whether they were notified of it before.
     pub notified: bool,
     /// How many customers.
     pub customers: i64,
@@ -53,11 +53,11 @@ pub struct Part {
     pub orders: i64,
     /// How many groups.
     pub groups: i64,
-    /// What the first customers are called.
+    /// The first customers' names.
     pub names: Vec<String>,
 }
 
-/// Keeps a row for each successor of the plan as it is now. Nobody has been told of it, and nobody has agreed.
+/// Keeps a row for each successor of the current plan. Notifications and answers are cleared.
 pub async fn follow_plan(conn: &mut PgConnection, handover: i64) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -90,7 +90,7 @@ pub async fn follow_plan(conn: &mut PgConnection, handover: i64) -> sqlx::Result
     Ok(())
 }
 
-/// The successors of a handover, with what they get; of each item, only the last round counts.
+/// The successors of a handover with their shares; each subject's last round counts.
 pub async fn successors(conn: &mut PgConnection, own: Option<&Own>, handover: i64) -> sqlx::Result<Vec<Successor>> {
     let (_, own_staff) = Own::parts(own);
     sqlx::query_as!(
@@ -128,7 +128,7 @@ pub async fn successors(conn: &mut PgConnection, own: Option<&Own>, handover: i6
     .await
 }
 
-/// What each successor gets once the plan is submitted.
+/// Each successor's share once the plan is submitted.
 pub async fn parts(conn: &mut PgConnection, handover: i64, names: i32) -> sqlx::Result<Vec<Part>> {
     sqlx::query_as!(
         Part,
@@ -164,7 +164,7 @@ pub async fn parts(conn: &mut PgConnection, handover: i64, names: i32) -> sqlx::
     .await
 }
 
-/// These successors were told just now.
+/// Records that these successors were notified just now.
 pub async fn told(conn: &mut PgConnection, handover: i64, users: &[String]) -> sqlx::Result<()> {
     sqlx::query!(
         "update handover_successor set notified_at = now() where handover_id = $1 and wechat_userid = any($2)",
@@ -177,7 +177,7 @@ pub async fn told(conn: &mut PgConnection, handover: i64, users: &[String]) -> s
     Ok(())
 }
 
-/// Writes down what a successor answered; the member, or none if they are no successor here.
+/// Records a successor's answer; returns the member, or none if they are no successor here.
 pub async fn answered(
     conn: &mut PgConnection,
     handover: i64,
@@ -237,7 +237,7 @@ pub async fn succeeds(conn: &mut PgConnection, own: &Own, handover: i64) -> sqlx
     .await
 }
 
-/// The planned items that a member shall have.
+/// The items planned for a member.
 pub async fn planned_for(conn: &mut PgConnection, handover: i64, user: &UserId) -> sqlx::Result<Vec<i64>> {
     sqlx::query_scalar!(
         r#"

@@ -1,8 +1,8 @@
-//! `contact_flow_setting`: what the program's settings say about the contact flow, for SQL and every process alike.
+//! `contact_flow_setting`: the settings of the contact flow, stored for SQL and for every process.
 
 use sqlx::PgConnection;
 
-/// Writes the settings down. Which ways match says something about contacts that come from now on.
+/// Stores the settings. A changed matching order affects contacts from now on.
 pub async fn save(conn: &mut PgConnection, matching_order: &[String], order_url: &str) -> sqlx::Result<()> {
     sqlx::query!(
         r#"

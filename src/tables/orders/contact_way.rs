@@ -1,7 +1,7 @@
-//! `contact_way`: codes that bring one customer to one member, from the intent to their end.
+//! `contact_way`: QR codes that bring one customer to one member, from the intent to their end.
 //!
-//! The row is written before WeCom is asked. Without `config_id` nobody knows whether the code was made; who may ask
-//! next is decided by `attempted_at`.
+//! The row is written before WeCom is asked. Without `config_id` it is unknown whether the code was made;
+//! `attempted_at` decides who may ask next.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -10,18 +10,18 @@ use sqlx::PgConnection;
 use crate::ids::{ContactWayState, CorpId, CustomerId, ExternalUserId, StaffId, UserId};
 use crate::tables::{access::own::Own, customers::matching::People};
 
-/// What a contact way is for.
+/// The purpose of a contact way.
 #[derive(Debug, Clone)]
 pub struct Purpose {
     /// The corp.
     pub corpid: CorpId,
-    /// Who shall scan it.
+    /// The customer who shall scan it.
     pub customer: CustomerId,
-    /// Whom they shall meet, as the business names them.
+    /// The staff member they shall meet.
     pub staff: StaffId,
-    /// Whom they shall meet, as WeCom names them.
+    /// That staff member's userid.
     pub user: UserId,
-    /// The order it is about, if it is about one.
+    /// The work order it was made for, if any.
     pub work_order_id: Option<i64>,
 }
 
@@ -52,17 +52,17 @@ pub struct ContactWay {
     pub qr_code: Option<String>,
     /// When it was known to be made.
     pub made_at: Option<DateTime<Utc>>,
-    /// Until when it is given out.
+    /// Until when it is handed out.
     pub expires_at: DateTime<Utc>,
-    /// When the first came through it; if WeCom did not say when, when that arrived.
+    /// When the first customer came through it; if WeCom gave no time, when that event arrived.
     pub used_at: Option<DateTime<Utc>>,
-    /// Who that was.
+    /// That customer.
     pub used_by: Option<ExternalUserId>,
     /// When it was deleted at WeCom.
     pub deleted_at: Option<DateTime<Utc>>,
 }
 
-/// Writes down the intent to make one, unless one stands for the same purpose already. Whether it was written.
+/// Records the intent to make one, unless one exists for the same purpose. Returns whether it was recorded.
 pub async fn intend(
     conn: &mut PgConnection,
     purpose: &Purpose,
@@ -88,8 +88,8 @@ pub async fn intend(
     Ok(done.rows_affected() > 0)
 }
 
-/// A member goes by another userid now, or by another spelling: their codes stay theirs. Where two stand for one purpose,
-/// the former id's ends.
+/// A member's userid or its spelling changed: their codes move to the new one. If two then exist for one purpose, the
+/// former id's ends.
 pub async fn rename(conn: &mut PgConnection, corpid: &CorpId, from: &UserId, to: &UserId) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -120,8 +120,8 @@ pub async fn rename(conn: &mut PgConnection, corpid: &CorpId, from: &UserId, to:
     Ok(())
 }
 
-/// The one for this purpose that can be given out, or is being made. Whether one has expired is judged by the clock that
-/// wrote its end, which is the database's.
+/// The code for this purpose that can be handed out, or is being made. The database's clock, which set its expiry,
+/// decides whether it has expired.
 pub async fn current(conn: &mut PgConnection, purpose: &Purpose) -> sqlx::Result<Option<ContactWay>> {
     sqlx::query_as!(
         ContactWay,
@@ -144,7 +144,7 @@ pub async fn current(conn: &mut PgConnection, purpose: &Purpose) -> sqlx::Result
     .await
 }
 
-/// The one of that number.
+/// The code of that number.
 pub async fn by_id(conn: &mut PgConnection, id: i64) -> sqlx::Result<Option<ContactWay>> {
     sqlx::query_as!(
         ContactWay,
@@ -163,7 +163,7 @@ pub async fn by_id(conn: &mut PgConnection, id: i64) -> sqlx::Result<Option<Cont
     .await
 }
 
-/// The one for this purpose that was used or has expired is given out no more: another may be made.
+/// Ends the used or expired code for this purpose, so that another can be made.
 pub async fn end_useless(conn: &mut PgConnection, purpose: &Purpose) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -181,7 +181,7 @@ pub async fn end_useless(conn: &mut PgConnection, purpose: &Purpose) -> sqlx::Re
     Ok(())
 }
 
-/// The one with this `state`, of any corp.
+/// The code with this `state`, of any corp.
 pub async fn find(conn: &mut PgConnection, state: &str) -> sqlx::Result<Option<ContactWay>> {
     sqlx::query_as!(
         ContactWay,
@@ -202,7 +202,7 @@ pub async fn find(conn: &mut PgConnection, state: &str) -> sqlx::Result<Option<C
     .await
 }
 
-/// Up to `limit` of a customer's, latest first.
+/// Up to `limit` codes of a customer, latest first.
 pub async fn of_customer(
     conn: &mut PgConnection,
     own: Option<&Own>,
@@ -237,8 +237,8 @@ pub async fn of_customer(
     .await
 }
 
-/// Takes over an attempt that has rested for `rest`, as its only one; `false` if somebody else did. What comes of it is
-/// given out for `life` from now on, however old the intent is.
+/// Takes over an attempt that has been idle for `rest`; `false` if another process did. The code expires `life` from
+/// now, however old the intent is.
 pub async fn take_over(
     conn: &mut PgConnection,
     way: &ContactWay,
@@ -261,7 +261,7 @@ pub async fn take_over(
     Ok(done.rows_affected() > 0)
 }
 
-/// Writes down that WeCom made it. An empty `qr_code` is none.
+/// Records that WeCom made it. An empty `qr_code` counts as none.
 pub async fn made(conn: &mut PgConnection, id: i64, config_id: &str, qr_code: &str) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -277,7 +277,7 @@ pub async fn made(conn: &mut PgConnection, id: i64, config_id: &str, qr_code: &s
     Ok(())
 }
 
-/// WeCom did not make it: as if nobody had asked.
+/// Removes the intent after WeCom refused to make the code.
 pub async fn undo(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
     sqlx::query!("delete from contact_way where id = $1 and config_id is null and used_at is null", id)
         .execute(conn)
@@ -285,7 +285,7 @@ pub async fn undo(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Writes down what WeCom said later about the code's picture.
+/// Stores the URL of the QR code, which WeCom gave later.
 pub async fn pictured(conn: &mut PgConnection, id: i64, qr_code: &str) -> sqlx::Result<()> {
     sqlx::query!("update contact_way set qr_code = $2 where id = $1 and coalesce(qr_code, '') = ''", id, qr_code)
         .execute(conn)
@@ -293,7 +293,7 @@ pub async fn pictured(conn: &mut PgConnection, id: i64, qr_code: &str) -> sqlx::
     Ok(())
 }
 
-/// Those of these config ids that are known to belong to a row.
+/// The config ids among these that belong to a row.
 pub async fn known(conn: &mut PgConnection, corpid: &CorpId, config_ids: &[String]) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!(
         r#"select config_id as "config_id!" from contact_way where corpid = $1 and config_id = any($2)"#,
@@ -304,7 +304,7 @@ pub async fn known(conn: &mut PgConnection, corpid: &CorpId, config_ids: &[Strin
     .await
 }
 
-/// A code that WeCom still has and nobody needs any more.
+/// A used or expired code that still exists at WeCom.
 #[derive(Debug, Clone)]
 pub struct Needless {
     /// Its row.
@@ -315,8 +315,7 @@ pub struct Needless {
     pub config_id: String,
 }
 
-/// Claims up to `limit` codes that were used or have expired, to delete them at WeCom; nobody else gets them for
-/// `rest`.
+/// Claims up to `limit` used or expired codes, to delete them at WeCom; no other process gets them for `rest`.
 pub async fn claim_needless(conn: &mut PgConnection, rest: TimeDelta, limit: i64) -> sqlx::Result<Vec<Needless>> {
     sqlx::query_as!(
         Needless,
@@ -340,7 +339,7 @@ pub async fn claim_needless(conn: &mut PgConnection, rest: TimeDelta, limit: i64
     .await
 }
 
-/// WeCom has it no more: another may be made for the same purpose.
+/// Records that it no longer exists at WeCom: another may be made for the same purpose.
 pub async fn deleted(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
     sqlx::query!("update contact_way set deleted_at = now(), ended_at = coalesce(ended_at, now()) where id = $1", id,)
         .execute(conn)
@@ -348,9 +347,10 @@ pub async fn deleted(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Derives again who first came through these ways. Returns everybody who ever did: theirs is what may have changed.
+/// Derives again who first used these contact ways. Returns everybody who ever used one, since their matches may
+/// change.
 ///
-/// A code that was passed on counts for its first user alone.
+/// A code that was passed on counts only for its first user.
 pub async fn derive(conn: &mut PgConnection, states: &[(CorpId, ContactWayState)]) -> sqlx::Result<People> {
     let (corps, states): (Vec<_>, Vec<_>) =
         states.iter().map(|(corp, state)| (corp.0.clone(), state.0.clone())).unzip();

@@ -1,5 +1,5 @@
-//! `contact_way_scan`: who came through which contact way, as events and readings say. A set, whether or not we know
-//! the way.
+//! `contact_way_scan`: which customer came through which contact way, by events and readings. A set, also for ways
+//! that we do not know.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::{
     ids::{ContactWayState, CorpId},
 };
 
-/// Adds the batch's scans; of one person's several the earliest stands. Returns the ways that were scanned.
+/// Adds the batch's scans; each person's earliest scan of a way is kept. Returns the scanned ways.
 pub async fn upsert(
     conn: &mut PgConnection,
     contacts: &BTreeMap<ContactKey, Contact>,

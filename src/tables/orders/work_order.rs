@@ -1,7 +1,7 @@
-//! `work_order` and `work_order_change`: bookings and repair requests, and each turn they took.
+//! `work_order` and `work_order_change`: bookings and repair requests, and the log of their changes.
 //!
-//! Whoever writes here holds the corp's lock alone ([`crate::tables::apply::lock`]), so that orders, contacts and contact ways
-//! are never decided on from two sides at once. Which turns an order may take is not known here.
+//! Writers hold the corp's lock exclusively ([`crate::tables::apply::lock`]), so that orders, contacts and contact
+//! ways are never decided on concurrently. Which transitions an order allows is not known here.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::{
     states::OrderState,
 };
 
-/// Who did it, where no administrator did.
+/// The actor of automatic changes.
 pub const WECOMD: &str = "wecomd";
 
 /// An order to add.
@@ -66,7 +66,7 @@ pub struct Order {
     pub assigned_at: Option<DateTime<Utc>>,
     /// How often it was assigned.
     pub assignments: i32,
-    /// How often its staff member was told of it since.
+    /// How often its staff member was notified since.
     pub notices: i32,
     /// When it was reported that nobody picked it up.
     pub escalated_at: Option<DateTime<Utc>>,
@@ -80,7 +80,7 @@ pub struct Order {
     pub created_at: DateTime<Utc>,
 }
 
-/// A turn that an order took.
+/// A logged change of an order.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "WorkOrderChange")]
 pub struct Change {
@@ -88,13 +88,13 @@ pub struct Change {
     pub from_state: Option<OrderState>,
     /// The state after.
     pub to_state: OrderState,
-    /// Who was in charge before.
+    /// The staff member in charge before.
     pub from_staff_id: Option<String>,
-    /// Who was in charge after.
+    /// The staff member in charge after.
     pub to_staff_id: Option<String>,
-    /// Who did it.
+    /// The actor.
     pub who: String,
-    /// What they wrote.
+    /// The actor's note.
     pub note: Option<String>,
     /// When.
     pub at: DateTime<Utc>,
@@ -191,7 +191,7 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
     .await
 }
 
-/// What became of an order, earliest first; at most `limit` turns.
+/// The changes of an order, earliest first; at most `limit`.
 pub async fn changes(conn: &mut PgConnection, id: i64, limit: i64) -> sqlx::Result<Vec<Change>> {
     sqlx::query_as!(
         Change,
@@ -210,7 +210,7 @@ pub async fn changes(conn: &mut PgConnection, id: i64, limit: i64) -> sqlx::Resu
     .await
 }
 
-/// Writes an order's next state and logs the change. Whether the order may take that state is the caller's to know.
+/// Stores an order's next state and logs the change. The caller knows whether the transition is allowed.
 pub async fn change_state(
     conn: &mut PgConnection,
     order: &Order,
@@ -224,7 +224,7 @@ pub async fn change_state(
     log(conn, order, to_state, order.staff_id.as_ref(), who, note).await
 }
 
-/// Puts a staff member in charge, and has them told.
+/// Puts a staff member in charge and notifies them.
 pub async fn assign(
     conn: &mut PgConnection,
     order: &Order,
@@ -252,17 +252,17 @@ pub async fn assign(
     notify(conn, order, staff, &what, "新工单,请联系客户").await
 }
 
-/// Has the staff member in charge told once more.
+/// Notifies the staff member in charge once more.
 pub async fn remind(conn: &mut PgConnection, order: &Order, staff: &StaffId) -> sqlx::Result<()> {
     sqlx::query!("update work_order set notices = notices + 1, notified_at = now() where id = $1", order.id)
         .execute(&mut *conn)
         .await?;
     let what = format!("assigned:{}:{}", order.assignments, order.notices + 1);
-    // WeCom sends the same card once in four hours, so each says which one it is.
+    // WeCom drops an identical card for four hours, so each reminder carries its number.
     notify(conn, order, staff, &what, &format!("工单待联系,第 {} 次提醒", order.notices)).await
 }
 
-/// Writes down that nobody picked it up, and has somebody told.
+/// Records that nobody picked the order up, and notifies the escalation contact.
 pub async fn escalate(conn: &mut PgConnection, order: &Order, to: Option<&StaffId>) -> sqlx::Result<()> {
     sqlx::query!("update work_order set escalated_at = now(), version = version + 1 where id = $1", order.id,)
         .execute(&mut *conn)
@@ -273,9 +273,9 @@ pub async fn escalate(conn: &mut PgConnection, order: &Order, to: Option<&StaffI
     notify(conn, order, to, &what, "工单超时未接单").await
 }
 
-/// The customers of these contact ways may have come: an order that waited for that is contacted now.
+/// Orders whose customer came through one of these contact ways become contacted.
 ///
-/// Of several ways of an order the one that was used first counts, whichever we hear of first.
+/// Of several ways of an order the one that was used first counts, in whatever order the events arrive.
 pub async fn came(conn: &mut PgConnection, states: &[(CorpId, ContactWayState)]) -> sqlx::Result<()> {
     let (corps, states): (Vec<_>, Vec<_>) =
         states.iter().map(|(corp, state)| (corp.0.clone(), state.0.clone())).unzip();
@@ -330,7 +330,7 @@ pub async fn came(conn: &mut PgConnection, states: &[(CorpId, ContactWayState)])
     Ok(())
 }
 
-/// The corps with an order that the flow must look at: one that nobody has, or one that nobody picked up.
+/// The corps with an order that may need action: not assigned yet, or not picked up.
 pub async fn corps_waiting(conn: &mut PgConnection) -> sqlx::Result<Vec<CorpId>> {
     sqlx::query_scalar!(
         r#"select distinct corpid as "corpid: CorpId" from work_order where state in ('new', 'assigned') order by corpid"#
@@ -339,17 +339,17 @@ pub async fn corps_waiting(conn: &mut PgConnection) -> sqlx::Result<Vec<CorpId>>
     .await
 }
 
-/// How long an order may stand still.
+/// The time limits of an order.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// Minutes until its staff member is told again.
+    /// Minutes until its staff member is reminded.
     pub pick_up_minutes: i32,
     /// Minutes until it is escalated.
     pub escalate_minutes: i32,
 }
 
-/// The numbers of up to `limit` orders of a corp that stand still: new ones if `automatic`, and those that were not
-/// picked up in time and have not been escalated.
+/// The numbers of up to `limit` orders of a corp that need action: new ones if `automatic`, and those that were not
+/// picked up in time and are not escalated.
 pub async fn standing_still(
     conn: &mut PgConnection,
     corpid: &CorpId,
@@ -409,7 +409,7 @@ async fn log(
     Ok(())
 }
 
-/// Queues a card about the order for a staff member; one who is not bound to a WeCom user hears nothing.
+/// Queues a card about the order for a staff member; one who is not bound to a WeCom user gets none.
 async fn notify(conn: &mut PgConnection, order: &Order, staff: &StaffId, what: &str, title: &str) -> sqlx::Result<()> {
     let user = staff_wechat_bind::user_of(conn, &order.corpid, staff).await?;
     let app = enterprise_wechat_config::speaker(conn, &order.corpid).await?;

@@ -1,5 +1,4 @@
-//! Everything that we hold about a customer, row by row as it stands in the tables. What was said, and what WeCom sent,
-//! may be long and comes in pages.
+//! Exports everything that is stored about a customer, row by row. Records may be many and come in pages.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
@@ -8,24 +7,24 @@ use uuid::Uuid;
 
 use crate::{changes::WelcomePayload, ids::CorpId};
 
-/// Whose rows are wanted.
+/// The customer or person to export.
 #[derive(Debug)]
 pub struct Whose<'a> {
     /// The corp.
     pub corpid: &'a CorpId,
-    /// The business's id, if that was asked for.
+    /// The business's id, if it was given.
     pub customer: Option<&'a str>,
-    /// The people outside.
+    /// The external contacts.
     pub persons: &'a [String],
 }
 
-/// A record's place in the order of time.
+/// A record's position in time order.
 pub type ExportPosition = (DateTime<Utc>, Uuid);
 
 /// A record, and the file that it names.
 #[derive(Debug)]
 pub struct RecordRow {
-    /// Its place.
+    /// Its position.
     pub place: ExportPosition,
     /// All of its columns.
     pub row: Value,
@@ -33,7 +32,7 @@ pub struct RecordRow {
     pub media_id: Option<String>,
 }
 
-/// Up to `limit` rows of each table but the records, by the table's name.
+/// Up to `limit` rows of each table except the records, by the table's name.
 pub async fn rows(conn: &mut PgConnection, whose: &Whose<'_>, limit: i64) -> sqlx::Result<Map<String, Value>> {
     let found = sqlx::query_as!(
         TableRow,
@@ -98,7 +97,7 @@ pub async fn rows(conn: &mut PgConnection, whose: &Whose<'_>, limit: i64) -> sql
     Ok(by_table(found))
 }
 
-/// A row, and which table it stands in.
+/// A row with its table's name.
 struct TableRow {
     table: String,
     row: Value,
@@ -114,7 +113,7 @@ fn by_table(found: Vec<TableRow>) -> Map<String, Value> {
     tables
 }
 
-/// Up to `limit` records after that place, oldest first.
+/// Up to `limit` records after that position, oldest first.
 pub async fn records(
     conn: &mut PgConnection,
     whose: &Whose<'_>,

@@ -1,4 +1,4 @@
-//! `erased_person`: who was erased, as a hash, so that nothing late brings them back.
+//! `erased_person`: the hashes of erased people, so that late data does not bring them back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,12 +10,12 @@ use crate::{
     ids::{CorpId, ExternalUserId},
 };
 
-/// Whether anybody was ever erased: where nobody was, nobody needs to be looked for.
+/// Whether anybody was ever erased; if not, look-ups are skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tombstones {
-    /// Nobody was.
+    /// Nobody.
     None,
-    /// Somebody was.
+    /// At least one person.
     Some,
 }
 
@@ -25,8 +25,8 @@ pub async fn any(conn: &mut PgConnection) -> sqlx::Result<Tombstones> {
     Ok(if any { Tombstones::Some } else { Tombstones::None })
 }
 
-/// Which of these people were erased. Whoever has a contact came back: erasing leaves none, and nothing but meeting
-/// again makes one.
+/// Which of these people were erased. One who has a contact is back: erasing deletes all contacts, and only a new add
+/// creates one.
 pub async fn of(conn: &mut PgConnection, people: &BTreeSet<Person>) -> sqlx::Result<BTreeMap<Person, Tombstone>> {
     let (corps, ids) = columns(people);
     let rows = sqlx::query!(
@@ -61,7 +61,7 @@ pub async fn of(conn: &mut PgConnection, people: &BTreeSet<Person>) -> sqlx::Res
     Ok(found.collect())
 }
 
-/// Sets a tombstone for each of these people of a corp, as of now.
+/// Adds a tombstone for each of these people of a corp, as of now.
 pub async fn set(
     conn: &mut PgConnection,
     corpid: &CorpId,

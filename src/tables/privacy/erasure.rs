@@ -1,4 +1,4 @@
-//! `erasure` and `erasure_media`: who asked that somebody be erased, how far that is, and which bytes still have to go.
+//! `erasure` and `erasure_media`: requests to erase somebody, their progress, and the files still to be deleted.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -20,23 +20,23 @@ pub struct ErasureView {
     pub id: i64,
     /// The corp.
     pub corpid: String,
-    /// customer or person: by which id they were named.
+    /// The kind of id that was given: customer or person.
     pub named_by: ErasureName,
     /// Who asked.
     pub asked_by: String,
-    /// The request by which they did.
+    /// The request's id.
     pub request_id: Uuid,
     /// When.
     pub asked_at: DateTime<Utc>,
     /// running or done.
     pub state: ErasureState,
-    /// How many rows of each table were erased or made nameless.
+    /// How many rows of each table were deleted or made anonymous.
     pub counts: Value,
-    /// How many deliveries were emptied.
+    /// How many deliveries lost their plaintext.
     pub deliveries: i64,
     /// How many files are still to be deleted.
     pub media_left: i64,
-    /// What keeps it from going on at the moment.
+    /// Why it cannot go on at the moment.
     pub trouble: Option<String>,
     /// When it was done.
     pub finished_at: Option<DateTime<Utc>>,
@@ -55,39 +55,39 @@ pub struct New<'a> {
     pub token_id: Option<i32>,
     /// By which request.
     pub request_id: Uuid,
-    /// Whom to look for in the inbox.
+    /// The people to search the inbox for.
     pub persons: &'a [String],
 }
 
-/// One that has something left to do, in hand.
+/// An unfinished erasure that this process works on.
 #[derive(Debug)]
 pub struct Running {
     /// Its number.
     pub id: i64,
-    /// Deliveries up to this time are emptied; later ones are judged when they are recorded.
+    /// Deliveries up to this time lose their plaintext; later ones are checked when they are recorded.
     pub asked_at: DateTime<Utc>,
-    /// Whom to look for.
+    /// The people to search for.
     pub persons: Vec<String>,
-    /// Where to go on.
+    /// Where the search continues.
     pub scanned_to: Option<String>,
 }
 
-/// Bytes that are still to be deleted.
+/// A file that is still to be deleted.
 #[derive(Debug)]
 pub struct Bytes {
     /// The corp.
     pub corpid: CorpId,
-    /// WeCom's id of them.
+    /// WeCom's id of the file.
     pub media_id: String,
-    /// When they were sent.
+    /// When it was sent.
     pub contact_time: DateTime<Utc>,
-    /// Their name in the store, if they were kept.
+    /// Its name in the store, if it was stored.
     pub location: Option<String>,
 }
 
-/// Begins one; its number, and the time from which on the person is erased.
+/// Begins an erasure; returns its number and the time from which the person counts as erased.
 pub async fn begin(conn: &mut PgConnection, new: &New<'_>) -> sqlx::Result<(i64, DateTime<Utc>)> {
-    // The moment at which the corp's lock is held, not the one at which the request began to wait for it.
+    // The time at which the corp's lock is held, not the time at which the request began to wait for it.
     let row = sqlx::query!(
         r#"
         insert into erasure (corpid, named_by, asked_by, token_id, request_id, asked_at, persons, counts)
@@ -106,7 +106,7 @@ pub async fn begin(conn: &mut PgConnection, new: &New<'_>) -> sqlx::Result<(i64,
     Ok((row.id, row.asked_at))
 }
 
-/// Notes what its first half did.
+/// Stores the row counts of its first half.
 pub async fn note(conn: &mut PgConnection, id: i64, counts: &Value) -> sqlx::Result<()> {
     sqlx::query!("update erasure set counts = $2 where id = $1", id, counts).execute(conn).await?;
     Ok(())
@@ -139,7 +139,7 @@ pub async fn list(
     .await
 }
 
-/// Takes one that has something left to do and that nobody has in hand, until the transaction ends.
+/// Locks an unfinished erasure that no other process works on, until the transaction ends.
 pub async fn take(conn: &mut PgConnection) -> sqlx::Result<Option<Running>> {
     sqlx::query_as!(
         Running,
@@ -156,7 +156,7 @@ pub async fn take(conn: &mut PgConnection) -> sqlx::Result<Option<Running>> {
     .await
 }
 
-/// Notes up to where the inbox was looked through; to be committed with what was emptied.
+/// Stores how far the inbox was searched; to be committed together with the emptied deliveries.
 pub async fn looked(conn: &mut PgConnection, id: i64, last: &DeliveryKey, emptied: u64) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -191,7 +191,7 @@ pub async fn bytes_left(conn: &mut PgConnection, id: i64, limit: i64) -> sqlx::R
     .await
 }
 
-/// These are deleted.
+/// Records that this file is deleted.
 pub async fn bytes_gone(conn: &mut PgConnection, id: i64, it: &Bytes) -> sqlx::Result<()> {
     sqlx::query!(
         "delete from erasure_media where erasure_id = $1 and corpid = $2 and media_id = $3",
@@ -204,7 +204,7 @@ pub async fn bytes_gone(conn: &mut PgConnection, id: i64, it: &Bytes) -> sqlx::R
     Ok(())
 }
 
-/// Something keeps it from going on: it is taken again after so many seconds.
+/// Records why it cannot go on: it is tried again after this many seconds.
 pub async fn wait(conn: &mut PgConnection, id: i64, trouble: &str, wait_s: f64) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -221,7 +221,7 @@ pub async fn wait(conn: &mut PgConnection, id: i64, trouble: &str, wait_s: f64) 
     Ok(())
 }
 
-/// Nothing is left to do: not even whom it was about is known any more.
+/// Marks it as done and forgets whom it was about.
 pub async fn finish(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
     sqlx::query!(
         r#"

@@ -1,4 +1,4 @@
-//! Erasing a customer, handing out what is held of one, and retention.
+//! Erasing a customer, exporting a customer's data, and retention.
 
 pub mod erased_person;
 

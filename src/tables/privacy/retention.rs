@@ -1,4 +1,4 @@
-//! `retention`: when what is old was last looked through, by kind; and the rows that go with old records and files.
+//! `retention`: when each kind of old data was last deleted; and the rows that go with old records and files.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -6,23 +6,23 @@ use sqlx::PgConnection;
 
 use crate::{ids::CorpId, states::RetentionKind};
 
-/// The advisory lock of whoever drops what is old: one at a time.
+/// The advisory lock of retention: one process deletes old data at a time.
 const RETENTION_LOCK: i64 = 0x7763_7274;
 
-/// How it stands with one kind.
+/// The status of one kind.
 #[derive(Debug, Clone, Serialize)]
 pub struct RetentionStatus {
     /// plaintext, records, media or access_log.
     pub kind: RetentionKind,
-    /// When it last went well.
+    /// When it last succeeded.
     pub ran_at: Option<DateTime<Utc>>,
-    /// When it last failed, unless it went well since.
+    /// When it last failed, unless it succeeded since.
     pub failed_at: Option<DateTime<Utc>>,
     /// Why.
     pub reason: Option<String>,
 }
 
-/// A file that is old enough.
+/// A file past its retention period.
 #[derive(Debug)]
 pub struct OldFile {
     /// The corp.
@@ -33,12 +33,12 @@ pub struct OldFile {
     pub location: Option<String>,
 }
 
-/// Takes the lock for as long as the connection lives or until [`unlock`]; `false` if somebody else has it.
+/// Takes the lock until the connection closes or [`unlock`]; `false` if another process has it.
 pub async fn lock(conn: &mut PgConnection) -> sqlx::Result<bool> {
     sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "locked!""#, RETENTION_LOCK).fetch_one(conn).await
 }
 
-/// Lets this connection's statements take as long as counting a large partition may.
+/// Raises this connection's statement timeout to what counting a large partition may take.
 pub async fn be_patient(conn: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query_scalar!("select set_config('statement_timeout', '10min', false)").fetch_one(conn).await?;
     Ok(())
@@ -50,7 +50,7 @@ pub async fn unlock(conn: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Whether any kind is due again: it neither went well nor failed within so many hours.
+/// Whether any kind is due: it neither succeeded nor failed within this many hours.
 pub async fn is_due(
     conn: &mut PgConnection,
     kind: RetentionKind,
@@ -75,7 +75,7 @@ pub async fn is_due(
     .await
 }
 
-/// It went well.
+/// Records a success.
 pub async fn went(
     conn: &mut PgConnection,
     kind: RetentionKind,
@@ -100,7 +100,7 @@ pub async fn went(
     Ok(())
 }
 
-/// It failed.
+/// Records a failure.
 pub async fn failed(conn: &mut PgConnection, kind: RetentionKind, reason: &str) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -115,7 +115,7 @@ pub async fn failed(conn: &mut PgConnection, kind: RetentionKind, reason: &str) 
     Ok(())
 }
 
-/// How it stands with every kind that was ever looked through.
+/// The status of every kind that has ever run.
 pub async fn standing(conn: &mut PgConnection) -> sqlx::Result<Vec<RetentionStatus>> {
     sqlx::query_as!(
         RetentionStatus,
@@ -125,7 +125,7 @@ pub async fn standing(conn: &mut PgConnection) -> sqlx::Result<Vec<RetentionStat
     .await
 }
 
-/// How many files were fetched before then, and how many bytes they have.
+/// How many files were fetched before that time, and their bytes.
 pub async fn count_files(conn: &mut PgConnection, before: DateTime<Utc>) -> sqlx::Result<(i64, i64)> {
     let row = sqlx::query!(
         r#"
@@ -158,7 +158,7 @@ pub async fn old_files(conn: &mut PgConnection, before: DateTime<Utc>, limit: i6
     .await
 }
 
-/// Its bytes are deleted: whoever asks for it is told why.
+/// Records that its bytes are deleted, with the reason for people who ask for the file.
 pub async fn file_gone(conn: &mut PgConnection, it: &OldFile, reason: &str) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -176,7 +176,7 @@ pub async fn file_gone(conn: &mut PgConnection, it: &OldFile, reason: &str) -> s
     Ok(())
 }
 
-/// Up to `limit` files of the records of that time, fetched or not.
+/// Up to `limit` files of the records of that period, fetched or not.
 pub async fn files_of_records(
     conn: &mut PgConnection,
     from: DateTime<Utc>,
@@ -200,7 +200,7 @@ pub async fn files_of_records(
     .await
 }
 
-/// How many files the records of that time have, and how many bytes.
+/// How many files the records of that period have, and their bytes.
 pub async fn count_files_of_records(
     conn: &mut PgConnection,
     from: DateTime<Utc>,
@@ -224,7 +224,7 @@ pub async fn count_files_of_records(
     Ok((row.rows, row.bytes))
 }
 
-/// Its bytes are deleted, and its record goes.
+/// Deletes the row of a file whose bytes are deleted and whose record goes.
 pub async fn forget_file(conn: &mut PgConnection, it: &OldFile) -> sqlx::Result<()> {
     sqlx::query!("delete from media where corpid = $1 and media_id = $2", it.corpid.as_str(), it.media_id)
         .execute(conn)
@@ -232,7 +232,7 @@ pub async fn forget_file(conn: &mut PgConnection, it: &OldFile) -> sqlx::Result<
     Ok(())
 }
 
-/// How many records that no month of their own holds are older.
+/// How many records in the default partition are older.
 pub async fn count_stray_records(conn: &mut PgConnection, before: DateTime<Utc>) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"select count(*) as "rows!" from wechat_contact_record_elsewhen where contact_time < $1"#,
@@ -242,7 +242,7 @@ pub async fn count_stray_records(conn: &mut PgConnection, before: DateTime<Utc>)
     .await
 }
 
-/// Deletes up to `limit` of them; how many it were.
+/// Deletes up to `limit` of them; returns how many.
 pub async fn drop_stray_records(conn: &mut PgConnection, before: DateTime<Utc>, limit: i64) -> sqlx::Result<u64> {
     let gone = sqlx::query!(
         r#"

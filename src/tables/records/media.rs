@@ -1,4 +1,4 @@
-//! `media`: what became of the pictures, sounds, films and files that messages name.
+//! `media`: the files that messages name: pictures, voice messages, videos, documents.
 
 use std::collections::BTreeMap;
 
@@ -9,22 +9,22 @@ use crate::{
     states::{MediaProgress, MediaState},
 };
 
-/// A file whose bytes are kept.
+/// A file whose bytes are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
     /// Its name within the media store.
     pub location: String,
-    /// The media type that WeCom named.
+    /// WeCom's Content-Type.
     pub content_type: String,
     /// The file's name, if WeCom said it.
     pub filename: Option<String>,
-    /// How long it is.
+    /// Its length in bytes.
     pub bytes: i64,
-    /// What its bytes are.
+    /// The SHA-256 of its bytes.
     pub sha256: Vec<u8>,
 }
 
-/// Notes that a file's bytes are kept, whatever was noted before.
+/// Records that a file's bytes are stored, whatever was recorded before.
 pub async fn keep(conn: &mut PgConnection, corpid: &CorpId, media_id: &str, it: &Fetched) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -48,7 +48,7 @@ pub async fn keep(conn: &mut PgConnection, corpid: &CorpId, media_id: &str, it: 
     Ok(())
 }
 
-/// Notes why there are no bytes, unless there are some.
+/// Records why there are no bytes, unless there are some.
 pub async fn give_up(
     conn: &mut PgConnection,
     corpid: &CorpId,
@@ -73,7 +73,7 @@ pub async fn give_up(
     Ok(())
 }
 
-/// Whether a file's bytes are kept.
+/// Whether a file's bytes are stored.
 pub async fn is_fetched(conn: &mut PgConnection, corpid: &CorpId, media_id: &str) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"
@@ -88,21 +88,21 @@ pub async fn is_fetched(conn: &mut PgConnection, corpid: &CorpId, media_id: &str
     .await
 }
 
-/// How a media id stands.
+/// The status of a media id.
 #[derive(Debug)]
 pub enum MediaStatus {
-    /// Its bytes are kept.
+    /// Its bytes are stored.
     Fetched(Fetched),
-    /// A task is to fetch it.
+    /// A task will fetch it.
     Waiting,
-    /// There will be no bytes.
+    /// There will never be any bytes.
     Ended {
         /// Why, in words.
         reason: String,
     },
 }
 
-/// How a media id stands; none if no message named it. WeCom makes each id once, whatever the corp.
+/// The status of a media id; none if no message named it. A media id is unique across corps.
 pub async fn standing(conn: &mut PgConnection, media_id: &str) -> sqlx::Result<Option<MediaStatus>> {
     let row = sqlx::query!(
         r#"
@@ -122,7 +122,7 @@ pub async fn standing(conn: &mut PgConnection, media_id: &str) -> sqlx::Result<O
     .fetch_optional(conn)
     .await?;
     Ok(row.map(|row| {
-        // A task that failed too often was parked without a word to this table.
+        // A task that failed too often is parked without a row here.
         if row.state.is_none() && row.parked_at.is_none() {
             return MediaStatus::Waiting;
         }
@@ -135,7 +135,7 @@ pub async fn standing(conn: &mut PgConnection, media_id: &str) -> sqlx::Result<O
     }))
 }
 
-/// How far the fetching of each of these media ids of corps is. What nothing is known of is left out.
+/// The fetching status of each of these media ids. Unknown ones are left out.
 pub async fn states(
     conn: &mut PgConnection,
     corps: &[String],

@@ -1,4 +1,4 @@
-//! `wechat_contact_record`: what passed between staff members and customers, a partition a month.
+//! `wechat_contact_record`: messages and events between staff members and customers, partitioned by month.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -17,8 +17,8 @@ use crate::{
     states::{ContactType, RecordSource},
 };
 
-/// Which months are known to have a partition. The current one and the next are made ahead by housekeeping; here are
-/// made those near months that nobody thought of.
+/// The months that are known to have a partition. Housekeeping makes the current one and the next ahead; this makes
+/// other near months on demand.
 #[derive(Debug, Default)]
 pub struct KnownMonths(HashSet<NaiveDate>);
 
@@ -48,14 +48,14 @@ impl KnownMonths {
         Ok(())
     }
 
-    /// Forgets, after a transaction that may have made some was undone.
+    /// Forgets the months, after the transaction that may have made some was undone.
     pub fn forget(&mut self) {
         self.0.clear();
     }
 }
 
-/// Appends the batch's records. One that is there already stays as it is, but for the earliest arrival, and for what a
-/// better reading of a plaintext says that is not well formed.
+/// Appends the batch's records. An existing one keeps its values, except for an earlier arrival and for a better
+/// reading of a malformed plaintext.
 pub async fn insert(
     conn: &mut PgConnection,
     records: &BTreeMap<(DateTime<Utc>, Uuid, CorpId), Record>,
@@ -115,8 +115,8 @@ pub async fn insert(
     Ok(())
 }
 
-/// Takes away what an earlier version recorded of the same deliveries, where it could not read when they happened: it
-/// did so under the time in the delivery's key.
+/// Deletes what an earlier version recorded of the same deliveries when it could not read the event's time: it used
+/// the time in the delivery's key.
 async fn drop_misdated(
     conn: &mut PgConnection,
     records: &BTreeMap<(DateTime<Utc>, Uuid, CorpId), Record>,
@@ -147,7 +147,7 @@ async fn drop_misdated(
     Ok(())
 }
 
-/// A member goes by another userid now.
+/// A member's userid changed: their records move to the new one.
 pub async fn rename(conn: &mut PgConnection, corpid: &CorpId, from: &UserId, to: &UserId) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -164,7 +164,7 @@ pub async fn rename(conn: &mut PgConnection, corpid: &CorpId, from: &UserId, to:
     Ok(())
 }
 
-/// Messages of these senders, who were taken for customers, are a member's.
+/// Assigns messages of these senders, who were taken for customers, to the member.
 pub async fn were_of(conn: &mut PgConnection, corpid: &CorpId, senders: &[String], user: &UserId) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -181,7 +181,7 @@ pub async fn were_of(conn: &mut PgConnection, corpid: &CorpId, senders: &[String
     Ok(())
 }
 
-/// A record that somebody writes down.
+/// A record that a person writes.
 #[derive(Debug)]
 pub struct ByHand<'a> {
     /// The corp.
@@ -192,15 +192,15 @@ pub struct ByHand<'a> {
     pub contact_time: DateTime<Utc>,
     /// The customer, as the business names them.
     pub customer: &'a CustomerId,
-    /// The staff member's side, as WeCom names them.
+    /// The staff member, as WeCom names them.
     pub user: Option<&'a str>,
-    /// Who writes it.
+    /// The author.
     pub writer: &'a str,
     /// What happened.
     pub content: &'a str,
 }
 
-/// Adds a record that was written by hand; its source is `manual`.
+/// Adds a hand-written record; its source is `manual`.
 pub async fn write(conn: &mut PgConnection, record: &ByHand<'_>) -> sqlx::Result<RecordView> {
     KnownMonths::default().ensure(conn, std::iter::once(record.contact_time)).await?;
     sqlx::query_as!(
@@ -227,7 +227,7 @@ pub async fn write(conn: &mut PgConnection, record: &ByHand<'_>) -> sqlx::Result
     .await
 }
 
-/// A place in a list of records: time, id, and the corp, since two corps may hear of one event.
+/// A position in a list of records: time, id, and the corp, since two corps may receive one event.
 pub type RecordPosition = (DateTime<Utc>, Uuid, String);
 
 /// Which records of a customer to list.
@@ -281,7 +281,8 @@ pub struct RecordView {
 
 /// Up to `limit` records of a customer, latest first.
 pub async fn of_customer(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<RecordView>> {
-    // The customer's ids first, as constants: each then is a walk along one index, however many records there are.
+    // The customer's ids are read first and passed as constants: each then uses one index, however many records there
+    // are.
     let ids = sqlx::query!(
         r#"
         with corp as materialized (select distinct corpid from enterprise_wechat_config)
@@ -303,7 +304,7 @@ pub async fn of_customer(conn: &mut PgConnection, filter: &Filter, limit: i64) -
          record.external_userid, media_id, source, repaired from (select seen.* from unnest(",
     );
     query.push_bind(corps).push("::text[], ").push_bind(customers);
-    // What was written by hand names the customer as the business does.
+    // Hand-written records name the customer by the business's id.
     query.push(
         "::text[]) customer (corpid, external_userid) join wechat_contact_record seen \
          on seen.corpid = customer.corpid and seen.external_userid = customer.external_userid \
@@ -316,8 +317,8 @@ pub async fn of_customer(conn: &mut PgConnection, filter: &Filter, limit: i64) -
     if let Some(contact_type) = filter.contact_type {
         query.push(" and contact_type = ").push_bind(contact_type);
     }
-    // What has no time of its own is stored under the epoch, and counts by its arrival. The second condition is what the
-    // partitions and indexes know.
+    // Records without a time are stored under the epoch and count by their arrival. The second condition matches the
+    // partitions and indexes.
     if let Some(from) = filter.from {
         query.push(" and coalesce(arrived_at, contact_time) >= ").push_bind(from);
         query.push(" and (contact_time >= ").push_bind(from).push(" or contact_time = to_timestamp(0))");

@@ -1,7 +1,7 @@
-//! `welcome`: every greeting that was due, and what became of it.
+//! `welcome`: every greeting that was due, and its outcome.
 //!
-//! A welcome code is good for one greeting, so it has one row, found by its hash. The row is there before WeCom is asked:
-//! whoever comes after a crash knows that a greeting may be out already.
+//! A welcome code sends one greeting, so it has one row, found by its hash. The row is written before WeCom is asked:
+//! after a crash the next attempt knows that a greeting may have been sent.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -11,26 +11,26 @@ use crate::{
     states::WelcomeOutcome,
 };
 
-/// Whom a code greets.
+/// A greeting that is due.
 #[derive(Debug, Clone)]
 pub struct Due<'a> {
-    /// Whose it is.
+    /// The corp.
     pub corpid: &'a CorpId,
     /// SHA-256 of the welcome code.
     pub code_hash: [u8; 32],
     /// The customer.
     pub customer: &'a ExternalUserId,
-    /// The member whom they met.
+    /// The member they added.
     pub user: &'a UserId,
-    /// The app that heard of it.
+    /// The app that received the callback.
     pub app_id: i32,
-    /// The channel.
+    /// The `state` of the channel.
     pub state: Option<&'a str>,
     /// When its callback was stored.
     pub received_at: DateTime<Utc>,
 }
 
-/// How a greeting stands.
+/// A greeting's row.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     /// Its number.
@@ -39,25 +39,25 @@ pub struct Ledger {
     pub received_at: DateTime<Utc>,
     /// When WeCom was first asked.
     pub attempted_at: Option<DateTime<Utc>>,
-    /// What became of it; none while it is under way.
+    /// Its outcome; none while it is in progress.
     pub outcome: Option<WelcomeOutcome>,
 }
 
-/// How a greeting ended.
+/// The end of a greeting.
 #[derive(Debug, Clone)]
 pub struct End {
-    /// What became of it.
+    /// The outcome.
     pub outcome: WelcomeOutcome,
-    /// When WeCom said yes.
+    /// When WeCom accepted it.
     pub sent_at: Option<DateTime<Utc>>,
-    /// By how much the code's life was over.
+    /// By how much the code's validity was exceeded.
     pub late_ms: Option<i64>,
-    /// What WeCom said, if that was no.
+    /// WeCom's reason, if it refused.
     pub reason: Option<String>,
 }
 
 impl End {
-    /// An end of which nothing more is to be said.
+    /// An end without further details.
     pub fn of(outcome: WelcomeOutcome) -> Self {
         Self { outcome, sent_at: None, late_ms: None, reason: None }
     }
@@ -93,7 +93,7 @@ pub async fn begin(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Writes down how it ended; `false` if that was written down before, which stays.
+/// Records its end; `false` if an end is recorded already, which stays.
 pub async fn end(conn: &mut PgConnection, id: i64, end: &End) -> sqlx::Result<bool> {
     let result = sqlx::query!(
         "update welcome set outcome = $2, sent_at = $3, late_ms = $4, reason = $5 where id = $1 and outcome is null",

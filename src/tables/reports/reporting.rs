@@ -1,4 +1,4 @@
-//! Schema `reporting`: who may read its views, and what they mean by their own comments.
+//! Schema `reporting`: the grants on its views, and the views' comments.
 
 use sqlx::PgConnection;
 
@@ -24,14 +24,15 @@ pub struct Column {
     pub comment: String,
 }
 
-/// Lets a role read the views and nothing else; makes it, with that password, if there is none. `true` if it was made.
+/// Lets a role read the views and nothing else; creates it with that password if it does not exist. `true` if it was
+/// created.
 ///
-/// The role's name is checked by the database's own function: one that may do more than read is refused.
+/// The database's own function checks the role's name: a role that may do more than read is refused.
 pub async fn grant(conn: &mut PgConnection, role: &str, password: &str) -> sqlx::Result<bool> {
     sqlx::query_scalar!(r#"select reporting_grant($1, $2) as "made!""#, role, password).fetch_one(conn).await
 }
 
-/// Takes back what [`grant`] gave; the role itself stays. `false` if there is no such role.
+/// Revokes what [`grant`] gave; the role itself stays. `false` if there is no such role.
 pub async fn revoke(conn: &mut PgConnection, role: &str) -> sqlx::Result<bool> {
     sqlx::query_scalar!(r#"select reporting_revoke($1) as "known!""#, role).fetch_one(conn).await
 }

@@ -105,7 +105,7 @@ pub async fn take(conn: &mut PgConnection, corpid: &CorpId, user: &UserId) -> sq
     }))
 }
 
-/// What we hold of a member, as far as a reading is compared with it.
+/// The stored part of a member that a reading is compared with.
 #[derive(Debug, Clone)]
 pub struct Held {
     /// The member.
@@ -116,7 +116,7 @@ pub struct Held {
     pub left: bool,
 }
 
-/// What we hold of these members; those whom we do not know are left out.
+/// The stored members among these.
 pub async fn held(conn: &mut PgConnection, corpid: &CorpId, users: &[String]) -> sqlx::Result<BTreeMap<UserId, Held>> {
     let rows = sqlx::query_as!(
         Held,
@@ -137,7 +137,7 @@ pub async fn held(conn: &mut PgConnection, corpid: &CorpId, users: &[String]) ->
     Ok(rows.into_iter().map(|it| (it.user.clone(), it)).collect())
 }
 
-/// Members who have not left and whose departments were last said before `since`; none of `others`.
+/// Members who have not left and whose departments were last confirmed before `since`, without those in `others`.
 pub async fn not_named_since(
     conn: &mut PgConnection,
     corpid: &CorpId,

@@ -1,10 +1,10 @@
-//! `member_alias`: which userid a member goes by now, for every spelling of every id they ever had.
+//! `member_alias`: the current userid of every spelling of every id that a member ever had.
 //!
-//! Userids are the same in any case, and can be changed. Both may become known in any order, so a person is a
-//! *component*: all ids that are spellings of one another or that renames connect. Its current id is the new id of its
-//! latest rename, by (time, key), or its only one, as the directory spells it, or else as [`Named`] says. All of that is a
-//! function of the set of what was said, and everything recorded stands under the current id. Whoever stands here was
-//! named as a member; a message's sender alone is not.
+//! Userids ignore case and can be changed. Both facts may become known in any order, so a person is a *component*:
+//! all ids that are spellings of one another or that renames connect. Its current id is the new id of its latest
+//! rename, by (time, key), or its only one, in the directory's spelling, or else as [`Named`] says. All of that is a
+//! function of the set of events, and everything recorded uses the current id. Only ids that were named as a member's
+//! are here; a message's sender alone is not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,29 +16,29 @@ use crate::{
     ids::{CorpId, ExternalUserId, UserId},
 };
 
-/// What is known of the ids that a batch names.
+/// The stored facts about the ids in a batch.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// The current ids of those that go by another one now.
+    /// The current ids of those whose id changed.
     pub current: BTreeMap<(CorpId, UserId), UserId>,
-    /// Senders with a customer's shape who are members, with their current ids.
+    /// Senders with a customer's id shape who are members, with their current ids.
     pub members: BTreeMap<Person, UserId>,
-    /// Ids of which the batch says something new.
+    /// Ids with a new spelling or a new time.
     pub news: BTreeSet<(CorpId, UserId)>,
 }
 
-/// The ids under which rows may still stand, and the one under which they belong.
+/// The ids from which rows must move, and the id they move to.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Moved {
-    /// Ids under which rows may still stand.
+    /// Ids that may still have rows.
     pub from: Vec<UserId>,
-    /// The id under which they belong.
+    /// The current id.
     pub to: UserId,
     /// Whether no spelling of the id was known before.
     pub is_new: bool,
 }
 
-/// One spelling of one id, as it stands here.
+/// A row: one spelling of one id.
 struct Alias {
     alias: UserId,
     current: UserId,
@@ -47,15 +47,15 @@ struct Alias {
 }
 
 impl Alias {
-    /// Of several spellings of one id, the greatest counts.
+    /// Of several spellings of one id, the one with the greatest rank counts.
     fn rank(&self) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>, &UserId) {
         let Named { said_at, directory_at } = self.named;
         (directory_at, said_at.filter(|_| directory_at.is_none()), &self.alias)
     }
 }
 
-/// Looks up everybody whom a batch mentions: the ids that name members, as they are spelled, and senders who are taken
-/// for customers, in any spelling.
+/// Looks up everybody in a batch: members' ids in their spelling, and senders who were taken for customers in any
+/// spelling.
 pub async fn look(conn: &mut PgConnection, changes: &Changes) -> sqlx::Result<Found> {
     let mut named: BTreeMap<_, _> = changes.users().map(|key| (key, Named::default())).collect();
     named.extend(changes.named.iter().map(|((corp, user), named)| ((corp, user), *named)));
@@ -116,7 +116,7 @@ pub async fn look(conn: &mut PgConnection, changes: &Changes) -> sqlx::Result<Fo
     Ok(found)
 }
 
-/// Learns how an id is spelled: joins it to the component of its other spellings.
+/// Adds a spelling of an id to the component of its other spellings.
 pub async fn name(conn: &mut PgConnection, corpid: &CorpId, user: &UserId, named: Named) -> sqlx::Result<Moved> {
     let mut known = component(conn, corpid, std::slice::from_ref(user)).await?;
     let mut moved = Moved { from: Vec::new(), to: user.clone(), is_new: known.is_empty() };
@@ -132,7 +132,7 @@ pub async fn name(conn: &mut PgConnection, corpid: &CorpId, user: &UserId, named
     settle(conn, corpid, known, &key, decided.map(|(at, _)| at), moved).await
 }
 
-/// Learns of a rename: joins the two ids' components and decides anew what the person goes by. Both ids are named before.
+/// Records a rename: joins the two ids' components and decides the current id anew. Both ids must be named before.
 pub async fn rename(conn: &mut PgConnection, rename: &Rename) -> sqlx::Result<Moved> {
     let known = component(conn, &rename.corpid, &[rename.old.clone(), rename.new.clone()]).await?;
     let said = (rename.at, rename.new.key());
@@ -142,7 +142,7 @@ pub async fn rename(conn: &mut PgConnection, rename: &Rename) -> sqlx::Result<Mo
     settle(conn, &rename.corpid, known, &key, Some(decided_at), moved).await
 }
 
-/// The current ids of those among `users`, in any spelling, that go by another one now.
+/// The current ids of those among `users`, in any spelling, whose id changed.
 pub async fn resolve<'a>(
     conn: &mut PgConnection,
     users: impl Iterator<Item = (&'a CorpId, &'a UserId)>,
@@ -172,7 +172,7 @@ pub async fn resolve<'a>(
     Ok(rows.into_iter().map(|row| ((row.corpid, row.userid), row.current)).collect())
 }
 
-/// The id that a member goes by now, whichever spelling of whichever id of theirs is given.
+/// A member's current id, given any spelling of any of their ids.
 pub async fn current(conn: &mut PgConnection, corpid: &CorpId, user: &UserId) -> sqlx::Result<UserId> {
     let mut known = resolve(conn, std::iter::once((corpid, user))).await?;
     Ok(known.remove(&(corpid.clone(), user.clone())).unwrap_or_else(|| user.clone()))
@@ -191,7 +191,7 @@ pub async fn is_member(conn: &mut PgConnection, corpid: &CorpId, id: &str) -> sq
     .await
 }
 
-/// Everything that belongs to the people who have one of these ids in any spelling.
+/// The components that contain one of these ids in any spelling.
 async fn component(conn: &mut PgConnection, corpid: &CorpId, ids: &[UserId]) -> sqlx::Result<Vec<Alias>> {
     let keys: Vec<_> = ids.iter().map(UserId::key).collect();
     let rows = sqlx::query!(
@@ -217,12 +217,12 @@ async fn component(conn: &mut PgConnection, corpid: &CorpId, ids: &[UserId]) -> 
     Ok(aliases.collect())
 }
 
-/// The latest rename that these were part of: when, and to which id.
+/// The latest rename of this component: when, and to which id.
 fn decision(known: &[Alias]) -> Option<(DateTime<Utc>, String)> {
     known.iter().filter_map(|it| Some((it.decided_at?, it.current.key()))).max()
 }
 
-/// Decides how the id with this key is spelled and writes the component; `moved` says what was added to it.
+/// Decides the spelling of the id with this key and writes the component; `moved` says what was added to it.
 async fn settle(
     conn: &mut PgConnection,
     corpid: &CorpId,
@@ -236,7 +236,7 @@ async fn settle(
     if let Some(best) = best {
         moved.to = best.alias.clone();
     }
-    // A spelling that gave way, and one that nobody knew: rows of a member who was bound or let in before may stand there.
+    // Rows may exist under a replaced spelling, and under a new one if its member was bound or given a login before.
     if known.iter().any(|it| it.current != moved.to && it.alias == it.current) {
         moved.from = known.iter().map(|it| it.alias.clone()).collect();
     }

@@ -1,4 +1,4 @@
-//! `resignation`: who is going to leave, and who approved it.
+//! `resignation`: staff members who are going to leave, and who approved it.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
@@ -70,7 +70,7 @@ pub struct Filter {
     pub before: Option<i64>,
 }
 
-/// Enters a resignation; its number. One that is open violates `resignation_open`.
+/// Enters a resignation; returns its number. If one is open already, it violates `resignation_open`.
 pub async fn insert(conn: &mut PgConnection, new: &NewResignation<'_>) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"
@@ -130,8 +130,8 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
     .await
 }
 
-/// Whose last day is over by the company's calendar, and of whom nobody heard that they left: WeCom is asked about them,
-/// once an hour. How many there are now.
+/// Queues an inquiry at WeCom, once an hour, about members whose last day is over and who are not known to have left.
+/// Returns how many there are.
 pub async fn verify_overdue(conn: &mut PgConnection) -> sqlx::Result<usize> {
     let overdue = sqlx::query!(
         r#"
@@ -151,7 +151,7 @@ pub async fn verify_overdue(conn: &mut PgConnection) -> sqlx::Result<usize> {
     Ok(overdue.len())
 }
 
-/// Somebody approves, refuses or withdraws it; whether they may is the caller's to know.
+/// Records an approval, refusal or withdrawal; the caller knows whether it is allowed.
 pub async fn decide(
     conn: &mut PgConnection,
     id: i64,
@@ -171,7 +171,7 @@ pub async fn decide(
     Ok(())
 }
 
-/// Those of these members who have left are gone, whether or not that had been approved.
+/// Marks the resignations of those among these members who have left, approved or not.
 pub async fn left(conn: &mut PgConnection, corps: &[String], users: &[String]) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -203,7 +203,7 @@ pub async fn left(conn: &mut PgConnection, corps: &[String], users: &[String]) -
     Ok(())
 }
 
-/// A member goes by another userid now.
+/// A member's userid changed: their resignations move to the new one.
 pub async fn rename(conn: &mut PgConnection, corpid: &CorpId, from: &UserId, to: &UserId) -> sqlx::Result<()> {
     sqlx::query!(
         r#"

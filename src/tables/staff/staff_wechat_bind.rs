@@ -33,7 +33,7 @@ pub struct Binding {
     pub unbound_reason: Option<UnboundReason>,
 }
 
-/// What a new binding says.
+/// The input of a new binding.
 #[derive(Debug)]
 pub struct NewBinding<'a> {
     /// The corp.
@@ -42,13 +42,13 @@ pub struct NewBinding<'a> {
     pub staff_id: &'a str,
     /// The member, as WeCom names them.
     pub user: &'a UserId,
-    /// The member's name, if the caller knows it; otherwise what the directory says.
+    /// The member's name, if the caller knows it; otherwise the directory's.
     pub name: Option<&'a str>,
     /// The member's picture, likewise.
     pub avatar: Option<&'a str>,
 }
 
-/// Binds; a staff member or userid that is bound already violates `staff_wechat_bind_staff_bound` or
+/// Binds a staff member to a userid; if either is bound already, it violates `staff_wechat_bind_staff_bound` or
 /// `staff_wechat_bind_user_bound`.
 pub async fn bind(conn: &mut PgConnection, new: &NewBinding<'_>) -> sqlx::Result<Binding> {
     sqlx::query_as!(
@@ -90,7 +90,7 @@ pub async fn is_bound(conn: &mut PgConnection, corpid: &CorpId, staff_id: &str, 
     .await
 }
 
-/// Records a binding that was made elsewhere, at a time of its own.
+/// Records a binding that was made elsewhere, with its own time.
 pub async fn bind_since(conn: &mut PgConnection, new: &NewBinding<'_>, since: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -111,7 +111,7 @@ pub async fn bind_since(conn: &mut PgConnection, new: &NewBinding<'_>, since: Da
     Ok(())
 }
 
-/// Unbinds by hand; `None` if nobody of that staff id is bound.
+/// Unbinds on request; `None` if the staff id is not bound.
 pub async fn unbind(conn: &mut PgConnection, corpid: &CorpId, staff_id: &str) -> sqlx::Result<Option<Binding>> {
     sqlx::query_as!(
         Binding,
@@ -160,8 +160,8 @@ pub async fn list(
     .await
 }
 
-/// A member goes by another userid now. Their bindings move, and with those that stood there already count as unbound
-/// until [`settle`] decides: of two that are bound, one must end before the other may stand.
+/// A member's userid changed: their bindings move to the new one. All bindings of that id count as unbound until
+/// [`settle`] decides: of two bound ones, one must end before the other may count.
 pub async fn rename(conn: &mut PgConnection, corpid: &CorpId, from: &UserId, to: &UserId) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -178,11 +178,11 @@ pub async fn rename(conn: &mut PgConnection, corpid: &CorpId, from: &UserId, to:
     Ok(())
 }
 
-/// Decides anew how these members' bindings stand, from the member and the bindings themselves.
+/// Derives the status of these members' bindings again, from the member and the bindings themselves.
 ///
-/// Unbound by hand stays so. Else a binding ends when its member leaves after it was made, or when a later binding
-/// of the same userid stands beside it (two ids turned out to be one person). The name is the directory's, or the one
-/// that was given with the binding where the directory has none.
+/// A binding that was unbound by hand stays so. Otherwise it ends when its member leaves after it was made, or when a
+/// later binding of the same userid exists (two ids turned out to be one person). The name is the directory's, or the
+/// one given with the binding if the directory has none.
 pub async fn settle(conn: &mut PgConnection, corps: &[String], users: &[String]) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -224,9 +224,9 @@ pub async fn settle(conn: &mut PgConnection, corps: &[String], users: &[String])
     Ok(())
 }
 
-/// The corps and staff members who were last bound to one of these members, and are nobody's now that the member left.
+/// The corps and staff members who were last bound to one of these members and are unbound since the member left.
 ///
-/// Whether the member's leaving ended the binding, or somebody had unbound them before, makes no difference.
+/// It does not matter whether the member's leaving ended the binding or it was unbound before.
 pub async fn left(
     conn: &mut PgConnection,
     corps: &[String],
@@ -265,7 +265,7 @@ pub async fn left(
     Ok(rows.into_iter().map(|it| (it.corpid, it.staff_id)).unzip())
 }
 
-/// The staff member whom a WeCom user is bound to now.
+/// The staff member who is bound to a WeCom user.
 pub async fn staff_of(conn: &mut PgConnection, corpid: &CorpId, user: &UserId) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar!(
         r#"
@@ -279,7 +279,7 @@ pub async fn staff_of(conn: &mut PgConnection, corpid: &CorpId, user: &UserId) -
     .await
 }
 
-/// The WeCom user that a staff member is bound to now.
+/// The WeCom user to whom a staff member is bound.
 pub async fn user_of(conn: &mut PgConnection, corpid: &CorpId, staff: &StaffId) -> sqlx::Result<Option<UserId>> {
     sqlx::query_scalar!(
         r#"
@@ -293,7 +293,7 @@ pub async fn user_of(conn: &mut PgConnection, corpid: &CorpId, staff: &StaffId) 
     .await
 }
 
-/// Whether a staff member takes new orders; `None` if nobody of that staff id is bound.
+/// Sets whether a staff member takes new orders; `None` if the staff id is not bound.
 pub async fn set_on_duty(
     conn: &mut PgConnection,
     corpid: &CorpId,
@@ -314,7 +314,7 @@ pub async fn set_on_duty(
     .await
 }
 
-/// How a bound staff member stands towards new orders.
+/// A bound staff member's duty and load.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "StaffDuty")]
 pub struct Duty {
@@ -362,7 +362,7 @@ pub async fn duties(conn: &mut PgConnection, own: Option<&Own>, after: i32, limi
     .await
 }
 
-/// A staff member was just put in charge of an order.
+/// Records that a staff member was just put in charge of an order.
 pub async fn was_assigned(conn: &mut PgConnection, corpid: &CorpId, staff: &StaffId) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -377,8 +377,9 @@ pub async fn was_assigned(conn: &mut PgConnection, corpid: &CorpId, staff: &Staf
     Ok(())
 }
 
-/// Who takes the next order: bound, active and on duty, with the fewest open orders; of those, whoever has waited
-/// longest. The caller holds the corp's lock alone, so that two orders are never decided on at once.
+/// The staff member for the next order: bound, active and on duty, with the fewest open orders; among equals the one
+/// who has waited longest. The caller holds the corp's lock exclusively, so that two orders are never decided on at
+/// once.
 pub async fn next_free(
     conn: &mut PgConnection,
     corpid: &CorpId,

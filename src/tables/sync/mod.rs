@@ -1,4 +1,4 @@
-//! Runs of reconciling, what each is about, and what it found.
+//! Reconciling runs, their groups of members, and their findings.
 
 pub mod sync_run;
 

@@ -1,6 +1,7 @@
-//! `sync_drift`: what a run found to be otherwise than we held it.
+//! `sync_drift`: the differences that a run found between WeCom and our tables.
 //!
-//! What a page tells is added with the page; what only the whole tells follows from the tables at the end.
+//! Differences within a page are added with the page; those that only the whole run shows are derived from the tables
+//! at the end.
 
 use std::collections::BTreeMap;
 
@@ -11,22 +12,22 @@ use crate::ids::{CorpId, ExternalUserId, UserId};
 use crate::states::DriftKind;
 use crate::tables::plans;
 
-/// One thing that is otherwise.
+/// One difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drift {
-    /// What is otherwise.
+    /// Its kind.
     pub kind: DriftKind,
     /// The customer it is about.
     pub customer: Option<ExternalUserId>,
     /// The member it is about.
     pub user: Option<UserId>,
-    /// What we held.
+    /// Our value.
     pub held: Option<String>,
-    /// What WeCom says.
+    /// WeCom's value.
     pub found: Option<String>,
 }
 
-/// Adds what was found. What the run has found before stays as it was: a page may be read again.
+/// Adds differences. Those that the run has found before stay as they were: a page may be read again.
 pub async fn add(conn: &mut PgConnection, run: i64, found: &[Drift]) -> sqlx::Result<()> {
     if found.is_empty() {
         return Ok(());
@@ -69,9 +70,9 @@ pub async fn add(conn: &mut PgConnection, run: i64, found: &[Drift]) -> sqlx::Re
     Ok(())
 }
 
-/// A customer whom one member lost and another one gained has another owner: one line instead of two. So has a
-/// leaver's customer whom WeCom names as assigned to somebody else (`add_way` 202); the leaver's own list is not read,
-/// so nothing else would tell.
+/// A customer whom one member lost and another gained has a new owner: one line replaces the two. The same holds for
+/// a leaver's customer whom WeCom lists as assigned to another member (`add_way` 202); the leaver's own list is not
+/// read, so nothing else would show it.
 pub async fn join_moves(conn: &mut PgConnection, run: i64, corpid: &CorpId) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -126,7 +127,7 @@ pub async fn join_moves(conn: &mut PgConnection, run: i64, corpid: &CorpId) -> s
     drop_halves(conn, run).await
 }
 
-/// Takes out the two lines that one about another owner stands for.
+/// Deletes the two lines that a new-owner line replaces.
 async fn drop_halves(conn: &mut PgConnection, run: i64) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -151,7 +152,7 @@ async fn drop_halves(conn: &mut PgConnection, run: i64) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Members who have contacts here and were in no group of this run, though they have not left.
+/// Members with contacts in our tables who were in no group of this run, though they have not left.
 pub async fn find_not_serving(conn: &mut PgConnection, run: i64, corpid: &CorpId) -> sqlx::Result<()> {
     plans::whole(conn).await?;
     sqlx::query!(
@@ -180,7 +181,7 @@ pub async fn find_not_serving(conn: &mut PgConnection, run: i64, corpid: &CorpId
     plans::keyed(conn).await
 }
 
-/// How often each kind was found.
+/// How many differences of each kind were found.
 pub async fn counts(conn: &mut PgConnection, run: i64) -> sqlx::Result<BTreeMap<DriftKind, i64>> {
     let rows = sqlx::query!(
         r#"

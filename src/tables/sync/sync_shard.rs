@@ -1,4 +1,4 @@
-//! `sync_shard`: groups of members whose customers a run reads together, one page after another.
+//! `sync_shard`: groups of members whose customers a run reads together, page by page.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use crate::ids::UserId;
 use crate::states::ShardState;
 
-/// A group of members that is not done.
+/// A group of members that is not finished.
 #[derive(Debug, Clone)]
 pub struct Shard {
     /// Its number within the run.
@@ -17,13 +17,13 @@ pub struct Shard {
     pub cursor: String,
     /// When the reading of its first page began.
     pub began_at: Option<DateTime<Utc>>,
-    /// How often it began again.
+    /// How often it was restarted.
     pub restarts: i32,
-    /// How many of its pages are read.
+    /// How many of its pages were read.
     pub pages: i32,
-    /// Whether a row was left out, so that what was not named says nothing.
+    /// Whether a row was left out; then a contact that was not listed proves nothing.
     pub unreadable: bool,
-    /// How far it is: to be read, or read to its end while what was not named is not marked yet.
+    /// Its progress: still to be read, or read to its end while missing contacts are not marked yet.
     pub state: ShardState,
 }
 
@@ -34,7 +34,7 @@ pub async fn add(conn: &mut PgConnection, run: i64, group: &[UserId]) -> sqlx::R
     Ok(())
 }
 
-/// The group to go on with.
+/// The next group to read.
 pub async fn next(conn: &mut PgConnection, run: i64) -> sqlx::Result<Option<Shard>> {
     sqlx::query_as!(
         Shard,
@@ -52,7 +52,7 @@ pub async fn next(conn: &mut PgConnection, run: i64) -> sqlx::Result<Option<Shar
     .await
 }
 
-/// A page is read, perhaps without some of its rows; without a next one the group is walked.
+/// Records that a page was read, perhaps without some of its rows; without a next page the group is read to its end.
 pub async fn page_read(
     conn: &mut PgConnection,
     run: i64,
@@ -78,7 +78,7 @@ pub async fn page_read(
     Ok(())
 }
 
-/// The cursor is not accepted any more: the group begins again.
+/// Restarts the group, because WeCom no longer accepts the cursor.
 pub async fn restart(conn: &mut PgConnection, run: i64, shard: &Shard) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -93,7 +93,7 @@ pub async fn restart(conn: &mut PgConnection, run: i64, shard: &Shard) -> sqlx::
     Ok(())
 }
 
-/// Somebody in the group is refused: two halves take its place.
+/// Replaces the group by two halves, because WeCom refuses one of its members.
 pub async fn halve(conn: &mut PgConnection, run: i64, shard: &Shard) -> sqlx::Result<()> {
     let (one, other) = shard.users.split_at(shard.users.len() / 2);
     add(conn, run, one).await?;
@@ -102,7 +102,7 @@ pub async fn halve(conn: &mut PgConnection, run: i64, shard: &Shard) -> sqlx::Re
     Ok(())
 }
 
-/// Nothing is left to do for the group: it was read and judged, or it was refused.
+/// Ends the group: it was read and compared, or it was refused.
 pub async fn end(conn: &mut PgConnection, run: i64, shard: &Shard, refused: bool) -> sqlx::Result<()> {
     sqlx::query!(
         r#"

@@ -1,4 +1,4 @@
-//! Looking into the queue: what waits, what is in hand, what a person must look at.
+//! Lists the task queue: due, running and parked tasks.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -49,20 +49,20 @@ pub struct TaskRow {
     pub created_at: DateTime<Utc>,
 }
 
-/// How many tasks of a kind stand how.
+/// The number of tasks of a kind by state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskCounts {
     /// The kind.
     pub kind: TaskKind,
-    /// Not in hand, and their time has come.
+    /// Not running, and due.
     pub due: i64,
-    /// Not in hand, and their time is still to come.
+    /// Not running, and due later.
     pub waiting: i64,
-    /// In hand.
+    /// Running.
     pub running: i64,
-    /// Set aside for a person.
+    /// Parked for a person.
     pub parked: i64,
-    /// How long the oldest that is due has been so.
+    /// For how many seconds the oldest due one has been due.
     pub age_s: f64,
 }
 
@@ -95,8 +95,8 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
     .await
 }
 
-/// Makes a task due now, with all its attempts, however it stands; one that is running runs once more. `false` if there
-/// is none.
+/// Makes a task due now with all its attempts, whatever its state; a running one runs once more. `false` if there is
+/// none.
 pub async fn replay(conn: &mut PgConnection, id: i64) -> sqlx::Result<bool> {
     let kind = sqlx::query_scalar!(
         r#"
@@ -113,13 +113,13 @@ pub async fn replay(conn: &mut PgConnection, id: i64) -> sqlx::Result<bool> {
     Ok(true)
 }
 
-/// Takes a task away. What is already under way may still happen; nothing more will. `false` if there is none.
+/// Deletes a task. A call in progress may still take effect. `false` if there is none.
 pub async fn cancel(conn: &mut PgConnection, id: i64) -> sqlx::Result<bool> {
     let result = sqlx::query!("delete from task where id = $1", id).execute(conn).await?;
     Ok(result.rows_affected() > 0)
 }
 
-/// How the queue stands, kind by kind.
+/// The state of the queue, kind by kind.
 pub async fn standing(conn: &mut PgConnection) -> sqlx::Result<Vec<TaskCounts>> {
     sqlx::query_as!(
         TaskCounts,

@@ -1,9 +1,9 @@
-//! `task`: what must still be done with WeCom. Recording only adds to it; executors take from it by the functions of
-//! the queue; people look into it by those of the list.
+//! `task`: what must still be done with WeCom. Recording only adds tasks; executors claim them through `queue`;
+//! people read them through `list`.
 //!
-//! Marking a subject again raises its version: a run that is under way does not finish it then, it stays due. A parked
-//! task that is marked again is due again, with all its attempts: something new was heard, and no later mark could
-//! reach it otherwise.
+//! Marking a subject again raises the task's version: a run in progress then does not finish it, and it stays due. A
+//! parked task that is marked again is due again with all its attempts: there is news, and no later mark would reach
+//! it otherwise.
 
 mod list;
 
@@ -24,10 +24,10 @@ use crate::{
     ids::CorpId,
 };
 
-/// The channel on which executors hear of urgent tasks; what is said is the kind.
+/// The channel on which executors learn of urgent tasks; the payload is the kind.
 pub const CHANNEL: &str = "wecomd_task";
 
-/// Adds one task outside a batch; one that is there already is marked again.
+/// Adds one task outside a batch; an existing one is marked again.
 pub async fn enqueue(
     conn: &mut PgConnection,
     corpid: &CorpId,
@@ -38,7 +38,7 @@ pub async fn enqueue(
     upsert(conn, &BTreeMap::from([((corpid.clone(), kind, subject.to_owned()), task)])).await
 }
 
-/// Has a task done at `due_at`, or sooner if it is due sooner; one that is there already is marked again.
+/// Makes a task due at `due_at`, or earlier if it is due earlier; an existing one is marked again.
 pub async fn hasten(
     conn: &mut PgConnection,
     corpid: &CorpId,
@@ -69,7 +69,7 @@ pub async fn hasten(
     Ok(())
 }
 
-/// Adds the batch's tasks; one that is there already is marked again.
+/// Adds the batch's tasks; existing ones are marked again.
 pub async fn upsert(conn: &mut PgConnection, tasks: &BTreeMap<(CorpId, TaskKind, String), Task>) -> sqlx::Result<()> {
     if tasks.is_empty() {
         return Ok(());
@@ -114,9 +114,9 @@ pub async fn upsert(conn: &mut PgConnection, tasks: &BTreeMap<(CorpId, TaskKind,
     ring(conn, tasks.keys().map(|(_, kind, _)| *kind)).await
 }
 
-/// Tells executors, once the transaction commits, of the kinds that cannot wait until they look by themselves.
+/// Notifies executors, once the transaction commits, of the kinds that cannot wait for the next poll.
 ///
-/// Commits that tell something go one after the other in PostgreSQL, so most say nothing.
+/// PostgreSQL serialises commits that notify, so most transactions do not.
 async fn ring(conn: &mut PgConnection, kinds: impl Iterator<Item = TaskKind>) -> sqlx::Result<()> {
     let urgent: BTreeSet<_> = kinds.filter(|kind| kind.is_urgent()).collect();
     for kind in urgent {

@@ -1,7 +1,7 @@
-//! Taking tasks and giving them back: done, later, or never.
+//! Claims tasks and gives them back: done, later, or never.
 //!
-//! A task in hand carries a lease. Its holder extends it as long as it works; if the holder dies, the lease runs out and
-//! the task is taken again. Whatever a holder says about a task counts only while the lease is still its own.
+//! A claimed task carries a lease. Its holder extends it while it works; if the holder dies, the lease expires and
+//! the task is claimed again. A holder's changes to a task count only while it holds the lease.
 
 use std::time::Duration;
 
@@ -11,81 +11,81 @@ use uuid::Uuid;
 
 use crate::{changes::TaskKind, ids::CorpId};
 
-/// A task in hand.
+/// A claimed task.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Taken {
     /// Its number.
     pub id: i64,
-    /// Whose it is.
+    /// The corp.
     pub corpid: CorpId,
     /// What is to be done.
     pub kind: TaskKind,
-    /// To whom or what. It is the id that the event named: who it is may have been renamed since.
+    /// Its subject. An id is the one in the event and may have been renamed since.
     pub subject: String,
-    /// The app through which the hint came.
+    /// The app whose callback asked for it.
     pub app_id: i32,
-    /// What else is known, as JSON text.
+    /// Its payload, as JSON text.
     pub payload: Option<String>,
-    /// Since when it could be done.
+    /// When it became due.
     pub due_at: DateTime<Utc>,
-    /// Of no use after.
+    /// The time after which it is useless.
     pub deadline: Option<DateTime<Utc>>,
-    /// How often it was taken, this time included.
+    /// How often it was claimed, this time included.
     pub attempts: i32,
-    /// Which state of affairs it is about: marking it again makes another.
+    /// The version that was claimed: marking the task again raises it.
     pub version: i64,
-    /// When a call that is not safe to repeat was begun earlier, and nobody wrote down how it ended.
+    /// When an earlier attempt began a call that is not safe to repeat and whose outcome was not recorded.
     pub attempted_at: Option<DateTime<Utc>>,
-    /// What proves that it is still ours.
+    /// The lease, which proves that it is still ours.
     pub lease: Uuid,
 }
 
-/// What finishing a task came to.
+/// The result of finishing a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finished {
-    /// It is gone.
+    /// It is deleted.
     Done,
     /// It was marked again meanwhile and is due once more.
     MarkedAgain,
-    /// The lease had run out, or the task was cancelled: what becomes of it is no longer ours to say.
+    /// The lease had expired, or the task was cancelled; another holder decides now.
     Lost,
 }
 
-/// How many tasks may be taken, and of whom.
+/// How many tasks may be claimed, in all and by corp.
 #[derive(Debug, Clone, Default)]
 pub struct Room {
     /// How many in all.
     pub limit: i64,
-    /// How many of these only corps get that have none in hand yet, where several corps have apps.
+    /// How many of these are reserved for corps without a claimed task, if several corps have apps.
     pub reserve: i64,
-    /// The corps that have some in hand, or are to have fewer than `limit`.
+    /// The corps that have claimed tasks, or may get fewer than `limit`.
     pub corps: Vec<CorpRoom>,
 }
 
-/// How many tasks of one corp may be taken.
+/// How many tasks of one corp may be claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CorpRoom {
     /// The corp.
     pub corpid: CorpId,
-    /// How many are in hand already.
+    /// How many are claimed already.
     pub held: i64,
-    /// How many more there may be.
+    /// How many more may be claimed.
     pub room: i64,
 }
 
 impl Room {
-    /// Room for so many, of whomever.
+    /// Room for `limit` tasks of any corp.
     pub fn of(limit: i64) -> Self {
         Self { limit, ..Self::default() }
     }
 }
 
-/// Takes due tasks of a kind for `lease`, most pressing first, and counts the attempt.
+/// Claims due tasks of a kind for `lease`, most urgent first, and counts the attempt.
 ///
-/// Those whose deadline is still to come go before all others: after a long stop, thousands that are too late anyway must
-/// not make the next ones late as well. Among equals the corps take turns, and whoever has fewer in hand comes first: a
-/// corp with thousands of tasks, or whose calls take long, does not keep another one waiting. The corps are found by
-/// going through the index from one to the next, and of each no more rows are read than may be taken.
+/// Tasks whose deadline is still to come go first: after a long stop, thousands that are late anyway must not make
+/// the next ones late as well. Among equals the corps take turns, and the corp with fewer claimed tasks comes first:
+/// a corp with thousands of tasks, or with slow calls, does not delay another one. The corps are found by skipping
+/// through the index from one to the next, and of each no more rows are read than may be claimed.
 pub async fn claim(conn: &mut PgConnection, kind: TaskKind, room: &Room, lease: Duration) -> sqlx::Result<Vec<Taken>> {
     let corps: Vec<_> = room.corps.iter().map(|it| it.corpid.0.clone()).collect();
     let helds: Vec<_> = room.corps.iter().map(|it| it.held).collect();
@@ -215,8 +215,8 @@ pub async fn extend(conn: &mut PgConnection, ids: &[i64], leases: &[Uuid], lease
     .await
 }
 
-/// Records that a call which is not safe to repeat begins now. The caller commits before it calls; `false` if the task
-/// is no longer ours and nothing must be called.
+/// Records that a call which is not safe to repeat begins now. The caller commits before it calls; `false` if the
+/// task is no longer ours and the call must not be made.
 pub async fn begin_attempt(conn: &mut PgConnection, task: &Taken) -> sqlx::Result<bool> {
     let result = sqlx::query!("update task set attempted_at = now() where id = $1 and lease = $2", task.id, task.lease)
         .execute(conn)
@@ -224,14 +224,14 @@ pub async fn begin_attempt(conn: &mut PgConnection, task: &Taken) -> sqlx::Resul
     Ok(result.rows_affected() > 0)
 }
 
-/// Whether the task is still there; if so, it stays until the transaction ends. What it learnt about somebody is written
-/// with it only: erasing takes the task away first.
+/// Whether the task still exists; if so, it is locked until the transaction ends. Results about a person are written
+/// only under this lock, because erasing deletes the task first.
 pub async fn hold(conn: &mut PgConnection, task: &Taken) -> sqlx::Result<bool> {
     let held = sqlx::query!("select id from task where id = $1 for key share", task.id).fetch_optional(conn).await?;
     Ok(held.is_some())
 }
 
-/// It is done: gone if nobody marked it again meanwhile, else due again.
+/// Finishes the task: deletes it, or makes it due again if it was marked meanwhile.
 pub async fn finish(conn: &mut PgConnection, task: &Taken) -> sqlx::Result<Finished> {
     let (id, lease) = (task.id, task.lease);
     let gone = sqlx::query!("delete from task where id = $1 and lease = $2 and version = $3", id, lease, task.version)
@@ -253,8 +253,7 @@ pub async fn finish(conn: &mut PgConnection, task: &Taken) -> sqlx::Result<Finis
     Ok(if again.rows_affected() > 0 { Finished::MarkedAgain } else { Finished::Lost })
 }
 
-/// This turn of it is done, and there will be another after `wait`; at once if it was marked again meanwhile. `false` if
-/// it is no longer ours.
+/// Makes the task run again after `wait`; at once if it was marked again meanwhile. `false` if it is no longer ours.
 pub async fn again(conn: &mut PgConnection, task: &Taken, wait: Duration) -> sqlx::Result<bool> {
     let result = sqlx::query!(
         r#"
@@ -273,7 +272,7 @@ pub async fn again(conn: &mut PgConnection, task: &Taken, wait: Duration) -> sql
     Ok(result.rows_affected() > 0)
 }
 
-/// It is tried again after `wait`, for this reason; if `uncounted`, this attempt is none. `false` if it is no longer
+/// Postpones the task by `wait`, with the reason; `uncounted` takes this attempt back. `false` if it is no longer
 /// ours.
 pub async fn postpone(
     conn: &mut PgConnection,
@@ -300,8 +299,8 @@ pub async fn postpone(
     Ok(result.rows_affected() > 0)
 }
 
-/// It is set aside for a person, for this reason; due again if it was marked again meanwhile. `false` if it is no longer
-/// ours.
+/// Parks the task for a person, with the reason; it is due again if it was marked meanwhile. `false` if it is no
+/// longer ours.
 pub async fn park(conn: &mut PgConnection, task: &Taken, reason: &str) -> sqlx::Result<bool> {
     let result = sqlx::query!(
         r#"
@@ -321,7 +320,7 @@ pub async fn park(conn: &mut PgConnection, task: &Taken, reason: &str) -> sqlx::
     Ok(result.rows_affected() > 0)
 }
 
-/// Gives it back as it was taken: what kept us from it was not its fault, and the attempt does not count.
+/// Gives the task back unchanged: the interruption was not its fault, and the attempt does not count.
 pub async fn release(conn: &mut PgConnection, task: &Taken, wait: Duration) -> sqlx::Result<bool> {
     let result = sqlx::query!(
         r#"
@@ -339,7 +338,7 @@ pub async fn release(conn: &mut PgConnection, task: &Taken, wait: Duration) -> s
     Ok(result.rows_affected() > 0)
 }
 
-/// As PostgreSQL counts time. Ours are short: none is longer than some hours.
+/// Converts to PostgreSQL's interval. Our durations are some hours at most.
 fn interval(duration: Duration) -> PgInterval {
     PgInterval { months: 0, days: 0, microseconds: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX) }
 }

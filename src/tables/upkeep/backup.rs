@@ -1,4 +1,4 @@
-//! `backup`: what became of each attempt at a backup; and what a database says of itself, for a backup to tell.
+//! `backup`: the outcome of each attempt at a backup; and the database's facts that a backup stores.
 
 use std::collections::BTreeMap;
 
@@ -8,16 +8,16 @@ use sqlx::PgConnection;
 
 use crate::states::BackupOutcome;
 
-/// How the backups stand.
+/// The status of the backups.
 #[derive(Debug, Clone, Default)]
 pub struct BackupStatus {
-    /// When the last one that is whole was begun.
+    /// When the last complete one was begun.
     pub done_at: Option<DateTime<Utc>>,
     /// When the last attempt was begun.
     pub tried_at: Option<DateTime<Utc>>,
-    /// What became of it: running, done or failed; whoever ended without a word has failed.
+    /// Its outcome: running, done or failed; an attempt whose process died counts as failed.
     pub outcome: Option<BackupOutcome>,
-    /// Whether the last one that is whole lacks files of the media store.
+    /// Whether the last finished one lacks files of the media store.
     pub incomplete: bool,
 }
 
@@ -32,46 +32,47 @@ pub struct BackupRow {
     pub finished_at: Option<DateTime<Utc>>,
     /// running, done or failed.
     pub outcome: BackupOutcome,
-    /// Why it failed, or what is missing in it.
+    /// Why it failed, or what it lacks.
     pub reason: Option<String>,
     /// The file.
     pub file: String,
-    /// How long the file is.
+    /// The file's length in bytes.
     pub bytes: Option<i64>,
-    /// When the file was removed, because later ones took its place.
+    /// When the file was removed in favour of later ones.
     pub removed_at: Option<DateTime<Utc>>,
 }
 
 /// A file that the media store should have.
 #[derive(Debug, Clone)]
 pub struct Medium {
-    /// Whose it is.
+    /// The corp.
     pub corpid: String,
-    /// What WeCom calls it.
+    /// WeCom's media id.
     pub media_id: String,
     /// Its name within the store.
     pub location: String,
-    /// How long it is.
+    /// Its length in bytes.
     pub bytes: i64,
-    /// What its bytes are.
+    /// The SHA-256 of its bytes.
     pub sha256: Vec<u8>,
 }
 
-/// What serialises backups between processes.
+/// The advisory lock that serialises backups between processes.
 const BACKUP_LOCK: i64 = 0x7763_626b;
 
-/// Keeps others from making a backup for as long as this connection lasts; `false` if somebody makes one.
+/// Takes the lock until this connection closes; `false` if another process makes a backup.
 pub async fn try_lock(conn: &mut PgConnection) -> sqlx::Result<bool> {
     sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "held!""#, BACKUP_LOCK).fetch_one(conn).await
 }
 
-/// Lets others make backups again.
+/// Releases the lock.
 pub async fn unlock(conn: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("select pg_advisory_unlock($1)", BACKUP_LOCK).fetch_one(conn).await?;
     Ok(())
 }
 
-/// What is running although nobody holds the lock has failed; returns its files. The caller holds the lock.
+/// Marks attempts as failed that are recorded as running although nobody holds the lock; returns their files. The
+/// caller holds the lock.
 pub async fn abandon(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!(
         r#"
@@ -84,7 +85,7 @@ pub async fn abandon(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     .await
 }
 
-/// Notes that a backup begins; returns its number.
+/// Records the begin of a backup; returns its number.
 pub async fn begin(conn: &mut PgConnection, at: DateTime<Utc>, file: &str, key_id: u32) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         "insert into backup (started_at, file, key_id) values ($1, $2, $3) returning id",
@@ -96,8 +97,8 @@ pub async fn begin(conn: &mut PgConnection, at: DateTime<Utc>, file: &str, key_i
     .await
 }
 
-/// The backup is whole, and on disk. `lacking` says what could not be had of the media store. False if another process
-/// took it for abandoned meanwhile.
+/// Records that the backup is complete and on disk. `lacking` names what is missing of the media store. `false` if
+/// another process took it for abandoned meanwhile.
 pub async fn finish(
     conn: &mut PgConnection,
     id: i64,
@@ -120,7 +121,7 @@ pub async fn finish(
     Ok(done.rows_affected() == 1)
 }
 
-/// There is no backup, for this reason.
+/// Records that the backup failed, with the reason.
 pub async fn fail(conn: &mut PgConnection, id: i64, reason: &str) -> sqlx::Result<()> {
     sqlx::query!(
         "update backup set outcome = 'failed', finished_at = clock_timestamp(), reason = $2 where id = $1",
@@ -132,7 +133,7 @@ pub async fn fail(conn: &mut PgConnection, id: i64, reason: &str) -> sqlx::Resul
     Ok(())
 }
 
-/// The files that are whole and not removed, beside the `keep` latest, with their numbers.
+/// The complete files that are not removed, except the `keep` latest, with their numbers.
 pub async fn surplus(conn: &mut PgConnection, keep: i64) -> sqlx::Result<Vec<(i64, String)>> {
     let rows = sqlx::query!(
         r#"
@@ -148,13 +149,13 @@ pub async fn surplus(conn: &mut PgConnection, keep: i64) -> sqlx::Result<Vec<(i6
     Ok(rows.into_iter().map(|row| (row.id, row.file)).collect())
 }
 
-/// The file is removed.
+/// Records that the file is removed.
 pub async fn removed(conn: &mut PgConnection, id: i64) -> sqlx::Result<()> {
     sqlx::query!("update backup set removed_at = now() where id = $1", id).execute(conn).await?;
     Ok(())
 }
 
-/// How the backups stand.
+/// The status of the backups.
 pub async fn standing(conn: &mut PgConnection) -> sqlx::Result<BackupStatus> {
     let found = sqlx::query_as!(
         BackupStatus,
@@ -198,7 +199,7 @@ pub async fn list(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Backu
     .await
 }
 
-/// How many backups that still have their file open with each master key.
+/// How many existing backup files are sealed with each master key.
 pub async fn key_counts(conn: &mut PgConnection) -> sqlx::Result<BTreeMap<i64, i64>> {
     let rows = sqlx::query!(
         r#"
@@ -212,13 +213,15 @@ pub async fn key_counts(conn: &mut PgConnection) -> sqlx::Result<BTreeMap<i64, i
     Ok(rows.into_iter().map(|row| (row.key_id, row.count)).collect())
 }
 
-/// Holds one moment of the database until `conn`'s transaction ends, and names it for others to see the same.
+/// Exports a snapshot that lasts until `conn`'s transaction ends; returns its name, under which others can read the
+/// same.
 pub async fn hold_moment(conn: &mut PgConnection) -> sqlx::Result<String> {
     sqlx::query!("set transaction isolation level repeatable read, read only").execute(&mut *conn).await?;
     sqlx::query_scalar!(r#"select pg_export_snapshot() as "name!""#).fetch_one(conn).await
 }
 
-/// How many rows each table has, partitions as one. The attempts at backups are left out, as they are of the dump.
+/// How many rows each table has, partitions counted together. The table of backups is left out, as it is from the
+/// dump.
 pub async fn row_counts(conn: &mut PgConnection) -> sqlx::Result<BTreeMap<String, i64>> {
     let rows = sqlx::query!(
         r#"
@@ -244,7 +247,7 @@ pub async fn database_name(conn: &mut PgConnection) -> sqlx::Result<String> {
     sqlx::query_scalar!(r#"select current_database() as "name!""#).fetch_one(conn).await
 }
 
-/// The roles that the database's permissions name, beside the owners: whoever restores it owns everything.
+/// The roles in the database's grants, except the owners: whoever restores it owns everything.
 pub async fn roles(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!(
         r#"
@@ -280,7 +283,7 @@ pub async fn missing_roles(conn: &mut PgConnection, roles: &[String]) -> sqlx::R
     .await
 }
 
-/// Whether nothing lives in the database yet.
+/// Whether the database is empty.
 pub async fn is_empty(conn: &mut PgConnection) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"
@@ -295,7 +298,7 @@ pub async fn is_empty(conn: &mut PgConnection) -> sqlx::Result<bool> {
     .await
 }
 
-/// Up to `limit` files that the media store should have, after the one with these names.
+/// Up to `limit` files that the media store should have, after the given corp and media id.
 pub async fn media(conn: &mut PgConnection, after: (&str, &str), limit: i64) -> sqlx::Result<Vec<Medium>> {
     sqlx::query_as!(
         Medium,

@@ -1,4 +1,4 @@
-//! Partitions, and what a backup must know of the database.
+//! Partitions, and the database's facts that a backup needs.
 
 pub mod partitions;
 

@@ -1,12 +1,12 @@
-//! Partitions are made ahead, and what could not be made is tried again: what fell into the default partition meanwhile
-//! moves into its own.
+//! Makes partitions ahead, and retries those that could not be made: rows that went to the default partition
+//! meanwhile move to their own.
 //!
-//! A few rows move in the transaction that makes the partition. Many are copied first, bit by bit, while a trigger keeps
-//! the copies alike; then the copies take the default partition's place in one moment. So at every instant a row stands
-//! in one place, where a repeat meets it. Nothing here is done on a connection that somebody waits for.
+//! A few rows move in the transaction that makes the partition. Many rows are copied first, in pieces, while a
+//! trigger keeps the copies current; then the copies replace the default partition in one step. So at every moment a
+//! row exists in one place, where a repeat meets it. None of this uses a connection that others wait for.
 //!
-//! Only times near now get a partition. Whoever holds the keys of a callback can name any time, and each partition costs
-//! a lock for whatever reads the whole table.
+//! Only times near now get a partition. Anybody with a callback's keys can name any time, and each partition costs
+//! every reader of the whole table a lock.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use sqlx::{Connection, PgConnection};
 use super::partitions::{self, is_put_off, limit_locks};
 use crate::tables::now;
 
-/// How long making a partition waits for the default one: whoever writes there waits as long behind it.
+/// How long making a partition waits for the lock on the default one: writers queue behind it for as long.
 const LOCK_LIMIT: &str = "200ms";
 
-/// How long making one may take: longer, and the default partition is too large to be looked through under a lock.
+/// How long making one may take. If it takes longer, the default partition is too large to be scanned under a lock.
 const MAKE_LIMIT: &str = "2s";
 
-/// How long copying one bit may take.
+/// How long copying one piece may take.
 const COPY_LIMIT: &str = "60s";
 
 /// How many rows move in the transaction that makes their partition.
@@ -31,14 +31,14 @@ const ROWS_MAX: i64 = 5_000;
 /// How many blocks of 8 kB are copied at once.
 const BLOCKS: i64 = 1_024;
 
-/// How many periods one look makes. The next look makes the next.
+/// How many periods one call makes. The next call makes the next ones.
 const PERIODS_MAX: usize = 16;
 
-/// How often the copies try to take their place, and the pause in between.
+/// How often the copies try to replace the default partition, and the pause in between.
 const SWAPS_MAX: u32 = 100;
 const SWAP_PAUSE: Duration = Duration::from_millis(300);
 
-/// The advisory lock of whoever does this: one at a time.
+/// The advisory lock of this upkeep: one process at a time.
 const UPKEEP_LOCK: i64 = 0x7763_7570;
 
 /// How long a partition is.
@@ -61,31 +61,31 @@ pub struct Calendar {
     back: u32,
 }
 
-/// What WeCom sent, by the event's day: three days ahead, so that nothing that holds the table for a weekend is in the
-/// way, and a year back.
+/// Deliveries, by the event's day: three days ahead, so that a lock held over a weekend does no harm, and a year
+/// back.
 pub const INBOX: Calendar = Calendar { parent: "inbox", column: "event_at", unit: Unit::Day, ahead: 3, back: 400 };
 
-/// What passed between customers and staff, by its month.
+/// Contact records, by month.
 pub const RECORDS: Calendar =
     Calendar { parent: "wechat_contact_record", column: "contact_time", unit: Unit::Month, ahead: 1, back: 36 };
 
-/// What one look came to.
+/// The result of one call.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Upkeep {
     /// The partitions that were made.
     pub made: Vec<String>,
     /// Those that could not be made yet.
     pub put_off: Vec<String>,
-    /// How many there are, those without a time of their own included.
+    /// How many partitions there are, default ones included.
     pub count: i64,
 }
 
-/// How much a look does.
+/// How much a call does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// The current period and those ahead, as far as that takes a moment: for a start, which others wait for.
+    /// Makes the current period and those ahead, if that is quick: at a start, while others wait.
     Ahead,
-    /// What fell past partitions is moved as well, however long that takes.
+    /// Moves rows out of the default partition as well, however long that takes.
     All,
 }
 
@@ -97,7 +97,7 @@ struct Period {
 }
 
 impl Calendar {
-    /// The period that a day stands in.
+    /// The period that contains a day.
     fn period(&self, day: NaiveDate) -> Period {
         let (from, until, name) = match self.unit {
             Unit::Day => (day, day + Days::new(1), day.format("%Y%m%d")),
@@ -109,7 +109,7 @@ impl Calendar {
         Period { name: format!("{}_{name}", self.parent), from, until }
     }
 
-    /// The first day of the first period that may get a partition, and the first after the last one.
+    /// The first day of the first period that may get a partition, and the first day after the last one.
     fn window(&self, today: NaiveDate) -> (NaiveDate, NaiveDate) {
         let current = self.period(today);
         match self.unit {
@@ -124,7 +124,7 @@ impl Calendar {
         (first..end).contains(&day)
     }
 
-    /// As PostgreSQL's `to_char` writes the end of a partition's name.
+    /// The `to_char` format of a partition name's end.
     fn format(&self) -> &'static str {
         match self.unit {
             Unit::Day => "YYYYMMDD",
@@ -133,8 +133,9 @@ impl Calendar {
     }
 }
 
-/// Makes what is missing: the current period, those ahead, and those near enough that rows fell past. `None` if another
-/// process is at it. The connection must not be used for anything else: it keeps the lock until it is closed.
+/// Makes missing partitions: the current period, those ahead, and near ones whose rows are in the default partition.
+/// `None` if another process does it. The connection must not be used for anything else: it keeps the lock until it
+/// is closed.
 pub async fn look(conn: &mut PgConnection, calendar: &Calendar, reach: Reach) -> sqlx::Result<Option<Upkeep>> {
     let alone = sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "locked!""#, UPKEEP_LOCK);
     if !alone.fetch_one(&mut *conn).await? {
@@ -171,7 +172,7 @@ async fn look_alone(conn: &mut PgConnection, calendar: &Calendar, reach: Reach) 
     Ok(upkeep)
 }
 
-/// The periods that want a partition, those ahead first.
+/// The periods without a partition, those ahead first.
 async fn missing(
     conn: &mut PgConnection,
     calendar: &Calendar,
@@ -198,7 +199,7 @@ async fn missing(
         let Some(stray) = stray else { break };
         let period = calendar.period(stray.date_naive());
         from = midnight(period.until);
-        // What is there already has no strays; whatever stands ahead is on the list.
+        // Existing partitions have no strays, and periods ahead are already in the list.
         if !there.contains(&period.from) && !missing.contains(&period) {
             missing.push(period);
         }
@@ -206,13 +207,13 @@ async fn missing(
     Ok(missing)
 }
 
-/// What became of a partition.
+/// The result of making a partition.
 enum Made {
-    /// It is there.
+    /// It exists.
     Now,
-    /// Somebody holds the table.
+    /// The table is locked by somebody else.
     PutOff,
-    /// More rows than fit into one transaction belong to it, or the default partition is too large to look through.
+    /// More rows belong to it than fit into one transaction, or the default partition is too large to scan.
     Many,
 }
 
@@ -238,7 +239,8 @@ async fn make(conn: &mut PgConnection, calendar: &Calendar, period: &Period) -> 
     }
 }
 
-/// Splits the default partition into these periods and the rest; `false` if its place could not be had.
+/// Splits the default partition into these periods and the rest; `false` if the lock for the replacement could not be
+/// had.
 async fn split(conn: &mut PgConnection, calendar: &Calendar, periods: &[Period]) -> sqlx::Result<bool> {
     let names: Vec<_> = periods.iter().map(|it| it.name.clone()).collect();
     let lowers: Vec<_> = periods.iter().map(|it| midnight(it.from)).collect();
@@ -299,7 +301,7 @@ async fn split(conn: &mut PgConnection, calendar: &Calendar, periods: &[Period])
     Ok(false)
 }
 
-/// Takes away what a split left that did not come to its end. If somebody holds the table, the next look does.
+/// Removes the copies of an unfinished split. If the table is locked, the next call does it.
 async fn abandon(conn: &mut PgConnection, calendar: &Calendar) -> sqlx::Result<()> {
     let left =
         sqlx::query_scalar!(r#"select to_regclass($1 || '_elsewhen_next') is not null as "left!""#, calendar.parent);
@@ -312,7 +314,7 @@ async fn abandon(conn: &mut PgConnection, calendar: &Calendar) -> sqlx::Result<(
     transaction.commit().await
 }
 
-/// How long the rest of the transaction waits for locks, and for each statement.
+/// Sets how long the rest of the transaction waits for locks, and how long each statement may take.
 async fn limit(conn: &mut PgConnection, statement: &str) -> sqlx::Result<()> {
     limit_locks(conn, LOCK_LIMIT).await?;
     sqlx::query_scalar!("select set_config('statement_timeout', $1, true)", statement).fetch_one(conn).await?;

@@ -1,4 +1,4 @@
-//! Making partitions, and dropping them: the one place where SQL is put together from names.
+//! Makes and drops partitions: the one place where SQL is built from names.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, error::DatabaseError};
@@ -6,17 +6,18 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, error::DatabaseError};
 /// Whether a partition had to be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Made {
-    /// It was there already, or its rows live in the default partition and stay there.
+    /// It existed before, or its rows are in the default partition and stay there.
     Before,
     /// This call made it.
     Now,
 }
 
-/// How long making a partition may wait for the table: a backup holds it for minutes, and nothing waits for that.
+/// How long making a partition may wait for the table: a backup locks it for minutes, and callers cannot wait that
+/// long.
 pub(in crate::tables) const LOCK_LIMIT: &str = "500ms";
 
-/// The first half of the advisory lock that serialises the making of a table's partitions between processes; the
-/// second is a hash of the table, since whoever makes one table's must not wait for another's.
+/// The first half of the advisory lock that serialises making a table's partitions between processes; the second is a
+/// hash of the table, so that different tables do not block each other.
 const PARTITION_LOCK: i32 = 0x7763_7074;
 
 /// A partition that holds a day or a month.
@@ -24,16 +25,16 @@ const PARTITION_LOCK: i32 = 0x7763_7074;
 pub struct Partition {
     /// Its name.
     pub name: String,
-    /// Its first day; its name says so.
+    /// Its first day, read from its name.
     pub from: NaiveDate,
     /// How many bytes it has, indexes included.
     pub bytes: i64,
 }
 
-/// Makes partition `name` of `parent` for `from <= time < to` (UTC days), unless it is there, in the caller's
-/// transaction. [`super::partition_upkeep`] makes them ahead, so that this is seldom called for.
+/// Makes partition `name` of `parent` for `from <= time < to` (UTC days), if missing, in the caller's transaction.
+/// [`super::partition_upkeep`] makes them ahead, so this is rarely needed.
 ///
-/// `parent` and `name` must be ours: they are put into the statement as they are.
+/// `parent` and `name` must be constants of ours: they become part of the SQL.
 pub async fn make(
     conn: &mut PgConnection,
     parent: &str,
@@ -49,12 +50,12 @@ pub async fn make(
     let made = create(&mut transaction, parent, name, from, to).await;
     match made {
         Ok(made) => {
-            // The limit would otherwise last as long as the transaction around this one.
+            // Reset, because the limit would otherwise last until the outer transaction ends.
             limit_locks(&mut transaction, "0").await?;
             transaction.commit().await?;
             Ok(made)
         }
-        // Its rows go to the default partition and stay together there, so that a repeat still meets its original.
+        // Its rows go to the default partition and stay there together, so that a repeat still meets its original.
         Err(sqlx::Error::Database(error)) if is_put_off(&*error) => {
             tracing::warn!(partition = name, error = %error, "a partition could not be made; its rows go to the default one");
             transaction.rollback().await?;
@@ -86,7 +87,7 @@ pub async fn list(conn: &mut PgConnection, parent: &str) -> sqlx::Result<Vec<Par
     Ok(dated.collect())
 }
 
-/// The first days of these partitions, oldest first: without their sizes, no partition is locked for it.
+/// The first days of these partitions, oldest first. Sizes are not read, so no partition is locked.
 pub async fn periods(conn: &mut PgConnection, parent: &str) -> sqlx::Result<Vec<NaiveDate>> {
     let names = sqlx::query_scalar!(
         r#"
@@ -125,14 +126,14 @@ pub async fn first_stray(
     sqlx::query_scalar(AssertSqlSafe(sql)).bind(from).bind(until).fetch_optional(conn).await
 }
 
-/// Whether the database has room for the locks of a backup, which reads every table at once.
+/// Whether the lock table has room for a backup, which reads every table at once.
 #[derive(Debug, Clone, Copy)]
 pub struct LockRoom {
     /// How many partitions all tables have.
     pub partitions: i64,
-    /// How many locks whoever reads them all takes: one for each, and one for each of their indexes.
+    /// How many locks reading them all takes: one per partition, and one per index.
     pub locks: i64,
-    /// How many there is room for, shared by all connections.
+    /// How many locks fit, shared by all connections.
     pub room: i64,
 }
 
@@ -165,7 +166,7 @@ pub async fn rows(conn: &mut PgConnection, partition: &Partition) -> sqlx::Resul
     .await
 }
 
-/// Drops a partition, in the caller's transaction; it waits for the table no longer than making one does.
+/// Drops a partition in the caller's transaction; it waits for the table no longer than making one does.
 pub async fn drop(conn: &mut PgConnection, partition: &Partition) -> sqlx::Result<()> {
     limit_locks(conn, LOCK_LIMIT).await?;
     #[expect(clippy::disallowed_methods, reason = "the name is one of ours, as the catalogue has it")]
@@ -173,8 +174,8 @@ pub async fn drop(conn: &mut PgConnection, partition: &Partition) -> sqlx::Resul
     limit_locks(conn, "0").await
 }
 
-/// The default partition holds rows of that time (23514), the table could not be had (55P03), or looking through the
-/// default partition took too long (57014).
+/// Whether the error means: the default partition holds rows of that time (23514), the table's lock could not be had
+/// (55P03), or scanning the default partition took too long (57014).
 pub(in crate::tables) fn is_put_off(error: &dyn DatabaseError) -> bool {
     matches!(error.code().as_deref(), Some("23514" | "55P03" | "57014"))
 }
@@ -197,13 +198,13 @@ async fn create(
     Ok(Made::Now)
 }
 
-/// How long the rest of the transaction waits for locks.
+/// Sets how long the rest of the transaction waits for locks.
 pub async fn limit_locks(conn: &mut PgConnection, limit: &str) -> sqlx::Result<()> {
     sqlx::query_scalar!("select set_config('lock_timeout', $1, true)", limit).fetch_one(conn).await?;
     Ok(())
 }
 
-/// Asked of the catalogue itself: `to_regclass` may answer from a cache that a wait for the lock has made stale.
+/// Reads the catalogue itself: `to_regclass` may use a cache that is stale after waiting for the lock.
 async fn exists(conn: &mut PgConnection, name: &str) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"

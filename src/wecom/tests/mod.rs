@@ -1,7 +1,7 @@
-//! Every field of every answer against every odd value: the answer is read, and only that field is otherwise.
+//! Puts every odd value into every field of every answer: the answer can be read, and only that field differs.
 //!
-//! Fields are learnt from the types themselves, so a new one is covered by being there; a type that is missing in the
-//! table makes the first test fail.
+//! The fields are learnt from the types themselves, so a new field is covered automatically; a type that is missing
+//! in the table makes the first test fail.
 
 mod odd;
 
@@ -20,7 +20,7 @@ use super::{
     transfer,
 };
 
-/// Gives each answer's type to a function.
+/// Calls a function with each answer's type.
 macro_rules! for_each_answer {
     ($call:ident) => {
         [
@@ -54,7 +54,7 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> T {
     answer.read().unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(body)))
 }
 
-/// The answer with another value in the place of one field.
+/// The answer with one field replaced by an odd value.
 fn spoilt(sample: &Sample, leaf: &Leaf, odd: &Odd) -> Option<Vec<u8>> {
     let Some(raw) = odd.raw else { return Some(sample.without(leaf).into_bytes()) };
     let marked = sample.with_mark_at(leaf);
@@ -101,7 +101,7 @@ fn costs_itself<T: DeserializeOwned + Debug>() {
         for odd in ODD {
             let Some(body) = spoilt(&sample, leaf, odd) else { continue };
             let told = format!("{:?}", read::<T>(&body));
-            // An odd element of a list is the list's own business.
+            // An odd element is handled by the list itself.
             if matches!(leaf.kind, Kind::List | Kind::PlainList) && odd.raw == Some(b"[1]") {
                 continue;
             }
@@ -114,7 +114,7 @@ fn costs_itself<T: DeserializeOwned + Debug>() {
 /// Whether a field cannot be used with this value.
 type IsOdd = fn(&Odd) -> bool;
 
-/// For each field of a row: whether the row is left out if, and only if, it cannot do without it.
+/// For each field of a row: whether the row is left out exactly if the field is required.
 fn left_out<T: DeserializeOwned + Row>(ids: &[&str], others: &[(&str, IsOdd)]) {
     let sample = Sample::of::<T>();
     let whole: T = read(sample.json().as_bytes());

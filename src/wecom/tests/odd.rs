@@ -1,18 +1,18 @@
-//! The odd values, and what a field makes of each.
+//! The odd values, and how each kind of field reads them.
 
 /// A value that WeCom was not expected to send.
 pub(super) struct Odd {
-    /// As it stands in the body; none if the field is not there.
+    /// The value in the body; none if the field is missing.
     pub(super) raw: Option<&'static [u8]>,
-    /// What a text makes of it.
+    /// Read as a text.
     pub(super) text: &'static str,
-    /// What a number makes of it.
+    /// Read as a number.
     pub(super) number: Option<i64>,
-    /// What a yes or no makes of it.
+    /// Read as a boolean.
     pub(super) truth: bool,
-    /// Whether there is something to read a cursor from.
+    /// Whether a cursor can be read from it.
     pub(super) scalar: bool,
-    /// Whether a list makes nothing of it, as of null; otherwise it is odd there, too.
+    /// Whether a list reads it as empty, like null; otherwise it is odd there, too.
     pub(super) empty: bool,
 }
 

@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 
 use super::odd::Odd;
 
-/// What stands where an odd value is to be put.
+/// The placeholder for an odd value.
 pub(super) const MARK: &str = "\"put it here\"";
 
-/// What a field is read as.
+/// The kind of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
@@ -28,7 +28,7 @@ pub(super) enum Kind {
     Truth,
     Cursor,
     Names,
-    /// A list of which it matters whether it could be read.
+    /// A list that reports whether it could be read.
     List,
     /// Any other list.
     PlainList,
@@ -39,9 +39,9 @@ pub(super) enum Kind {
 pub(super) struct Leaf {
     path: Vec<String>,
     pub(super) kind: Kind,
-    /// What stands in the value as it is printed, and nowhere else.
+    /// A text that occurs only here in the printed value.
     token: String,
-    /// In how many lists that is.
+    /// How many lists enclose it.
     lists: usize,
 }
 
@@ -79,7 +79,7 @@ impl Sample {
         value.to_string()
     }
 
-    /// The answer with a mark in the place of this field.
+    /// The answer with the placeholder in this field.
     pub(super) fn with_mark_at(&self, leaf: &Leaf) -> String {
         let mut value = self.value.clone();
         *at(&mut value, &leaf.path) = Value::String(MARK.trim_matches('"').to_owned());
@@ -92,7 +92,7 @@ impl Sample {
     }
 }
 
-/// The place at the end of a path, made if it is not there.
+/// The value at the end of a path, created if missing.
 fn at<'a>(mut value: &'a mut Value, path: &[String]) -> &'a mut Value {
     for step in path {
         value = match step.parse::<usize>() {
@@ -115,16 +115,16 @@ fn at<'a>(mut value: &'a mut Value, path: &[String]) -> &'a mut Value {
 }
 
 impl Leaf {
-    /// Its path, without the numbers of rows.
+    /// Its path without row numbers.
     pub(super) fn name(&self) -> String {
         self.path.join("/")
     }
 
-    /// How the whole is printed if an odd value stands here, and all else is as it was.
+    /// The printed answer if this field has an odd value, and all else is unchanged.
     pub(super) fn expected(&self, base: &str, odd: &Odd) -> String {
         let token = self.token.as_str();
         if self.path.last().is_some_and(|it| it == "0") && odd.raw.is_none() {
-            // An element that is not there is no element.
+            // A missing element makes the list empty.
             return base.replacen(&enclosing(base, token, 1), "[]", 1);
         }
         let (found, instead) = match self.kind {
@@ -163,12 +163,12 @@ impl Leaf {
     }
 }
 
-/// In how many lists a path leads.
+/// How many lists a path goes through.
 fn lists(path: &[String]) -> usize {
     path.iter().filter(|it| *it == "0").count()
 }
 
-/// The list that a token stands in, by the nearest (1) or one further out.
+/// The list that encloses a token: the nearest (1) or one further out.
 fn enclosing(text: &str, token: &str, nth: usize) -> String {
     let starts = text.match_indices('[').map(|(at, _)| text.get(at..).expect("a boundary"));
     let parts = starts.filter_map(|rest| {
@@ -184,11 +184,11 @@ fn enclosing(text: &str, token: &str, nth: usize) -> String {
     holding.get(nth - 1).unwrap_or_else(|| panic!("{token} is in fewer than {nth} lists: {text}")).to_string()
 }
 
-/// Answers a type's questions, and writes down what it asked.
+/// Deserializes a type, and records which fields it asks for.
 struct Probe<'a> {
     sample: &'a RefCell<Sample>,
     path: Vec<String>,
-    /// What the next value is read as, if its type has said so.
+    /// The next value's kind, if its type has announced it.
     kind: Option<Kind>,
 }
 
@@ -241,7 +241,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         visitor.visit_string(self.text())
     }
 
-    /// An optional value is a text: of any other it could not be said that nothing can be read.
+    /// An optional value is a text: for any other type it would be unclear that nothing can be read.
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         visitor.visit_some(self.read_as(Kind::OptionalText))
     }
@@ -251,7 +251,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         let place = self.sample.borrow().leaves.len();
         let read = visitor.visit_seq(OneElement(Some(self.below("0"))))?;
         let mut sample = self.sample.borrow_mut();
-        // What stands in the list, and in no list inside it, tells it from others.
+        // A token in this list, and in no list inside it, identifies it.
         let inside = sample.leaves.get(place..).unwrap_or_default().iter().min_by_key(|it| it.path.len());
         let (token, lists) = match inside {
             Some(it) => (it.token.clone(), it.lists),

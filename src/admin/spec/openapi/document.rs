@@ -23,7 +23,7 @@ use crate::admin::{
     },
 };
 
-/// What every request may meet, whoever makes it.
+/// The problems of every request, whatever its caller.
 const ANYWHERE: &[Code] = &[
     Code::InvalidParameter,
     Code::BodyBroken,
@@ -33,7 +33,7 @@ const ANYWHERE: &[Code] = &[
     Code::DatabaseUnavailable,
 ];
 
-/// What operations share, collected while they are written.
+/// The parts that operations share, collected while they are written.
 struct Written {
     schemas: Schemas,
     /// How to refer to a problem.
@@ -100,7 +100,7 @@ pub(super) fn role(access: Access) -> &'static str {
     }
 }
 
-/// What a caller gets who sees their own customers and orders alone, as a word.
+/// A route's treatment of scoped callers, as a word.
 fn own_only(scoped: Scoped) -> &'static str {
     match scoped {
         Scoped::Own => "own",
@@ -118,7 +118,7 @@ pub(super) fn problems(route: &Route) -> BTreeMap<u16, Vec<Code>> {
         if role > Role::Viewer {
             codes.push(Code::Forbidden);
         }
-        // Some are open, but not for everything: what is not their own is refused there, too.
+        // Routes that are open to scoped callers refuse what is not theirs, too.
         codes.push(Code::OwnOnly);
         if route.method != "GET" {
             codes.push(Code::Csrf);
@@ -128,7 +128,7 @@ pub(super) fn problems(route: &Route) -> BTreeMap<u16, Vec<Code>> {
         codes.extend([Code::InvalidJson, Code::InvalidField]);
     }
     if operation.path.is_some() {
-        // An empty one, or one with a slash, makes another path.
+        // An empty value, or one with a slash, would make another path.
         codes.push(Code::NotFound);
     }
     if is_taken(route) {

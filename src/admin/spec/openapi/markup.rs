@@ -1,4 +1,4 @@
-//! From words to HTML: nothing that is said can become markup but `code`, **bold** and lists.
+//! Turns texts into HTML: no text can become markup except `code`, **bold** and lists.
 
 /// The text as it is.
 pub(super) fn escaped(text: &str) -> String {

@@ -1,7 +1,7 @@
-//! The API's description: an OpenAPI 3.1 document and a page for people, both made from the table of routes and the types
-//! of what goes in and out.
+//! The API's description: an OpenAPI 3.1 document and a page for people, both made from the table of routes and the
+//! types of bodies and answers.
 //!
-//! It holds no data of anybody, so it is handed out without a token. It refuses to know how a route does what it does.
+//! It holds nobody's data, so it needs no token. How a route does its work is not known here.
 
 mod schema;
 

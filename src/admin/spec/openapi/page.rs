@@ -1,5 +1,5 @@
-//! The description as one page for people: made from the document, with nothing to load and nothing to run, so that it
-//! can be read offline, kept and printed.
+//! The description as one page for people, made from the document. It loads and runs nothing, so it can be read
+//! offline, stored and printed.
 
 use std::sync::LazyLock;
 
@@ -8,10 +8,10 @@ use serde_json::{Map, Value};
 use super::markup::{blocks, escaped, inline};
 use crate::admin::spec::language::Language;
 
-/// Where every route lies; `$api` stands for it in examples.
+/// The common beginning of all routes; examples use `$api` for it.
 const BASE: &str = "/api/enterprise-wechat";
 
-/// How deep bodies are laid out in tables.
+/// How many levels of nested fields tables show.
 const DEPTH_MAX: usize = 4;
 
 /// The words around what the document says.
@@ -160,7 +160,7 @@ fn parameter(it: &Value, words: &Words) -> String {
     )
 }
 
-/// The fields of an object, or of each of several; what is no object needs no table.
+/// The fields of an object, or of a list's objects; other values need no table.
 fn properties(schema: &Value, words: &Words, depth: usize) -> String {
     if depth >= DEPTH_MAX {
         return String::new();

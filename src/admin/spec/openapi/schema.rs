@@ -1,5 +1,5 @@
-//! From our types to JSON Schemas, in the dialect of OpenAPI 3.1: those of answers stand once and are referred to,
-//! those of bodies stand where they are used.
+//! Turns our types into JSON Schemas in the dialect of OpenAPI 3.1: schemas of answers are defined once and referred
+//! to, those of bodies are inlined.
 
 use schemars::{
     SchemaGenerator,

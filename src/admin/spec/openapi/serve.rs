@@ -15,10 +15,10 @@ use crate::admin::{
     },
 };
 
-/// What the page may do in a browser: be shown, in its own style.
+/// The page's content security policy: it may only be displayed, with its own style.
 const PAGE_RULES: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
 
-/// How long an answer may be used without asking whether it is still the same: not at all.
+/// Caches must revalidate an answer before every use.
 const CACHE: &str = "no-cache";
 
 /// Where the description is handed out.
@@ -71,7 +71,7 @@ pub fn serve(
     Some(Reply { status, body: Body::File { content_type: form.content_type.to_owned(), bytes }, headers })
 }
 
-/// Whether a tag of `If-None-Match` is this one. A proxy that compresses weakens it, which changes nothing here.
+/// Whether an `If-None-Match` holds this tag. A proxy that compresses makes the tag weak, which does not matter here.
 fn names(tag: &str, etag: &str) -> bool {
     tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag
 }

@@ -1,26 +1,27 @@
-//! The chains of `access_log`: each line carries a hash of what it says and of the line before it. The database makes
-//! them as lines are written; here they are read, and made again to compare. It refuses to judge what it finds.
+//! The hash chains of `access_log`: each line carries a hash of its content and of the line before it. The database
+//! computes them as lines are written; this file reads them and computes them again to compare. What a difference
+//! means is not judged here.
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
-/// What the first line of a chain follows.
+/// The predecessor's hash of a chain's first line.
 pub const BEGINNING: [u8; 32] = [0; 32];
 
-/// Where a chain ends.
+/// The end of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
     /// The chain's number.
     pub chain: i16,
-    /// How many lines it has.
+    /// How many lines were written to it.
     pub position: i64,
-    /// What the last of them hashes to.
+    /// The hash of the last line.
     pub hash: Vec<u8>,
 }
 
-/// A line with its place.
+/// A line with its position in a chain.
 #[derive(Debug, Clone)]
 pub struct Line {
     /// The line's number.
@@ -29,7 +30,7 @@ pub struct Line {
     pub at: DateTime<Utc>,
     /// The caller's token.
     pub token_id: Option<i32>,
-    /// Who the token was made for.
+    /// The token's owner.
     pub who: String,
     /// Their role.
     pub role: String,
@@ -37,33 +38,33 @@ pub struct Line {
     pub method: String,
     /// The route's pattern.
     pub route: String,
-    /// Whom or what it was about.
+    /// The subject of the request.
     pub subject: String,
-    /// The customer whose data it was about.
+    /// The customer whose data it concerned.
     pub customer: String,
-    /// The status it was answered with.
+    /// The status of the answer.
     pub status: i16,
     /// How many such requests the line stands for.
     pub times: i32,
     /// The request's id.
     pub request_id: Uuid,
-    /// Where it came from.
+    /// The client's address.
     pub address: String,
-    /// Which chain it is in.
+    /// The line's chain.
     pub chain: i16,
-    /// Where in it, from 1.
+    /// The position in the chain, from 1.
     pub position: i64,
-    /// What the line before hashes to.
+    /// The hash of the line before.
     pub previous: Vec<u8>,
-    /// What it was said to hash to when it was written.
+    /// The hash stored when the line was written.
     pub hash: Vec<u8>,
 }
 
 impl Line {
-    /// What the line hashes to as it stands now.
+    /// The hash of the line's present content.
     ///
-    /// SHA-256 over netstrings, so that no two lines that differ read the same; `access_log_hash` in the migrations
-    /// does it for lines as they are written.
+    /// SHA-256 over netstrings, so that different lines never have the same input; `access_log_hash` in the
+    /// migrations computes it for lines as they are written.
     pub fn hashed(&self) -> [u8; 32] {
         let parts = [
             hex::encode(&self.previous),
@@ -91,27 +92,27 @@ impl Line {
     }
 }
 
-/// Begins to read as of one moment, whatever is written meanwhile.
+/// Begins a transaction that reads one moment, whatever is written meanwhile.
 pub async fn as_of_now(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
     pool.begin_with("begin isolation level repeatable read, read only").await
 }
 
-/// Where a chain goes on whose older lines were dropped.
+/// The point where a chain continues after its older lines were dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Anchor {
     /// The chain's number.
     pub chain: i16,
-    /// The last line that was dropped.
+    /// The position of the last dropped line.
     pub position: i64,
-    /// What it hashed to.
+    /// The hash of that line.
     pub hash: Vec<u8>,
-    /// The time of the latest line that was dropped.
+    /// The time of the latest dropped line.
     pub until_at: DateTime<Utc>,
-    /// When it was dropped.
+    /// When they were dropped.
     pub dropped_at: DateTime<Utc>,
 }
 
-/// Every place at which old lines were dropped, in the order of the chains and their places.
+/// Every point at which old lines were dropped, in the order of chains and positions.
 pub async fn anchors(conn: &mut PgConnection) -> sqlx::Result<Vec<Anchor>> {
     sqlx::query_as!(
         Anchor,
@@ -121,7 +122,7 @@ pub async fn anchors(conn: &mut PgConnection) -> sqlx::Result<Vec<Anchor>> {
     .await
 }
 
-/// Where each chain ends, in the order of their numbers.
+/// The end of each chain, in the order of their numbers.
 pub async fn heads(conn: &mut PgConnection) -> sqlx::Result<Vec<Head>> {
     sqlx::query_as!(Head, "select chain, position, hash from access_chain order by chain").fetch_all(conn).await
 }
@@ -146,7 +147,7 @@ pub async fn stretch(conn: &mut PgConnection, chain: i16, after: i64, limit: i64
     .await
 }
 
-/// A chain that has lines and is none of these. It looks once for each chain, however many lines there are.
+/// A chain that has lines and is not in `chains`. It looks once per chain, however many lines there are.
 pub async fn astray(conn: &mut PgConnection, chains: &[i16]) -> sqlx::Result<Option<i16>> {
     sqlx::query_scalar!(
         r#"

@@ -1,4 +1,5 @@
-//! `access_log`: who did what to which subject. Only ever appended to; it refuses to know what an action did.
+//! `access_log`: who called which route about which subject. Rows are only ever appended. What an action did is not
+//! known here.
 
 pub mod chain;
 
@@ -12,27 +13,27 @@ use uuid::Uuid;
 /// One request to the admin API.
 #[derive(Debug, Clone)]
 pub struct Entry<'a> {
-    /// The caller's token; none if the caller is unknown.
+    /// The caller's token; none if the caller is not authenticated.
     pub token_id: Option<i32>,
-    /// Who the token was made for; `-` if the caller is unknown.
+    /// The token's owner; `-` if the caller is not authenticated.
     pub who: &'a str,
-    /// viewer, operator or admin; `-` if the caller is unknown.
+    /// viewer, operator or admin; `-` if the caller is not authenticated.
     pub role: &'a str,
     /// The method.
     pub method: &'a str,
-    /// The route's pattern; `-` if no route was looked for.
+    /// The route's pattern; `-` if the path was not routed.
     pub route: &'a str,
-    /// Whom or what the request was about; empty for a whole list.
+    /// The subject of the request; empty for a whole list.
     pub subject: &'a str,
-    /// The customer whose data it was about, by the id that was asked for; empty if it was about no single one.
+    /// The customer whose data it concerned, by the requested id; empty if it was about no single one.
     pub customer: &'a str,
-    /// The status it was answered with.
+    /// The status of the answer.
     pub status: i16,
     /// How many such requests the line stands for.
     pub times: i32,
-    /// The id that the caller and our own log know it by.
+    /// The request's id, as the caller and our log know it.
     pub request_id: Uuid,
-    /// Where the request came from.
+    /// The client's address.
     pub address: &'a str,
 }
 
@@ -49,7 +50,7 @@ pub struct AccessLogRow {
     /// Who the token was made for.
     pub who: String,
     /// Their role.
-    // No `Role`: it is `-` for a stranger, and a line must stay readable as it was written and hashed.
+    // Not a `Role`: it is `-` for unauthenticated callers, and a line must stay readable as it was hashed.
     pub role: String,
     /// The method.
     pub method: String,
@@ -69,29 +70,29 @@ pub struct AccessLogRow {
     pub address: String,
 }
 
-/// Which lines are wanted.
+/// Which lines to list.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// By whom.
+    /// Only of this caller.
     pub who: Option<String>,
-    /// On which route, by its pattern.
+    /// Only of this route, by its pattern.
     pub route: Option<String>,
-    /// About which subject.
+    /// Only about this subject.
     pub subject: Option<String>,
-    /// About which customer.
+    /// Only about this customer.
     pub customer: Option<String>,
-    /// Answered how.
+    /// Only answered with this status.
     pub status: Option<i16>,
-    /// Not before.
+    /// Only from this time on.
     pub since: Option<DateTime<Utc>>,
-    /// Before.
+    /// Only before this time.
     pub until: Option<DateTime<Utc>>,
-    /// Older than this line.
+    /// Only older than the line with this number.
     pub before: Option<i64>,
 }
 
-/// Writes a request down. It has to be the last thing in its transaction: the line takes a place in a chain, and while
-/// it has it, nobody else can have that chain.
+/// Appends a request. This must be the last statement of its transaction: the line takes a place in a chain, and the
+/// chain stays locked until the transaction ends.
 pub async fn append(conn: &mut PgConnection, entry: &Entry<'_>) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -116,7 +117,7 @@ pub async fn append(conn: &mut PgConnection, entry: &Entry<'_>) -> sqlx::Result<
     Ok(())
 }
 
-/// Up to `limit` lines that fit, latest first.
+/// Up to `limit` matching lines, latest first.
 pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<AccessLogRow>> {
     sqlx::query_as!(
         AccessLogRow,

@@ -1,12 +1,13 @@
-//! The months of `access_log`: made ahead, and dropped from the oldest on, with what they leave behind. The database's own
-//! functions do both, so that no line is lost without its place being kept.
+//! The monthly partitions of `access_log`: made ahead, and dropped oldest first, leaving an anchor. The database's
+//! own functions do both, so that no line is dropped without its anchor.
 
 use chrono::NaiveDate;
 use sqlx::{Connection, PgConnection};
 
 use crate::tables::upkeep::partitions::{LOCK_LIMIT, limit_locks};
 
-/// Makes this month and the next, unless they are there. What cannot be had in time is tried again later.
+/// Makes the partitions of this month and the next, if missing. If a lock cannot be had in time, a later call tries
+/// again.
 pub async fn ensure(conn: &mut PgConnection) -> sqlx::Result<()> {
     let mut transaction = conn.begin().await?;
     limit_locks(&mut transaction, LOCK_LIMIT).await?;
@@ -21,7 +22,7 @@ pub async fn ensure(conn: &mut PgConnection) -> sqlx::Result<()> {
     transaction.commit().await
 }
 
-/// Drops a month, in the caller's transaction; how many lines went. It has to be the oldest, and over.
+/// Drops a month in the caller's transaction; returns how many lines it had. It must be the oldest, and over.
 pub async fn drop(conn: &mut PgConnection, month: NaiveDate) -> sqlx::Result<i64> {
     limit_locks(conn, LOCK_LIMIT).await?;
     let lines =

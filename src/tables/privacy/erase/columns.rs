@@ -1,8 +1,8 @@
-//! Where a customer's id can stand, and what becomes of it when the customer is erased.
+//! Every column that can hold a customer's id, and what erasing does with it.
 //!
-//! A test looks for columns of such names in the catalogue, so that none is forgotten.
+//! A test searches the catalogue for columns with such names, so that none is forgotten.
 
-/// Every column that can hold whom a customer is, and how it loses that.
+/// Every column that can identify a customer, and what erasing does with it.
 pub const COLUMNS: &[(&str, &[&str], Fate)] = &[
     ("access_log", &["customer", "subject"], Fate::Kept),
     ("contact_way", &["customer_id", "used_by"], Fate::Nameless),
@@ -23,17 +23,17 @@ pub const COLUMNS: &[(&str, &[&str], Fate)] = &[
     ("work_order", &["customer_id"], Fate::Nameless),
 ];
 
-/// What becomes of a column when somebody is erased.
+/// What erasing does with a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// The row goes.
+    /// The row is deleted.
     Gone,
-    /// The row stays under a made-up name, without what was said.
+    /// The row stays under a made-up name, without texts.
     Nameless,
-    /// It holds a hash that leads back to nobody.
+    /// It holds a hash from which nobody can be identified.
     Hashed,
     /// It holds the id until the erasure is done.
     UntilDone,
-    /// It stays: who looked at whose data must be known for as long as the access log is kept.
+    /// It stays: the access log must tell who looked at whose data for as long as it is kept.
     Kept,
 }

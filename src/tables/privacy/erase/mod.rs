@@ -1,9 +1,9 @@
-//! Erasing somebody from every table, in one transaction: rows that are about them alone go, rows that count for staff
-//! or for the business stay and lose name, ids and words.
+//! Erases somebody from every table in one transaction: rows that are only about them are deleted; rows that count
+//! for staff or for the business stay and lose names, ids and texts.
 //!
-//! Whoever calls holds the corp's lock alone, and calls the steps of [`Erasing`] in their order, which is that of `apply`.
-//! What becomes of an item of a handover is not decided here: here it only loses the customer's id. [`columns`] says of
-//! each column that can hold a customer's id what becomes of it; a test holds that list against the catalogue.
+//! The caller holds the corp's lock exclusively and calls the steps of [`Erasing`] in their order, which is that of
+//! `apply`. What happens to a handover's item is not decided here: it only loses the customer's id. [`columns`] lists
+//! each column that can hold a customer's id and what happens to it; a test compares that list with the catalogue.
 
 pub mod columns;
 
@@ -12,20 +12,20 @@ use sqlx::PgConnection;
 
 use crate::{changes::WelcomePayload, ids::CorpId, tables::customers::customer_match};
 
-/// Whom to erase.
+/// The customer or people to erase.
 #[derive(Debug)]
 pub struct Whom {
     /// The corp.
     pub corpid: CorpId,
-    /// The business's id, and what stands in its place from now on; none if a single person is meant.
+    /// The business's id, and its replacement from now on; none if a single person is erased.
     pub customer: Option<(String, String)>,
-    /// The people outside.
+    /// The external contacts.
     pub persons: Vec<String>,
-    /// What stands in their place, each in its own.
+    /// The replacement of each person's id, in the same order.
     pub labels: Vec<String>,
 }
 
-/// An item of a handover that was about somebody who is erased.
+/// A handover item about an erased person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NamelessItem {
     /// The item.
@@ -34,17 +34,17 @@ pub struct NamelessItem {
     pub handover: i64,
 }
 
-/// An erasure under way, in the caller's transaction.
+/// An erasure in progress, in the caller's transaction.
 #[derive(Debug)]
 pub struct Erasing<'a> {
     whom: &'a Whom,
     erasure: i64,
-    /// The records that were written by hand about the customer: answers that are kept for repeated requests name them.
+    /// The customer's hand-written records: stored answers to repeated requests name them.
     records: Vec<String>,
     counts: Map<String, Value>,
 }
 
-/// Who is meant by a customer's id: the people matched to it, and those who were decided to be.
+/// The people of a customer's id: those matched to it, and those assigned to it by decision.
 pub async fn people_of(conn: &mut PgConnection, corpid: &CorpId, customer: &str) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!(
         r#"
@@ -78,7 +78,7 @@ pub async fn customers_of(conn: &mut PgConnection, corpid: &CorpId, person: &str
     .await
 }
 
-/// Whether anything is known of a customer's id beside the people matched to it.
+/// Whether any table knows a customer's id, apart from the people matched to it.
 pub async fn is_known(conn: &mut PgConnection, corpid: &CorpId, customer: &str) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"
@@ -95,14 +95,14 @@ pub async fn is_known(conn: &mut PgConnection, corpid: &CorpId, customer: &str) 
 }
 
 impl<'a> Erasing<'a> {
-    /// Begins one. The bytes that have to go are noted under the erasure's number.
+    /// Begins an erasure. Files to delete are recorded under its number.
     pub async fn begin(conn: &mut PgConnection, whom: &'a Whom, erasure: i64) -> sqlx::Result<Self> {
         let records = record_ids(conn, whom).await?;
         note_bytes(conn, whom, erasure).await?;
         Ok(Self { whom, erasure, records, counts: Map::new() })
     }
 
-    /// Erases them from the contacts and from what passed between them and the staff.
+    /// Erases them from the contacts and the contact records.
     pub async fn contacts(&mut self, conn: &mut PgConnection) -> sqlx::Result<()> {
         let whom = self.whom;
         self.count("customer_activity", delete_activity(conn, whom).await?);
@@ -111,7 +111,7 @@ impl<'a> Erasing<'a> {
         Ok(())
     }
 
-    /// Takes their ids out of handovers. The items that lost one are returned, in whatever state they are.
+    /// Removes their ids from handovers. Returns the items that lost one, in any state.
     pub async fn handovers(&mut self, conn: &mut PgConnection) -> sqlx::Result<Vec<NamelessItem>> {
         let (log, items) = forget_handed_over(conn, self.whom).await?;
         self.count("handover_log", log);
@@ -119,7 +119,7 @@ impl<'a> Erasing<'a> {
         Ok(items)
     }
 
-    /// Erases them from the other tables, and says how many rows of each table the whole erasure concerned.
+    /// Erases them from the other tables, and returns the whole erasure's row counts per table.
     pub async fn rest(mut self, conn: &mut PgConnection) -> sqlx::Result<Map<String, Value>> {
         let (whom, erasure) = (self.whom, self.erasure);
         self.count("transfer_fail", delete_transfer_fails(conn, whom).await?);
@@ -130,7 +130,8 @@ impl<'a> Erasing<'a> {
         self.count("welcome", empty_greetings(conn, whom).await?);
         self.count("sync_drift", empty_drift(conn, whom).await?);
         self.count("idempotency_key", empty_answers(conn, whom, &self.records).await?);
-        // Whoever carries one out keeps nothing once its row is gone; so the rows that it would write go after it.
+        // An executor writes nothing once its task's row is gone, so the rows that it would write are deleted after
+        // it.
         self.count("task", delete_tasks(conn, whom, erasure).await?);
         self.count("media", delete_media(conn, erasure).await?);
         Ok(self.counts)
@@ -187,7 +188,8 @@ async fn delete_activity(conn: &mut PgConnection, whom: &Whom) -> sqlx::Result<u
     Ok(gone.rows_affected())
 }
 
-/// A message names no member: it counts for whoever had the customer, so that stands in it before the contact goes.
+/// A message names no member and counts for the customer's contact, so that member is stored in it before the contact
+/// goes.
 async fn empty_records(conn: &mut PgConnection, whom: &Whom) -> sqlx::Result<u64> {
     let theirs = sqlx::query!(
         r#"
@@ -236,7 +238,7 @@ async fn delete_contacts(conn: &mut PgConnection, whom: &Whom) -> sqlx::Result<u
     Ok(gone.rows_affected())
 }
 
-/// Items of theirs and the lines about these stay, as somebody's.
+/// Their items and log lines stay, without identifying anybody.
 async fn forget_handed_over(conn: &mut PgConnection, whom: &Whom) -> sqlx::Result<(u64, Vec<NamelessItem>)> {
     let log = sqlx::query!(
         r#"
@@ -302,7 +304,7 @@ async fn delete_scans(conn: &mut PgConnection, whom: &Whom) -> sqlx::Result<u64>
     Ok(gone.rows_affected())
 }
 
-/// A code of the customer's leads nobody to them any more; it is deleted at WeCom as an expired one is.
+/// The customer's codes no longer identify them; they are deleted at WeCom as expired ones are.
 async fn empty_contact_ways(conn: &mut PgConnection, whom: &Whom) -> sqlx::Result<u64> {
     let used = sqlx::query!(
         r#"
@@ -333,7 +335,7 @@ async fn empty_contact_ways(conn: &mut PgConnection, whom: &Whom) -> sqlx::Resul
     Ok(used.rows_affected() + made.rows_affected())
 }
 
-/// Others whom the customer's id was a candidate for have one candidate fewer.
+/// Removes the customer's id from other people's candidates.
 async fn delete_matches(conn: &mut PgConnection, whom: &Whom) -> sqlx::Result<u64> {
     let gone = sqlx::query!(
         r#"
@@ -351,7 +353,7 @@ async fn delete_matches(conn: &mut PgConnection, whom: &Whom) -> sqlx::Result<u6
     Ok(gone.rows_affected() + fewer)
 }
 
-/// The business's orders stay, as orders of nobody.
+/// The business's orders stay, without a customer.
 async fn empty_orders(conn: &mut PgConnection, whom: &Whom) -> sqlx::Result<u64> {
     let (id, label) = customer(whom);
     sqlx::query!(
@@ -412,7 +414,8 @@ async fn empty_drift(conn: &mut PgConnection, whom: &Whom) -> sqlx::Result<u64> 
     Ok(nameless.rows_affected())
 }
 
-/// A request that is repeated is not carried out again, but refused as another one: nothing is known of it but its key.
+/// Clears stored answers, keeping only their keys: a repeated request is then refused instead of being carried out
+/// again.
 async fn empty_answers(conn: &mut PgConnection, whom: &Whom, records: &[String]) -> sqlx::Result<u64> {
     let ids: Vec<_> = whom.persons.iter().cloned().chain(customer(whom).0.map(str::to_owned)).collect();
     let emptied = sqlx::query!(

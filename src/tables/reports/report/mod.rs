@@ -1,6 +1,6 @@
-//! The views of schema `reporting`, asked by day: which rows, in which order, from where on.
+//! Reads the views of schema `reporting` by day, in order, page by page.
 //!
-//! Every function asks one view. No name comes from outside, and none of them walks days that are not asked for.
+//! Every function reads one view. No SQL name comes from outside, and no function reads days that are not asked for.
 
 mod row;
 
@@ -26,7 +26,7 @@ pub struct Filter {
     pub staff_id: Option<String>,
     /// Only of this staff member, in their corp.
     pub own: Option<Own>,
-    /// Only those after this place.
+    /// Only those after this position.
     pub after: Option<RowPosition>,
 }
 
@@ -47,10 +47,11 @@ impl Filter {
 /// How long a report may take.
 const TIME_LIMIT: &str = "60s";
 
-/// Readies a transaction for a report; holds until it ends.
+/// Prepares a transaction for a report; the settings hold until it ends.
 ///
-/// The planner cannot tell how few days are asked for, takes every report for a very long one, and would compile for a
-/// second what runs for a tenth of one. Nor does its plan depend on what is asked, but the making of it takes longer with
+/// The planner cannot tell how few days are asked for: it estimates every report as very long and would spend a
+/// second on JIT compilation for a query of a tenth. The plan does not depend on the parameters, but planning takes
+/// longer with each monthly partition, so each connection plans once.
 /// each month that has a partition: each connection makes it once.
 pub async fn prepare(conn: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!(
@@ -66,13 +67,13 @@ pub async fn prepare(conn: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Today, as the reports count days.
+/// Today by the reports' calendar.
 pub async fn today(conn: &mut PgConnection) -> sqlx::Result<NaiveDate> {
     sqlx::query_scalar!(r#"select (now() at time zone 'Asia/Shanghai')::date as "today!""#).fetch_one(conn).await
 }
 
-/// What all reports have in common: a range of days, a place to go on from, and, for those by staff member, whose rows. The
-/// parts are joined when the program is compiled, and checked as every statement is.
+/// The common part of all reports: a range of days, a position to continue from, and, for those by staff member, a
+/// filter. The parts are joined at compile time and checked like every statement.
 macro_rules! report {
     ($(#[$doc:meta])* $name:ident: $row:ty, $columns:tt, from $view:tt, by staff, ordered by $first:tt, $second:tt) => {
         $(#[$doc])*

@@ -1,18 +1,19 @@
-//! What the views of schema `reporting` show: a row type for each, so that a report has a shape, and where a row stands.
+//! The rows of the views of schema `reporting`: a type per view, which gives each report its schema, and each row's
+//! position.
 //!
-//! Names and types are the columns', and so is their meaning: the database's comments say it in Chinese as well.
+//! Names, types and meanings are the columns'; the database's comments give the meanings in Chinese as well.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
 use crate::states::{ContactStatus, ContactType, HandoverCause, HandoverState, ItemKind};
 
-/// Where a row stands in its report: the day, and two texts that tell apart the rows of a day.
+/// A row's position in its report: the day, and two texts that identify a row within the day.
 pub type RowPosition = (NaiveDate, String, String);
 
-/// A row of a report. They come in the order of their places.
+/// A row of a report. Rows come in the order of their positions.
 pub trait Row: Serialize + Default {
-    /// Where it stands.
+    /// Its position.
     fn place(&self) -> RowPosition;
 }
 
@@ -167,7 +168,7 @@ pub struct HandoverOutcomes {
 }
 
 impl Default for HandoverOutcomes {
-    /// A row that stands for none: the line of names in a table is made of it.
+    /// An empty row: an export takes the column names from it.
     fn default() -> Self {
         Self {
             day: NaiveDate::default(),
@@ -216,7 +217,7 @@ pub struct MessageVolumes {
 }
 
 impl Default for MessageVolumes {
-    /// A row that stands for none: the line of names in a table is made of it.
+    /// An empty row: an export takes the column names from it.
     fn default() -> Self {
         Self {
             day: NaiveDate::default(),
@@ -263,7 +264,7 @@ pub struct UnmatchedCustomers {
 }
 
 impl Default for UnmatchedCustomers {
-    /// A row that stands for none: the line of names in a table is made of it.
+    /// An empty row: an export takes the column names from it.
     fn default() -> Self {
         Self {
             day: NaiveDate::default(),

@@ -1,4 +1,4 @@
-//! Runs as people see them.
+//! Lists runs for people.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -7,7 +7,7 @@ use sqlx::{PgConnection, types::Json};
 use super::Skipped;
 use crate::states::{SyncPhase, SyncState};
 
-/// A run as people see it.
+/// A run in a list.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "SyncRun")]
 pub struct RunView {
@@ -54,7 +54,7 @@ pub struct RunView {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
-/// Up to `limit` runs before `before`, latest first; or the one that is named.
+/// Up to `limit` runs before `before`, latest first; or the given one.
 pub async fn list(
     conn: &mut PgConnection,
     run: Option<i64>,

@@ -1,7 +1,7 @@
-//! `sync_run`: the walks through WeCom's lists, how far each is, and who works at it.
+//! `sync_run`: reconciling runs through WeCom's lists, their progress, and their worker.
 //!
-//! A lease on the row keeps a run to one worker. Whatever a step learns is committed together with the row, and only
-//! while the lease is held, so a run that was cancelled or taken over is changed by nobody else any more.
+//! A lease on the row limits a run to one worker. Every step's results are committed together with the row, and only
+//! while the lease is held, so a run that was cancelled or taken over is not changed by its former worker.
 
 mod list;
 
@@ -29,16 +29,16 @@ const RESUME_WITHIN_H: i32 = 12;
 /// How long the reports are kept, in days.
 const KEPT_D: i32 = 90;
 
-/// Whose turn it is to work at a run.
+/// The right to work at a run.
 #[derive(Debug, Clone)]
 pub struct Lease {
     /// The run.
     pub run: i64,
     /// Its corp.
     pub corpid: CorpId,
-    /// Whoever works at it.
+    /// The worker's id.
     pub holder: Uuid,
-    /// Whether its last step came to nothing.
+    /// Whether its last step failed.
     pub troubled: bool,
 }
 
@@ -47,16 +47,16 @@ pub struct Lease {
 pub enum Which {
     /// That one alone.
     One(i64),
-    /// Whichever is due; those whose last step went well come first.
+    /// Any run that is due; those whose last step succeeded come first.
     Any,
-    /// Whichever is due and whose last step went well.
+    /// Any run that is due and whose last step succeeded.
     Untroubled,
 }
 
-/// Where a run stands, and the database's time.
+/// A run's progress, and the database's time.
 #[derive(Debug, Clone)]
 pub struct RunProgress {
-    /// What it is doing.
+    /// The current phase.
     pub phase: SyncPhase,
     /// The departments to read.
     pub departments: Vec<i64>,
@@ -68,21 +68,21 @@ pub struct RunProgress {
     pub members_from: Option<DateTime<Utc>>,
     /// How many contacts were read.
     pub contacts: i64,
-    /// How many there may be.
+    /// The expected number of contacts.
     pub expected: i64,
     /// How many rows could not be used.
     pub unreadable: i64,
-    /// How many steps in a row came to nothing.
+    /// How many steps in a row failed.
     pub troubles: i32,
     /// How many of them in a row the database refused.
     pub refusals: i32,
-    /// What was left out because WeCom does not permit it.
+    /// The phases left out because WeCom does not permit them.
     pub skipped: Vec<Skipped>,
-    /// Now, by the one clock that all processes share.
+    /// The database's time.
     pub now: DateTime<Utc>,
 }
 
-/// What a step adds to the counts.
+/// A step's additions to the counts.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Counts {
     /// Calls to WeCom.
@@ -116,8 +116,8 @@ pub async fn begin(conn: &mut PgConnection, corpid: &CorpId) -> sqlx::Result<Opt
     Ok(run)
 }
 
-/// Begins a run for every corp that has none of this turn yet and none running. A corp that never had one waits for
-/// the first turn after its first app was added. Only apps that can call count.
+/// Begins a run for every corp that has neither a run of this turn nor a running one. A corp that never had one waits
+/// for the first turn after its first app was added. Only apps that can make API calls count.
 pub async fn begin_scheduled(conn: &mut PgConnection, turn: DateTime<Utc>) -> sqlx::Result<Vec<i64>> {
     let mut transaction = conn.begin().await?;
     plans::whole(&mut transaction).await?;
@@ -143,7 +143,7 @@ pub async fn begin_scheduled(conn: &mut PgConnection, turn: DateTime<Utc>) -> sq
     Ok(runs)
 }
 
-/// Takes the corp's latest run up again if it failed not long ago.
+/// Resumes the corp's latest run if it failed recently.
 pub async fn resume_failed(conn: &mut PgConnection, corpid: &CorpId) -> sqlx::Result<Option<i64>> {
     let run = sqlx::query_scalar!(
         r#"
@@ -164,14 +164,14 @@ pub async fn resume_failed(conn: &mut PgConnection, corpid: &CorpId) -> sqlx::Re
     Ok(run)
 }
 
-/// The corp's running run.
+/// The running run of the corp.
 pub async fn running(conn: &mut PgConnection, corpid: &CorpId) -> sqlx::Result<Option<i64>> {
     sqlx::query_scalar!("select id from sync_run where corpid = $1 and state = 'running'", corpid.as_str())
         .fetch_optional(conn)
         .await
 }
 
-/// Takes a run that nobody works at and that is due: the one that has waited longest.
+/// Claims a due run that has no worker: the one that has waited longest.
 pub async fn take(conn: &mut PgConnection, which: Which) -> sqlx::Result<Option<Lease>> {
     let run = match which {
         Which::One(run) => Some(run),
@@ -200,7 +200,7 @@ pub async fn take(conn: &mut PgConnection, which: Which) -> sqlx::Result<Option<
     .await
 }
 
-/// Where the run stands; none if it is no longer this holder's.
+/// The run's progress; none if this worker no longer holds it.
 pub async fn look(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<Option<RunProgress>> {
     let row = sqlx::query!(
         r#"
@@ -230,8 +230,8 @@ pub async fn look(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<Option
     }))
 }
 
-/// Adds to the counts and extends the lease, and locks the row until `conn`'s transaction ends; false if the run is
-/// no longer this holder's.
+/// Adds to the counts, extends the lease, and locks the row until `conn`'s transaction ends; `false` if this worker
+/// no longer holds the run.
 pub async fn count(conn: &mut PgConnection, lease: &Lease, counts: &Counts) -> sqlx::Result<bool> {
     let counted = sqlx::query!(
         r#"
@@ -259,7 +259,7 @@ pub async fn count_unreadable(conn: &mut PgConnection, run: i64, rows: i64) -> s
     Ok(())
 }
 
-/// Says that the holder is alive; false if the run is no longer theirs.
+/// Extends the lease; `false` if this worker no longer holds the run.
 pub async fn beat(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<bool> {
     let alive = sqlx::query!(
         r#"
@@ -275,7 +275,7 @@ pub async fn beat(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<bool> 
     Ok(alive.rows_affected() == 1)
 }
 
-/// Says what the run waits for and for how long, and that a call was made for it. `refused` is whether the database
+/// Records why and for how long the run waits, and that a call was made for it. `refused` is whether the database
 /// refused the step.
 pub async fn wait(
     conn: &mut PgConnection,
@@ -303,7 +303,7 @@ pub async fn wait(
     Ok(waits.rows_affected() == 1)
 }
 
-/// The next thing that a run does.
+/// Sets the run's next phase and position.
 pub async fn go_on(
     conn: &mut PgConnection,
     run: i64,
@@ -323,7 +323,7 @@ pub async fn go_on(
     Ok(())
 }
 
-/// Writes down which departments are to be read from `at` on.
+/// Stores the departments to read from `at` on.
 pub async fn set_departments(
     conn: &mut PgConnection,
     run: i64,
@@ -341,13 +341,14 @@ pub async fn set_departments(
     Ok(())
 }
 
-/// Forgets when the reading of members began, because not all of them could be read: who was not named is not judged.
+/// Clears the time when reading members began, because not all could be read: members who are missing then prove
+/// nothing.
 pub async fn judge_no_members(conn: &mut PgConnection, run: i64) -> sqlx::Result<()> {
     sqlx::query!("update sync_run set members_from = null where id = $1", run).execute(conn).await?;
     Ok(())
 }
 
-/// Ends a run well: what was needed only to go on goes with it, and so do very old reports.
+/// Ends a run successfully, and deletes its working rows and very old reports.
 pub async fn finish(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<()> {
     sqlx::query!("delete from sync_shard where run_id = $1", lease.run).execute(&mut *conn).await?;
     sqlx::query!(
@@ -369,7 +370,7 @@ pub async fn finish(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<()> 
     Ok(())
 }
 
-/// Ends a run because of `reason`, in words. It can be taken up again.
+/// Ends a run as failed for `reason`. It can be resumed.
 pub async fn fail(conn: &mut PgConnection, lease: &Lease, reason: &str) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -386,8 +387,8 @@ pub async fn fail(conn: &mut PgConnection, lease: &Lease, reason: &str) -> sqlx:
     Ok(())
 }
 
-/// Lets go of a run, so that others need not wait until the lease has ended. Unless it waits, it is due at once, behind
-/// those that are due already.
+/// Releases a run, so that others need not wait for the lease to expire. Unless it waits, it is due at once, behind
+/// those that are already due.
 pub async fn release(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
@@ -402,7 +403,7 @@ pub async fn release(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<()>
     Ok(())
 }
 
-/// Ends a run that is running; whoever works at it notices at its next step. One that is over stays as it is.
+/// Cancels a running run; its worker notices at its next step. A run that has ended stays as it is.
 pub async fn cancel(conn: &mut PgConnection, run: i64) -> sqlx::Result<()> {
     let cancelled = sqlx::query!(
         r#"

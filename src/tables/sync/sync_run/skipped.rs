@@ -1,4 +1,4 @@
-//! What a run left out because WeCom does not permit it, kept with the run for whoever reads its report.
+//! The phases that a run left out because WeCom does not permit them, stored with the run for its report.
 
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, types::Json};
@@ -25,7 +25,7 @@ pub struct Skipped {
     pub remedy_en: String,
 }
 
-/// Writes down what is left out, in the transaction that goes on with the next phase. A phase is named once.
+/// Records a phase as left out, in the transaction that goes on with the next one. A phase is recorded once.
 pub async fn skip(conn: &mut PgConnection, run: i64, skipped: &Skipped) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
