@@ -1,4 +1,4 @@
-//! The payloads of tasks, by kind: whoever creates a task writes one, its executor reads it.
+//! The payloads of tasks, by kind: the code that creates a task writes one, its executor reads it.
 //!
 //! Stored as JSON text. An earlier version may have stored a task, so newer fields have a default. If one task gets
 //! two payloads, the greater text wins; therefore fields are written in the order of their names, and the names must

@@ -247,7 +247,7 @@ pub async fn database_name(conn: &mut PgConnection) -> sqlx::Result<String> {
     sqlx::query_scalar!(r#"select current_database() as "name!""#).fetch_one(conn).await
 }
 
-/// The roles in the database's grants, except the owners: whoever restores it owns everything.
+/// The roles in the database's grants, except the owners: the restoring role owns everything.
 pub async fn roles(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!(
         r#"

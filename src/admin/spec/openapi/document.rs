@@ -248,7 +248,7 @@ fn responses(route: &Route, language: Language, written: &mut Written) -> Value 
     for (status, codes) in problems(route) {
         let refused = refused(status, &codes, language, &written.problem);
         match responses.get_mut(&status.to_string()) {
-            // A page for a person who follows the way; a problem for whoever does not.
+            // A page for a person who follows the redirect; a problem for a program.
             Some(known) => known["content"][PROBLEM_JSON] = refused["content"][PROBLEM_JSON].clone(),
             None => {
                 let names: Vec<_> = codes.iter().map(|it| it.as_str()).collect();

@@ -48,7 +48,7 @@ pub struct RunView {
     pub scheduled_for: Option<DateTime<Utc>>,
     /// When it began.
     pub started_at: DateTime<Utc>,
-    /// When whoever works at it was last heard of.
+    /// When its worker last extended the lease.
     pub heartbeat_at: DateTime<Utc>,
     /// When it ended.
     pub finished_at: Option<DateTime<Utc>>,
