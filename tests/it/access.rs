@@ -422,10 +422,18 @@ async fn every_answer_has_security_headers_and_none_allows_cross_origin_access()
         assert!(!head.contains("access-control-"), "{target}: {head}");
     }
     let chinese = [("accept-language", "zh-CN,zh;q=0.9,en;q=0.8")];
-    let titles = async |headers: &[(&str, &str)]| {
-        request(app.app.admin, "GET", &config, headers, b"").await.expect("an answer").json()["title"].clone()
+    let told = async |headers: &[(&str, &str)]| {
+        let problem = request(app.app.admin, "GET", &config, headers, b"").await.expect("an answer").json();
+        ["title", "detail"].map(|field| problem[field].as_str().expect("a text").to_owned())
     };
-    assert_eq!((titles(&chinese).await, titles(&[]).await), (json!("未通过身份验证"), json!("Who is calling?")));
+    assert_eq!(
+        told(&chinese).await,
+        ["未通过身份验证", "请提供管理 API 的令牌 `Authorization: Bearer wcd_…`，或先登录"]
+    );
+    assert_eq!(
+        told(&[]).await,
+        ["Who is calling?", "send a token of the admin API: `Authorization: Bearer wcd_…`, or log in"]
+    );
     let deep = format!("{{\"name\": {}{}}}", "[".repeat(40), "]".repeat(40));
     assert_eq!(code(&app.ask_raw("POST", &config, deep.as_bytes()).await), (400, "invalid_json".to_owned()));
     let long = vec![b' '; wecomd::config::Config::default().http.body_bytes_max + 1];

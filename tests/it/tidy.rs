@@ -132,9 +132,6 @@ const WORDS: &[(&str, &[&str], &str)] = &[
 /// What no source may hold.
 const UNFINISHED: &[&str] = &["todo!", "unimplemented!", "dbg!"];
 
-/// Names that a search finds everywhere, so they say nothing: what `src/tables/` declares is called by the field's word.
-const VAGUE: [&str; 6] = [" Wanted", " Shown", " Standing", " Listed", " Place", " turn"];
-
 /// The longest file, in lines.
 const LINES_MAX: usize = 500;
 
@@ -173,14 +170,6 @@ fn an_allowance_that_no_source_uses_is_reported() {
 fn sql_and_http_occur_only_in_allowed_modules() {
     let files = sources(&["src"]);
     let broken: Vec<_> = files.iter().flat_map(|(path, source)| misplaced_words(path, source)).collect();
-    assert!(broken.is_empty(), "{}", broken.join("\n"));
-}
-
-#[test]
-fn no_item_in_tables_has_a_vague_name() {
-    let files = sources(&["src/tables"]);
-    assert!(files.len() > 50, "only {} sources were found", files.len());
-    let broken: Vec<_> = files.iter().flat_map(|(path, source)| vague_names(path, source)).collect();
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
@@ -268,18 +257,6 @@ fn forbidden_sql_and_http_are_reported_in_code_and_not_in_texts() {
 }
 
 #[test]
-fn a_vague_name_is_reported_where_it_is_declared_and_not_where_it_is_used() {
-    let source = "pub struct Shown {\n    of: Standing,\n}\npub async fn turn(it: Place) {}\nfn turn_out() {}\n";
-    assert_eq!(
-        vague_names("src/tables/a.rs", source),
-        [
-            "src/tables/a.rs:1: `struct Shown` says nothing: use the field's word",
-            "src/tables/a.rs:4: `fn turn` says nothing: use the field's word"
-        ]
-    );
-}
-
-#[test]
 fn a_source_that_is_too_long_undocumented_or_unfinished_is_reported() {
     let long = format!("//! Long.\n{}", "\n".repeat(LINES_MAX));
     assert_eq!(untidy("src/a.rs", &long), ["src/a.rs: has 501 lines, and 500 are enough"]);
@@ -357,28 +334,6 @@ fn misplaced_words(path: &str, source: &str) -> Vec<String> {
             continue;
         }
         found.extend(places_of(&code, word).map(|at| format!("{path}:{}: `{word}`: {why}", line_of(&code, at))));
-    }
-    found
-}
-
-/// What is declared under one of the [`VAGUE`] names.
-fn vague_names(path: &str, source: &str) -> Vec<String> {
-    let code = code_of(source);
-    let mut found = Vec::new();
-    for keyword in ["struct", "enum", "type", "fn"] {
-        for name in VAGUE {
-            let declared = format!("{keyword}{name}");
-            let ends = |at: &usize| {
-                code.get(at + declared.len()..)
-                    .is_some_and(|rest| !rest.starts_with(|it: char| it.is_alphanumeric() || it == '_'))
-            };
-            let places: Vec<_> = places_of(&code, &declared).filter(ends).collect();
-            found.extend(
-                places.into_iter().map(|at| {
-                    format!("{path}:{}: `{declared}` says nothing: use the field's word", line_of(&code, at))
-                }),
-            );
-        }
     }
     found
 }
