@@ -45,7 +45,6 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "app_config",
             "apps",
             "bilingual",
-            "changes",
             "check",
             "crypto",
             "contact_way",
