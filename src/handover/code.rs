@@ -1,4 +1,4 @@
-//! What WeCom says of one customer or group when it is asked to move it, and when it is asked for results. Pure.
+//! What WeCom's codes mean for one customer or group, in answers to transfers and in results. Pure.
 //!
 //! The codes are those of <https://developer.work.weixin.qq.com/document/path/92125> (customers, in service), `…/94081`
 //! (customers, resigned), `…/93242` and `…/92127` (groups), and of the global list.
@@ -17,25 +17,25 @@ pub(super) enum Said {
 /// A customer's code in the answer to `transfer_customer`.
 pub(super) fn of_customer(code: i64) -> Said {
     match code {
-        // 40129 and 40100: a transfer of theirs is under way, perhaps ours whose answer nobody saw.
+        // 40129 and 40100: a transfer of theirs is under way, perhaps one of ours whose answer was lost.
         0 | 40129 | 40100 => Said::Told(Fact::Accepted),
         40099 => Said::Told(Fact::SuccessorFull),
-        // Not their customer, or not any more.
+        // They are not the member's customer, or not any more.
         40096 | 40131 | 84061 => Said::Told(Fact::NoLongerTheirs),
-        // WeCom's directory has not noticed yet that they left; or the member is busy; or WeCom is.
+        // WeCom's directory has not noticed yet that the member left, or the member or WeCom is busy.
         40097 | 45035 | 45033 | 45009 | -1 => Said::Later,
         _ => Said::Told(Fact::GivenUp),
     }
 }
 
-/// A group's code in `failed_chat_list`; a group that is not listed was taken on.
+/// A group's code in `failed_chat_list`; WeCom accepted a group that is not listed.
 pub(super) fn of_group(code: i64) -> Said {
     match code {
-        // It is being inherited, or was: asking whose it is will tell.
+        // It is being transferred, or was: asking for its owner will tell.
         0 | 90507 | 90508 | 90504 => Said::Told(Fact::Accepted),
         // Dissolved, or no group of customers.
         49008 | 90501 | 90509 | 86003 | 40050 => Said::Told(Fact::NoLongerTheirs),
-        // 90500 and 90502: they left, or did not, which the next attempt knows.
+        // 90500 and 90502: the endpoint is for members who left, or for those who did not; the next attempt chooses anew.
         90500 | 90502 | 45035 | 45033 | 45009 | -1 => Said::Later,
         _ => Said::Told(Fact::GivenUp),
     }
@@ -53,7 +53,7 @@ pub(super) fn of_result(status: i64) -> Option<Fact> {
     }
 }
 
-/// What WeCom's results say of a customer whom they do not decide, in words: the status, if there is one.
+/// What WeCom's results say, in words, of a customer whom WeCom has not decided: the status, if there is one.
 pub(super) fn undecided(status: Option<i64>) -> String {
     match status {
         None => "企业微信的转接结果中没有该客户".to_owned(),
@@ -63,10 +63,10 @@ pub(super) fn undecided(status: Option<i64>) -> String {
     }
 }
 
-/// The same of a group that has not got its new owner.
+/// The same for a group that does not have its new owner yet.
 pub(super) const GROUP_UNDECIDED: &str = "客户群的群主尚未变更";
 
-/// An end in words, for people: WeCom's results have none.
+/// An end in words for people, because WeCom's results have none.
 pub(super) fn reason(fact: Fact) -> Option<&'static str> {
     match fact {
         Fact::CustomerRefused => Some("客户拒绝转接"),

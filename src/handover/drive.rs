@@ -1,4 +1,4 @@
-//! One handover, driven as far as it goes now: what callbacks said, what is to be sent, what became of it.
+//! Drives one handover: takes in what callbacks said, sends what is to be sent, and asks WeCom for results.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,31 +27,31 @@ use crate::{
     wecom::{ApiError, Wecom},
 };
 
-/// How long an item rests that WeCom could not take on just now.
+/// When an item is tried again that WeCom could not accept just now.
 const LATER: Duration = Duration::from_secs(60);
 
 /// How many orders change hands in one transaction.
 const ORDERS_MAX: i64 = 50;
 
-/// Contacts that ended, orders that are over or somebody else's.
+/// Said of contacts that ended, and of orders that are over or belong to somebody else.
 const GONE: By<'_> = By { actor: WECOMD, cause: "已不属于原员工" };
 
-/// What follows for the task that drives it.
+/// What the task that drives the handover does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     /// Nothing, until somebody plans or a callback hints at something.
     Over,
-    /// Another look after so long.
+    /// It looks again after so long.
     Again(Duration),
 }
 
-/// Why it could not be driven on. Nothing is lost: the next look begins where this one ended.
+/// Why driving stopped. Nothing is lost: the next run goes on where this one stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
-    /// WeCom said no, or nothing.
+    /// WeCom refused, or did not answer.
     #[error(transparent)]
     Wecom(#[from] ApiError),
-    /// The database did.
+    /// The database.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
 }
@@ -73,7 +73,7 @@ impl<'a> Driver<'a> {
     /// Does everything that can be done now.
     pub async fn run(&self) -> Result<Next, Trouble> {
         let Some(handover) = self.look().await? else { return Ok(Next::Over) };
-        // What cannot be done with one kind keeps nobody from the others: an app may have no right to groups.
+        // A failure with one kind does not stop the others: an app may have no right to groups.
         let found = self.find_outcomes(&handover).await;
         let (mut customers, mut groups) = (Ok(false), Ok(false));
         if handover.submitted_at.is_some() && handover.cancelled_at.is_none() {
@@ -115,13 +115,13 @@ impl<'a> Driver<'a> {
         Ok(Some(handover))
     }
 
-    /// Whether it is over and the member has a later one, which takes in what is still heard of.
+    /// Whether the member has a later handover that is open: that one then collects new contacts and orders.
     async fn is_followed(&self, conn: &mut PgConnection, handover: &Handover) -> sqlx::Result<bool> {
         let open = handover::open_of(conn, &handover.corpid, &handover.wechat_userid).await?;
         Ok(open.is_some_and(|(open, _)| open != self.id))
     }
 
-    /// What `transfer_fail` events say.
+    /// Takes in what `transfer_fail` events say.
     async fn fold_events(&self, conn: &mut PgConnection) -> sqlx::Result<()> {
         for fail in handover::fails(conn, self.id).await? {
             let Some(fact) = code::of_event(&fail.reason) else { continue };
@@ -132,7 +132,7 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    /// These customers are with their successors now: so are the contacts, without waiting for callbacks.
+    /// Notes that these customers have reached their successors, and changes their contacts without waiting for callbacks.
     pub(super) async fn hand_over(
         &self,
         conn: &mut PgConnection,
@@ -153,14 +153,15 @@ impl<'a> Driver<'a> {
             };
             contact(&handover.wechat_userid, ContactStatus::TransferredOut);
             contact(&it.successor_userid, ContactStatus::Contacted);
-            // Their card says what the new owner sees; who reads it need not be the app that moved them.
+            // Their details are read again as the new owner sees them; any app may read them, not only the one that moved
+            // them.
             let task = Task { app_id: it.app_id, payload: None, due_at: now, deadline: None, marks: 1 };
             changes.tasks.insert((handover.corpid.clone(), TaskKind::RefreshContact, customer.0), task);
         }
         apply::apply(conn, changes, &mut KnownMonths::default()).await.map(drop)
     }
 
-    /// WeCom does not have these as the leaver's: neither have we.
+    /// WeCom does not list these customers as the leaver's, so their contacts end here too.
     pub(super) async fn let_go(
         &self,
         conn: &mut PgConnection,
@@ -176,7 +177,7 @@ impl<'a> Driver<'a> {
         apply::apply(conn, changes, &mut KnownMonths::default()).await.map(drop)
     }
 
-    /// Orders are ours alone: they change hands at once.
+    /// Gives orders to their successors at once: WeCom knows nothing of orders.
     async fn hand_orders(&self, handover: &Handover) -> Result<(), Trouble> {
         let mut tried = Vec::new();
         loop {
@@ -214,7 +215,7 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Writes the state that follows, and says when to look again.
+    /// Writes the handover's new state, and says when to look again.
     async fn finish(&self, left: bool) -> Result<Next, Trouble> {
         let Some((mut transaction, handover)) = self.begin().await? else { return Ok(Next::Over) };
         let conn = &mut *transaction;
@@ -229,7 +230,7 @@ impl<'a> Driver<'a> {
         let now = tables::now(conn).await?;
         transaction.commit().await?;
         let polling = schedule::pause(self.settings, handover.polls, takeover_at, now);
-        // What is overdue alone is asked about once a day.
+        // If everything left is overdue, WeCom is asked once a day.
         let daily = schedule::overdue_pause(handover.overdue_polled_at, now).max(LATER);
         let polling = match (has.contains(&ItemState::Waiting), has.contains(&ItemState::Overdue)) {
             (false, true) => daily,
@@ -254,7 +255,7 @@ impl<'a> Driver<'a> {
     }
 }
 
-/// Which of WeCom's endpoints fits now: a member who has left has customers of one kind, one who is here of another.
+/// Which of WeCom's endpoints fits: there is one for members who have left, and one for members who are here.
 pub(super) async fn flow(conn: &mut PgConnection, handover: &Handover) -> sqlx::Result<TransferFlow> {
     let user = &handover.wechat_userid;
     let held = member::held(conn, &handover.corpid, std::slice::from_ref(&user.0)).await?;
@@ -265,7 +266,7 @@ pub(super) async fn flow(conn: &mut PgConnection, handover: &Handover) -> sqlx::
 pub(super) fn by_pair(items: Vec<Taken>) -> BTreeMap<(UserId, TransferFlow), Vec<Taken>> {
     let mut pairs: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for item in items {
-        // One that was called has a flow; without a call, they count as here.
+        // An item without a call has no flow: its leaver counts as here.
         let flow = item.flow.unwrap_or(TransferFlow::InService);
         pairs.entry((item.successor_userid.clone(), flow)).or_default().push(item);
     }

@@ -11,11 +11,11 @@ pub enum Fact {
     Chosen,
     /// The successor is out of the plan again.
     Dropped,
-    /// WeCom is about to be asked: this is committed before the call.
+    /// WeCom is about to be asked. This is committed before the call.
     Called,
-    /// WeCom surely did not do it: it said so, or its results know nothing of it.
+    /// WeCom certainly did not do it: it said so, or its results do not name it.
     NotDone,
-    /// WeCom took it on, or announces anew when it will hand it over.
+    /// WeCom accepted it, or announced anew when it will transfer it.
     Accepted,
     /// WeCom should have decided it long ago.
     Unanswered,
@@ -25,9 +25,9 @@ pub enum Fact {
     CustomerRefused,
     /// The successor's customers are too many.
     SuccessorFull,
-    /// The leaver and the customer are no contacts any more, or the order is somebody else's or over.
+    /// The leaver and the customer are no longer contacts, or the order is over or belongs to somebody else.
     NoLongerTheirs,
-    /// WeCom will not do it, or a person gave it up, for the reason that goes with it.
+    /// WeCom will not do it, or a person gave it up; the item's reason says why.
     GivenUp,
     /// The handover was called off.
     CalledOff,
@@ -41,7 +41,7 @@ use Fact::{
 };
 
 impl ItemState {
-    /// Whether nothing follows any more.
+    /// Whether the state is an end.
     pub fn is_final(self) -> bool {
         matches!(self, Done | Refused | Full | Gone | Failed | Cancelled)
     }
@@ -70,7 +70,7 @@ impl Fact {
         CustomerErased,
     ];
 
-    /// From which states it leads where. Anywhere else it changes nothing: an end stays, whatever is heard later.
+    /// From which states it leads where. In any other state it changes nothing, so an end never changes.
     fn transition(self) -> (&'static [ItemState], ItemState) {
         match self {
             Chosen => (&[Open, Planned], Planned),
@@ -89,7 +89,7 @@ impl Fact {
         }
     }
 
-    /// The states in which it means something.
+    /// The states that it changes.
     pub fn from(self) -> &'static [ItemState] {
         self.transition().0
     }

@@ -1,11 +1,16 @@
 //! Handovers (工作交接): a leaver's customers, orders and groups reach their successors, or there is a reason why not.
 //!
-//! What each state means and what may follow stands in `item` and `state`, what WeCom's codes mean in `code`, all of it
-//! pure. What WeCom does not decide in time is overdue: asked about once a day, until it does, or a person does.
+//! `item` and `state` say what each state means and which may follow; `code` says what WeCom's codes mean. All three are
+//! pure. `transition` is the only way to another state.
 //!
-//! `transition` is the only way to another state. `drive` does the next thing that is due for one handover; a task of
-//! that kind and number runs it, so nobody else drives the same handover meanwhile. It may be killed anywhere: a call is
-//! committed before it is made, and one whose answer nobody saw is asked about before anything is sent again.
+//! People decide: `planning`, `transferring`, `resigning` and `acts` are what they ask for. Each is a part of its caller's
+//! transaction, has an error of its own, and knows nothing of HTTP. Where WeCom must be asked first, it is asked while no
+//! transaction is open.
+//!
+//! `drive` carries a handover out. A task for this handover runs it, so only one executor drives it at a time. It may be
+//! killed anywhere: a call is committed before it is made, and a call whose answer is unknown is asked about before
+//! anything is sent again. What WeCom does not decide in time is overdue. WeCom is asked about that once a day, until
+//! WeCom or a person decides.
 
 pub mod acts;
 
@@ -49,6 +54,7 @@ pub struct Settings {
     pub poll_first: Duration,
     /// The longest time between two questions.
     pub poll_max: Duration,
-    /// How long nobody asks what became of a call: it may still be under way. Longer than a call's own limit.
+    /// How long a call without a known answer is left alone, because it may still be under way. Longer than a call's own
+    /// limit.
     pub outcome_after: Duration,
 }

@@ -1,4 +1,4 @@
-//! What became of what WeCom was asked: its results, page by page, and whose groups are whose.
+//! Asks WeCom what became of submitted items: reads its results page by page, and the owners of groups.
 
 use std::collections::BTreeMap;
 
@@ -25,14 +25,14 @@ use crate::{
 /// How many pages of results one pair of members may have: a thousand customers are on each.
 const PAGES_MAX: usize = 1_000;
 
-/// A transfer of this customer was under way already (40129), or another of the member's (40100): perhaps not ours.
+/// A transfer of this customer (40129) or another of the member's (40100) was under way already. It need not be ours.
 const UNDER_WAY: [i64; 2] = [40129, 40100];
 
-/// Codes of a group that is none any more.
+/// Codes for a group that no longer exists.
 const NO_GROUP: [i64; 5] = [49008, 86003, 40050, 90501, 90509];
 
 impl Driver<'_> {
-    /// Finds out what became of calls whose answer nobody saw: what WeCom's results do not name was not done.
+    /// Finds out what became of calls without a known answer: what WeCom's results do not name was not done.
     pub(super) async fn find_outcomes(&self, handover: &Handover) -> Result<(), Trouble> {
         let mut conn = self.pool.acquire().await?;
         let before = tables::now(&mut conn).await? - self.settings.outcome_after;
@@ -51,7 +51,7 @@ impl Driver<'_> {
         Ok(handover::found_calls(&mut conn, self.id, before).await?)
     }
 
-    /// Asks for the results of everything that waits, and once a day of what is overdue.
+    /// Asks for the results of all waiting items, and once a day of overdue ones.
     pub(super) async fn poll(&self, handover: &Handover) -> Result<(), Trouble> {
         let mut conn = self.pool.acquire().await?;
         let daily = overdue_pause(handover.overdue_polled_at, tables::now(&mut conn).await?).is_zero();
@@ -69,7 +69,7 @@ impl Driver<'_> {
         drop(conn);
         let mut trouble: Option<ApiError> = None;
         for ((to, flow), items) in by_pair(customers) {
-            // Where WeCom cannot be asked about one pair, it is not asked about all the others.
+            // If WeCom cannot be asked about one pair, the other pairs are left for later.
             let asked = match &trouble {
                 Some(error) => Err(error.clone().into()),
                 None => self.results(handover, flow, &to).await,
@@ -87,7 +87,8 @@ impl Driver<'_> {
         trouble.map_or(Ok(()), |error| Err(error.into())).and(looked)
     }
 
-    /// WeCom did not decide these: those that it should have decided by now are overdue, with its last words.
+    /// Notes that WeCom has not decided these. Those that it should have decided by now become overdue, with its last
+    /// words.
     async fn unanswered(
         &self,
         items: &[Taken],
@@ -104,8 +105,8 @@ impl Driver<'_> {
         Ok(transaction.commit().await?)
     }
 
-    /// All pages of a pair's results; the last word on each customer counts. None if WeCom knows of no transfer between
-    /// these two: one of them is not there in the way that this endpoint is for.
+    /// All pages of a pair's results; the last row about each customer counts. They are empty if WeCom knows of no transfer
+    /// between these two, because one of them is unknown to it or not in the state that the endpoint is for.
     async fn results(&self, handover: &Handover, flow: TransferFlow, to: &UserId) -> Result<Results, Trouble> {
         let api = self.wecom.corp(&handover.corpid).await?;
         let (mut pages, mut cursor) = (Pages::new(flow.results_path(), PAGES_MAX), String::new());
@@ -145,7 +146,7 @@ impl Driver<'_> {
         for item in items {
             let result = results.by_customer.get(&item.subject);
             let said = result.and_then(|it| code::of_result(it.status));
-            // An end that an earlier round came to says nothing of this one.
+            // The result of an earlier round says nothing of this one.
             let said = said.filter(|fact| {
                 !(asked == Asked::Unanswered
                     && item.again
@@ -156,7 +157,7 @@ impl Driver<'_> {
             let fact = match (said, asked) {
                 (Some(Fact::Accepted), _) if is_late => Fact::Unanswered,
                 (Some(fact), _) => fact,
-                // Perhaps it was named in a row that was left out.
+                // A row that could not be read may have named it.
                 (None, _) if result.is_none() && !results.complete => continue,
                 (None, Asked::Unanswered) => Fact::NotDone,
                 (None, Asked::Waiting) if is_lost(&item, current, now) => Fact::NotDone,
@@ -187,7 +188,7 @@ impl Driver<'_> {
         Ok(transaction.commit().await?)
     }
 
-    /// Asks whose each of these groups is.
+    /// Asks who owns each of these groups.
     async fn look_at_groups(&self, handover: &Handover, groups: Vec<Taken>, asked: Asked) -> Result<(), Trouble> {
         if groups.is_empty() {
             return Ok(());
@@ -206,7 +207,7 @@ impl Driver<'_> {
                     continue;
                 }
                 Err(error) if error.errcode.is_some_and(|code| NO_GROUP.contains(&code)) => Fact::NoLongerTheirs,
-                // One that cannot be read keeps no other from its end; where none can be, the rest is not tried.
+                // A group that cannot be read does not stop the others, unless the error would be the same for all.
                 Err(error) => {
                     let all_alike = error.class != Class::Refused || error.needs_operator();
                     undecided.push((item, error.to_string()));
@@ -239,34 +240,34 @@ impl Driver<'_> {
 /// All pages of a pair's results.
 struct Results {
     by_customer: BTreeMap<String, TransferResult>,
-    /// Whether every row could be read: otherwise a customer who is missing says nothing.
+    /// Whether every row could be read. If not, a missing customer means nothing.
     complete: bool,
 }
 
 /// Why results are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Asked {
-    /// Nobody saw the answer to the call.
+    /// The answer to the call is unknown.
     Unanswered,
-    /// WeCom took it on, and has not said yet what became of it.
+    /// WeCom accepted it, and has not decided yet.
     Waiting,
 }
 
-/// These are overdue from now on. Those that were already keep what WeCom said last.
+/// Makes these overdue. Those that were overdue already keep what WeCom said last.
 async fn overdue(conn: &mut PgConnection, late: &[Heard], cause: &str) -> sqlx::Result<()> {
     transition(conn, Fact::Unanswered, late, By { actor: WECOMD, cause }).await?;
     handover::note(conn, late).await
 }
 
-/// Whether what waits is waited for in vain: the member has left since, and with them what was asked while they were
-/// here; or the transfer that was under way was somebody else's, and is over.
+/// Whether waiting for an item is useless: the member has left since the call, which ended transfers in service; or the
+/// transfer that was under way was not ours, and is over.
 fn is_lost(item: &Taken, current: TransferFlow, now: DateTime<Utc>) -> bool {
     let other_flow = current == TransferFlow::Resigned && item.flow == Some(TransferFlow::InService);
     let over = item.submitted_at.is_some_and(|at| now - at > OVERDUE_AFTER);
     other_flow || over && item.errcode.is_some_and(|code| UNDER_WAY.contains(&code))
 }
 
-/// WeCom has no results for such a pair: a userid that is unknown by now, or a member who is not, or no longer, here.
+/// Whether WeCom has no results for such a pair: a userid is unknown by now, or a member has left or has not.
 fn is_none_known(error: &ApiError) -> bool {
     error.class == Class::Refused && !error.needs_operator()
 }

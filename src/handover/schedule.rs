@@ -1,4 +1,4 @@
-//! When WeCom is asked for results: soon after something was submitted, then ever less often. Pure.
+//! When WeCom is asked for results: soon after something was submitted, then less and less often. Pure.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Settings;
 
-/// After the time at which WeCom says it will hand a customer over, it is given this long.
+/// How long after the announced time of a transfer WeCom is asked about it.
 const GRACE: TimeDelta = TimeDelta::minutes(5);
 
 /// The pause before the next question, after `polls` of them. `takeover_at` is when WeCom will hand over the next.
@@ -22,14 +22,14 @@ pub(super) fn pause(
     due.map_or(growing, |due| growing.min(due.max(settings.poll_first)))
 }
 
-/// How long WeCom has for a decision after the time that it announced, or after it was asked if it announced none: it
-/// hands over after a day. What waits longer is overdue.
+/// How long WeCom has for a decision after the time that it announced, or after the call if it announced none. WeCom
+/// transfers after a day. What waits longer is overdue.
 pub const OVERDUE_AFTER: TimeDelta = TimeDelta::hours(26);
 
 /// Between two questions about what is overdue.
 const OVERDUE_EVERY: TimeDelta = TimeDelta::hours(24);
 
-/// Whether WeCom should have decided by `now` what it took on at `called_at` and announced for `takeover_at`.
+/// Whether WeCom should have decided by `now` what it accepted at `called_at` and announced for `takeover_at`.
 pub(super) fn is_overdue(
     takeover_at: Option<DateTime<Utc>>,
     called_at: Option<DateTime<Utc>>,

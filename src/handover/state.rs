@@ -13,13 +13,13 @@ pub struct HandoverProgress {
     pub planned: i64,
     /// How many WeCom is being asked about.
     pub calling: i64,
-    /// How many WeCom has taken on, those that are overdue included.
+    /// How many WeCom has accepted, those that are overdue included.
     pub waiting: i64,
     /// How many are at an end.
     pub ended: i64,
     /// The successors were told of the plan.
     pub notified: bool,
-    /// Somebody let it go.
+    /// Somebody submitted it.
     pub submitted: bool,
     /// Somebody called it off, or the leaver is back.
     pub cancelled: bool,
@@ -40,7 +40,7 @@ impl HandoverProgress {
     /// The state that follows.
     ///
     /// What WeCom has in hand comes first: a handover that is called off still waits for that. One without any item is
-    /// done once somebody lets it go; until then, a customer may still be heard of.
+    /// done once somebody submits it. Until then a customer may still come to light.
     pub fn state(&self) -> HandoverState {
         if self.calling > 0 || self.planned > 0 && self.submitted && !self.cancelled {
             Submitted

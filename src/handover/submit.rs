@@ -21,14 +21,14 @@ use crate::{
     wecom::{ApiError, Class, Meaning, group_chat, transfer},
 };
 
-/// How often WeCom is asked about one item before it is given up, a minute apart: its directory may notice a leaving
-/// late. A person may plan it anew.
+/// How often WeCom is asked to move one item, a minute apart, before the item is given up: WeCom's directory may notice
+/// late that a member left. A person may plan the item anew.
 const ATTEMPTS_MAX: i32 = 100;
 
 /// How many groups WeCom lets one member be given in a day.
 const GROUPS_A_DAY: i64 = 300;
 
-/// A chunk, as it was committed.
+/// Items that one call moves, as they were committed before it.
 struct Chunk {
     kind: CallKind,
     call: i64,
@@ -37,7 +37,7 @@ struct Chunk {
 }
 
 impl Driver<'_> {
-    /// Sends every planned customer. Whether some are left for later.
+    /// Sends every planned customer. Returns whether some are left for later.
     pub(super) async fn submit_customers(&self, handover: &Handover) -> Result<bool, Trouble> {
         let mut tried = Vec::new();
         let mut left = false;
@@ -62,7 +62,7 @@ impl Driver<'_> {
         Ok(left)
     }
 
-    /// Sends every planned group. Whether some are left for later.
+    /// Sends every planned group. Returns whether some are left for later.
     pub(super) async fn submit_groups(&self, handover: &Handover) -> Result<bool, Trouble> {
         let mut tried = Vec::new();
         let mut left = false;
@@ -76,7 +76,7 @@ impl Driver<'_> {
             };
             match asked.await {
                 Ok(failed) => {
-                    // Which groups are not named went well, unless one that is named cannot be read.
+                    // Groups that are not named were moved, unless a named one cannot be read.
                     let otherwise = failed.is_complete().then_some(0);
                     let said: BTreeMap<_, _> = failed.into_iter().map(|it| (it.chat_id, it.errcode)).collect();
                     left |= self.answered(handover, &chunk, &said, otherwise, code::of_group).await?;
@@ -89,10 +89,10 @@ impl Driver<'_> {
         Ok(left || waits)
     }
 
-    /// Commits that the next chunk is being asked about; none if there is none left, beside those that were tried.
+    /// Commits that WeCom is being asked about the next chunk; none if all that is left was tried.
     async fn begin_chunk(&self, kind: CallKind, max: usize, tried: &[i64]) -> Result<Option<Chunk>, Trouble> {
         let Some((mut transaction, handover)) = self.begin().await? else { return Ok(None) };
-        // A plan that was changed meanwhile waits until somebody lets it go.
+        // A plan that was changed meanwhile waits until somebody submits it.
         if handover.cancelled_at.is_some() || handover.submitted_at.is_none() {
             return Ok(None);
         }
@@ -131,8 +131,8 @@ impl Driver<'_> {
         Ok(Some(Chunk { kind, call, flow, items }))
     }
 
-    /// WeCom answered for each item, or for some; the rest had `otherwise`, or nobody knows. Whether some are left for
-    /// later.
+    /// Takes in WeCom's answer for the items that it names. The others get the code `otherwise`; without one, theirs is
+    /// unknown. Returns whether some are left for later.
     async fn answered(
         &self,
         handover: &Handover,
@@ -178,10 +178,10 @@ impl Driver<'_> {
         Ok(left)
     }
 
-    /// WeCom refused the whole chunk, or said nothing.
+    /// Takes in that WeCom refused the whole chunk, or did not answer.
     async fn not_answered(&self, chunk: &Chunk, error: ApiError) -> Result<(), Trouble> {
         let (fact, outcome) = match error.class {
-            // What became of it is asked before it is sent again.
+            // WeCom is asked what became of it before it is sent again.
             Class::Unknown => return Err(error.into()),
             Class::Refused if error.needs_operator() || self.is_too_early(&error) => {
                 (Fact::NotDone, CallOutcome::NotSent)
@@ -207,7 +207,7 @@ impl Driver<'_> {
         if fact == Fact::NotDone { Err(error.into()) } else { Ok(()) }
     }
 
-    /// WeCom's directory has not noticed yet that the member left.
+    /// Whether WeCom's directory has not noticed yet that the member left.
     fn is_too_early(&self, error: &ApiError) -> bool {
         error.is(40097) || error.is(90500)
     }

@@ -1,6 +1,7 @@
-//! The only way to another state: a fact about items, who it comes from and why, written with its line in the log.
+//! The only way to another state: items are told a fact, and their new states are written together with the lines of the
+//! log, which say who caused them and why.
 //!
-//! Whoever calls holds the corp's lock alone (`tables::apply::lock_alone`), so that no two facts cross.
+//! The caller holds the corp's lock alone (`tables::apply::lock_alone`), so two facts never cross.
 
 use sqlx::PgConnection;
 
@@ -10,7 +11,7 @@ use crate::{
     tables::handover::{self, Heard},
 };
 
-/// Who says so, and why; both stand in the log.
+/// Who caused a transition, and why. The log keeps both.
 #[derive(Debug, Clone, Copy)]
 pub struct By<'a> {
     /// An API token's name, [`WECOMD`] or [`WECOM`].
@@ -19,13 +20,13 @@ pub struct By<'a> {
     pub cause: &'a str,
 }
 
-/// What we conclude ourselves.
+/// The actor of what we conclude ourselves.
 pub const WECOMD: &str = "wecomd";
 
-/// What WeCom answered or pushed.
+/// The actor of what WeCom answered or pushed.
 pub const WECOM: &str = "WeCom";
 
-/// Tells these items a fact. Returns those that it meant something for; the others stay as they are.
+/// Tells these items a fact. Returns those that changed; the others stay as they are.
 pub async fn transition(conn: &mut PgConnection, fact: Fact, heard: &[Heard], by: By<'_>) -> sqlx::Result<Vec<i64>> {
     if heard.is_empty() {
         return Ok(Vec::new());
@@ -38,13 +39,13 @@ pub async fn transition(conn: &mut PgConnection, fact: Fact, heard: &[Heard], by
     Ok(turned)
 }
 
-/// The same for items of which nothing more is heard.
+/// The same for items about which nothing else is known.
 pub async fn transition_all(conn: &mut PgConnection, fact: Fact, items: &[i64], by: By<'_>) -> sqlx::Result<Vec<i64>> {
     let heard: Vec<_> = items.iter().map(|&item| Heard { item, ..Heard::default() }).collect();
     transition(conn, fact, &heard, by).await
 }
 
-/// Writes the handover's own state as it follows from its items, if it is another one now.
+/// Writes the handover's own state as it follows from its items, if it has changed.
 pub async fn settle(conn: &mut PgConnection, handover: i64, by: By<'_>) -> sqlx::Result<Option<HandoverState>> {
     let Some(written) = handover::standing(conn, handover).await? else { return Ok(None) };
     let mut progress = HandoverProgress {

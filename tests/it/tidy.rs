@@ -46,7 +46,6 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "app_config",
             "apps",
             "bilingual",
-            "changes",
             "check",
             "contact_way",
             "handover",

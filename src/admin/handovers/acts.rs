@@ -1,4 +1,5 @@
-//! What people do with a planned handover: tell the successors, let it go, ask again, call it off, give items up.
+//! What people do with a planned handover: tell the successors, note their answers, submit it, have WeCom asked again,
+//! call it off, give items up. The decisions are in `handover::acts`.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sqlx::PgConnection;
@@ -88,7 +89,7 @@ pub(super) struct Closed {
     handover: HandoverView,
 }
 
-/// What several of them answer.
+/// The answer that several routes share.
 const STANDS: Response = Response::json::<HandoverView>(200, "The handover as it stands now.", "交接的当前状态。");
 
 pub(super) const NOTIFY: Route = Route {

@@ -1,4 +1,4 @@
-//! `handovers`: who left or leaves, what they leave behind, and how far the handover of it is.
+//! `handovers`: who left or is leaving, what they leave behind, and how far its handover is.
 
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -25,7 +25,7 @@ use crate::{
     tables::handover::{self, Filter, Handover, HandoverRow, Item, ItemFilter, Turned},
 };
 
-/// How many rows of each part the checklist shows; the lists have the rest.
+/// How many rows of each part the checklist shows. The lists have the rest.
 const SHOWN_MAX: i64 = 50;
 
 /// How many records it shows.
@@ -147,7 +147,7 @@ pub(super) async fn show(call: &Call<'_>, conn: &mut PgConnection) -> Result<Ans
     let id = known(call, conn).await?;
     let view = view(call, conn, id).await?;
     if call.own().is_some() {
-        // What a leaver leaves behind is not their successors' to see, but for what they shall have.
+        // A successor sees what they shall have, and nothing else of what the leaver leaves behind.
         return Answer::ok(HandoverDetails::Own(Box::new(view)));
     }
     let of = &view.handover;
@@ -285,7 +285,7 @@ pub(super) async fn view(call: &Call<'_>, conn: &mut PgConnection, id: i64) -> R
     Ok(HandoverView { handover, counts, successors })
 }
 
-/// A path's id as a number: what is none belongs to no handover.
+/// The path's id as a number. No handover has an id that is no number.
 pub(super) fn number(id: &str) -> Result<i64, Problem> {
     id.parse().map_err(|_| unknown())
 }

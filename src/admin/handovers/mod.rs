@@ -38,5 +38,5 @@ pub(super) const ROUTES: &[&Route] = &[
     &transfer::HISTORY,
 ];
 
-/// Bodies and answers of a company that was made up, by route id and then `request` or status.
+/// Example bodies and answers of an invented company, by route id and then `request` or status.
 pub(super) const EXAMPLES: &str = include_str!("examples.json");

@@ -1,4 +1,5 @@
-//! `handovers/{id}/plan`: who shall have what, with the load that results and every rule that stands against it.
+//! `handovers/{id}/plan`: who shall have what, with the load that results and every rule that stands against it. The plan
+//! is made in `handover::planning`.
 
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;

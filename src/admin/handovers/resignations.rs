@@ -1,4 +1,5 @@
-//! `resignations`: who is going to leave. One that an admin approves begins a handover before the last day.
+//! `resignations`: who is going to leave. One that an admin approves begins a handover before the last day. The decisions
+//! are in `handover::resigning`.
 
 use chrono::NaiveDate;
 use serde::Deserialize;

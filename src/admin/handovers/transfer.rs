@@ -1,4 +1,5 @@
-//! `transfer` and `transfer-history`: customers go from one staff member to another, now; and who went from whom to whom.
+//! `transfer` and `transfer-history`: customers go from one staff member to another, and which went from whom to whom. The
+//! transfer begins in `handover::transferring`.
 
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;

@@ -1,7 +1,7 @@
 //! Who gets what: rules are turned into a successor for each item, or a reason why there is none. Pure.
 //!
 //! The same items, candidates and rules give the same plan. It refuses to know where they come from, and whether the
-//! plan is kept.
+//! plan is saved.
 
 mod broken;
 
@@ -207,11 +207,11 @@ pub struct Plan {
     pub left: Vec<Left>,
     /// The successors who are named or get something, by their staff id.
     pub shares: Vec<Share>,
-    /// Why it may not be kept; empty if it may.
+    /// Why it may not be saved; empty if it may.
     pub refusals: Vec<Refusal>,
 }
 
-/// Plans these items. `placed` says who has, or will have, customers that are not to be planned any more: orders follow
+/// Plans these items. `placed` says who has, or will have, customers that are no longer to be planned: orders follow
 /// them, too.
 pub fn plan(
     leaver: &Leaver,
@@ -246,7 +246,7 @@ pub fn named(rules: &[Rule]) -> BTreeSet<String> {
     names
 }
 
-/// Whether the rules look for successors by themselves: among the leaver's colleagues, and among everybody.
+/// Whether a rule searches for successors among the leaver's colleagues, and whether one does among everybody.
 pub fn searches(rules: &[Rule]) -> (bool, bool) {
     let department = rules.iter().any(|it| matches!(it, Rule::Department { .. }));
     let everybody = rules.iter().any(|it| matches!(it, Rule::LeastLoad { staff_ids, .. } if staff_ids.is_empty()));
@@ -377,7 +377,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Whoever will have least of that kind; of those, least at all; of those, the first by name.
+    /// Whoever will have the fewest items of that kind; among equals, the fewest of all kinds; then the first by staff id.
     fn freest(&self, among: impl Iterator<Item = &'a str>, kind: ItemKind) -> Option<&'a str> {
         among.min_by_key(|staff| {
             let candidate = self.candidates.get(staff);
