@@ -109,7 +109,7 @@ fn line(token: &TokenRow, now: DateTime<Utc>) -> String {
     };
     let used = token.last_used_at.map_or("never used".to_owned(), |at| format!("last used {}", time(&at)));
     let whose = match (&token.staff_id, token.own_only) {
-        (Some(staff), true) => format!("  limited to {}'s own data", field(staff)),
+        (Some(staff), true) => format!("  sees {}'s own alone", field(staff)),
         (Some(staff), false) => format!("  of {}", field(staff)),
         (None, _) => String::new(),
     };
