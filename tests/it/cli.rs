@@ -207,7 +207,7 @@ async fn a_token_can_be_limited_to_one_staff_member() {
         async |path: &str| app.ask_as(&bearer, "GET", &format!("/api/enterprise-wechat/{path}"), None).await.status;
     assert_eq!((ask("work-orders").await, ask("config").await), (200, 403));
     let list = shell.ok(&["token", "list"]).await;
-    assert!(list.contains("of S1\n") && list.contains("limited to S4's own data\n"), "{list}");
+    assert!(list.contains("of S1\n") && list.contains("sees S4's own alone\n"), "{list}");
     app.finish().await;
 }
 

@@ -213,7 +213,7 @@ fn endpoints(source: &str) -> Vec<String> {
     let with_slash = texts.filter(|it| {
         it.contains('/') && it.split('/').all(is_word) && !MEDIA_TYPES.iter().any(|kind| it.starts_with(kind))
     });
-    let marks = ["self.get(\"", "self.post(\"", "const PATH: &str = \""];
+    let marks = ["self.get(\"", "self.post(\"", "const GET_TOKEN: &str = \""];
     let given = marks.iter().flat_map(|mark| source.match_indices(mark).map(|(at, mark)| &source[at + mark.len()..]));
     let given = given.filter_map(|it| Some(it.split_once('"')?.0)).filter(|it| it.split('/').all(is_word));
     with_slash.chain(given).map(str::to_owned).collect()
