@@ -362,11 +362,17 @@ async fn tokens_are_made_shown_once_listed_and_end_in_every_process_at_once() {
     for process in [&one, &other] {
         assert_eq!(ask(process, &erp, "GET", "config", None).await.status, 200);
     }
+    let path = format!("api-tokens/{}", again["id"]);
+    let shown = ask(&other, &boss, "GET", &path, None).await;
+    assert_eq!((shown.status, &shown.json()["name"], &shown.json()["state"]), (200, &json!("erp"), &json!("live")));
+    assert!(!shown.text().contains(again["token"].as_str().expect("a token")), "a token is shown only once");
     let gone = ask(&one, &boss, "DELETE", &format!("api-tokens/{}", again["id"]), None).await;
     assert_eq!((gone.status, &gone.json()["state"]), (200, &json!("revoked")));
     for process in [&other, &one] {
         assert_eq!(ask(process, &erp, "GET", "config", None).await.status, 401, "the next request");
     }
+    assert_eq!(ask(&other, &boss, "GET", &path, None).await.json()["state"], "revoked");
+    assert_eq!(code(&ask(&one, &boss, "GET", "api-tokens/999999", None).await), (404, "token_unknown".to_owned()));
     assert_eq!(ask(&other, &boss, "DELETE", &format!("api-tokens/{}", again["id"]), None).await.status, 404);
     assert_eq!(ask(&other, &crm, "DELETE", &format!("api-tokens/{id}"), None).await.status, 401);
     drop((one, other));

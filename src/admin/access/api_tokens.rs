@@ -18,7 +18,7 @@ use crate::{
         spec::{
             language::say,
             operation::{Operation, RequestBody, Response, Tag},
-            parameter::{Allowed, CURSOR, LIMIT, path},
+            parameter::{Allowed, CURSOR, LIMIT, Parameter, path},
             problem::{Code, Problem},
             route::{ADMIN, Route, by_path, now},
         },
@@ -72,6 +72,8 @@ pub(super) struct TokenView {
     /// `live`, `expired` or `revoked`.
     state: &'static str,
 }
+
+const ID: Parameter = path("id", Allowed::Number, "The token's number.", "令牌编号。");
 
 pub(super) const LIST: Route = Route {
     id: "apiTokenList",
@@ -168,6 +170,29 @@ pub(super) async fn add(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
     about.answers(answer.await)
 }
 
+pub(super) const SHOW: Route = Route {
+    id: "apiTokenShow",
+    method: "GET",
+    path: "/api/enterprise-wechat/api-tokens/{id}",
+    access: ADMIN,
+    scoped: Scoped::Closed,
+    secret_answer: false,
+    run: by_path!(show),
+    operation: Operation {
+        about: say("Also one that has ended.", "已失效的令牌也可查看。"),
+        path: Some(ID),
+        answers: &[Response::json::<TokenView>(200, "The token.", "令牌。")],
+        codes: &[Code::TokenUnknown],
+        ..Operation::new(Tag::Access, "Show a token", "查看令牌")
+    },
+};
+
+pub(super) async fn show(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
+    call.no_params()?;
+    let listed = api_token::find(conn, number(call.id)?).await?.ok_or_else(unknown)?;
+    Answer::ok(TokenView { state: token::state(&listed, tables::now(conn).await?), listed })
+}
+
 pub(super) const REVOKE: Route = Route {
     id: "apiTokenRevoke",
     method: "DELETE",
@@ -178,7 +203,7 @@ pub(super) const REVOKE: Route = Route {
     run: by_path!(revoke),
     operation: Operation {
         about: say("It ends in every process at once.", "在所有进程中立即失效。"),
-        path: Some(path("id", Allowed::Number, "The token's number.", "令牌编号。")),
+        path: Some(ID),
         answers: &[Response::json::<TokenView>(200, "The token that ended.", "已吊销的令牌。")],
         codes: &[Code::TokenUnknown],
         ..Operation::new(Tag::Access, "End a token", "吊销令牌")
@@ -187,20 +212,23 @@ pub(super) const REVOKE: Route = Route {
 
 pub(super) async fn revoke(call: &Call<'_>, conn: &mut PgConnection) -> Result<Answer, Problem> {
     call.no_params()?;
-    let id = call.id.parse().map_err(|_| {
-        Problem::parameter("id", ("must be a number, as the list of tokens shows it", "须为数字，见令牌列表"))
-    })?;
+    let id = number(call.id)?;
     if !api_token::revoke(conn, id).await? {
-        return Err(Problem::new(
-            Code::TokenUnknown,
-            (
-                "list them with `GET api-tokens`; it may have ended before",
-                "可用 `GET api-tokens` 查看；该令牌可能已失效",
-            ),
-        )
-        .at("id"));
+        return Err(unknown());
     }
     let listed = api_token::find(conn, id).await?;
     let listed = listed.ok_or_else(|| Problem::internal("a token that was just revoked is not there"))?;
     Answer::ok(TokenView { state: token::state(&listed, tables::now(conn).await?), listed })
+}
+
+/// A path's id as a token's number.
+fn number(id: &str) -> Result<i32, Problem> {
+    let wrong = ("must be a number, as the list of tokens shows it", "须为数字，见令牌列表");
+    id.parse().map_err(|_| Problem::parameter("id", wrong))
+}
+
+fn unknown() -> Problem {
+    let detail =
+        ("list them with `GET api-tokens`; it may have ended before", "可用 `GET api-tokens` 查看；该令牌可能已失效");
+    Problem::new(Code::TokenUnknown, detail).at("id")
 }

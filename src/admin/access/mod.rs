@@ -15,6 +15,7 @@ pub(super) const ROUTES: &[&Route] = &[
     &access_log::LIST,
     &api_tokens::LIST,
     &api_tokens::ADD,
+    &api_tokens::SHOW,
     &api_tokens::REVOKE,
     &session::SHOW,
     &session::MAKE,
