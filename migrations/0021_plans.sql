@@ -11,8 +11,6 @@ create function contact_way_needless_at(used_at timestamptz, expires_at timestam
 create index contact_way_needless on contact_way (contact_way_needless_at(used_at, expires_at, delete_due_at))
     where deleted_at is null and config_id is not null;
 drop index contact_way_standing;
--- The codes of a member who goes by another userid now.
-create index contact_way_of_member on contact_way (wechat_userid);
 
 -- Whose resignations, whatever became of them; and those that were approved, by their last day.
 create index resignation_of_member on resignation (wechat_userid);

@@ -39,7 +39,7 @@ async fn finish(db: &TestDb, task: &Taken) -> Finished {
 }
 
 #[tokio::test]
-async fn tasks_have_no_priority_column() {
+async fn tasks_show_no_priority_but_older_processes_may_still_write_one() {
     let app = TestApp::start().await;
     enqueue(&app.db, "wmAlice", None).await;
     let listed = app.ask("GET", "/api/enterprise-wechat/tasks", None).await.json();
@@ -47,7 +47,7 @@ async fn tasks_have_no_priority_column() {
     assert!(shown.contains(&"due_at".to_owned()) && !shown.contains(&"priority".to_owned()), "{shown:?}");
     let columns = "select column_name::text from information_schema.columns
         where table_schema = 'public' and table_name = 'task' order by ordinal_position";
-    // Each of these is read by somebody: a column that would rank tasks belongs into the claim as well.
+    // Each of these but `priority` is read by somebody: a column that would rank tasks belongs into the claim as well.
     let expected = [
         "corpid",
         "kind",
@@ -65,12 +65,17 @@ async fn tasks_have_no_priority_column() {
         "attempted_at",
         "parked_at",
         "reason",
+        "priority",
     ];
     let mut found = app.db.texts(columns).await;
     let mut expected: Vec<_> = expected.map(str::to_owned).into();
     found.sort();
     expected.sort();
     assert_eq!(found, expected);
+    let as_an_older_process = "insert into task (corpid, kind, subject, app_id, payload, due_at, version, priority)
+        select corpid, kind, subject || '2', app_id, payload, due_at, version, 10 from task";
+    let written = sqlx::query(as_an_older_process).execute(&app.db.pool).await.expect("an older process may write");
+    assert_eq!(written.rows_affected(), 1);
     app.finish().await;
 }
 
