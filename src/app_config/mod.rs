@@ -9,12 +9,12 @@ mod input;
 
 mod welcome;
 
-use crate::states::AppStatus;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Connection, PgConnection};
 
 use crate::{
     check::Invalid,
+    states::AppStatus,
     tables::{
         self,
         apps::enterprise_wechat_config::{self, Row},

@@ -10,10 +10,10 @@ use super::{
     Halt, Run, permission,
     reading::{self, Tags},
 };
-use crate::states::{DriftKind, ShardState, SyncPhase};
 use crate::{
     changes::Changes,
     ids::{ExternalUserId, UserId},
+    states::{DriftKind, ShardState, SyncPhase},
     tables::{
         customers::customer_wechat_contact,
         staff::member,

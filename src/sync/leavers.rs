@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::{Halt, Run};
-use crate::states::{DriftKind, SyncPhase};
 use crate::{
     changes::Changes,
     ids::{ExternalUserId, UserId},
+    states::{DriftKind, SyncPhase},
     tables::{
         customers::customer_wechat_contact,
         staff::member,

@@ -1,9 +1,9 @@
 //! Reads departments and their members.
 
 use super::{Halt, Run, permission, reading};
-use crate::states::SyncPhase;
 use crate::{
     changes::Changes,
+    states::SyncPhase,
     tables::{
         staff::member,
         sync::sync_run::{self, Counts, RunProgress},

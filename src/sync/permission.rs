@@ -1,8 +1,8 @@
 //! Handles missing permissions: a phase that WeCom does not permit is left out and reported, and the rest goes on.
 
 use super::{Halt, Run};
-use crate::states::SyncPhase;
 use crate::{
+    states::SyncPhase,
     tables::sync::sync_run::{self, Counts, RunProgress, Skipped},
     wecom::ApiError,
 };

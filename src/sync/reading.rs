@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 
-use crate::states::DriftKind;
 use crate::{
     changes::{Changes, ContactStatus, Register, contact::Card},
     ids::{CorpId, UserId},
+    states::DriftKind,
     tables::{customers::customer_wechat_contact::Held, staff::member, sync::sync_drift::Drift},
     wecom,
 };

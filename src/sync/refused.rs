@@ -6,10 +6,10 @@
 use sqlx::{Acquire, PgConnection};
 
 use super::{Run, Step, run::pause};
-use crate::states::DriftKind;
 use crate::{
     changes::Changes,
     ids::{ExternalUserId, UserId},
+    states::DriftKind,
     tables::{
         apply, refusal,
         sync::{

@@ -1,6 +1,5 @@
 //! `config`: the apps. Secrets can be set but not read; only the time they were last set is shown.
 
-use crate::states::AppStatus;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -21,6 +20,7 @@ use crate::{
     },
     app_config::{self, NewConfig, SaveError, etag},
     apps::ReplyRule,
+    states::AppStatus,
     tables::{
         self,
         apps::enterprise_wechat_config::{self, Row},

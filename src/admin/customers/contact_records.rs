@@ -1,7 +1,6 @@
 //! `contact-records`: a customer's messages and events, latest first, by type and time; and hand-written records of
 //! what WeCom did not see.
 
-use crate::states::ContactType;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -33,6 +32,7 @@ use crate::{
     },
     check,
     ids::{CustomerId, StaffId, UserId},
+    states::ContactType,
     tables::{
         self,
         records::wechat_contact_record::{self, ByHand, Filter, RecordPosition, RecordView},

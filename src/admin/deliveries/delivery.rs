@@ -1,6 +1,5 @@
 //! `deliveries`: WeCom's deliveries, their states, and replaying them.
 
-use crate::states::DeliveryState;
 use serde::Serialize;
 use sqlx::PgConnection;
 
@@ -21,6 +20,7 @@ use crate::{
     },
     ids::DeliveryKey,
     inbox::{self, Filter},
+    states::DeliveryState,
 };
 
 /// A delivery that was queued again.

@@ -2,7 +2,6 @@
 //!
 //! A requested run is worked at in the background by any serving process.
 
-use crate::states::DriftKind;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -27,7 +26,7 @@ use crate::{
         },
     },
     ids::CorpId,
-    states::SyncState,
+    states::{DriftKind, SyncState},
     sync,
     tables::sync::{sync_drift, sync_run},
 };

@@ -1,7 +1,5 @@
 //! `tasks`: the task queue; running a task again, or cancelling it.
 
-use crate::states::TaskKind;
-use crate::states::TaskState;
 use serde::Serialize;
 use sqlx::PgConnection;
 
@@ -20,6 +18,7 @@ use crate::{
             route::{OPERATOR, Route, VIEWER, by_path, now},
         },
     },
+    states::{TaskKind, TaskState},
     tables::task::{self, Filter},
 };
 

@@ -1,6 +1,5 @@
 //! `staff-bind`: which staff member of the business is which WeCom user.
 
-use crate::states::BindingStatus;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
@@ -25,6 +24,7 @@ use crate::{
     check,
     ids::UserId,
     staff::binding::{self, AVATAR_CHARS_MAX, KnownMember, MemberToBind, NotBoundNow, NotVerified, inactive, is_web},
+    states::BindingStatus,
     tables::{
         apply,
         staff::staff_wechat_bind::{self, Binding},

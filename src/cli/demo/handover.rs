@@ -7,8 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::office::{Office, text};
-use crate::states::HandoverState;
-use crate::{cli::say, ids::ExternalUserId, sandbox::Platform};
+use crate::{cli::say, ids::ExternalUserId, sandbox::Platform, states::HandoverState};
 
 /// How many colleagues take over.
 const SUCCESSORS: usize = 3;

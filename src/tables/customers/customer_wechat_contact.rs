@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{PgConnection, types::Json};
 
-use crate::tables::access::own::Own;
 use crate::{
     changes::{Contact, ContactKey, Register, contact::Card},
     ids::{CorpId, CustomerId, ExternalUserId, UserId},
     states::{ContactStatus, MatchedBy},
+    tables::access::own::Own,
 };
 
 /// Folds the batch's contacts into the table, by the same rule as [`Contact::absorb`].

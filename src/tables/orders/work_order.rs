@@ -9,11 +9,11 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use crate::tables::{access::own::Own, apps::enterprise_wechat_config, now, staff::staff_wechat_bind, task};
 use crate::{
     changes::{Notice, TaskKind},
     ids::{ContactWayState, CorpId, CustomerId, StaffId, UserId},
     states::OrderState,
+    tables::{access::own::Own, apps::enterprise_wechat_config, now, staff::staff_wechat_bind, task},
 };
 
 /// The actor of automatic changes.

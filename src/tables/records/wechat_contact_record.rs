@@ -7,14 +7,14 @@ use serde::Serialize;
 use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use crate::tables::{
-    access::own::Own,
-    upkeep::{partition_upkeep::RECORDS, partitions},
-};
 use crate::{
     changes::Record,
     ids::{CorpId, CustomerId, UserId},
     states::{ContactType, RecordSource},
+    tables::{
+        access::own::Own,
+        upkeep::{partition_upkeep::RECORDS, partitions},
+    },
 };
 
 /// The months that are known to have a partition. Housekeeping makes the current one and the next ahead; this makes

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::tables::{customers::customer_wechat_contact::register, plans};
 use crate::{
     changes::Member,
     ids::{CorpId, UserId},
+    tables::{customers::customer_wechat_contact::register, plans},
 };
 
 /// Folds the batch's members into the table, by the same rule as [`Member::absorb`].

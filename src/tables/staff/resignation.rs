@@ -4,11 +4,11 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use crate::tables::{apps::enterprise_wechat_config, now, task};
 use crate::{
     changes::{Task, TaskKind},
     ids::{CorpId, UserId},
     states::ResignationState,
+    tables::{apps::enterprise_wechat_config, now, task},
 };
 
 /// A resignation to enter.
