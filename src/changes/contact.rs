@@ -111,6 +111,12 @@ impl Contact {
         Register::set(&mut self.card, card, at);
     }
 
+    /// Whether these changes may match the contact's customer to one of the business: a `state` that names one, a
+    /// contact way of ours, or a card, which holds unionid and phone numbers.
+    pub fn may_match(&self) -> bool {
+        self.customer_id.is_some() || !self.scans.is_empty() || self.card.is_some()
+    }
+
     /// Folds in another batch's changes to the same contact.
     pub fn absorb(&mut self, other: Contact) {
         Register::absorb(&mut self.status, other.status);

@@ -250,12 +250,11 @@ impl Changes {
     /// same person's other contacts, and a userid's spelling follows from the directory.
     pub fn need_quiet(&self) -> bool {
         let membership = |it: &Member| it.joined_at.is_some() || it.left_at.is_some();
-        let identity = |it: &Contact| it.customer_id.is_some() || !it.scans.is_empty() || it.card.is_some();
         !self.renames.is_empty()
             || self.named.values().any(|it| it.directory_at.is_some())
             || !self.activity.is_empty()
             || self.members.values().any(membership)
-            || self.contacts.values().any(identity)
+            || self.contacts.values().any(Contact::may_match)
     }
 
     /// The corps in these changes.

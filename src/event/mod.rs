@@ -52,7 +52,7 @@ mod robot;
 #[cfg(test)]
 mod tests;
 
-use crate::document::{self, DocumentError};
+use crate::document::{self, DocumentError, Element};
 use crate::ids::UserId;
 
 pub use acquisition::{Acquisition, AcquisitionChange};
@@ -101,6 +101,42 @@ pub enum ParseError {
     /// An event that we record lacks a required id.
     #[error("the event has no {0}")]
     Missing(&'static str),
+    /// An id is longer than an index of the database can hold.
+    #[error("{name} is {bytes} bytes long, and an id has at most {ID_BYTES_MAX}")]
+    TooLong {
+        /// The element.
+        name: &'static str,
+        /// Its length.
+        bytes: usize,
+    },
+}
+
+/// The maximum length of an id in bytes. Three of them are one key of an index, which holds 2,704 bytes; WeCom's own have
+/// at most 64, and media ids and welcome codes some more.
+const ID_BYTES_MAX: usize = 800;
+
+/// The elements whose texts become keys: ids of corps, people, media and codes.
+const ID_NAMES: [&str; 9] = [
+    "ToUserName",
+    "AuthCorpId",
+    "FromUserName",
+    "UserID",
+    "NewUserID",
+    "ExternalUserID",
+    "State",
+    "WelcomeCode",
+    "MediaId",
+];
+
+/// No id is too long for an index. The database would refuse it at each attempt, and everything in its batch at first.
+fn ids_fit(doc: &Element) -> Result<(), ParseError> {
+    for name in ID_NAMES {
+        let bytes = doc.text_of(name).map_or(0, str::len);
+        if bytes > ID_BYTES_MAX {
+            return Err(ParseError::TooLong { name, bytes });
+        }
+    }
+    Ok(())
 }
 
 /// Parses a plaintext.
@@ -112,6 +148,9 @@ pub fn parse(plaintext: &[u8]) -> Result<Callback, ParseError> {
     let kind = kind::Kind::of(&doc);
     if doubtful && kind.is_recorded() {
         return Err(ParseError::Ambiguous);
+    }
+    if kind.is_recorded() {
+        ids_fit(&doc)?;
     }
     let event = kind.read(&doc)?;
     Ok(Callback { head: Head::read(&kind, &doc), event, repaired })

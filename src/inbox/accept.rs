@@ -328,29 +328,41 @@ async fn count_dropped(conn: &mut PgConnection, days: &[NaiveDate]) -> sqlx::Res
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-/// Stores what is new and queues it, in one statement; returns how many were new.
+/// Stores what is new and queues it, in one statement; returns how many were new. Those of one day wait together, and a
+/// single one alone.
 async fn insert(conn: &mut PgConnection, group: &[Waiting]) -> sqlx::Result<u64> {
     let times: Vec<_> = group.iter().map(|it| it.event_at).collect();
     let apps: Vec<_> = group.iter().map(|it| it.app_id).collect();
     let hashes: Vec<&[u8]> = group.iter().map(|it| &it.hash[..]).collect();
     let plaintexts: Vec<&[u8]> = group.iter().map(|it| &it.plaintext[..]).collect();
-    let result = sqlx::query!(
+    let new = sqlx::query_scalar!(
         r#"
         with stored as (
             insert into inbox (event_at, app_id, hash, plaintext)
             select * from unnest($1::timestamptz[], $2::integer[], $3::bytea[], $4::bytea[])
             on conflict do nothing
             returning event_at, app_id, hash
+        ),
+        day as (
+            select count(*) as size, min(event_at) as earliest, max(event_at) as latest, array_agg(event_at) as event_ats,
+                array_agg(app_id) as app_ids, array_agg(hash) as hashes
+            from stored group by date_bin('1 day', event_at, 'epoch')
+        ),
+        alone as (
+            insert into pending (event_at, app_id, hash) select event_ats[1], app_ids[1], hashes[1] from day where size = 1
+        ),
+        together as (
+            insert into pending_group (size, earliest, latest, event_ats, app_ids, hashes)
+            select * from day where size > 1
         )
-        insert into pending (event_at, app_id, hash)
-        select event_at, app_id, hash from stored
+        select coalesce(sum(size), 0)::bigint as "new!" from day
         "#,
         &times,
         &apps,
         &hashes as _,
         &plaintexts as _,
     )
-    .execute(conn)
+    .fetch_one(conn)
     .await?;
-    Ok(result.rows_affected())
+    Ok(u64::try_from(new).unwrap_or(0))
 }

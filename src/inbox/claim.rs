@@ -1,6 +1,9 @@
 //! Claiming deliveries, and the four ways a claim ends: settled, ignored, postponed, parked.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
@@ -8,17 +11,23 @@ use sqlx::PgConnection;
 
 use crate::ids::{CorpId, DeliveryKey};
 
-/// A row of `pending`; a claim on a single delivery names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The row that queued a delivery: of `pending`, or of `pending_group` with all that were committed together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket {
     due_at: DateTime<Utc>,
     seq: i64,
+    in_group: bool,
 }
 
 impl Ticket {
     /// When the delivery became due.
     pub fn due_at(&self) -> DateTime<Utc> {
         self.due_at
+    }
+
+    /// Whether it stands for all deliveries that were committed together.
+    pub fn is_group(&self) -> bool {
+        self.in_group
     }
 }
 
@@ -27,7 +36,7 @@ impl Ticket {
 pub struct Claimed {
     /// Which delivery.
     pub key: DeliveryKey,
-    /// Which row of `pending`.
+    /// What queued it.
     pub ticket: Ticket,
     /// How often recording it has failed before.
     pub attempts: i16,
@@ -52,8 +61,8 @@ impl Claimed {
 /// A claim takes deliveries of at most this many days, because it locks each day's partition.
 const CLAIM_DAYS_MAX: i64 = 16;
 
-/// Takes up to `limit` deliveries that are due, and not before `since`, out of `pending`, oldest first, until
-/// `conn`'s transaction ends.
+/// Takes up to `limit` deliveries that are due, and not before `since`, out of the queue, oldest first, until `conn`'s
+/// transaction ends. Groups are taken whole, so there may be up to a group more.
 ///
 /// With `since` a worker begins where it left off: while a backup keeps vacuum from removing settled rows, beginning
 /// at the front would read all of them each time.
@@ -66,35 +75,59 @@ pub async fn claim(conn: &mut PgConnection, since: DateTime<Utc>, limit: i64) ->
     let rows = sqlx::query!(
         r#"
         select
-            claimed.due_at as "due_at!", claimed.seq as "seq!",
-            claimed.event_at as "event_at!", claimed.app_id as "app_id!", claimed.hash as "hash!",
-            claimed.attempts as "attempts!", claimed.received_at as "received_at!", claimed.plaintext as "plaintext!",
-            config.corpid as "corpid?: CorpId", config.receive_ids as "receive_ids?"
-        from claim_deliveries($1, $2, $3) claimed
-        left join enterprise_wechat_config config on config.id = claimed.app_id
+            due_at as "due_at!", seq as "seq!", in_group as "in_group!", event_at as "event_at!", app_id as "app_id!",
+            hash as "hash!", attempts as "attempts!", received_at as "received_at!", plaintext as "plaintext!"
+        from claim_pending($1, $2, $3)
         "#,
         since,
         limit,
         CLAIM_DAYS_MAX,
     )
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let senders = senders(conn, rows.iter().map(|row| row.app_id).collect()).await?;
     rows.into_iter()
         .map(|row| {
+            let sender = senders.get(&row.app_id);
             Ok(Claimed {
                 key: key(row.event_at, row.app_id, &row.hash)?,
-                ticket: Ticket { due_at: row.due_at, seq: row.seq },
+                ticket: Ticket { due_at: row.due_at, seq: row.seq, in_group: row.in_group },
                 attempts: row.attempts,
                 received_at: row.received_at,
                 plaintext: row.plaintext,
-                corpid: row.corpid,
-                receive_ids: row.receive_ids,
+                corpid: sender.map(|it| it.corpid.clone()),
+                receive_ids: sender.and_then(|it| it.receive_ids.clone()),
             })
         })
         .collect()
 }
 
-/// Takes one delivery out of `pending` again, after its batch was undone. `false` if another worker has it now.
+/// Whose deliveries an app receives.
+struct Sender {
+    corpid: CorpId,
+    receive_ids: Option<Vec<String>>,
+}
+
+/// The configured ones among these apps.
+async fn senders(conn: &mut PgConnection, apps: BTreeSet<i32>) -> sqlx::Result<BTreeMap<i32, Sender>> {
+    let apps = Vec::from_iter(apps);
+    let rows = sqlx::query!(
+        r#"
+        select id, corpid as "corpid: CorpId", receive_ids from enterprise_wechat_config where id = any($1)
+        "#,
+        &apps,
+    )
+    .fetch_all(conn)
+    .await?;
+    let sender = |corpid, receive_ids| Sender { corpid, receive_ids };
+    Ok(rows.into_iter().map(|row| (row.id, sender(row.corpid, row.receive_ids))).collect())
+}
+
+/// Takes one delivery that waits alone out of the queue again, after its batch was undone. `false` if another worker
+/// has it now.
 pub async fn claim_again(conn: &mut PgConnection, ticket: &Ticket) -> sqlx::Result<bool> {
     let result = sqlx::query!(
         r#"
@@ -107,6 +140,36 @@ pub async fn claim_again(conn: &mut PgConnection, ticket: &Ticket) -> sqlx::Resu
     .execute(conn)
     .await?;
     Ok(result.rows_affected() > 0)
+}
+
+/// Lets the deliveries of these groups wait alone from now on; what another worker has is left to it.
+pub async fn split(conn: &mut PgConnection, tickets: &BTreeSet<Ticket>) -> sqlx::Result<()> {
+    let (due, seqs): (Vec<_>, Vec<_>) = tickets.iter().filter(|it| it.in_group).map(|it| (it.due_at, it.seq)).unzip();
+    if due.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        r#"
+        with gone as (
+            delete from pending_group
+            where ctid = any(array(
+                select it.ctid
+                from unnest($1::timestamptz[], $2::bigint[]) ticket (due_at, seq)
+                join pending_group it using (due_at, seq)
+                for update of it skip locked
+            ))
+            returning due_at, event_ats, app_ids, hashes
+        )
+        insert into pending (due_at, event_at, app_id, hash)
+        select gone.due_at, one.event_at, one.app_id, one.hash
+        from gone cross join lateral unnest(event_ats, app_ids, hashes) one (event_at, app_id, hash)
+        "#,
+        &due,
+        &seqs,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Settles a claimed delivery without recording anything from it, under the event's name.
@@ -202,7 +265,8 @@ pub async fn depth(conn: &mut PgConnection) -> sqlx::Result<(i64, i64)> {
     let row = sqlx::query!(
         r#"
         select
-            (select count(*) from (select from pending limit $1) it) as "pending!",
+            least($1, (select count(*) from (select from pending limit $1) it)
+                + (select coalesce(sum(size), 0) from (select size from pending_group limit $1) it))::bigint as "pending!",
             (select count(*) from (select from parked limit $1) it) as "parked!"
         "#,
         DEPTH_MAX,
@@ -217,8 +281,10 @@ pub async fn overdue_s(conn: &mut PgConnection) -> sqlx::Result<f64> {
     sqlx::query_scalar!(
         r#"
         select coalesce((
-            select extract(epoch from clock_timestamp() - due_at)::float8
-            from pending where due_at <= now() order by due_at limit 1
+            select extract(epoch from clock_timestamp() - least(
+                (select due_at from pending where due_at <= now() order by due_at limit 1),
+                (select due_at from pending_group where due_at <= now() order by due_at limit 1)
+            ))::float8
         ), 0) as "age!"
         "#
     )

@@ -110,6 +110,31 @@ pub async fn unqueue(conn: &mut PgConnection, keys: &[DeliveryKey]) -> sqlx::Res
         &apps,
         &hashes,
     )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        r#"
+        with given as materialized (
+            select * from unnest($1::timestamptz[], $2::integer[], $3::bytea[]) it (event_at, app_id, hash)
+        ),
+        concerned as materialized (
+            select ctid as place from pending_group
+            where earliest <= (select max(event_at) from given) and latest >= (select min(event_at) from given)
+                and exists (select from given where hash = any(hashes))
+            for update skip locked
+        )
+        update pending_group set (size, event_ats, app_ids, hashes) = (
+            select count(*), coalesce(array_agg(event_at), '{}'), coalesce(array_agg(app_id), '{}'),
+                coalesce(array_agg(hash), '{}')
+            from unnest(event_ats, app_ids, hashes) it (event_at, app_id, hash)
+            where (event_at, app_id, hash) not in (select event_at, app_id, hash from given)
+        )
+        where ctid = any(array(select place from concerned))
+        "#,
+        &times,
+        &apps,
+        &hashes,
+    )
     .execute(conn)
     .await?;
     Ok(())
@@ -153,6 +178,10 @@ pub async fn unsettled(conn: &mut PgConnection, from: DateTime<Utc>, until: Date
     sqlx::query_scalar!(
         r#"
         select exists (select from pending where event_at >= $1 and event_at < $2)
+            or exists (
+                select from pending_group cross join lateral unnest(event_ats) event_at
+                where latest >= $1 and earliest < $2 and event_at >= $1 and event_at < $2
+            )
             or exists (select from parked where event_at >= $1 and event_at < $2) as "unsettled!"
         "#,
         from,
@@ -175,7 +204,7 @@ pub async fn count_strays(conn: &mut PgConnection, before: DateTime<Utc>) -> sql
         select count(*) as "rows!", coalesce(sum(octet_length(plaintext)), 0)::bigint as "bytes!"
         from (select * from inbox_undated union all select * from inbox_elsewhen) stray
         where received_at < $1
-            and not exists (select from pending it where (it.event_at, it.app_id, it.hash) = (stray.event_at, stray.app_id, stray.hash))
+            and not exists (select from pending_delivery it where (it.event_at, it.app_id, it.hash) = (stray.event_at, stray.app_id, stray.hash))
             and not exists (select from parked it where (it.event_at, it.app_id, it.hash) = (stray.event_at, stray.app_id, stray.hash))
         "#,
         before,
@@ -193,7 +222,7 @@ pub async fn drop_strays(conn: &mut PgConnection, before: DateTime<Utc>, limit: 
             select event_at, app_id, hash
             from (select * from inbox_undated union all select * from inbox_elsewhen) stray
             where received_at < $1
-                and not exists (select from pending it where (it.event_at, it.app_id, it.hash) = (stray.event_at, stray.app_id, stray.hash))
+                and not exists (select from pending_delivery it where (it.event_at, it.app_id, it.hash) = (stray.event_at, stray.app_id, stray.hash))
                 and not exists (select from parked it where (it.event_at, it.app_id, it.hash) = (stray.event_at, stray.app_id, stray.hash))
             order by event_at, hash, app_id
             limit $2

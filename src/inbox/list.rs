@@ -115,7 +115,7 @@ async fn page(
     let mut page: QueryBuilder<Postgres> = QueryBuilder::new("select event_at, app_id, hash from ");
     page.push(match filter.state {
         None | Some(DeliveryState::Recorded | DeliveryState::Erased) => "inbox",
-        Some(DeliveryState::Pending) => "pending",
+        Some(DeliveryState::Pending) => "pending_delivery",
         Some(DeliveryState::Parked) => "parked",
         Some(DeliveryState::Ignored) => "ignored",
     });
@@ -128,7 +128,7 @@ async fn page(
     }
     if filter.state == Some(DeliveryState::Recorded) {
         page.push(" and (plaintext <> '' or hash = sha256(''))");
-        for table in ["pending", "parked", "ignored"] {
+        for table in ["pending_delivery", "parked", "ignored"] {
             page.push(" and not exists (select from ").push(table);
             page.push(" it where (it.event_at, it.app_id, it.hash) = (source.event_at, source.app_id, source.hash))");
         }
@@ -250,7 +250,7 @@ pub async fn recorded_plaintexts(conn: &mut PgConnection) -> sqlx::Result<Vec<Ve
     sqlx::query_scalar!(
         r#"
         select plaintext from inbox
-        where plaintext <> '' and not exists (select from pending it where (it.event_at, it.app_id, it.hash) = (inbox.event_at, inbox.app_id, inbox.hash))
+        where plaintext <> '' and not exists (select from pending_delivery it where (it.event_at, it.app_id, it.hash) = (inbox.event_at, inbox.app_id, inbox.hash))
             and not exists (select from parked it where (it.event_at, it.app_id, it.hash) = (inbox.event_at, inbox.app_id, inbox.hash))
             and not exists (select from ignored it where (it.event_at, it.app_id, it.hash) = (inbox.event_at, inbox.app_id, inbox.hash))
         "#
@@ -266,8 +266,15 @@ const DETAILS: &str = "select event_at, app_id, hash, config.name as app, receiv
 
 /// Joins that tell a delivery's state. A replayed delivery may be queued twice: the earlier row counts.
 const STANDING: &str = "join enterprise_wechat_config config on config.id = app_id \
-    left join lateral (select attempts, due_at from pending where pending.event_at = inbox.event_at \
-        and pending.app_id = inbox.app_id and pending.hash = inbox.hash order by due_at limit 1) waiting on true \
+    left join lateral ( \
+        select attempts, due_at from pending where pending.event_at = inbox.event_at and pending.app_id = inbox.app_id \
+            and pending.hash = inbox.hash \
+        union all \
+        select 0::smallint, due_at from pending_group \
+        where inbox.event_at between earliest and latest and (inbox.event_at, inbox.app_id, inbox.hash) in \
+            (select event_at, app_id, hash from unnest(event_ats, app_ids, hashes) it (event_at, app_id, hash)) \
+        order by due_at limit 1 \
+    ) waiting on true \
     left join parked using (event_at, app_id, hash) \
     left join ignored using (event_at, app_id, hash)";
 

@@ -25,7 +25,8 @@ pub mod wake;
 
 pub use accept::{Inbox, NotStored, try_storing};
 pub use claim::{
-    Claimed, DEPTH_MAX, Ticket, claim, claim_again, database_standing, depth, ignore, overdue_s, park, postpone, replay,
+    Claimed, DEPTH_MAX, Ticket, claim, claim_again, database_standing, depth, ignore, overdue_s, park, postpone,
+    replay, split,
 };
 pub use commit_status::{CommitStatus, Failure};
 pub use erase::{Looked, count_strays, drop_strays, empty, forget_ignored, mentions, note_dropped, unqueue, unsettled};

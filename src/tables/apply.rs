@@ -78,13 +78,16 @@ async fn write(
     let (tombstones, renamed) = identify(conn, &mut changes, found).await?;
 
     customer_activity::upsert(conn, &changes.activity).await?;
+    // Most events only add a bare contact or touch a known one. People are matched again only if something in the
+    // batch may match them, or if they get a contact more and are matched already.
+    let moved = !renamed.is_empty();
+    let matchable = changes.contacts.iter().filter(|(_, it)| moved || it.may_match());
+    let mut people: People = matchable.map(|((corp, customer, _), _)| (corp.clone(), customer.clone())).collect();
     // A new card may name another unionid, so people who share the old one are derived again, too.
-    let people = changes.contacts.keys().map(|(corp, customer, _)| (corp.clone(), customer.clone())).collect();
-    let before = match changes.contacts.values().any(|it| it.card.is_some()) {
-        true => matching::with_same_unionid(conn, &people).await?,
-        false => people,
-    };
-    customer_wechat_contact::upsert(conn, &changes.contacts).await?;
+    if changes.contacts.values().any(|it| it.card.is_some()) {
+        people = matching::with_same_unionid(conn, &people).await?;
+    }
+    people.extend(customer_wechat_contact::upsert(conn, &changes.contacts).await?);
     // Making a partition locks the whole table for the rest of the transaction, so it happens at the table's place in
     // the order: earlier, two transactions could wait for each other.
     months.ensure(conn, changes.records.keys().map(|(at, ..)| *at)).await?;
@@ -118,7 +121,7 @@ async fn write(
     handover::note_fails(conn, &changes).await?;
     stirred.extend(handover::hinted(conn, &changes).await?);
     let states = contact_way_scan::upsert(conn, &changes.contacts).await?;
-    follow_scans(conn, &states, before).await?;
+    follow_scans(conn, &states, people).await?;
     handover::wake(conn, &stirred).await?;
     task::upsert(conn, &changes.tasks).await?;
     Ok(tombstones)

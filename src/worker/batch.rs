@@ -1,6 +1,9 @@
 //! Records one batch in one transaction.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
@@ -10,13 +13,17 @@ use crate::{
     changes::{Changes, Source},
     event::{self, Callback},
     handlers,
-    ids::DeliveryKey,
+    ids::{CorpId, DeliveryKey},
     inbox::{self, Claimed, Ticket},
     tables::{
         apply::{self, Tombstones},
         records::wechat_contact_record::KnownMonths,
     },
 };
+
+/// For how long a refused batch is halved, and halved again, in one transaction. What is left then waits alone. Shorter
+/// than a batch's limit, so that what was found out is committed.
+const HALVING_LIMIT: Duration = Duration::from_secs(20);
 
 /// The result of a batch.
 #[derive(Debug, Default)]
@@ -25,10 +32,13 @@ pub(super) struct Batch {
     pub(super) size: usize,
     /// When the latest of them was due.
     pub(super) due_at: Option<DateTime<Utc>>,
-    kinds: BTreeMap<(&'static str, &'static str), u64>,
+    kinds: Kinds,
     /// How many of them were about erased people.
     erased: u64,
 }
+
+/// How many events of which kind had which outcome.
+type Kinds = BTreeMap<(&'static str, &'static str), u64>;
 
 /// A batch that was undone.
 pub(super) struct Failed {
@@ -39,8 +49,26 @@ pub(super) struct Failed {
 /// A delivery whose claim was undone.
 pub(super) struct Undone {
     pub(super) key: DeliveryKey,
-    ticket: Ticket,
+    pub(super) ticket: Ticket,
     attempts: i16,
+}
+
+/// A claimed delivery that could be read.
+struct Readable<'a> {
+    delivery: &'a Claimed,
+    source: Source,
+    callback: Callback,
+}
+
+/// How a batch is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// In one go, at the same time as other batches of its corps where the changes allow it.
+    BesideOthers,
+    /// In one go, with its corps locked exclusively.
+    Alone,
+    /// In halves, until only refused deliveries are left, with its corps locked exclusively.
+    Halving,
 }
 
 impl Batch {
@@ -59,27 +87,25 @@ impl Batch {
     }
 }
 
-/// Claims, parses, writes and settles up to `limit` deliveries.
+/// Claims, parses, writes and settles up to `limit` deliveries, and up to a group more.
 pub(super) async fn record(
     conn: &mut PgConnection,
     since: DateTime<Utc>,
     limit: i64,
-    months: &mut KnownMonths,
+    work: &mut Work<'_>,
+    manner: Manner,
 ) -> Result<Batch, Failed> {
-    match attempt(conn, since, limit, months, Company::Others).await? {
+    match attempt(conn, since, limit, work, manner).await? {
         Some(batch) => Ok(batch),
         // Needed only once for each new spelling of a member's id, so claiming the deliveries again costs little.
-        None => Ok(attempt(conn, since, limit, months, Company::Alone).await?.unwrap_or_default()),
+        None => Ok(attempt(conn, since, limit, work, Manner::Alone).await?.unwrap_or_default()),
     }
 }
 
-/// Which other transactions may write to the same corps meanwhile.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Company {
-    /// Other batches, where the changes allow it.
-    Others,
-    /// None.
-    Alone,
+/// What a worker lends to its batches.
+pub(super) struct Work<'a> {
+    pub(super) months: &'a mut KnownMonths,
+    pub(super) settings: &'a Settings,
 }
 
 /// Returns `None`, with everything undone, if the changes need the corps locked exclusively.
@@ -87,10 +113,10 @@ async fn attempt(
     conn: &mut PgConnection,
     since: DateTime<Utc>,
     limit: i64,
-    months: &mut KnownMonths,
-    company: Company,
+    work: &mut Work<'_>,
+    manner: Manner,
 ) -> Result<Option<Batch>, Failed> {
-    let mut claimed_keys = Vec::new();
+    let mut undone = Vec::new();
     let attempt = async {
         let mut transaction = conn.begin().await?;
         let claimed = inbox::claim(&mut transaction, since, limit).await?;
@@ -98,30 +124,16 @@ async fn attempt(
             transaction.rollback().await?;
             return Ok(Some(Batch::default()));
         }
-        claimed_keys = claimed.iter().map(undone).collect();
+        undone = claimed.iter().map(Undone::of).collect();
         let mut batch = Batch { size: claimed.len(), ..Batch::default() };
         batch.due_at = claimed.iter().map(|it| it.ticket.due_at()).max();
-        let mut changes = Changes::default();
-        let mut concerned = Vec::with_capacity(claimed.len());
-        for delivery in &claimed {
-            let understood = understand(delivery);
-            concerned.push(match &understood {
-                Ok((source, _)) => (Some(source.corpid.clone()), source.at()),
-                Err(_) => (delivery.corpid.clone(), delivery.key.event_at),
-            });
-            if delivery.is_emptied() {
-                // The person it was about was erased while it waited.
-                continue;
-            }
-            match understood {
-                Ok((source, callback)) => batch.understood(&source, &callback, &mut changes),
-                Err(reason) => batch.not_understood(&mut transaction, delivery, &reason).await?,
-            }
-        }
-        inbox::ignore(&mut transaction, &changes.ignored).await?;
-        let written = match company {
-            Company::Others => apply::apply_beside_others(&mut transaction, changes, months).await?,
-            Company::Alone => Some(apply::apply(&mut transaction, changes, months).await?),
+        let (readable, concerned) = batch.read(&mut transaction, &claimed).await?;
+        // One that was refused before is likely to be refused again, and would spoil the batch.
+        let suspected = readable.len() > 1 && readable.iter().any(|it| it.delivery.attempts > 0);
+        let written = match manner {
+            Manner::Halving => Some(batch.write_in_parts(&mut transaction, readable, work).await?),
+            _ if suspected => Some(batch.write_in_parts(&mut transaction, readable, work).await?),
+            _ => batch.write(&mut transaction, &readable, work.months, manner).await?,
         };
         let Some(tombstones) = written else {
             transaction.rollback().await?;
@@ -134,15 +146,111 @@ async fn attempt(
         Ok(Some(batch))
     };
     let result = attempt.await;
-    result.map_err(|error| Failed { claimed: claimed_keys, error })
+    result.map_err(|error| Failed { claimed: undone, error })
 }
 
 impl Batch {
-    fn understood(&mut self, source: &Source, callback: &Callback, changes: &mut Changes) {
-        let ignored = changes.ignored.len();
-        handlers::record(source, callback, changes);
-        let outcome = if changes.ignored.len() > ignored { "ignored" } else { "recorded" };
-        *self.kinds.entry((callback.event.kind(), outcome)).or_default() += 1;
+    /// Parses the deliveries and parks what cannot be read. Also returns of each its corp and the event's time.
+    async fn read<'a>(
+        &mut self,
+        conn: &mut PgConnection,
+        claimed: &'a [Claimed],
+    ) -> sqlx::Result<(Vec<Readable<'a>>, Vec<(Option<CorpId>, DateTime<Utc>)>)> {
+        let (mut readable, mut concerned) = (Vec::with_capacity(claimed.len()), Vec::with_capacity(claimed.len()));
+        for delivery in claimed {
+            let understood = understand(delivery);
+            concerned.push(match &understood {
+                Ok((source, _)) => (Some(source.corpid.clone()), source.at()),
+                Err(_) => (delivery.corpid.clone(), delivery.key.event_at),
+            });
+            if delivery.is_emptied() {
+                // The person it was about was erased while it waited.
+                continue;
+            }
+            match understood {
+                Ok((source, callback)) => readable.push(Readable { delivery, source, callback }),
+                Err(reason) => self.not_understood(conn, delivery, &reason).await?,
+            }
+        }
+        Ok((readable, concerned))
+    }
+
+    /// Writes these deliveries in one go. `None` if the changes need the corps locked exclusively.
+    async fn write(
+        &mut self,
+        conn: &mut PgConnection,
+        readable: &[Readable<'_>],
+        months: &mut KnownMonths,
+        manner: Manner,
+    ) -> sqlx::Result<Option<Tombstones>> {
+        let (mut changes, mut kinds) = (Changes::default(), Kinds::new());
+        for it in readable {
+            let ignored = changes.ignored.len();
+            handlers::record(&it.source, &it.callback, &mut changes);
+            let outcome = if changes.ignored.len() > ignored { "ignored" } else { "recorded" };
+            *kinds.entry((it.callback.event.kind(), outcome)).or_default() += 1;
+        }
+        inbox::ignore(conn, &changes.ignored).await?;
+        let written = match manner {
+            Manner::BesideOthers => apply::apply_beside_others(conn, changes, months).await?,
+            Manner::Alone | Manner::Halving => Some(apply::apply(conn, changes, months).await?),
+        };
+        for (kind, count) in kinds {
+            *self.kinds.entry(kind).or_default() += count;
+        }
+        Ok(written)
+    }
+
+    /// Writes these deliveries in parts: those that were refused before one by one, the others in halves. A part that the
+    /// database refuses is undone alone and halved again; a single delivery that it refuses is set aside.
+    async fn write_in_parts(
+        &mut self,
+        conn: &mut PgConnection,
+        mut readable: Vec<Readable<'_>>,
+        work: &mut Work<'_>,
+    ) -> sqlx::Result<Tombstones> {
+        let began = Instant::now();
+        // All at once, since the parts may be of different corps.
+        let corps = readable.iter().map(|it| &it.source.corpid).collect::<BTreeSet<_>>();
+        apply::lock(conn, corps, true).await?;
+        let mut tombstones = Tombstones::None;
+        readable.sort_by_key(|it| it.delivery.attempts > 0);
+        let fresh = readable.partition_point(|it| it.delivery.attempts == 0);
+        let (fresh, suspected) = readable.split_at(fresh);
+        let mut parts: Vec<_> = suspected.chunks(1).rev().collect();
+        parts.extend(halves(fresh));
+        while let Some(part) = parts.pop() {
+            if part.is_empty() {
+                continue;
+            }
+            if began.elapsed() > HALVING_LIMIT {
+                let rest = parts.iter().flat_map(|it| it.iter()).chain(part);
+                return_alone(conn, rest).await?;
+                break;
+            }
+            let mut trial = conn.begin().await?;
+            match self.write(&mut trial, part, work.months, Manner::Halving).await {
+                Ok(written) => {
+                    trial.commit().await?;
+                    if written == Some(Tombstones::Some) {
+                        tombstones = Tombstones::Some;
+                    }
+                }
+                Err(error) if inbox::is_refusal(&error) => {
+                    trial.rollback().await?;
+                    work.months.forget();
+                    match part {
+                        [single] => {
+                            let it = single.delivery;
+                            set_aside(conn, &it.key, it.attempts, work.settings, &error).await?;
+                        }
+                        many => parts.extend(halves(many)),
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(tombstones)
     }
 
     /// Parks a delivery that cannot be parsed: it is authentic and its bytes never change, so no retry can help.
@@ -153,29 +261,54 @@ impl Batch {
     }
 }
 
-/// A single delivery failed: postpones it, or parks it after too many attempts.
-pub(super) async fn set_aside(
+/// The two halves, the second first: a stack hands out the first one first. A single one is not halved.
+fn halves<T>(part: &[T]) -> impl Iterator<Item = &[T]> {
+    let (first, second) = part.split_at(part.len() / 2);
+    [second, first].into_iter()
+}
+
+/// Queues these claimed deliveries again, each alone.
+async fn return_alone<'a>(conn: &mut PgConnection, rest: impl Iterator<Item = &'a Readable<'a>>) -> sqlx::Result<()> {
+    for it in rest {
+        inbox::postpone(conn, &it.delivery.key, it.delivery.attempts, Duration::ZERO).await?;
+    }
+    Ok(())
+}
+
+/// A single delivery of an undone batch failed: takes it again and sets it aside.
+pub(super) async fn set_aside_alone(
     conn: &mut PgConnection,
     undone: &Undone,
     settings: &Settings,
     error: &sqlx::Error,
 ) -> sqlx::Result<()> {
-    let (key, attempts) = (&undone.key, undone.attempts.saturating_add(1));
     let mut transaction = conn.begin().await?;
     if !inbox::claim_again(&mut transaction, &undone.ticket).await? {
         // Another worker has it now.
         return transaction.rollback().await;
     }
+    set_aside(&mut transaction, &undone.key, undone.attempts, settings, error).await?;
+    transaction.commit().await
+}
+
+/// Postpones a claimed delivery, or parks it after too many attempts.
+async fn set_aside(
+    conn: &mut PgConnection,
+    key: &DeliveryKey,
+    attempts: i16,
+    settings: &Settings,
+    error: &sqlx::Error,
+) -> sqlx::Result<()> {
+    let attempts = attempts.saturating_add(1);
     if u32::try_from(attempts).unwrap_or(0) >= settings.attempts_max {
         tracing::error!(delivery.id = %key, attempts, error = %error, "a delivery was refused too often; parked");
         metrics::counter!("wecomd_events_total", "kind" => "refused", "outcome" => "parked").increment(1);
-        inbox::park(&mut transaction, key, attempts, &format!("the database refuses it: {error}")).await?;
+        inbox::park(conn, key, attempts, &format!("the database refuses it: {error}")).await
     } else {
         tracing::warn!(delivery.id = %key, attempts, error = %error, "a delivery was refused; postponed");
         metrics::counter!("wecomd_events_total", "kind" => "refused", "outcome" => "postponed").increment(1);
-        inbox::postpone(&mut transaction, key, attempts, backoff(attempts, rand::random())).await?;
+        inbox::postpone(conn, key, attempts, backoff(attempts, rand::random())).await
     }
-    transaction.commit().await
 }
 
 /// Parses a delivery and finds the corp whose tables it changes; the error says why that is not possible.
@@ -196,6 +329,8 @@ fn understand(delivery: &Claimed) -> Result<(Source, Callback), String> {
     Ok((source, callback))
 }
 
-fn undone(claimed: &Claimed) -> Undone {
-    Undone { key: claimed.key.clone(), ticket: claimed.ticket, attempts: claimed.attempts }
+impl Undone {
+    fn of(claimed: &Claimed) -> Self {
+        Self { key: claimed.key.clone(), ticket: claimed.ticket, attempts: claimed.attempts }
+    }
 }

@@ -1,7 +1,8 @@
 //! Drains the inbox: claims a batch, parses it, writes it and settles it in one transaction.
 //!
-//! A batch that fails is undone and taken again one delivery at a time, so that one refused delivery cannot block the
-//! rest. A delivery that cannot be parsed is parked at once, since its bytes never change. One that fails for another
+//! A batch that the database refuses is undone, taken again and halved until the refused deliveries are found, so that
+//! one of them cannot block the rest. One that takes too long is taken again one delivery at a time. A delivery that
+//! cannot be parsed is parked at once, since its bytes never change. One that fails for another
 //! reason is tried again later, then parked. Errors of the database itself count against no delivery.
 
 mod batch;
@@ -23,6 +24,8 @@ use crate::{
 };
 
 pub use backoff::backoff;
+
+use batch::{Manner, Undone, Work};
 
 /// After trouble with the database, a worker waits this long before it connects again.
 const RECONNECT_AFTER: Duration = Duration::from_millis(500);
@@ -75,7 +78,9 @@ pub struct Worker {
     conn: Option<PgConnection>,
     months: KnownMonths,
     recording: Recording,
-    /// How many deliveries to take one by one, after a batch failed.
+    /// Whether the last batch was refused.
+    halving: bool,
+    /// How many deliveries to take one by one, after a batch took too long.
     singly: usize,
     position: QueuePosition,
 }
@@ -98,6 +103,7 @@ impl Worker {
             conn: None,
             months: KnownMonths::default(),
             recording: Recording::default(),
+            halving: false,
             singly: 0,
             position: QueuePosition::default(),
         }
@@ -117,7 +123,8 @@ impl Worker {
                 Err(error) => self.recording.failed(error),
             }
             match step {
-                Ok(Step::Worked(size)) if self.singly > 0 || size >= self.settings.batch_max as usize => {}
+                Ok(Step::Worked(size))
+                    if self.halving || self.singly > 0 || size >= self.settings.batch_max as usize => {}
                 Ok(Step::Worked(_)) => tokio::select! {
                     () = tokio::time::sleep(GATHER) => {}
                     _ = stop.changed() => {}
@@ -166,7 +173,9 @@ impl Worker {
             None => within(CONNECT_LIMIT, CONNECTING, PgConnection::connect_with(&self.options)).await?,
         };
         let began = Instant::now();
-        let recording = batch::record(&mut conn, since, limit, &mut self.months);
+        let manner = if self.halving { Manner::Halving } else { Manner::BesideOthers };
+        let mut work = Work { months: &mut self.months, settings: &self.settings };
+        let recording = batch::record(&mut conn, since, limit, &mut work, manner);
         let Ok(outcome) = tokio::time::timeout(BATCH_LIMIT, recording).await else {
             self.months.forget();
             return Err(DatabaseFailure::TimedOut { what: "recording a batch", limit: BATCH_LIMIT });
@@ -174,6 +183,7 @@ impl Worker {
         match outcome {
             Ok(batch) => {
                 self.conn = Some(conn);
+                self.halving = false;
                 self.singly = self.singly.saturating_sub(batch.size);
                 self.position.due_at = batch.due_at.or(self.position.due_at);
                 batch.report(began.elapsed());
@@ -200,7 +210,7 @@ impl Worker {
             return Err(error.into());
         }
         self.conn = Some(conn);
-        self.after_refusal(claimed, error).await
+        self.after_refusal(claimed, error, too_slow).await
     }
 
     fn idle(&mut self) -> Step {
@@ -208,30 +218,37 @@ impl Worker {
         Step::Idle
     }
 
-    /// After a refused batch, its deliveries are taken one by one. A refused single delivery is postponed. If the
-    /// claim itself was refused, the error is returned, since retrying at once would only fill the log.
+    /// A refused batch is halved by the next step; if that is refused as a whole, or if it takes too long, its deliveries
+    /// are taken one by one. A refused single delivery is set aside. If the claim itself was refused, the error is
+    /// returned, since retrying at once would only fill the log.
     async fn after_refusal(
         &mut self,
-        claimed: Vec<batch::Undone>,
+        claimed: Vec<Undone>,
         error: sqlx::Error,
+        too_slow: bool,
     ) -> Result<Step, DatabaseFailure> {
+        let Some(conn) = &mut self.conn else { return Err(error.into()) };
         match claimed.as_slice() {
             [] => {
                 self.conn = None;
-                Err(error.into())
+                return Err(error.into());
             }
-            [single] => {
-                let Some(conn) = &mut self.conn else { return Err(error.into()) };
-                batch::set_aside(conn, single, &self.settings, &error).await?;
+            [single] if !single.ticket.is_group() => {
+                batch::set_aside_alone(conn, single, &self.settings, &error).await?;
                 self.singly = self.singly.saturating_sub(1);
-                Ok(Step::Worked(1))
+                return Ok(Step::Worked(1));
+            }
+            many if self.halving || too_slow => {
+                tracing::warn!(error = %error, size = many.len(), "a batch failed; recording one by one");
+                inbox::split(conn, &many.iter().map(|it| it.ticket).collect()).await?;
+                (self.halving, self.singly) = (false, many.len());
             }
             many => {
-                tracing::warn!(error = %error, size = many.len(), "a batch was refused; recording one by one");
-                self.singly = many.len();
-                Ok(Step::Worked(0))
+                tracing::warn!(error = %error, size = many.len(), "a batch was refused; halving it");
+                self.halving = true;
             }
         }
+        Ok(Step::Worked(0))
     }
 }
 

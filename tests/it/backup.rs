@@ -169,7 +169,7 @@ async fn a_backup_under_load_holds_every_callback_that_was_answered_before_it_be
     let orphans = [
         "select count(*) from wechat_contact_record record
          where not exists (select from inbox where substring(hash for 16) = uuid_send(record.id))",
-        "select count(*) from pending where not exists (select from inbox where inbox.hash = pending.hash)",
+        "select count(*) from pending_delivery where not exists (select from inbox where inbox.hash = pending_delivery.hash)",
     ];
     for orphans in orphans {
         assert_eq!(restored.count(orphans).await, 0, "{orphans}");

@@ -35,7 +35,7 @@ async fn a_repeated_callback_is_answered_every_time_and_stored_once() {
     app.drain().await;
     let contacts = "select external_userid || ' | ' || wechat_userid || ' | ' || status from customer_wechat_contact";
     assert_eq!(app.db.texts(contacts).await, ["wmAlice | zhangsan | contacted"]);
-    assert_eq!(app.db.count("select count(*) from pending").await, 0);
+    assert_eq!(app.db.count("select count(*) from pending_delivery").await, 0);
     app.finish().await;
 }
 

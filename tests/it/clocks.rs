@@ -50,7 +50,7 @@ async fn a_failed_delivery_is_retried_by_the_clock_of_the_database() {
         for _ in 0..3 {
             worker.step().await.expect("the database answers");
         }
-        let soon = "select count(*)::text from pending
+        let soon = "select count(*)::text from pending_delivery
                     where attempts = 1 and due_at between now() - interval '1 minute' and now() + interval '1 minute'";
         assert_eq!(count(&app, soon).await, 1, "{clock}");
         app.finish().await;

@@ -88,6 +88,6 @@ async fn record(db: &TestDb, workers: usize, batch_max: u32) {
         worker.await.expect("the worker ends");
     }
     // A worker is idle while others hold the remaining deliveries; in the end nothing is pending.
-    assert_eq!(db.count("select count(*) from pending").await, 0);
+    assert_eq!(db.count("select count(*) from pending_delivery").await, 0);
     assert_eq!(db.count("select count(*) from parked").await, 0);
 }

@@ -151,6 +151,7 @@ async fn the_earlier_of_two_arrivals_of_one_event_counts_in_either_order() {
         let added = contact(0, "add_external_contact", "zhangsan", customer, &[]);
         let of = |name: &str| app.corp.apps.iter().find(|it| it.name == name).expect("an app").kind;
         app.deliver(vec![Push::genuine(of("service"), added.clone()), Push::genuine(of("directory"), added)]).await;
+        app.db.wait_alone().await;
         let app_id = |name: &str| format!("(select id from enterprise_wechat_config where name = '{name}')");
         app.db
             .execute(&format!(

@@ -48,7 +48,7 @@ async fn wecomd_may_be_killed_at_any_moment() {
     for moment in moments(KILLS, day.len()) {
         stream.until_answered(moment).await;
         wecomd.kill();
-        caught_at_work += db.count("select least(count(*), 1) from pending").await;
+        caught_at_work += db.count("select least(count(*), 1) from pending_delivery").await;
         wecomd.again();
     }
     let report = stream.ended().await;

@@ -48,6 +48,8 @@ mod outage;
 
 mod poison;
 
+mod groups;
+
 mod readiness;
 
 mod partitions;

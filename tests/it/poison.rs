@@ -62,14 +62,13 @@ async fn a_delivery_refused_by_the_database_is_retried_then_parked_and_blocks_no
         work(&mut worker).await;
         let contacts = "select count(*) from customer_wechat_contact";
         assert_eq!(app.db.count(contacts).await, 10, "the rest of its batch is recorded");
-        let waiting =
-            "select attempts || ' ' || (due_at > now()) || ' ' || (due_at < now() + interval '1 hour') from pending";
+        let waiting = "select attempts || ' ' || (due_at > now()) || ' ' || (due_at < now() + interval '1 hour') from pending_delivery";
         assert_eq!(app.db.texts(waiting).await, [format!("{attempt} true true")], "it waits for its next attempt");
         assert_eq!(app.db.count("select count(*) from parked").await, 0);
         app.db.execute("update pending set due_at = now()").await;
     }
     work(&mut worker).await;
-    assert_eq!(app.db.count("select count(*) from pending").await, 0, "it is not retried for ever");
+    assert_eq!(app.db.count("select count(*) from pending_delivery").await, 0, "it is not retried for ever");
     let reasons = app.db.texts("select attempts || ' ' || reason from parked").await;
     assert_eq!(reasons.len(), 1);
     assert!(
@@ -101,7 +100,7 @@ async fn a_delivery_that_cannot_be_read_is_parked_at_once_and_the_others_are_rec
 
     app.drain().await;
     assert_eq!(app.db.count("select count(*) from customer_wechat_contact").await, 5);
-    assert_eq!(app.db.count("select count(*) from pending").await, 0, "it will never become readable");
+    assert_eq!(app.db.count("select count(*) from pending_delivery").await, 0, "it will never become readable");
     let parked = app.db.texts("select reason from parked").await;
     assert_eq!(parked.len(), 3);
     assert!(parked.iter().all(|reason| reason.starts_with("cannot be read: ")), "{parked:?}");
@@ -119,7 +118,7 @@ async fn unknown_events_are_kept_and_counted_by_name() {
     assert_eq!(app.db.texts(counted).await, ["moon_landing 2", "sun_rise 1"]);
     assert_eq!(app.db.count("select count(*) from inbox").await, 3, "kept until a version knows them");
     assert_eq!(
-        app.db.count("select count(*) from pending").await + app.db.count("select count(*) from parked").await,
+        app.db.count("select count(*) from pending_delivery").await + app.db.count("select count(*) from parked").await,
         0
     );
     app.finish().await;
@@ -137,7 +136,7 @@ async fn every_callback_that_wecom_documents_is_accepted_and_none_is_parked() {
 
     app.drain().await;
     assert_eq!(app.db.texts("select reason from parked").await, [""; 0]);
-    assert_eq!(app.db.count("select count(*) from pending").await, 0);
+    assert_eq!(app.db.count("select count(*) from pending_delivery").await, 0);
     let settled = "select count(*) filter (where ignored.hash is null) || ' recorded, '
         || count(*) filter (where ignored.name = '') || ' without a name'
         from inbox left join ignored using (event_at, app_id, hash)";

@@ -287,7 +287,7 @@ async fn an_erased_customer_is_in_no_table_and_no_file() {
     let contacts = acting.app.db.texts("select external_userid from customer_wechat_contact").await;
     assert_eq!(contacts, [OTHER]);
     acting.app.drain().await;
-    assert_eq!(acting.app.db.count("select count(*) from pending").await, 0, "nothing is stuck");
+    assert_eq!(acting.app.db.count("select count(*) from pending_delivery").await, 0, "nothing is stuck");
     acting.finish().await;
 }
 

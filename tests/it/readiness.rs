@@ -67,7 +67,7 @@ async fn readyz_names_why_the_database_refuses_every_callback() {
         assert_eq!(found, (503, format!("could not store the last callbacks: {said}")));
         assert!(app.post(&met("wmRefused0")).await.is_some(), "WeCom's repeat");
         assert_eq!(ready(&app).await, (200, "ok".to_owned()), "something was stored since");
-        app.db.execute("delete from inbox where true; delete from pending").await;
+        app.db.execute("delete from inbox where true; delete from pending; delete from pending_group").await;
     }
     app.finish().await;
 }
@@ -157,7 +157,7 @@ async fn the_storage_trial_reports_its_result_and_stores_nothing() {
     db.execute("alter table pending add constraint pending_refuse check (attempts > 7) not valid").await;
     let refused = try_storing(&mut conn).await.expect_err("it cannot");
     assert_eq!(refused.as_database_error().and_then(|it| it.code()).as_deref(), Some("23514"));
-    assert_eq!(db.count("select (select count(*) from inbox) + (select count(*) from pending)").await, 0);
+    assert_eq!(db.count("select (select count(*) from inbox) + (select count(*) from pending_delivery)").await, 0);
     drop(conn);
     db.close().await;
 }

@@ -175,7 +175,7 @@ async fn no_secret_is_in_the_database_or_in_the_most_verbose_log() {
     let asked = "select count(*) from wecom_token where token is not null";
     until("WeCom was asked", async || db.count(asked).await >= 1).await;
     until("nothing is to be done any more", async || {
-        db.count("select count(*) from pending").await == 0
+        db.count("select count(*) from pending_delivery").await == 0
             && db.count("select count(*) from task where due_at <= now() and parked_at is null").await == 0
     })
     .await;

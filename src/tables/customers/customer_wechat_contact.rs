@@ -10,62 +10,20 @@ use crate::{
     changes::{Contact, ContactKey, Register, contact::Card},
     ids::{CorpId, CustomerId, ExternalUserId, UserId},
     states::{ContactStatus, MatchedBy},
-    tables::access::own::Own,
+    tables::{access::own::Own, customers::matching::People},
 };
 
-/// Folds the batch's contacts into the table, by the same rule as [`Contact::absorb`].
+/// Folds the batch's contacts into the table, by the same rule as [`Contact::absorb`]. Returns the people who got a
+/// contact more and whose customer is known from another contact or was decided: the new contact follows.
 ///
 /// Rows are taken in key order, so that two workers never wait for each other crosswise.
-pub async fn upsert(conn: &mut PgConnection, contacts: &BTreeMap<ContactKey, Contact>) -> sqlx::Result<()> {
+pub async fn upsert(conn: &mut PgConnection, contacts: &BTreeMap<ContactKey, Contact>) -> sqlx::Result<People> {
     if contacts.is_empty() {
-        return Ok(());
+        return Ok(People::new());
     }
     let columns = Columns::of(contacts);
-    sqlx::query!(
-        r#"
-        insert into customer_wechat_contact as own (
-            corpid, external_userid, wechat_userid, staff_id, status, status_at, state, state_at, state_customer_id,
-            state_customer_id_at, first_contact_time, last_contact_time, card, card_at, heard_arrived_at, met_arrived_at
-        )
-        select said.corpid, said.external_userid, said.wechat_userid,
-            (
-                select staff_id from staff_wechat_bind bind where bind.corpid = said.corpid
-                    and bind.wechat_userid = said.wechat_userid order by bound_at desc, staff_id desc limit 1
-            ),
-            status, status_at, state, state_at, state_customer_id, state_customer_id_at, first_contact_time,
-            greatest(last_contact_time, (
-                -- The epoch says that they wrote, and not when.
-                select last_message_at from customer_activity active where active.corpid = said.corpid
-                    and active.external_userid = said.external_userid and last_message_at > to_timestamp(0)
-            )),
-            card, card_at, heard_arrived_at, met_arrived_at
-        from unnest(
-            $1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::timestamptz[], $8::text[],
-            $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::jsonb[], $13::timestamptz[], $14::timestamptz[],
-            $15::timestamptz[]
-        ) said (
-            corpid, external_userid, wechat_userid, status, status_at, state, state_at, state_customer_id,
-            state_customer_id_at, first_contact_time, last_contact_time, card, card_at, heard_arrived_at, met_arrived_at
-        )
-        on conflict on constraint customer_wechat_contact_key do update set
-            status = case when (excluded.status_at, excluded.status) > (own.status_at, own.status)
-                then excluded.status else own.status end,
-            status_at = greatest(excluded.status_at, own.status_at),
-            state = case when own.state_at is null or (excluded.state_at, excluded.state) > (own.state_at, own.state)
-                then excluded.state else own.state end,
-            state_at = greatest(excluded.state_at, own.state_at),
-            state_customer_id = case when own.state_customer_id_at is null
-                or (excluded.state_customer_id_at, excluded.state_customer_id) > (own.state_customer_id_at, own.state_customer_id)
-                then excluded.state_customer_id else own.state_customer_id end,
-            state_customer_id_at = greatest(excluded.state_customer_id_at, own.state_customer_id_at),
-            first_contact_time = least(excluded.first_contact_time, own.first_contact_time),
-            last_contact_time = greatest(excluded.last_contact_time, own.last_contact_time),
-            -- Two readings of one moment do not differ, so the time alone decides.
-            card = case when own.card_at is null or excluded.card_at > own.card_at then excluded.card else own.card end,
-            card_at = greatest(excluded.card_at, own.card_at),
-            heard_arrived_at = least(excluded.heard_arrived_at, own.heard_arrived_at),
-            met_arrived_at = least(excluded.met_arrived_at, own.met_arrived_at)
-        "#,
+    let matched = sqlx::query_file!(
+        "src/tables/customers/contact_upsert.sql",
         &columns.corps,
         &columns.customers,
         &columns.users,
@@ -82,9 +40,9 @@ pub async fn upsert(conn: &mut PgConnection, contacts: &BTreeMap<ContactKey, Con
         &columns.heard_arrived as _,
         &columns.met_arrived as _,
     )
-    .execute(conn)
+    .fetch_all(conn)
     .await?;
-    Ok(())
+    Ok(matched.into_iter().map(|row| (row.corpid, row.external_userid)).collect())
 }
 
 /// The batch's contacts as arrays, one per column.

@@ -80,6 +80,9 @@ select to_timestamp({begin}) + n * interval '1 second', 1, sha256(n::text::bytea
 insert into pending (due_at, event_at, app_id, hash)
 select now() + interval '9 days', to_timestamp({begin}) + n * interval '1 second', 1, sha256(n::text::bytea)
 from generate_series({from}, {to}) n;
+insert into pending_group (due_at, size, earliest, latest, event_ats, app_ids, hashes)
+select now() + interval '9 days', 2, at, at, array[at, at], array[1, 1], array[sha256(n::text::bytea), sha256('x')]
+from (select n, to_timestamp({begin}) + n * interval '1 second' as at from generate_series({from}, {to}) n) it;
 insert into parked (event_at, app_id, hash, attempts, reason)
 select to_timestamp({begin}) + n * interval '1 second', 1, sha256(n::text::bytea), 1, 'x'
 from generate_series({from}, {to}) n;

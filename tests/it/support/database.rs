@@ -51,6 +51,29 @@ impl TestDb {
         Self { pool, url, name, admin }
     }
 
+    /// Lets what waits to be recorded wait in one group for each day, as if it had been committed together.
+    pub(crate) async fn wait_together(&self) {
+        self.execute(
+            "with gone as (delete from pending returning *)
+             insert into pending_group (size, earliest, latest, event_ats, app_ids, hashes)
+             select count(*), min(event_at), max(event_at), array_agg(event_at order by event_at, hash),
+                 array_agg(app_id order by event_at, hash), array_agg(hash order by event_at, hash)
+             from gone group by date_bin('1 day', event_at, 'epoch')",
+        )
+        .await;
+    }
+
+    /// Lets each delivery that waits to be recorded wait alone, so that a test can postpone it.
+    pub(crate) async fn wait_alone(&self) {
+        self.execute(
+            "with gone as (delete from pending_group returning *)
+             insert into pending (due_at, event_at, app_id, hash)
+             select due_at, it.event_at, it.app_id, it.hash
+             from gone, unnest(event_ats, app_ids, hashes) it (event_at, app_id, hash)",
+        )
+        .await;
+    }
+
     pub(crate) fn options(&self) -> PgConnectOptions {
         self.admin.clone().database(&self.name)
     }

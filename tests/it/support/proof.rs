@@ -36,7 +36,13 @@ pub(crate) async fn watch_settling(pool: &PgPool) {
              return null;
          end $$;
          create trigger note_settled after delete on pending referencing old table as gone
-             for each statement execute function note_settled();",
+             for each statement execute function note_settled();
+         create function note_settled_group() returns trigger language plpgsql as $$ begin
+             insert into settled select it.* from gone, unnest(event_ats, app_ids, hashes) it;
+             return null;
+         end $$;
+         create trigger note_settled after delete on pending_group referencing old table as gone
+             for each statement execute function note_settled_group();",
     )
     .await;
 }
@@ -49,8 +55,10 @@ pub(crate) async fn assert_survived(pool: &PgPool, company: &Company, pushes: &[
     let hashes = "select encode(hash, 'hex') collate \"C\" from inbox order by 1";
     assert_eq!(texts(pool, hashes).await, Vec::from_iter(answered), "each answered callback is stored once");
 
-    until("everything is recorded", async || texts(pool, "select hash::text from pending limit 1").await.is_empty())
-        .await;
+    until("everything is recorded", async || {
+        texts(pool, "select hash::text from pending_delivery limit 1").await.is_empty()
+    })
+    .await;
     let settled = "select encode(hash, 'hex') collate \"C\" from settled order by 1";
     assert_eq!(texts(pool, settled).await, texts(pool, hashes).await, "each stored callback is settled once");
 
