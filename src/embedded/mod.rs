@@ -162,7 +162,18 @@ fn create_cluster(site: &Site, durability: Durability) -> Result<(), EmbeddedErr
     let new = site.unfinished()?;
     let mut initdb = site.tool("initdb");
     initdb
-        .args(["-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-instructions", "-D"])
+        .args([
+            "-U",
+            SUPERUSER,
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+            "--lc-collate=C",
+            "--no-instructions",
+            "-D",
+        ])
         .arg(&new);
     if durability == Durability::Throwaway {
         initdb.arg("--no-sync");

@@ -67,6 +67,7 @@ struct Waiting {
 pub struct Inbox {
     waiting: mpsc::Sender<Waiting>,
     commit_status: CommitStatus,
+    wake: Wake,
 }
 
 impl Inbox {
@@ -76,8 +77,9 @@ impl Inbox {
         // Set explicitly, whatever the database's default is: an answer promises that the row is on disk.
         let options = options.options([("statement_timeout", STATEMENT_LIMIT), ("synchronous_commit", "on")]);
         let commit_status = CommitStatus::default();
-        let committer = Committer { options, wake, commit_status: commit_status.clone(), conn: None, notified: None };
-        (Self { waiting: sender, commit_status }, tokio::spawn(committer.run(receiver)))
+        let committer =
+            Committer { options, wake: wake.clone(), commit_status: commit_status.clone(), conn: None, notified: None };
+        (Self { waiting: sender, commit_status, wake }, tokio::spawn(committer.run(receiver)))
     }
 
     /// The status of the last commits.
@@ -87,6 +89,7 @@ impl Inbox {
 
     /// Returns once the callback is committed, whether it is new or a repeat.
     pub async fn accept(&self, app_id: i32, plaintext: Vec<u8>) -> Result<(), NotStored> {
+        let _waits = self.wake.callback_waits();
         let (answer, stored) = oneshot::channel();
         let hash = Sha256::digest(&plaintext).into();
         let waiting = Waiting { app_id, event_at: event_time(&plaintext), hash, plaintext, answer };

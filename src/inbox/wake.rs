@@ -1,9 +1,15 @@
-//! Wakes the recording half when there is something to do.
+//! Wakes the recording half when there is something to do, and tells it when callbacks wait for their commit.
 //!
 //! Within a process a wake is a flag; between processes it is a NOTIFY. Both are hints: workers also poll, so a lost
 //! one costs [`POLL_EVERY`] and nothing else.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::sync::Notify;
@@ -17,20 +23,50 @@ pub const POLL_EVERY: Duration = Duration::from_secs(1);
 /// Time between attempts to listen again after the connection was lost.
 const LISTEN_RETRY: Duration = Duration::from_secs(2);
 
+/// If so many callbacks of this process wait for their commit, they are a burst: recording gives way to them.
+const BURST: usize = 16;
+
 /// A wake-up signal for any number of workers.
 #[derive(Debug, Clone, Default)]
-pub struct Wake(Arc<Notify>);
+pub struct Wake(Arc<Signal>);
+
+#[derive(Debug, Default)]
+struct Signal {
+    notify: Notify,
+    waiting: AtomicUsize,
+}
+
+/// A callback that waits for its commit, until it is dropped.
+#[derive(Debug)]
+pub(super) struct WaitingCallback<'a>(&'a AtomicUsize);
+
+impl Drop for WaitingCallback<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl Wake {
     /// Wakes all sleeping workers, and the next one that goes to sleep.
     pub fn ring(&self) {
-        self.0.notify_waiters();
-        self.0.notify_one();
+        self.0.notify.notify_waiters();
+        self.0.notify.notify_one();
+    }
+
+    /// Counts a callback that waits for its commit.
+    pub(super) fn callback_waits(&self) -> WaitingCallback<'_> {
+        self.0.waiting.fetch_add(1, Ordering::Relaxed);
+        WaitingCallback(&self.0.waiting)
+    }
+
+    /// Whether a burst of callbacks waits for its commit in this process.
+    pub fn is_burst(&self) -> bool {
+        self.0.waiting.load(Ordering::Relaxed) >= BURST
     }
 
     /// Returns when rung, or after [`POLL_EVERY`].
     pub async fn sleep(&self) {
-        let _ = tokio::time::timeout(POLL_EVERY, self.0.notified()).await;
+        let _ = tokio::time::timeout(POLL_EVERY, self.0.notify.notified()).await;
     }
 
     /// Rings whenever another process announces a stored delivery. Never returns.

@@ -19,17 +19,22 @@ use sqlx::{PgConnection, postgres::PgConnectOptions};
 const STATEMENTS_MAX: usize = 500;
 
 /// The settings that fix a plan.
-const SETTINGS: [(&str, &str); 5] = [
+const SETTINGS: [(&str, &str); 6] = [
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
     ("enable_material", "off"),
+    // Keys rarely repeat within a batch, so a cache of look-ups costs more than the look-ups.
+    ("enable_memoize", "off"),
     ("plan_cache_mode", "force_generic_plan"),
 ];
 
+/// Set explicitly, whatever the database's default is: a task is claimed for good before anything is done.
+const SYNCED: (&str, &str) = ("synchronous_commit", "on");
+
 /// Connections with fixed plans: for recording, tasks, reconciling and other background work.
 pub fn fixed(options: PgConnectOptions) -> PgConnectOptions {
-    options.statement_cache_capacity(STATEMENTS_MAX).options(SETTINGS).options([("jit", "off")])
+    options.statement_cache_capacity(STATEMENTS_MAX).options(SETTINGS).options([("jit", "off"), SYNCED])
 }
 
 /// Connections for people's requests, which may be scans: each statement is planned for the tables' current contents.

@@ -34,8 +34,20 @@ const RECONNECT_AFTER: Duration = Duration::from_millis(500);
 /// rows of each commit, in as many transactions, and under load leave too little CPU for accepting.
 const GATHER: Duration = Duration::from_millis(20);
 
+/// For how long recording gives way to bursts of callbacks until the queue is empty once. A burst is accepted first and
+/// recorded after; a load that lasts is recorded while it is accepted, since greetings have 20 s in all.
+const GIVE_WAY_LIMIT: Duration = Duration::from_secs(2);
+
+/// Between two looks whether a burst is over.
+const GIVE_WAY_STEP: Duration = Duration::from_millis(5);
+
 /// How long one statement of a batch may take; then PostgreSQL cancels it and the batch is undone.
 const STATEMENT_LIMIT: &str = "30s";
+
+/// A batch's commit does not wait for the disk. If the database crashes before it is there, the whole transaction never
+/// was: its deliveries still wait and are recorded again. Nothing was done because of it either: whoever carries out a task
+/// commits the claim first, and that commit waits for everything before it.
+const UNSYNCED: (&str, &str) = ("synchronous_commit", "off");
 
 /// How long a batch may take in all. Only this limit detects a database that vanishes without closing the connection.
 const BATCH_LIMIT: Duration = Duration::from_secs(60);
@@ -98,7 +110,7 @@ impl Worker {
     /// A worker that connects when it first has something to do.
     pub fn new(options: PgConnectOptions, settings: Settings) -> Self {
         Self {
-            options: plans::fixed(options).options([("statement_timeout", STATEMENT_LIMIT)]),
+            options: plans::fixed(options).options([("statement_timeout", STATEMENT_LIMIT), UNSYNCED]),
             settings,
             conn: None,
             months: KnownMonths::default(),
@@ -116,7 +128,12 @@ impl Worker {
 
     /// Works until told to stop, then finishes the batch in hand.
     pub async fn run(mut self, wake: Wake, mut stop: watch::Receiver<bool>) {
+        let mut given_way = Duration::ZERO;
         while !*stop.borrow() {
+            while wake.is_burst() && given_way < GIVE_WAY_LIMIT && !*stop.borrow() {
+                tokio::time::sleep(GIVE_WAY_STEP).await;
+                given_way += GIVE_WAY_STEP;
+            }
             let step = self.step().await;
             match &step {
                 Ok(_) => self.recording.goes_on(),
@@ -129,10 +146,13 @@ impl Worker {
                     () = tokio::time::sleep(GATHER) => {}
                     _ = stop.changed() => {}
                 },
-                Ok(Step::Idle) => tokio::select! {
-                    () = wake.sleep() => {}
-                    _ = stop.changed() => {}
-                },
+                Ok(Step::Idle) => {
+                    given_way = Duration::ZERO;
+                    tokio::select! {
+                        () = wake.sleep() => {}
+                        _ = stop.changed() => {}
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(error = %error, "recording stands still until the database answers again");
                     tokio::select! {

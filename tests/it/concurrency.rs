@@ -1,5 +1,7 @@
 //! Concurrent workers write the same tables as a single worker.
 
+use std::time::{Duration, Instant};
+
 use proptest::{
     prelude::*,
     strategy::ValueTree,
@@ -27,6 +29,9 @@ const CALLBACKS: usize = 60;
 /// Workers at once.
 const WORKERS: usize = 3;
 
+/// Recording gives way to a burst for at least this long.
+const GIVE_WAY_MIN: Duration = Duration::from_secs(1);
+
 /// Each stream lies in a month of its own, which has no partition yet when the workers begin.
 const MONTH_SECONDS: i64 = 31 * 24 * 3_600;
 
@@ -41,6 +46,10 @@ async fn concurrent_workers_write_the_same_rows_as_one_and_never_deadlock() {
         for corp in [together, alone] {
             let app_id = found(&db, corp, begin).await;
             accept(&inbox, app_id, &plaintexts).await;
+            // Otherwise the batches would be the committed groups, whatever their maximum is.
+            if seed % 2 == 0 {
+                db.wait_alone().await;
+            }
             let (workers, batch_max) = if corp == together { (WORKERS, 1 + seed % 4) } else { (1, 100) };
             record(&db, workers, batch_max).await;
         }
@@ -56,6 +65,43 @@ async fn concurrent_workers_write_the_same_rows_as_one_and_never_deadlock() {
     until("the workers' connections have reported", async || db.count(others).await == 0).await;
     let deadlocks = "select deadlocks from pg_stat_database where datname = current_database()";
     assert_eq!(db.count(deadlocks).await, 0, "workers deadlocked");
+    db.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn recording_gives_way_to_a_burst_of_callbacks_for_a_limited_time() {
+    let db = TestDb::new().await;
+    let wake = Wake::default();
+    let (inbox, committer) = Inbox::start(db.options(), wake.clone());
+    let app_id = found(&db, 0, BEGIN).await;
+    let plaintexts = stream(0, BEGIN);
+    accept(&inbox, app_id, &plaintexts[..1]).await;
+
+    // Nothing can be stored meanwhile, so the burst waits.
+    let mut lock = db.pool.begin().await.expect("begins");
+    sqlx::query("lock table inbox in exclusive mode").execute(&mut *lock).await.expect("locks");
+    let burst = tokio::spawn({
+        let (inbox, plaintexts) = (inbox.clone(), plaintexts.clone());
+        async move { accept(&inbox, app_id, &plaintexts[1..]).await }
+    });
+    until("the burst waits", async || wake.is_burst()).await;
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let worker = Worker::new(db.options(), Settings { batch_max: 100, attempts_max: 1 });
+    let began = Instant::now();
+    let working = tokio::spawn(worker.run(wake.clone(), stopped));
+    let waiting = "select count(*) from pending_delivery";
+    until("the first callback is recorded", async || db.count(waiting).await == 0).await;
+    assert!(wake.is_burst(), "the burst still waits, so a greeting would be late");
+    assert!(began.elapsed() >= GIVE_WAY_MIN, "recording began after {:?}", began.elapsed());
+
+    lock.rollback().await.expect("rolls back");
+    burst.await.expect("all of it is stored");
+    assert!(!wake.is_burst(), "nothing waits any more");
+    until("the burst is recorded", async || db.count(waiting).await == 0).await;
+    stop.send(true).expect("the worker runs");
+    working.await.expect("the worker ends");
+    drop(inbox);
+    committer.await.expect("the committer ends");
     db.close().await;
 }
 
