@@ -9,7 +9,7 @@ endif
 # With it the checked SQL would be checked against that database, whatever is in it, and not against the cache.
 unexport DATABASE_URL
 
-.PHONY: help demo test fmt prepare docs bench
+.PHONY: help demo test fmt prepare docs bench trial
 
 help: ## lists these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,5 +40,8 @@ docs: ## regenerates docs/reference after a change of settings, routes, metrics,
 	@$(CARGO) build --quiet --bin wecomd
 	@scripts/with-postgres sh -c 'DATABASE_URL=$$WECOMD_TEST_DATABASE_URL exec "$${CARGO_TARGET_DIR:-target}"/debug/wecomd docs docs/reference'
 
-bench: ## measures opening, accepting, recording and reporting
+bench: ## measures opening, accepting, recording and reporting, also beside other receivers
 	@scripts/with-postgres $(CARGO) bench
+
+trial: ## runs what is too long for the tests: ten minutes without a database, ten million deliveries
+	@CARGO="$(CARGO)" scripts/trial

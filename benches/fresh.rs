@@ -6,14 +6,13 @@
 
 mod support;
 
-use std::fmt::Write as _;
-
 use anyhow::Context;
 use sqlx::Connection;
 use support::{
     database::Database,
     figures::{grouped, judge},
     inbox::{Crew, app_ids, store},
+    mix::added,
     options::Options,
     run::run,
     supply::Supply,
@@ -22,9 +21,6 @@ use wecomd::sandbox::AppKind;
 
 /// How many adds a quarter has.
 const ADDS: u64 = 30_000;
-
-/// Who adds them.
-const MEMBERS: u64 = 40;
 
 /// How long a quarter takes, roughly; the number of adds follows from it.
 const SECONDS: f64 = 2.0;
@@ -65,7 +61,8 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
     let mut crew = Crew::new(&connect, WORKERS, BATCH_MAX);
     let mut rates = [0.0; 4];
     for (quarter, rate) in (0..).zip(&mut rates) {
-        let plaintexts = (quarter * adds..(quarter + 1) * adds).map(|n| (app, added(n).into_bytes())).collect();
+        let plaintexts =
+            (quarter * adds..(quarter + 1) * adds).map(|n| (app, added(n, FIRST + n / 100).into_bytes())).collect();
         store(&connect, plaintexts).await?;
         let (recorded, took) = crew.drain(&mut conn).await?;
         *rate = recorded as f64 / took.as_secs_f64();
@@ -82,20 +79,4 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
     let [_, second, _, last] = rates;
     judge(last / second, "×", 0.85.., "adds/s of the last quarter, against the second");
     Ok(())
-}
-
-/// The `n`th customer is added.
-fn added(n: u64) -> String {
-    let mut xml =
-        String::from("<xml><ToUserName><![CDATA[corp]]></ToUserName><FromUserName><![CDATA[sys]]></FromUserName>");
-    let _ = write!(
-        xml,
-        "<CreateTime>{}</CreateTime><MsgType><![CDATA[event]]></MsgType>\
-         <Event><![CDATA[change_external_contact]]></Event><ChangeType><![CDATA[add_external_contact]]></ChangeType>\
-         <UserID><![CDATA[member{}]]></UserID><ExternalUserID><![CDATA[wmFRESH{:024}]]></ExternalUserID></xml>",
-        FIRST + n / 100,
-        n % MEMBERS,
-        n.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 1_000_000_007 * 1_000_000 + n,
-    );
-    xml
 }

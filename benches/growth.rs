@@ -3,23 +3,30 @@
 //! Two databases of one PostgreSQL take the same callbacks in turns: one is empty, the other was filled with
 //! `--grow N` settled deliveries, as many records, and a tenth as many contacts, spread over 90 days. What is measured
 //! happens on the days after, as it would.
+//!
+//! Two more databases are compared from outside, while the daemon accepts and records with its standard workers: one has
+//! a tenth of `N` as contacts, the other six times as many and a queue of tasks that nobody does. There, half of the
+//! callbacks add customers and half are texts of members.
 
 mod support;
 
 use std::{sync::Arc, time::Instant};
 
 use chrono::NaiveTime;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use support::{
     callback::sealed_day,
-    database::Database,
+    database::{Database, checkpoint},
     figures::{Series, grouped, judge},
+    flood::flood,
     inbox::{Crew, fill},
     load::{self, Load, Requests},
+    mix,
     options::Options,
     process::Process,
     run::run,
     supply::Supply,
+    tables::assembled,
 };
 
 /// How long callbacks are accepted before they are recorded.
@@ -57,6 +64,18 @@ const CONTACTS: &str = "
     )
     select $1, 'wm' || left(md5(n::text), 30), 'member' || n % 40, 'contacted', now(), now(), now()
     from generate_series(1, $2::bigint) n";
+
+/// Refreshes of so many contacts that wait.
+const TASKS: &str = "
+    insert into task (corpid, kind, subject, app_id, due_at, version)
+    select $1, 'refresh_contact', 'wm' || left(md5(n::text), 30), 1, now(), 1 from generate_series(1, $2::bigint) n";
+
+/// What the databases that are compared from outside hold, for each row that `--grow` asks for.
+const FEW: [f64; 2] = [0.1, 0.0];
+const MANY: [f64; 2] = [0.64, 1.2];
+
+/// How many callbacks per second are sent while they are recorded.
+const SENT_PER_SECOND: f64 = 40_000.0;
 
 /// A day of records, `$2` of them, with `$4` customers.
 const RECORDS: &str = "
@@ -102,8 +121,71 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
     println!();
     judge(grown.accepted.over(&empty.accepted), "×", 0.8.., "acks/s of the grown database, against the empty one");
     judge(grown.recorded.over(&empty.recorded), "×", 0.8.., "recorded/s of the grown database, against the empty one");
-    drop(sites);
+    for site in sites {
+        site.close().await?;
+    }
+    from_outside(&database, &mut supply, options).await?;
     database.stop().await
+}
+
+/// Compares a small and a large database while the daemon accepts and records.
+async fn from_outside(database: &Database, supply: &mut Supply, options: &Options) -> anyhow::Result<()> {
+    println!();
+    let mut running = Vec::new();
+    for (name, [contacts, tasks]) in [("few", FEW), ("many", MANY)] {
+        let rows = [contacts, tasks].map(|it| (it * options.grow as f64) as i64);
+        running.push(Running::open(database, name, supply, rows).await?);
+    }
+    let callbacks = (SENT_PER_SECOND * options.window.as_secs_f64()) as usize;
+    // What the first round finds on the disk, the others find in memory.
+    for round in 0..=options.rounds {
+        let requests = mix::requests(supply, callbacks)?;
+        for it in &mut running {
+            let load = Load { connections: CONNECTIONS, window: options.window, pace: None };
+            let rate = flood(it.daemon.address, &mut it.conn, requests.clone(), load).await?;
+            if round > 0 {
+                it.rate.push(rate);
+            }
+        }
+    }
+    println!("\n  from outside, from the first callback until the last was recorded:");
+    for it in &running {
+        let [contacts, tasks] = it.rows.map(|it| grouped(it as f64));
+        println!("  {:>10}/s with {contacts} contacts and {tasks} tasks that wait", grouped(it.rate.median()));
+    }
+    println!();
+    if let [few, many] = &running[..] {
+        judge(many.rate.over(&few.rate), "×", 0.9.., "accepted and recorded/s with many, against few");
+    }
+    for it in running {
+        it.conn.close().await?;
+    }
+    Ok(())
+}
+
+/// A database with contacts and tasks, and its daemon that accepts and records.
+struct Running {
+    daemon: Process,
+    conn: PgConnection,
+    rows: [i64; 2],
+    rate: Series,
+}
+
+impl Running {
+    async fn open(database: &Database, name: &str, supply: &Supply, rows: [i64; 2]) -> anyhow::Result<Self> {
+        let mut root = PgConnection::connect_with(&database.options("wecomd")?).await?;
+        sqlx::raw_sql(assembled(format!("create database {name}"))).execute(&mut root).await?;
+        root.close().await?;
+        let mut conn = database.prepare(name, &supply.corp).await?;
+        let corpid = supply.corp.corpid.as_str();
+        for (insert, count) in [CONTACTS, TASKS].into_iter().zip(rows) {
+            sqlx::query(insert).bind(corpid).bind(count).execute(&mut conn).await?;
+        }
+        sqlx::raw_sql("vacuum analyze").execute(&mut conn).await?;
+        checkpoint(&mut conn).await?;
+        let daemon = Process::wecomd(database, name, &[]).await?;
+        Ok(Self { daemon, conn, rows, rate: Series::default() })
+    }
 }
 
 /// Fills the past.
@@ -129,7 +211,7 @@ async fn grow(
         sqlx::query(RECORDS).bind(at).bind(a_day).bind(corpid).bind(contacts).execute(&mut conn).await?;
     }
     sqlx::raw_sql("vacuum analyze").execute(&mut conn).await?;
-    sqlx::raw_sql("checkpoint").execute(&mut conn).await?;
+    checkpoint(&mut conn).await?;
     sqlx::raw_sql("reset synchronous_commit").execute(&mut conn).await?;
     Ok(conn)
 }
@@ -148,6 +230,10 @@ impl Site {
         let daemon = Process::wecomd(database, name, &["--no-worker"]).await?;
         let crew = Crew::new(&database.options(name)?, WORKERS, BATCH_MAX);
         Ok(Self { daemon, crew, conn, accepted: Series::default(), recorded: Series::default() })
+    }
+
+    async fn close(self) -> anyhow::Result<()> {
+        Ok(self.conn.close().await?)
     }
 
     async fn measure(&mut self, requests: Arc<Requests>, options: &Options) -> anyhow::Result<()> {

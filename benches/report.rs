@@ -10,7 +10,7 @@ use std::time::Instant;
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use sqlx::{Connection, PgConnection};
 use support::{
-    database::Database,
+    database::{Database, checkpoint},
     figures::{Series, grouped, judge},
     options::Options,
     run::run,
@@ -130,7 +130,7 @@ async fn fill(conn: &mut PgConnection, corp: &Corp, today: NaiveDate, days: u64,
             .await?;
     }
     sqlx::raw_sql("vacuum analyze").execute(&mut *conn).await?;
-    sqlx::raw_sql("checkpoint").execute(&mut *conn).await?;
+    checkpoint(conn).await?;
     Ok(())
 }
 

@@ -1,6 +1,9 @@
 //! Callbacks as they travel: sealed before anything is measured.
 
-use wecomd::crypto::seal_random;
+use wecomd::{
+    crypto::{CallbackKeys, seal_random},
+    sandbox::{App, Corp},
+};
 
 use super::supply::Supply;
 
@@ -21,10 +24,15 @@ pub(crate) fn sealed_day(supply: &mut Supply, callbacks: usize) -> anyhow::Resul
     let mut sealed = Vec::with_capacity(pushes.len());
     for (number, push) in pushes.iter().enumerate() {
         let app = supply.app(push)?;
-        let nonce = (1_600_000_000 + number).to_string();
-        let it = seal_random(&app.keys()?, &app.receive_id, "1735700000", &nonce, push.plaintext.as_bytes());
-        let body = it.push_xml(supply.corp.corpid.as_str(), &app.agentid);
-        sealed.push(Callback { app: app.name.clone(), query: it.query(), body });
+        sealed.push(seal(&supply.corp, app, &app.keys()?, number, &push.plaintext));
     }
     Ok(sealed)
+}
+
+/// Seals one plaintext for an app with these keys.
+pub(crate) fn seal(corp: &Corp, app: &App, keys: &CallbackKeys, number: usize, plaintext: &str) -> Callback {
+    let nonce = (1_600_000_000 + number).to_string();
+    let it = seal_random(keys, &app.receive_id, "1735700000", &nonce, plaintext.as_bytes());
+    let body = it.push_xml(corp.corpid.as_str(), &app.agentid);
+    Callback { app: app.name.clone(), query: it.query(), body }
 }

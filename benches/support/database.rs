@@ -1,6 +1,10 @@
 //! A private PostgreSQL on disk with full durability, gone when the benchmark ends.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use super::supply::FIRST_DAY;
 use anyhow::Context;
@@ -34,8 +38,18 @@ impl Database {
     pub(crate) async fn start() -> anyhow::Result<Self> {
         let folder = Folder::new()?;
         Vault::generate(&folder.0.join(MASTER_KEY))?;
-        let server = Embedded::start(&folder.0.join("postgres"), Durability::Full).await?;
-        Ok(Self { server, folder })
+        Paused { folder }.resume().await
+    }
+
+    /// Stops the server, as an outage does for everybody who is connected.
+    pub(crate) async fn pause(self) -> anyhow::Result<Paused> {
+        self.server.stop().await?;
+        Ok(Paused { folder: self.folder })
+    }
+
+    /// The folder of the server and of what belongs to it.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder.0
     }
 
     /// The URL of one of its databases; `wecomd` is there from the beginning.
@@ -86,12 +100,38 @@ impl Database {
     }
 }
 
+/// Writes everything to the disk that is not there yet, so that nobody pays for it later.
+///
+/// The daemon's role may not ask for a checkpoint. Making a database by copying files has one before and after.
+pub(crate) async fn checkpoint(conn: &mut PgConnection) -> anyhow::Result<()> {
+    sqlx::raw_sql("create database checkpointed strategy file_copy").execute(&mut *conn).await?;
+    sqlx::raw_sql("drop database checkpointed").execute(conn).await?;
+    Ok(())
+}
+
+/// A server that is stopped; its folder stays.
+pub(crate) struct Paused {
+    folder: Folder,
+}
+
+impl Paused {
+    /// Starts the server in its folder, under the same URL.
+    pub(crate) async fn resume(self) -> anyhow::Result<Database> {
+        let server = Embedded::start(&self.folder.0.join("postgres"), Durability::Full).await?;
+        Ok(Database { server, folder: self.folder })
+    }
+}
+
+/// How many folders this process has made.
+static FOLDERS: AtomicUsize = AtomicUsize::new(0);
+
 /// A folder that goes when the benchmark ends.
 struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> anyhow::Result<Self> {
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{}", std::process::id()));
+        let name = format!("bench-{}-{}", std::process::id(), FOLDERS.fetch_add(1, Ordering::Relaxed));
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
         std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         Ok(Self(path))
     }

@@ -41,6 +41,11 @@ pub(crate) fn judge(figure: f64, unit: &str, bar: impl RangeBounds<f64>, meaning
     println!("  {verdict}  {figure:>7.2} {unit:<3} {bar:>7} {unit:<3} {meaning}");
 }
 
+/// Prints a figure that has no bar.
+pub(crate) fn figure(figure: f64, unit: &str, meaning: &str) {
+    println!("        {figure:>7.2} {unit:<3} {:>7} {:<3} {meaning}", "", "");
+}
+
 /// A number with its thousands apart.
 pub(crate) fn grouped(number: f64) -> String {
     let digits = format!("{:.0}", number.max(0.0));

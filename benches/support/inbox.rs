@@ -22,6 +22,9 @@ use super::supply::Supply;
 /// How many callbacks are being stored at once.
 const CONCURRENCY: usize = 512;
 
+/// As `serve` has it.
+const ATTEMPTS_MAX: u32 = 10;
+
 /// Stores a new day's callbacks, as the public door does once it has opened them.
 pub(crate) async fn fill(options: &PgConnectOptions, supply: &mut Supply, callbacks: usize) -> anyhow::Result<()> {
     let apps = app_ids(options).await?;
@@ -64,6 +67,12 @@ pub(crate) async fn app_ids(options: &PgConnectOptions) -> anyhow::Result<HashMa
     Ok(rows.into_iter().collect())
 }
 
+/// Removes the dead rows that an earlier contender left in the queue: they must not slow the next one down.
+pub(crate) async fn tidy(conn: &mut PgConnection) -> anyhow::Result<()> {
+    sqlx::query("vacuum pending").execute(conn).await?;
+    Ok(())
+}
+
 /// Workers that keep their connections from one round to the next.
 pub(crate) struct Crew {
     workers: Vec<Worker>,
@@ -72,14 +81,25 @@ pub(crate) struct Crew {
 impl Crew {
     /// So many workers that take so many deliveries at a time.
     pub(crate) fn new(options: &PgConnectOptions, workers: usize, batch_max: u32) -> Self {
-        let worker = |_| Worker::new(options.clone(), Settings { batch_max, attempts_max: 10 });
+        Self::with_attempts(options, workers, batch_max, ATTEMPTS_MAX)
+    }
+
+    /// The same, where a delivery that is refused so often is parked.
+    pub(crate) fn with_attempts(options: &PgConnectOptions, workers: usize, batch_max: u32, attempts_max: u32) -> Self {
+        let worker = |_| Worker::new(options.clone(), Settings { batch_max, attempts_max });
         Self { workers: (0..workers).map(worker).collect() }
     }
 
     /// Records everything that is pending; returns how much that was, and how long it took.
     pub(crate) async fn drain(&mut self, conn: &mut PgConnection) -> anyhow::Result<(usize, Duration)> {
-        // Dead rows of an earlier contender must not slow this one down.
-        sqlx::query("vacuum pending").execute(&mut *conn).await?;
+        tidy(conn).await?;
+        let drained = self.work().await?;
+        ensure!(depth(conn).await? == (0, 0), "something was left over, or parked");
+        Ok(drained)
+    }
+
+    /// Works until nothing is due, without looking at what is left.
+    pub(crate) async fn work(&mut self) -> anyhow::Result<(usize, Duration)> {
         let began = Instant::now();
         let mut working = JoinSet::new();
         for mut worker in self.workers.drain(..) {
@@ -97,8 +117,6 @@ impl Crew {
             self.workers.push(worker);
             recorded += size;
         }
-        let took = began.elapsed();
-        ensure!(depth(conn).await? == (0, 0), "something was left over, or parked");
-        Ok((recorded, took))
+        Ok((recorded, began.elapsed()))
     }
 }

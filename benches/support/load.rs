@@ -23,6 +23,9 @@ use super::callback::Callback;
 /// An answer's head and body are shorter than this.
 const ANSWER_BYTES_MAX: usize = 4 * 1024;
 
+/// By how much requests that are alike differ in length, at most and on average.
+const SPARE_BYTES: usize = 32;
+
 /// Requests as they go over the wire, each to be sent once.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
@@ -34,17 +37,29 @@ impl Requests {
     /// Puts callbacks into HTTP.
     pub(crate) fn of(callbacks: &[Callback]) -> Arc<Self> {
         let mut requests = Self::default();
-        for Callback { app, query, body } in callbacks {
-            let head = format!(
-                "POST /callback/{app}?{query} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/xml\r\n\
-                 Content-Length: {}\r\n\r\n",
-                body.len()
-            );
-            requests.bytes.extend_from_slice(head.as_bytes());
-            requests.bytes.extend_from_slice(body.as_bytes());
-            requests.ends.push(requests.bytes.len());
+        for callback in callbacks {
+            requests.push(callback);
         }
         Arc::new(requests)
+    }
+
+    /// Adds one more.
+    pub(crate) fn push(&mut self, Callback { app, query, body }: &Callback) {
+        let head = format!(
+            "POST /callback/{app}?{query} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/xml\r\n\
+             Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        self.bytes.extend_from_slice(head.as_bytes());
+        self.bytes.extend_from_slice(body.as_bytes());
+        self.ends.push(self.bytes.len());
+    }
+
+    /// Makes room for so many requests that are about as long as those that are there.
+    pub(crate) fn reserve_alike(&mut self, requests: usize) {
+        let each = self.bytes.len() / self.ends.len().max(1);
+        self.bytes.reserve(requests * (each + SPARE_BYTES));
+        self.ends.reserve(requests);
     }
 
     fn get(&self, at: usize) -> Option<&[u8]> {

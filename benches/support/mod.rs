@@ -12,14 +12,26 @@ pub(crate) mod supply;
 
 pub(crate) mod callback;
 
+pub(crate) mod mix;
+
 pub(crate) mod database;
 
+pub(crate) mod tables;
+
 pub(crate) mod inbox;
+
+pub(crate) mod floor;
 
 pub(crate) mod process;
 
 pub(crate) mod load;
 
+pub(crate) mod flood;
+
+pub(crate) mod spool;
+
 pub(crate) mod rival;
+
+pub(crate) mod peer;
 
 pub(crate) mod cpu;

@@ -13,8 +13,26 @@ Options after `--`:
   --rounds N       how many rounds; of each figure the median is shown
   --seconds S      how long one measurement takes
   --connections N  only with so many connections (benchmark `accept`)
-  --grow N         how many deliveries and records are there beforehand (benchmark `growth`), or how many contacts, with
-                   ten times as many records (benchmark `report`)";
+  --grow N         how many deliveries and records are there beforehand, and in proportion to that how many contacts and
+                   tasks (benchmark `growth`), or how many contacts, with ten times as many records (`report`)";
+
+/// How many rounds most benchmarks have, and a smoke test.
+const ROUNDS: usize = 5;
+const ROUNDS_QUICK: usize = 2;
+
+/// The share of a window that a smoke test takes, where the benchmark says nothing else.
+const QUICK_SHARE: f64 = 0.25;
+
+/// What a benchmark does unless its command line says otherwise.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Standard {
+    /// How long one measurement takes.
+    pub(crate) seconds: f64,
+    /// The same in a smoke test.
+    pub(crate) quick_seconds: f64,
+    /// How many rounds it has.
+    pub(crate) rounds: usize,
+}
 
 /// How long and how often to measure.
 #[derive(Debug, Clone)]
@@ -32,6 +50,11 @@ pub(crate) struct Options {
 impl Options {
     /// Reads the command line; `None` if it asks for other benchmarks. `seconds` is the standard window.
     pub(crate) fn read(name: &str, seconds: f64) -> anyhow::Result<Option<Self>> {
+        Self::read_standard(name, Standard { seconds, quick_seconds: seconds * QUICK_SHARE, rounds: ROUNDS })
+    }
+
+    /// The same for a benchmark with a standard of its own.
+    pub(crate) fn read_standard(name: &str, standard: Standard) -> anyhow::Result<Option<Self>> {
         let (mut filters, mut quick, mut rounds, mut window) = (Vec::new(), false, None, None);
         let (mut connections, mut grow) = (None, None);
         let mut arguments = std::env::args().skip(1);
@@ -49,10 +72,15 @@ impl Options {
             }
         }
         let wanted = filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()));
-        let (rounds_standard, share, grow_standard) = if quick { (2, 0.25, 50_000) } else { (5, 1.0, 1_000_000) };
+        let Standard { seconds, quick_seconds, rounds: rounds_standard } = standard;
+        let (rounds_standard, seconds, grow_standard) = if quick {
+            (ROUNDS_QUICK.min(rounds_standard), quick_seconds, 50_000)
+        } else {
+            (rounds_standard, seconds, 1_000_000)
+        };
         let options = Self {
             rounds: rounds.unwrap_or(rounds_standard).max(1),
-            window: window.unwrap_or(Duration::from_secs_f64(seconds * share)),
+            window: window.unwrap_or(Duration::from_secs_f64(seconds)),
             connections,
             grow: grow.unwrap_or(grow_standard),
         };

@@ -3,6 +3,7 @@
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    os::unix::process::CommandExt,
     process::{Child, Command},
     time::{Duration, Instant},
 };
@@ -20,6 +21,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// A server in a process of its own. Dropping it kills it, as a crash would: what it answered must survive that.
 pub(crate) struct Process {
     child: Child,
+    /// Whether it leads a process group, of which nobody may stay behind.
+    is_leader: bool,
     /// Where it listens.
     pub(crate) address: SocketAddr,
 }
@@ -47,20 +50,31 @@ impl Process {
         command.arg("serve").args(arguments).args(["--database-url", &database.url(name)]);
         command.arg("--master-key-file").arg(database.master_key_file());
         command.args(["--public-listen", &public.to_string(), "--admin-listen", &admin.to_string()]);
-        command.args(["--data-dir", env!("CARGO_TARGET_TMPDIR")]);
+        // A folder of its own: what one daemon keeps beside its database must not meet another's.
+        let data_dir = database.folder().join(format!("data-{name}"));
+        fs::create_dir_all(&data_dir)?;
+        command.arg("--data-dir").arg(data_dir);
         Self::start(command, public).await
     }
 
     /// Starts a server that is told to listen at `address`, and waits until it does.
     pub(crate) async fn start(mut command: Command, address: SocketAddr) -> anyhow::Result<Self> {
         let child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
-        let mut process = Self { child, address };
+        let mut process = Self { child, is_leader: false, address };
         let began = Instant::now();
         while TcpStream::connect(address).is_err() {
             ensure!(process.child.try_wait()?.is_none(), "{command:?} ended before it listened");
             ensure!(began.elapsed() < START_LIMIT, "{command:?} does not listen");
             tokio::time::sleep(PAUSE).await;
         }
+        Ok(process)
+    }
+
+    /// The same for a server that starts processes of its own: all of them are killed with it.
+    pub(crate) async fn start_group(mut command: Command, address: SocketAddr) -> anyhow::Result<Self> {
+        command.process_group(0);
+        let mut process = Self::start(command, address).await?;
+        process.is_leader = true;
         Ok(process)
     }
 
@@ -72,6 +86,10 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        let group = rustix::process::Pid::from_child(&self.child);
+        if self.is_leader {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -24,9 +24,16 @@ impl Supply {
 
     /// A new day with this many callbacks.
     pub(crate) fn day(&mut self, callbacks: usize) -> Vec<Push> {
-        let pushes = work_day(&self.corp, self.made, self.today, callbacks).pushes;
-        (self.today, self.made) = (self.today + Days::new(1), self.made + 1);
-        pushes
+        let number = self.made;
+        let today = self.next_day();
+        work_day(&self.corp, number, today, callbacks).pushes
+    }
+
+    /// The day it would make next, for callbacks of another kind.
+    pub(crate) fn next_day(&mut self) -> NaiveDate {
+        let today = self.today;
+        (self.today, self.made) = (today + Days::new(1), self.made + 1);
+        today
     }
 
     /// The app that a push is for.
