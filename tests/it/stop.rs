@@ -168,7 +168,8 @@ impl Hung {
 
 impl Drop for Hung {
     fn drop(&mut self) {
-        self.0.iter().for_each(|it| signal("-CONT", *it));
+        // The parent last: it reaps children that have ended, and they could get no signal any more.
+        self.0.iter().rev().for_each(|it| signal("-CONT", *it));
     }
 }
 
