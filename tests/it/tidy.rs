@@ -21,6 +21,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("crypto", &["document"]),
     // Where the two halves meet.
     ("inbox", &["ids", "states", "document", "tables::upkeep::partitions", "time_limit"]),
+    // Knows files and keys, and nothing of what is in them.
+    ("spool", &["embedded::make_folder", "vault"]),
     // The recording half.
     ("worker", &["inbox", "event", "handlers", "changes", "tables", "time_limit", "ids"]),
     ("event", &["ids", "document"]),
