@@ -3,6 +3,7 @@
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
     process::{Child, Command},
     time::{Duration, Instant},
 };
@@ -20,6 +21,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// A server in a process of its own. Dropping it kills it, as a crash would: what it answered must survive that.
 pub(crate) struct Process {
     child: Child,
+    spool: Option<PathBuf>,
     /// Where it listens.
     pub(crate) address: SocketAddr,
 }
@@ -48,13 +50,18 @@ impl Process {
         command.arg("--master-key-file").arg(database.master_key_file());
         command.args(["--public-listen", &public.to_string(), "--admin-listen", &admin.to_string()]);
         command.args(["--data-dir", env!("CARGO_TARGET_TMPDIR")]);
-        Self::start(command, public).await
+        // Two databases must not share a spool: one process would take over what belongs to the other database.
+        let spool = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("spool-{}", public.port()));
+        command.env("WECOMD_SPOOL__LOCATION", &spool);
+        let mut process = Self::start(command, public).await?;
+        process.spool = Some(spool);
+        Ok(process)
     }
 
     /// Starts a server that is told to listen at `address`, and waits until it does.
     pub(crate) async fn start(mut command: Command, address: SocketAddr) -> anyhow::Result<Self> {
         let child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
-        let mut process = Self { child, address };
+        let mut process = Self { child, spool: None, address };
         let began = Instant::now();
         while TcpStream::connect(address).is_err() {
             ensure!(process.child.try_wait()?.is_none(), "{command:?} ended before it listened");
@@ -74,6 +81,9 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if let Some(spool) = &self.spool {
+            let _ = fs::remove_dir_all(spool);
+        }
     }
 }
 
