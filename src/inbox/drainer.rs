@@ -7,6 +7,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    io::ErrorKind,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -210,15 +211,18 @@ impl Drainer {
         tracing::info!(segment = %segment.display(), callbacks = found.records, "stored callbacks from the spool");
     }
 
-    /// A segment that cannot be opened: for want of a key it stays, without a header it is set aside.
+    /// A segment that cannot be opened: for want of a key it stays, without a header it is set aside, and if somebody
+    /// deleted it, it is forgotten.
     async fn pass_over(&mut self, segment: &Path, error: ReadError) -> Result<(), Stopped> {
         tracing::error!(error = %error, "a segment of the spool cannot be read");
         match error {
-            ReadError::File { source, .. } => return Err(Stopped::Disk(source)),
+            ReadError::File { source, .. } if source.kind() != ErrorKind::NotFound => {
+                return Err(Stopped::Disk(source));
+            }
             ReadError::Key { .. } => {
                 self.passed_over.insert(segment.to_owned());
             }
-            ReadError::NoHeader(_) => {
+            ReadError::NoHeader(_) | ReadError::File { .. } => {
                 metrics::counter!("wecomd_spool_damaged_total").increment(1);
                 let (spool, path) = (self.spool.clone(), segment.to_owned());
                 blocking(move || spool.give_up(&path)).await?;

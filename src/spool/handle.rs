@@ -156,9 +156,12 @@ impl Spool {
         Ok(())
     }
 
-    /// Sets a segment aside that has no readable header. It blocks.
+    /// Sets a segment aside that has no readable header, or forgets one that somebody deleted. It blocks.
     pub fn give_up(&self, segment: &Path) -> io::Result<()> {
-        folder::set_aside(segment)?;
+        match folder::set_aside(segment) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            done => done?,
+        }
         self.state.remove(segment);
         Ok(())
     }

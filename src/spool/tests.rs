@@ -251,3 +251,22 @@ async fn what_was_refused_or_damaged_is_kept_and_not_read_again() {
     again.append(vec![record(4, 4)]).await.expect("on disk");
     assert_eq!(views().segments.len(), 3, "and neither is overwritten");
 }
+
+#[tokio::test]
+async fn a_spare_segment_that_cannot_be_made_shows_before_it_is_needed() {
+    let (folder, vault) = (Folder::new(), Arc::new(Vault::random()));
+    // A disk without room refuses in the same way.
+    let blocked = folder.0.join("0/spare");
+    fs::create_dir_all(&blocked).expect("a folder");
+    let spool = folder.open(&vault);
+    while spool.problem().is_none() {
+        let _ = spool.tend().await;
+    }
+    let refused = spool.append(vec![record(0, 0)]).await.expect_err("there is no segment");
+    assert!(matches!(refused, SpoolError::Disk(_)), "{refused}");
+    fs::remove_dir(&blocked).expect("removed");
+    spool.append(vec![record(0, 0)]).await.expect("on disk");
+    while spool.problem().is_some() {
+        let _ = spool.tend().await;
+    }
+}

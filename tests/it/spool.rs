@@ -178,6 +178,28 @@ async fn spooled_callbacks_that_the_database_refuses_are_kept_and_hold_up_no_oth
     app.finish().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_spool_that_cannot_be_used_keeps_no_callback_from_a_database_that_is_back() {
+    let (db, folder) = (TestDb::new().await, Folder::new("broken"));
+    let link = Link::to(&db).await;
+    let app = TestApp::start_at(db, &link.url, in_folder(&folder)).await;
+    link.cut();
+    assert_eq!(app.post(&met("wmDuring")).await.expect("an answer").status, 200);
+    fs::remove_dir_all(folder.path().join("spool")).expect("removed");
+    link.mend();
+    until("callbacks go to the database again", async || readyz(&app).await.json()["status"] == "ready").await;
+    assert_eq!(app.post(&met("wmAfter")).await.expect("an answer").status, 200);
+    assert_eq!(app.db.count(STORED).await, 1, "directly");
+
+    // A folder that never could be used does not stop the program.
+    let other =
+        TestApp::start_with(|it| (it.spool.enabled, it.spool.location) = (true, "/proc/spool".to_owned())).await;
+    assert_eq!(other.post(&met("wmAny")).await.expect("an answer").status, 200);
+    assert_eq!(readyz(&other).await.json()["spool"]["state"], "off");
+    other.finish().await;
+    app.finish().await;
+}
+
 /// A PostgreSQL of the test's own, with a daemon on it.
 struct OwnDatabase {
     folder: Folder,
