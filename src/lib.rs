@@ -10,6 +10,8 @@ pub mod apps;
 
 pub mod crypto;
 
+pub mod spool;
+
 pub mod inbox;
 
 pub mod worker;

@@ -45,7 +45,7 @@ pub(crate) async fn store(options: &PgConnectOptions, plaintexts: Vec<(i32, Vec<
         let (inbox, plaintexts, next) = (inbox.clone(), plaintexts.clone(), next.clone());
         storing.spawn(async move {
             while let Some((app, plaintext)) = plaintexts.get(next.fetch_add(1, Ordering::Relaxed)) {
-                inbox.accept(*app, plaintext.clone()).await?;
+                inbox.accept(*app, "any", plaintext.clone()).await?;
             }
             anyhow::Ok(())
         });

@@ -35,7 +35,7 @@ pub use door::{
     admit::{Admitted, admit, admit_reader},
     line::{note, note_refused},
     lookup::Lookups,
-    pipeline::{handle, unread},
+    pipeline::{handle, not_started, unread},
     reply::{Body, Reply},
     request::Request,
     state::{Admin, AdminSettings},

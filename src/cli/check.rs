@@ -7,11 +7,12 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{database::Database, say};
+use super::{database::Database, say, spool::mebibytes};
 use crate::{
     app,
     apps::Apps,
     config::Config,
+    embedded::make_folder,
     inbox, server,
     tables::{
         self, MIGRATOR,
@@ -34,6 +35,9 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     let mut failed = report("master key", vault.as_ref().map(|_| String::new()).map_err(ToString::to_string));
     let found = database(config, vault).await;
     failed += report("database", found.map_err(|error| format!("{error:#}")));
+    if config.spool.enabled {
+        failed += report("spool", spool(config));
+    }
     if lives(config.admin_listen).await {
         say(&format!("ok    listeners: wecomd is running, and answers at {}", config.admin_listen));
     } else {
@@ -80,6 +84,25 @@ async fn database(config: &Config, vault: Result<Vault, VaultError>) -> anyhow::
     .await;
     database.stop().await?;
     looked
+}
+
+/// Checks that the spool's folder can be written, and says how much room there is.
+fn spool(config: &Config) -> Result<String, String> {
+    let location = config.spool_location();
+    let shown = location.display();
+    let problem =
+        |error: &dyn std::fmt::Display| format!("{shown}: {error}; choose another folder with spool.location");
+    make_folder(&location).map_err(|error| problem(&error))?;
+    let trial = location.join(format!("check.{}", std::process::id()));
+    std::fs::write(&trial, b"a trial").map_err(|error| problem(&error))?;
+    std::fs::remove_file(&trial).map_err(|error| problem(&error))?;
+    let disk = rustix::fs::statvfs(&location).map_err(|error| problem(&error))?;
+    let (free, max) = (disk.f_bavail.saturating_mul(disk.f_frsize), config.spool.bytes_max);
+    let (free, max, enough) = (mebibytes(free), mebibytes(max), free >= max);
+    if !enough {
+        say(&format!("WARN  spool: the disk of {shown} has {free} free, less than spool.bytes_max ({max})"));
+    }
+    Ok(format!("{shown}, up to {max}; {free} are free"))
 }
 
 /// From this share of PostgreSQL's lock table on the check warns.

@@ -4,7 +4,7 @@
 //! meanwhile. Each value is written separately, and only if it is still the one that was read, so a rotation may be
 //! interrupted, run twice at once, and continue later: values under the new key are skipped.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -14,6 +14,7 @@ use sqlx::PgPool;
 use super::{database::with_pool, say};
 use crate::{
     config::Config,
+    spool::folder_views,
     tables::{
         apps::sealed::{self, Value},
         upkeep::backup,
@@ -29,7 +30,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Count the sealed values and the backups under each master key
+    /// Count the sealed values, the backups and the spool's segments under each master key
     Status,
     /// Seal everything with the highest of the master keys; may be interrupted, and run again
     Rotate,
@@ -44,13 +45,23 @@ const ROUNDS_MAX: usize = 5;
 pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result<()> {
     let vault = Vault::from_env_or_file(config.master_key_file())?;
     with_pool(config, async |pool| match arguments.command {
-        Command::Status => status(pool, &vault).await,
+        Command::Status => status(pool, &vault, &segments(&config.spool_location())?).await,
         Command::Rotate => rotate(pool, &vault).await,
     })
     .await
 }
 
-async fn status(pool: &PgPool, vault: &Vault) -> anyhow::Result<()> {
+/// How many segments of the spool there are under each key.
+fn segments(location: &Path) -> anyhow::Result<BTreeMap<i64, u64>> {
+    let mut counts = BTreeMap::new();
+    let folders = folder_views(location).with_context(|| location.display().to_string())?;
+    for id in folders.into_iter().flat_map(|it| it.segments).filter_map(|it| it.key_id) {
+        *counts.entry(id.into()).or_default() += 1;
+    }
+    Ok(counts)
+}
+
+async fn status(pool: &PgPool, vault: &Vault, segments: &BTreeMap<i64, u64>) -> anyhow::Result<()> {
     let mut counts: BTreeMap<i64, BTreeMap<String, u64>> = vault.ids().map(|id| (id.into(), BTreeMap::new())).collect();
     let mut conn = pool.acquire().await?;
     let mut after = String::new();
@@ -63,7 +74,7 @@ async fn status(pool: &PgPool, vault: &Vault) -> anyhow::Result<()> {
         }
     }
     let backups = backup::key_counts(&mut conn).await?;
-    for id in backups.keys() {
+    for id in backups.keys().chain(segments.keys()) {
         counts.entry(*id).or_default();
     }
     for (id, tables) in counts {
@@ -75,9 +86,10 @@ async fn status(pool: &PgPool, vault: &Vault) -> anyhow::Result<()> {
         };
         let total: u64 = tables.values().sum();
         let backups = backups.get(&id).copied().unwrap_or_default();
+        let segments = segments.get(&id).copied().unwrap_or_default();
         let of: Vec<_> = tables.iter().map(|(table, count)| format!("{table} {count}")).collect();
         let of = if of.is_empty() { String::new() } else { format!(" ({})", of.join(", ")) };
-        say(&format!("key {id}: {role}; {total} values{of}, {backups} backups"));
+        say(&format!("key {id}: {role}; {total} values{of}, {backups} backups, {segments} spool segments"));
     }
     Ok(())
 }

@@ -20,6 +20,8 @@ mod audit;
 
 mod inbox;
 
+mod spool;
+
 mod sync;
 
 mod reporting;
@@ -105,6 +107,8 @@ enum Command {
     Audit(audit::Arguments),
     /// List, show and replay deliveries
     Inbox(inbox::Arguments),
+    /// Show and verify the callbacks on disk that wait for the database
+    Spool(spool::Arguments),
     /// Reconcile with WeCom: read members, customers and leavers, and report the differences
     Sync(sync::Arguments),
     /// Let analysts read the reporting views, and list them
@@ -177,6 +181,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<()> {
         Command::ConsoleUser(arguments) => console_user::run(&config, arguments).await,
         Command::Audit(arguments) => audit::run(&config, arguments).await,
         Command::Inbox(arguments) => inbox::run(&config, arguments).await,
+        Command::Spool(arguments) => spool::run(&config, &arguments),
         Command::Sync(arguments) => Box::pin(sync::run(&config, arguments)).await,
         Command::Reporting(arguments) => reporting::run(&config, arguments).await,
         Command::Backup(arguments) => Box::pin(backup::run(&config, arguments)).await,

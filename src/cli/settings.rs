@@ -47,6 +47,9 @@ const DATABASE: &[&str] = &["config", "database_url", "data_dir"];
 /// The settings of commands that also open or seal secrets.
 const DATABASE_AND_KEY: &[&str] = &["config", "database_url", "data_dir", "master_key_file"];
 
+/// The settings of commands that need no database.
+const FILES_AND_KEY: &[&str] = &["config", "data_dir", "master_key_file"];
+
 /// The settings that a command reads. The others are not in its help, and are refused if given.
 fn read_by(command: &str) -> &'static [&'static str] {
     match command {
@@ -54,6 +57,7 @@ fn read_by(command: &str) -> &'static [&'static str] {
         // Its backups, if they are configured, go to the data folder.
         "demo" => &["config", "data_dir", "public_listen", "admin_listen"],
         "config" | "sync" | "backup" | "restore" | "key" => DATABASE_AND_KEY,
+        "spool" => FILES_AND_KEY,
         "migrate" | "token" | "console-user" | "audit" | "inbox" | "reporting" | "docs" | "retention" => DATABASE,
         _ => &[],
     }

@@ -7,6 +7,8 @@
 
 mod backup;
 
+mod callback;
+
 mod described;
 
 mod environment;
@@ -26,6 +28,7 @@ mod handover;
 mod wecom;
 
 pub use backup::Backup;
+pub use callback::{Callback, Spool};
 pub use described::{Setting, VARIABLES, ValueKind, Variable, settings};
 pub use environment::environment;
 pub use handover::Handover;
@@ -73,6 +76,8 @@ pub struct Config {
     pub worker: Worker,
     /// Accepting of callbacks.
     pub callback: Callback,
+    /// Keeping of callbacks while the database is away.
+    pub spool: Spool,
     /// Connections to PostgreSQL.
     pub database: Database,
     /// The client for WeCom.
@@ -123,16 +128,6 @@ pub struct Worker {
     pub workers: u32,
     /// How often a delivery is tried before it is parked.
     pub attempts_max: u32,
-}
-
-/// Accepting of callbacks.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Callback {
-    /// Whether this process accepts.
-    pub enabled: bool,
-    /// How many hours an old callback key stays valid after it was replaced.
-    pub key_overlap_hours: u32,
 }
 
 /// Connections to PostgreSQL.
@@ -233,6 +228,7 @@ impl Config {
         within("worker.workers", self.worker.workers.into(), 1..=64)?;
         within("worker.attempts_max", self.worker.attempts_max.into(), 1..=100)?;
         within("callback.key_overlap_hours", self.callback.key_overlap_hours.into(), 0..=720)?;
+        self.spool.check()?;
         within("database.pool_max", self.database.pool_max.into(), 2..=1_000)?;
         self.wecom.check()?;
         self.tasks.check()?;
@@ -271,6 +267,7 @@ impl Default for Config {
             http: Http::default(),
             worker: Worker::default(),
             callback: Callback::default(),
+            spool: Spool::default(),
             database: Database::default(),
             wecom: Wecom::default(),
             media: Media::default(),
@@ -300,12 +297,6 @@ impl Default for Http {
 impl Default for Worker {
     fn default() -> Self {
         Self { enabled: true, batch_max: 500, workers: 2, attempts_max: 10 }
-    }
-}
-
-impl Default for Callback {
-    fn default() -> Self {
-        Self { enabled: true, key_overlap_hours: 24 }
     }
 }
 

@@ -125,6 +125,30 @@ pub(super) const TEXTS: &[Text] = &[
         "How many hours an old Token and EncodingAESKey stay valid after they were replaced.",
         "Token 和 EncodingAESKey 更换后,旧的还能用多少小时。",
     ),
+    text(
+        "spool.enabled",
+        "Whether callbacks are kept on this machine's disk, encrypted, while the database is away, answered, and stored in the database when it is back. Otherwise they are not answered then.",
+        "数据库不可用期间,是否把回调加密暂存在本机磁盘上并照常应答,待数据库恢复后再存入。关闭时,此期间的回调不予应答。",
+    ),
+    text(
+        "spool.location",
+        "The folder for it: a whole path on a disk that survives a restart. Empty: the folder `spool` in `data_dir`. Processes on one machine may share it.",
+        "暂存的文件夹:完整路径,须位于重启后仍在的磁盘上。为空则为 `data_dir` 中的 `spool`。同一台机器上的进程可以共用。",
+    ),
+    number(
+        "spool.bytes_max",
+        1 << 20,
+        1 << 40,
+        "How many bytes may wait in it, for each process; a gigabyte holds about a million callbacks. Beyond that they are not answered.",
+        "每个进程最多暂存多少字节;1 GB 约可容纳一百万条回调。超出后不再应答。",
+    ),
+    number(
+        "spool.patience_ms",
+        100,
+        2_000,
+        "How many milliseconds the database may take for a group of callbacks before the spool takes it.",
+        "数据库存储一组回调超过多少毫秒即改为本地暂存。",
+    ),
     number(
         "database.pool_max",
         2,

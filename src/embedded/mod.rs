@@ -289,8 +289,14 @@ fn stop_server(site: &Site, mode: &str, wait: bool) -> Result<(), EmbeddedError>
 /// The pid of a server that runs although nobody held the lock.
 fn orphan(site: &Site) -> Option<u32> {
     let (pid, ready) = status(site.data())?;
-    let answers = UnixStream::connect(site.socket()).is_ok();
+    // A child that the killed server had just made keeps the socket open for a moment longer.
+    let answers = is_alive(pid) && UnixStream::connect(site.socket()).is_ok();
     (ready && answers).then_some(pid)
+}
+
+fn is_alive(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    pid.is_some_and(|it| rustix::process::test_kill_process(it) != Err(rustix::io::Errno::SRCH))
 }
 
 /// The server records its command line: one that was started for tests must not be adopted for real data.

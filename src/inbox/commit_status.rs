@@ -68,6 +68,11 @@ impl CommitStatus {
         }
     }
 
+    /// Neither the database nor the spool took callbacks, and this is what the spool said.
+    pub(super) fn not_kept(&self, said: String) {
+        self.commits().failure = Some(Failure { at: Instant::now(), said });
+    }
+
     /// Clears this failure after a successful trial. A newer failure stays.
     pub fn mended(&self, failure: &Failure) {
         let mut commits = self.commits();

@@ -11,11 +11,14 @@ use std::{
     time::Duration,
 };
 
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::{
+    PgConnection,
+    postgres::{PgConnectOptions, PgListener, PgPoolOptions},
+};
 use tokio::sync::Notify;
 
 /// The channel on which processes notify each other of new deliveries.
-pub(super) const CHANNEL: &str = "wecomd_inbox";
+const CHANNEL: &str = "wecomd_inbox";
 
 /// How long a sleeping worker waits before it polls.
 pub const POLL_EVERY: Duration = Duration::from_secs(1);
@@ -25,6 +28,12 @@ const LISTEN_RETRY: Duration = Duration::from_secs(2);
 
 /// If so many callbacks of this process wait for their commit, they are a burst: recording gives way to them.
 const BURST: usize = 16;
+
+/// Tells the other processes that there are new deliveries.
+pub(super) async fn tell_others(conn: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!("select pg_notify($1, '')", CHANNEL).execute(conn).await?;
+    Ok(())
+}
 
 /// A wake-up signal for any number of workers.
 #[derive(Debug, Clone, Default)]

@@ -14,6 +14,7 @@ use hyper::{
     },
 };
 use secrecy::SecretString;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{Door, Health, Limits, Proxies, Served, body};
@@ -51,12 +52,20 @@ pub struct AdminDoor {
     health: Health,
     limits: Limits,
     proxies: Proxies,
+    prepared: watch::Receiver<bool>,
 }
 
 impl AdminDoor {
-    /// Serves this administration.
-    pub fn new(admin: Arc<Admin>, health: Health, limits: Limits, proxies: Proxies) -> Self {
-        Self { admin, health, limits, proxies }
+    /// Serves this administration. While `prepared` is false, the database has not answered since the start: probes are
+    /// answered, and everything else is told to come back.
+    pub fn new(
+        admin: Arc<Admin>,
+        health: Health,
+        limits: Limits,
+        proxies: Proxies,
+        prepared: watch::Receiver<bool>,
+    ) -> Self {
+        Self { admin, health, limits, proxies, prepared }
     }
 
     async fn api(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
@@ -64,6 +73,9 @@ impl AdminDoor {
         let language = language.as_ref().and_then(|it| it.to_str().ok());
         let wanted = self.head(&request, peer);
         let request_id = wanted.request_id;
+        if !*self.prepared.borrow() {
+            return reply(admin::not_started(request_id).in_language(language), request_id);
+        }
         // The body is read only after the caller is admitted.
         let admitted = match admin::admit(&self.admin, wanted).await {
             Ok(admitted) => admitted,

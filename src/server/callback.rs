@@ -1,7 +1,7 @@
 //! The public listener: `GET|POST /callback/{app}` and nothing else. Trailing or doubled slashes and a proxy's path
 //! prefix change nothing.
 //!
-//! A callback is opened, stored, and only then answered. A request that is not WeCom's gets a bare 4xx. A callback
+//! A callback is opened, stored (in the database or, while that is away, in the spool), and only then answered. A request that is not WeCom's gets a bare 4xx. A callback
 //! that could not be stored gets no answer, because only then does WeCom repeat it for certain.
 
 use std::{
@@ -131,7 +131,7 @@ impl Door for CallbackDoor {
             Err(refused) => return self.refuse(&app.name, refused, caller),
         };
         let reply = reply::to(&app, &received);
-        self.inbox.accept(app.id, received.opened.plaintext).await?;
+        self.inbox.accept(app.id, &app.name, received.opened.plaintext).await?;
         if received.opened.key_set > 0 {
             self.apps.note_previous(&app);
         }

@@ -9,7 +9,7 @@ use sqlx::{PgConnection, PgPool};
 use tokio::sync::watch;
 
 use super::lately::Lately;
-use crate::inbox::{self, CommitStatus, Failure, Recording};
+use crate::inbox::{self, CommitStatus, Failure, Inbox, Recording, SpoolStatus};
 
 /// How long the database may take to answer a probe.
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
@@ -26,6 +26,7 @@ pub struct Health {
     pool: PgPool,
     metrics: PrometheusHandle,
     commit_status: CommitStatus,
+    spool_status: Option<SpoolStatus>,
     recording: Recording,
     tasks: watch::Receiver<Value>,
     backup: watch::Receiver<Value>,
@@ -52,31 +53,56 @@ struct Found {
 }
 
 impl Health {
-    /// Probes this database and renders these metrics. `recording` is the workers' status, `tasks` the task queue's,
-    /// and `backup` the backups'.
+    /// Probes this database and renders these metrics. `inbox` says how storing goes, `recording` is the workers'
+    /// status, `tasks` the task queue's, and `backup` the backups'.
     pub fn new(
         pool: PgPool,
         metrics: PrometheusHandle,
-        commit_status: CommitStatus,
+        inbox: &Inbox,
         recording: Recording,
         tasks: watch::Receiver<Value>,
         backup: watch::Receiver<Value>,
     ) -> Self {
         let looked = Arc::new(Lately::new(LOOKED_FOR));
-        Self { pool, metrics, commit_status, recording, tasks, backup, looked }
+        let (commit_status, spool_status) = (inbox.commit_status(), inbox.spool_status());
+        Self { pool, metrics, commit_status, spool_status, recording, tasks, backup, looked }
     }
 
-    /// Whether callbacks can be stored, judged by the database and by the last callbacks. Status 200 or 503.
+    /// Whether callbacks can be stored, judged by the database, the spool and the last callbacks. Status 200 or 503.
     pub async fn ready(&self) -> (u16, Value) {
-        match &*self.looked().await {
-            Ok(Ok(found)) if !found.writes => not_ready("takes no writes"),
-            Ok(Ok(found)) => match self.failure(found) {
-                Some(said) => not_ready(&format!("could not store the last callbacks: {said}")),
-                None => (200, self.told(found)),
-            },
-            Ok(Err(_)) => not_ready("refuses"),
-            Err(_) => not_ready("does not answer"),
+        let looked = self.looked().await;
+        let found = match &*looked {
+            Ok(Ok(found)) if !found.writes => return self.without_database("takes no writes"),
+            Ok(Ok(found)) => found,
+            Ok(Err(_)) => return self.without_database("refuses"),
+            Err(_) => return self.without_database("does not answer"),
+        };
+        match self.failure(found) {
+            Some(said) => self.not_ready(&format!("could not store the last callbacks: {said}")),
+            None => (200, self.told(found)),
         }
+    }
+
+    /// The database is away: callbacks can only go to the spool.
+    fn without_database(&self, database: &str) -> (u16, Value) {
+        // Callbacks of the last seconds that the spool did not take count more than what it says of itself.
+        let failed = self.commit_status.failure().is_some_and(|it| it.is_fresh());
+        let takes = self.spool_status.as_ref().is_some_and(|it| it.problem().is_none());
+        if failed || !takes {
+            return self.not_ready(database);
+        }
+        (200, json!({ "status": "spooling", "database": database, "spool": self.spool() }))
+    }
+
+    fn not_ready(&self, database: &str) -> (u16, Value) {
+        (503, json!({ "status": "not ready", "database": database, "spool": self.spool() }))
+    }
+
+    /// How the spool stands.
+    fn spool(&self) -> Value {
+        let Some(spool) = &self.spool_status else { return json!({ "state": "off" }) };
+        let state = spool.problem().unwrap_or_else(|| "ok".to_owned());
+        json!({ "state": state, "bytes": spool.bytes(), "age_s": spool.age().num_seconds() })
     }
 
     /// Why callbacks cannot be stored: a failure of the last seconds counts at once, an older one only if the trial
@@ -93,7 +119,9 @@ impl Health {
             Some(said) => format!("stands still: {said}"),
             None => "ok".to_owned(),
         };
-        json!({ "status": "ready", "database": "ok", "pending": found.pending, "parked": found.parked,
+        let spooling = self.spool_status.as_ref().is_some_and(SpoolStatus::is_spooling);
+        json!({ "status": if spooling { "spooling" } else { "ready" }, "database": "ok", "spool": self.spool(),
+            "pending": found.pending, "parked": found.parked,
             "recording": recording, "overdue_s": found.overdue_s.round(), "clock": clock, "clock_skew_ms": skew,
             "tasks": *self.tasks.borrow(), "backup": *self.backup.borrow() })
     }
@@ -101,6 +129,13 @@ impl Health {
     /// The metrics in Prometheus' text format; queue depths are up to a second old.
     pub async fn metrics(&self) -> String {
         metrics::gauge!("wecomd_recording_halted").set(f64::from(u8::from(self.recording.halted().is_some())));
+        if let Some(spool) = &self.spool_status {
+            #[expect(clippy::cast_precision_loss, reason = "a gauge")]
+            {
+                metrics::gauge!("wecomd_spool_bytes").set(spool.bytes() as f64);
+                metrics::gauge!("wecomd_spool_age_seconds").set(spool.age().num_milliseconds() as f64 / 1_000.0);
+            }
+        }
         if let Ok(Ok(found)) = &*self.looked().await {
             metrics::gauge!("wecomd_pending_age_seconds").set(found.overdue_s);
             #[expect(clippy::cast_precision_loss, reason = "a gauge")]
@@ -149,8 +184,4 @@ impl Health {
             Err(error) => Some(error.as_database_error().map_or(failure.said, |it| it.message().to_owned())),
         }
     }
-}
-
-fn not_ready(database: &str) -> (u16, Value) {
-    (503, json!({ "status": "not ready", "database": database }))
 }

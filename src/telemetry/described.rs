@@ -44,14 +44,38 @@ pub const METRICS: &[Metric] = &[
     counter(
         "wecomd_callbacks_total",
         &["outcome"],
-        "Authentic callbacks, by outcome: stored, duplicate, dropped_day (of a day that retention dropped: answered, not kept), not_stored",
-        "真实的回调,按结果:stored 已存储、duplicate 重复、dropped_day 所属日期已按保留期限删除(照常应答,不保存)、not_stored 未能存储",
+        "Authentic callbacks, by outcome: stored, duplicate, spooled (kept on disk until the database is back), dropped_day (of a day that retention dropped: answered, not kept), not_stored",
+        "真实的回调,按结果:stored 已存储、duplicate 重复、spooled 已暂存在本地磁盘待数据库恢复、dropped_day 所属日期已按保留期限删除(照常应答,不保存)、not_stored 未能存储",
     ),
     counter(
         "wecomd_store_failures_total",
         &["sqlstate"],
         "Callbacks that could not be stored, by the database's SQLSTATE; - if it did not answer",
         "未能存储的回调,按数据库的 SQLSTATE;数据库没有应答时为 -",
+    ),
+    gauge(
+        "wecomd_spool_bytes",
+        &[],
+        "Size of the segments in the spool that wait for the database",
+        "本地暂存中等待数据库的文件大小",
+    ),
+    gauge(
+        "wecomd_spool_age_seconds",
+        &[],
+        "How long the oldest callback in the spool has waited for the database",
+        "本地暂存中最早的回调已等待数据库多久",
+    ),
+    counter(
+        "wecomd_spool_drained_total",
+        &["outcome"],
+        "Callbacks that were taken out of the spool, by outcome: stored, duplicate, dropped_day, refused (kept in refused-*.seg)",
+        "从本地暂存取出的回调,按结果:stored 已存储、duplicate 重复、dropped_day 所属日期已按保留期限删除、refused 被拒绝(保存在 refused-*.seg)",
+    ),
+    counter(
+        "wecomd_spool_damaged_total",
+        &[],
+        "Callbacks in the spool that were damaged on disk, and segments without a readable header",
+        "本地暂存中因磁盘损坏而丢失的回调,以及文件头不可读的文件",
     ),
     counter(
         "wecomd_refused_total",

@@ -118,7 +118,7 @@ async fn accept(inbox: &Inbox, app_id: i32, plaintexts: &[String]) {
     let mut accepting = JoinSet::new();
     for plaintext in plaintexts.iter().cloned() {
         let inbox = inbox.clone();
-        accepting.spawn(async move { inbox.accept(app_id, plaintext.into_bytes()).await.expect("stored") });
+        accepting.spawn(async move { inbox.accept(app_id, "any", plaintext.into_bytes()).await.expect("stored") });
     }
     accepting.join_all().await;
 }

@@ -23,7 +23,8 @@ async fn an_outage_and_forgeries_log_one_line_per_cause_and_keep_the_counts() {
     let (db, company) = (TestDb::new().await, Company::new());
     company.save(&db.pool).await;
     let link = Link::to(&db).await;
-    let mut wecomd = Daemon::start(&company.key, &[("DATABASE_URL", link.url.expose_secret())], &[]).await;
+    let settings = [("DATABASE_URL", link.url.expose_secret()), ("WECOMD_SPOOL__ENABLED", "false")];
+    let mut wecomd = Daemon::start(&company.key, &settings, &[]).await;
 
     let target = "/callback/service?msg_signature=00&timestamp=1700000000&nonce=1";
     let forged = b"<xml><Encrypt><![CDATA[AAAA]]></Encrypt></xml>";
@@ -68,7 +69,8 @@ async fn a_logged_time_out_names_the_slow_operation_and_blames_no_pool() {
     let (db, company) = (TestDb::new().await, Company::new());
     company.save(&db.pool).await;
     let link = Link::to(&db).await;
-    let mut wecomd = Daemon::start(&company.key, &[("DATABASE_URL", link.url.expose_secret())], &[]).await;
+    let settings = [("DATABASE_URL", link.url.expose_secret()), ("WECOMD_SPOOL__ENABLED", "false")];
+    let mut wecomd = Daemon::start(&company.key, &settings, &[]).await;
     let app = company.corp.app(AppKind::App).expect("an app");
     let keys = app.keys().expect("valid keys");
     let plaintext = contact(1_700_000_000, "add_external_contact", "ann", "wmAlice", &[]);

@@ -46,6 +46,10 @@ mod plans;
 
 mod outage;
 
+mod spool;
+
+mod spool_processes;
+
 mod poison;
 
 mod groups;

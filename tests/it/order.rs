@@ -74,7 +74,7 @@ fn any_order_any_repetition_and_any_batching_give_the_same_tables() {
 async fn record(db: &TestDb, inbox: &Inbox, corp: u32, delivery: &Delivery) -> Vec<String> {
     let app_id = found(db, corp, BEGIN).await;
     for plaintext in &delivery.plaintexts {
-        inbox.accept(app_id, plaintext.clone().into_bytes()).await.expect("stored");
+        inbox.accept(app_id, "any", plaintext.clone().into_bytes()).await.expect("stored");
     }
     let mut worker = Worker::new(db.options(), Settings { batch_max: delivery.batch_max, attempts_max: 1 });
     while worker.step().await.expect("records") != Step::Idle {}

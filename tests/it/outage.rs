@@ -1,4 +1,5 @@
-//! When the database or the caller is in trouble: no false answer, no unbounded wait, and no restart afterwards.
+//! When the database or the caller is in trouble: no false answer, no unbounded wait, and no restart afterwards. There is
+//! no spool here; `spool` tests what that changes.
 
 use std::time::{Duration, Instant};
 
@@ -37,7 +38,7 @@ async fn answered(app: &TestApp, push: &Push) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn callbacks_are_unanswered_during_a_database_outage_and_stored_after_it() {
+async fn without_a_spool_callbacks_are_unanswered_during_an_outage_and_stored_after_it() {
     let db = TestDb::new().await;
     let link = Link::to(&db).await;
     let app = TestApp::start_at(db, &link.url, |it| it.worker.enabled = true).await;
@@ -61,7 +62,7 @@ async fn callbacks_are_unanswered_during_a_database_outage_and_stored_after_it()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_silent_database_leaves_a_callback_unanswered_within_the_time_limit() {
+async fn without_a_spool_a_silent_database_leaves_a_callback_unanswered_in_time() {
     let db = TestDb::new().await;
     let link = Link::to(&db).await;
     let app = TestApp::start_at(db, &link.url, |it| it.worker.enabled = true).await;

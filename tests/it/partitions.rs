@@ -271,12 +271,12 @@ async fn days_are_created_ahead_and_take_in_deliveries_that_came_too_early() {
     let db = TestDb::new().await;
     let (inbox, committer) = Inbox::start(db.options(), Wake::default());
     let early = text(days_ago(-3), CUSTOMER, "早", 1);
-    inbox.accept(1, early.clone().into_bytes()).await.expect("stored");
+    inbox.accept(1, "any", early.clone().into_bytes()).await.expect("stored");
     assert_eq!(where_it_is(&db, days_ago(-3)).await, ["inbox_elsewhen 1"]);
     let made: BTreeSet<_> = look(&db).await.made.into_iter().collect();
     assert_eq!(made, (0..4).map(|it| name_of(days_ago(-it))).collect());
     assert_eq!(where_it_is(&db, days_ago(-3)).await, [format!("{} 1", name_of(days_ago(-3)))]);
-    inbox.accept(1, early.into_bytes()).await.expect("known");
+    inbox.accept(1, "any", early.into_bytes()).await.expect("known");
     assert_eq!(db.count("select count(*) from inbox").await, 1);
     drop(inbox);
     committer.await.expect("the committer ends");
@@ -328,7 +328,7 @@ async fn a_default_partition_that_holds_whole_days_is_split_while_callbacks_and_
         while !done.load(Ordering::Relaxed) || sent < 50 {
             for _ in 0..2 {
                 let plaintext = text(days_ago(5) + sent, CUSTOMER, "忙", u64::try_from(sent).expect("small"));
-                inbox.accept(1, plaintext.into_bytes()).await.expect("stored");
+                inbox.accept(1, "any", plaintext.into_bytes()).await.expect("stored");
             }
             sent += 1;
         }

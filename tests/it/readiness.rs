@@ -127,7 +127,7 @@ async fn one_refused_callback_does_not_affect_others_and_readyz_stays_200() {
         let accepting: Vec<_> = plaintexts
             .map(|it| {
                 let inbox = inbox.clone();
-                tokio::spawn(async move { inbox.accept(1, it.into_bytes()).await })
+                tokio::spawn(async move { inbox.accept(1, "any", it.into_bytes()).await })
             })
             .collect();
         for (number, accepted) in accepting.into_iter().enumerate() {

@@ -16,7 +16,7 @@ use wecomd::sandbox::{AppKind, Push};
 
 use crate::support::{
     Company, Daemon, TestDb,
-    daemon::{free_port, program, signal},
+    daemon::{Hung, free_port, program},
     folder::{Folder, is_running},
     plaintext::contact,
     wait::until,
@@ -29,7 +29,9 @@ const STOPS_WITHIN: Duration = Duration::from_secs(25);
 async fn sigterm_stops_accepting_and_answers_the_running_request() {
     let (db, company) = (TestDb::new().await, Company::new());
     company.save(&db.pool).await;
-    let mut wecomd = Daemon::start(&company.key, &[("DATABASE_URL", db.url.expose_secret())], &[]).await;
+    // The spool would answer it.
+    let settings = [("DATABASE_URL", db.url.expose_secret()), ("WECOMD_SPOOL__ENABLED", "false")];
+    let mut wecomd = Daemon::start(&company.key, &settings, &[]).await;
     let mut lock = db.pool.begin().await.expect("begins");
     sqlx::query("lock table inbox in share mode").execute(&mut *lock).await.expect("locks");
 
@@ -148,29 +150,6 @@ async fn the_error_for_a_busy_port_names_its_option() {
     }
     drop(busy);
     db.close().await;
-}
-
-/// A PostgreSQL whose processes are all suspended. They continue when it is dropped.
-struct Hung(Vec<u32>);
-
-impl Hung {
-    fn with_children(postmaster: u32) -> Self {
-        // The parent first, so that it starts no more children.
-        signal("-STOP", postmaster);
-        let children = fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children"));
-        let children = children.expect("the kernel names children");
-        let children = children.split_whitespace().map(|it| it.parse().expect("a process id"));
-        let hung: Vec<u32> = [postmaster].into_iter().chain(children).collect();
-        hung.iter().skip(1).for_each(|it| signal("-STOP", *it));
-        Self(hung)
-    }
-}
-
-impl Drop for Hung {
-    fn drop(&mut self) {
-        // The parent last: it reaps children that have ended, and they could get no signal any more.
-        self.0.iter().rev().for_each(|it| signal("-CONT", *it));
-    }
 }
 
 /// Runs `serve`, which ends by itself.

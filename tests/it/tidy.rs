@@ -20,7 +20,9 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("apps", &["crypto", "ids", "states", "tables", "time_limit", "vault"]),
     ("crypto", &["document"]),
     // Where the two halves meet.
-    ("inbox", &["ids", "states", "document", "tables::upkeep::partitions", "time_limit"]),
+    ("inbox", &["ids", "spool", "states", "document", "tables::upkeep::partitions", "time_limit"]),
+    // Knows files and keys, and nothing of what is in them.
+    ("spool", &["embedded::make_folder", "vault"]),
     // The recording half.
     ("worker", &["inbox", "event", "handlers", "changes", "tables", "time_limit", "ids"]),
     ("event", &["ids", "document"]),
@@ -79,6 +81,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "orders",
             "privacy",
             "server",
+            "spool",
             "sync",
             "tables",
             "tasks",

@@ -27,7 +27,7 @@ async fn record(db: &TestDb, corp: u32, plaintexts: &[String], batch_max: u32) {
     let (inbox, committer) = Inbox::start(db.options(), Wake::default());
     let mut worker = Worker::new(db.options(), Settings { batch_max, attempts_max: 1 });
     for plaintext in plaintexts {
-        inbox.accept(app_id, plaintext.clone().into_bytes()).await.expect("stored");
+        inbox.accept(app_id, "any", plaintext.clone().into_bytes()).await.expect("stored");
         if batch_max == 1 {
             while worker.step().await.expect("records") != Step::Idle {}
         }
@@ -229,7 +229,7 @@ async fn a_member_who_was_erased_as_a_customer_is_recorded_again_once_known() {
     let mut worker = Worker::new(db.options(), Settings { batch_max: 10, attempts_max: 1 });
     let app_id = i32::try_from(db.count("select id::bigint from enterprise_wechat_config").await).expect("small");
     for plaintext in [member(BEGIN, "create_user", "wm001", &[]), text(BEGIN + 5, "wm001", "在的", 1)] {
-        inbox.accept(app_id, plaintext.into_bytes()).await.expect("stored");
+        inbox.accept(app_id, "any", plaintext.into_bytes()).await.expect("stored");
     }
     while worker.step().await.expect("records") != Step::Idle {}
     drop(inbox);

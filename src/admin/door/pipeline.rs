@@ -65,6 +65,15 @@ pub fn unread(status: u16, request_id: Uuid) -> Reply {
     problem.reply(request_id)
 }
 
+/// The reply to any request before the database has answered for the first time.
+pub fn not_started(request_id: Uuid) -> Reply {
+    let detail = (
+        "the database has not answered since wecomd was started; callbacks are kept in the spool",
+        "wecomd 启动以来数据库尚未应答；回调暂存在本地",
+    );
+    Problem::new(Code::DatabaseUnavailable, detail).reply(request_id)
+}
+
 async fn answer(admin: &Admin, admitted: &Admitted) -> Result<Answer, Problem> {
     let Admitted { request, found, .. } = admitted;
     let route = found.route;

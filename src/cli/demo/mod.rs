@@ -89,6 +89,7 @@ pub(super) async fn run(mut config: Config, arguments: Arguments) -> anyhow::Res
     let platform = pretend_wecom(&corp, &day, arguments.seed).await?;
     config.wecom.base_url = platform.base_url();
     config.media.location = folder.0.join("media").display().to_string();
+    config.spool.location = folder.0.join("spool").display().to_string();
     config.assignment.automatic = true;
     config.assignment.order_url = format!("http://{}/api/enterprise-wechat/work-orders/{{id}}", config.admin_listen);
     // A day passes within a moment, so transfer results are polled as fast.

@@ -1,6 +1,7 @@
 //! `enterprise_wechat_config`: the apps. Sealed columns stay sealed here: this file holds no key.
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use crate::ids::CorpId;
@@ -9,8 +10,8 @@ use crate::states::AppStatus;
 /// The channel on which processes tell each other that an app was added or changed.
 pub const CHANGED: &str = "wecomd_config";
 
-/// One app of one corp.
-#[derive(Debug, Clone)]
+/// One app of one corp. Its form as JSON is that of the file in which the apps are kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Row {
     /// The id to which deliveries refer.
     pub id: i32,

@@ -108,7 +108,7 @@ impl Site {
         let app = self.app_id().await;
         let (inbox, committer) = Inbox::start(self.acting.app.db.options(), Wake::default());
         for plaintext in plaintexts {
-            inbox.accept(app, plaintext.into_bytes()).await.expect("stored");
+            inbox.accept(app, "any", plaintext.into_bytes()).await.expect("stored");
         }
         drop(inbox);
         committer.await.expect("the committer ends");

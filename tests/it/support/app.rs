@@ -138,6 +138,8 @@ pub(crate) fn config() -> Config {
     config.sync.every_hours = 0;
     // A test that needs a WeCom starts a simulated one; the real one is never called.
     config.wecom.base_url = NOBODY.to_owned();
+    // A test that needs it gives it a folder.
+    config.spool.enabled = false;
     config
 }
 

@@ -125,7 +125,8 @@ impl Daemon {
         self.child.id()
     }
 
-    async fn probe(&self, path: &str) -> Answer {
+    /// What a probe says.
+    pub(crate) async fn probe(&self, path: &str) -> Answer {
         request(self.admin, "GET", path, &[], b"").await.expect("an answer")
     }
 }
@@ -145,9 +146,34 @@ impl Drop for Daemon {
 /// The program in an empty folder, with an environment that says nothing.
 pub(crate) fn program(folder: &Path) -> Command {
     let mut command = Command::new(PROGRAM);
-    command.current_dir(folder).env_clear().stdin(Stdio::null());
+    command.current_dir(folder).env_clear().stdin(Stdio::null()).env("WECOMD_DATA_DIR", folder.join("data"));
     command.envs(["PATH", "HOME", "TMPDIR", "WECOMD_PG_BIN"].into_iter().filter_map(|it| Some((it, env::var_os(it)?))));
     command
+}
+
+/// A PostgreSQL whose processes are all suspended. They continue when it is dropped.
+pub(crate) struct Hung(Vec<u32>);
+
+impl Hung {
+    pub(crate) fn with_children(postmaster: u32) -> Self {
+        // The parent first, so that it starts no more children.
+        signal("-STOP", postmaster);
+        let children = fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children"));
+        let children = children.expect("the kernel names children");
+        let children = children.split_whitespace().map(|it| it.parse().expect("a process id"));
+        let hung: Vec<u32> = [postmaster].into_iter().chain(children).collect();
+        hung.iter().skip(1).for_each(|it| signal("-STOP", *it));
+        Self(hung)
+    }
+}
+
+impl Drop for Hung {
+    fn drop(&mut self) {
+        for it in &self.0 {
+            // One that goes on may end another.
+            let _ = Command::new("kill").args(["-CONT", &it.to_string()]).stderr(Stdio::null()).status();
+        }
+    }
 }
 
 /// Sends a signal by name.

@@ -52,6 +52,9 @@ pub(crate) async fn watch_settling(pool: &PgPool) {
 pub(crate) async fn assert_survived(pool: &PgPool, company: &Company, pushes: &[Push], report: &Report) {
     assert_eq!((report.genuine.answered, report.genuine.failed), (pushes.len() as u64, 0), "{:?}", report.genuine);
     let answered: BTreeSet<String> = report.acked.iter().map(|it| hex::encode(it.sha256)).collect();
+    let stored = async || texts(pool, "select count(*)::text from inbox").await;
+    // What the spool took is stored a moment after the database is back.
+    until("everything is stored", async || stored().await == [answered.len().to_string()]).await;
     let hashes = "select encode(hash, 'hex') collate \"C\" from inbox order by 1";
     assert_eq!(texts(pool, hashes).await, Vec::from_iter(answered), "each answered callback is stored once");
 
@@ -81,7 +84,7 @@ pub(crate) async fn recorded_in_peace(company: &Company, pushes: &[Push]) -> Vec
         let id =
             db.count(&format!("select id::bigint from enterprise_wechat_config where name = '{}'", app.name)).await;
         let id = i32::try_from(id).expect("small");
-        inbox.accept(id, push.plaintext.clone().into_bytes()).await.expect("stored");
+        inbox.accept(id, &app.name, push.plaintext.clone().into_bytes()).await.expect("stored");
     }
     drop(inbox);
     committer.await.expect("the committer ends");

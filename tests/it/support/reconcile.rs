@@ -89,7 +89,7 @@ impl Scene {
         let (inbox, committer) = Inbox::start(self.db.options(), Wake::default());
         for plaintext in plaintexts {
             let app = i32::try_from(id).expect("small");
-            inbox.accept(app, plaintext.clone().into_bytes()).await.expect("stored");
+            inbox.accept(app, "any", plaintext.clone().into_bytes()).await.expect("stored");
         }
         drop(inbox);
         committer.await.expect("the committer ends");

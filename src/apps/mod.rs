@@ -1,10 +1,16 @@
 //! The enabled apps and their keys: the configuration as the callback path needs it.
 //!
-//! It is kept in memory, so that verifying a callback needs no database and works while the database is down. Changes
-//! by any process arrive by NOTIFY, and at the latest with the next poll.
+//! It is kept in memory, so that verifying a callback needs no database and works while the database is down, and in a
+//! file, so that it also works if the database is down at the start. Changes by any process arrive by NOTIFY, and at the
+//! latest with the next poll.
+
+mod kept;
+
+pub use kept::KeptError;
 
 use std::{
     collections::{BTreeMap, HashMap},
+    path::Path,
     sync::{Arc, RwLock},
     time::Duration,
 };
@@ -14,6 +20,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, postgres::PgListener};
 use tokio::sync::Mutex;
+
+use kept::KeptApps;
 
 use crate::{
     crypto::{CallbackKeys, Receivers},
@@ -89,9 +97,11 @@ pub struct Apps {
     pool: PgPool,
     vault: Arc<Vault>,
     known: Arc<RwLock<Arc<ByName>>>,
+    /// Where the rows are kept for a start without a database, if they are.
+    kept: Option<KeptApps>,
     /// Locked while the table is read and its result published: otherwise a slow reader could restore an older state
-    /// that lacks a new app, and that app's callbacks would be refused.
-    reading: Arc<Mutex<()>>,
+    /// that lacks a new app, and that app's callbacks would be refused. It holds the rows that were kept last, as JSON.
+    reading: Arc<Mutex<Option<String>>>,
     /// How many deliveries used previous keys since the last write to the database, by app and key change.
     behind: Arc<std::sync::Mutex<Behind>>,
 }
@@ -101,21 +111,43 @@ type Behind = BTreeMap<(i32, DateTime<Utc>), i64>;
 type ByName = HashMap<String, Arc<App>>;
 
 impl Apps {
-    /// Reads the table for the first time. A secret that the master key does not open is an error here, unless the
-    /// app is disabled: disabling apps is the way out after a master key is lost.
+    /// Reads the table for the first time, and keeps nothing.
     pub async fn load(pool: PgPool, vault: Arc<Vault>) -> anyhow::Result<Self> {
-        let apps = Self { pool, vault, known: Arc::default(), reading: Arc::default(), behind: Arc::default() };
-        let mut conn = apps.pool.acquire().await?;
+        let apps = Self::new(pool, vault, None);
+        apps.read_strictly().await?;
+        Ok(apps)
+    }
+
+    /// No apps yet. What is read from the database is kept in the folder `keep_in`.
+    pub fn new(pool: PgPool, vault: Arc<Vault>, keep_in: Option<&Path>) -> Self {
+        let kept = keep_in.map(|folder| KeptApps::new(folder, vault.clone()));
+        Self { pool, vault, known: Arc::default(), kept, reading: Arc::default(), behind: Arc::default() }
+    }
+
+    /// Reads the table. A secret that the master key does not open is an error here, unless the app is disabled:
+    /// disabling apps is the way out after a master key is lost.
+    pub async fn read_strictly(&self) -> anyhow::Result<()> {
+        let mut reading = self.reading.lock().await;
+        let mut conn = self.pool.acquire().await?;
         let rows = enterprise_wechat_config::all(&mut conn).await?;
         let now = tables::now(&mut conn).await?;
         drop(conn);
         for row in enabled(&rows) {
-            if let Err(error) = ready(row, &apps.vault, now) {
+            if let Err(error) = ready(row, &self.vault, now) {
                 return Err(error.context(format!("app {:?} cannot be opened", row.name)));
             }
         }
-        apps.put(&rows, now);
-        Ok(apps)
+        self.put(&rows, now);
+        self.keep(rows, &mut reading).await;
+        Ok(())
+    }
+
+    /// Takes the apps that were kept, and says how many are enabled; none if none were kept. It blocks for a moment.
+    pub fn read_kept(&self) -> Result<Option<usize>, KeptError> {
+        let Some(rows) = self.kept.as_ref().map(KeptApps::read).transpose()?.flatten() else { return Ok(None) };
+        // The database's clock is not known; previous keys last for hours, so ours will do.
+        self.put(&rows, Utc::now());
+        Ok(Some(enabled(&rows).count()))
     }
 
     /// The enabled app of that name.
@@ -126,11 +158,32 @@ impl Apps {
 
     /// Reads the table again.
     pub async fn refresh(&self) -> sqlx::Result<()> {
-        let _reading = self.reading.lock().await;
+        let mut reading = self.reading.lock().await;
         let mut conn = self.pool.acquire().await?;
         let rows = enterprise_wechat_config::all(&mut conn).await?;
         self.put(&rows, tables::now(&mut conn).await?);
+        drop(conn);
+        self.keep(rows, &mut reading).await;
         Ok(())
+    }
+
+    /// Keeps the rows for a start without a database, unless they are the last ones kept.
+    async fn keep(&self, mut rows: Vec<Row>, last: &mut Option<String>) {
+        let Some(kept) = self.kept.clone() else { return };
+        for row in &mut rows {
+            // These change with callbacks, and nobody reads them from the file.
+            (row.previous_deliveries, row.previous_last_at) = (0, None);
+        }
+        let json = serde_json::to_string(&rows).ok();
+        if json == *last {
+            return;
+        }
+        let written = tokio::task::spawn_blocking(move || kept.write(&rows)).await;
+        match written {
+            Ok(Ok(())) => *last = json,
+            Ok(Err(error)) => tracing::warn!(error = %error, "{NOT_KEPT}"),
+            Err(error) => tracing::warn!(error = %error, "{NOT_KEPT}"),
+        }
     }
 
     /// Counts a delivery of this app that used its previous keys.
@@ -216,6 +269,9 @@ impl Apps {
         *self.known.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(now);
     }
 }
+
+/// The warning if the apps cannot be kept.
+const NOT_KEPT: &str = "the apps cannot be kept for a start without a database";
 
 fn enabled(rows: &[Row]) -> impl Iterator<Item = &Row> {
     rows.iter().filter(|row| row.status == AppStatus::Enabled)

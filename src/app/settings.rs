@@ -1,0 +1,115 @@
+//! The settings of each part, from the configuration.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use chrono::TimeDelta;
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::PgPool;
+
+use crate::{
+    admin::AdminSettings,
+    backup::{self, Backups},
+    config::{self, Config},
+    handover,
+    ids::StaffId,
+    media::MediaStore,
+    orders::assignment::Rules,
+    privacy::{self, Retention},
+    server::{BodyRoom, Limits},
+    sync,
+    tables::orders::work_order::Patience,
+    tasks,
+    vault::Vault,
+    wecom, worker,
+};
+
+/// How long after the call's own limit a call that moves customers counts as unanswered, so that its outcome is asked
+/// about.
+const OUTCOME_SPARE: Duration = Duration::from_secs(15);
+
+pub(super) fn limits(config: &Config) -> Limits {
+    Limits {
+        connections_max: config.http.connections_max,
+        header_timeout: Duration::from_millis(config.http.header_timeout_ms),
+        body_timeout: Duration::from_millis(config.http.body_timeout_ms),
+        body_bytes_max: config.http.body_bytes_max,
+        body_room: BodyRoom::default(),
+    }
+}
+
+pub(super) fn admin_settings(config: &Config) -> AdminSettings {
+    AdminSettings {
+        key_overlap: TimeDelta::hours(config.callback.key_overlap_hours.into()),
+        acceptance: config.handover.acceptance,
+        handover_url: config.handover.page_url.clone(),
+        public_url: config.wecom.public_url.trim_end_matches('/').to_owned(),
+    }
+}
+
+pub(super) fn assignment_rules(config: &Config) -> Rules {
+    let assignment = &config.assignment;
+    let minutes = |minutes: u32| i32::try_from(minutes).unwrap_or(i32::MAX);
+    let patience = Patience {
+        pick_up_minutes: minutes(assignment.pick_up_minutes),
+        escalate_minutes: minutes(assignment.escalate_minutes),
+    };
+    let escalate_to = Some(assignment.escalate_to.as_str()).filter(|it| !it.is_empty()).map(StaffId::from);
+    Rules { automatic: assignment.automatic, patience, escalate_to }
+}
+
+pub(super) fn handover_settings(config: &Config) -> handover::Settings {
+    let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+    handover::Settings {
+        poll_first: seconds(config.handover.poll_first_seconds),
+        poll_max: seconds(config.handover.poll_max_seconds),
+        // A call may be made twice, if its token had expired, and may wait for its permit before.
+        outcome_after: Duration::from_millis(config.wecom.timeout_ms) * 2 + OUTCOME_SPARE,
+    }
+}
+
+pub(super) fn sync_settings(config: &Config) -> sync::Settings {
+    let schedule = sync::Schedule { every_hours: config.sync.every_hours, at_hour: config.sync.at_hour };
+    sync::Settings { schedule }
+}
+
+/// The configured inputs of backups.
+pub fn backups(config: &Config, database: &SecretString, vault: &Arc<Vault>, media: &MediaStore) -> Backups {
+    let config::Backup { keep, media: with_media, .. } = config.backup;
+    let settings = backup::Settings { location: config.backup_location(), keep, media: with_media, programs: None };
+    Backups { database: database.clone(), vault: vault.clone(), media: media.clone(), settings }
+}
+
+/// The configured schedule of backups, if they are enabled.
+pub(super) fn backup_schedule(config: &Config) -> anyhow::Result<Option<backup::Schedule>> {
+    let schedule = config.backup.enabled.then(|| backup::Schedule::parse(&config.backup.schedule));
+    schedule.transpose().map_err(anyhow::Error::msg).context("backup.schedule")
+}
+
+/// The configured retention.
+pub fn retention(config: &Config, pool: PgPool, media: MediaStore) -> Retention {
+    let config::Retention { plaintext_days, records_months, media_days, access_log_months } = config.retention;
+    let settings = privacy::Settings { plaintext_days, records_months, media_days, access_log_months };
+    Retention { pool, media, settings }
+}
+
+/// The configured client for WeCom.
+pub fn wecom_settings(config: &Config) -> wecom::Settings {
+    let proxy = Some(config.wecom.proxy.clone()).filter(|it| !it.expose_secret().is_empty());
+    let timeout = Duration::from_millis(config.wecom.timeout_ms);
+    let budget = wecom::Limits {
+        corp_per_second: config.wecom.corp_per_second,
+        path_per_second: config.wecom.path_per_second,
+        concurrency: config.wecom.concurrency,
+    };
+    wecom::Settings { base_url: config.wecom.base_url.clone(), proxy, timeout, budget }
+}
+
+pub(super) fn worker_settings(config: &Config) -> worker::Settings {
+    worker::Settings { batch_max: config.worker.batch_max, attempts_max: config.worker.attempts_max }
+}
+
+pub(super) fn tasks_settings(config: &Config) -> tasks::Settings {
+    let config::Tasks { welcome, notify_staff, refresh, fetch_media, handover, .. } = config.tasks;
+    tasks::Settings { welcome, notify_staff, refresh, fetch_media, handover }
+}
