@@ -28,7 +28,7 @@ use crate::support::{
 const AT: i64 = 1_700_000_000;
 
 /// Another callback need not wait longer than this for the spool, whatever the database does.
-const AT_ONCE: Duration = Duration::from_millis(800);
+const AT_ONCE: Duration = Duration::from_millis(1_200);
 
 const STORED: &str = "select count(*) from inbox";
 const RECORDED: &str = "select count(*) from customer_wechat_contact";
@@ -247,7 +247,7 @@ async fn a_hanging_database_costs_one_group_its_patience() {
     let hung = Hung::with_children(own.postgres.pid());
     let waited = own.deliver("wmFirst").await;
     // The patience, and one sync.
-    assert!((1_400..3_500).contains(&waited.as_millis()), "{waited:?}");
+    assert!((1_400..4_500).contains(&waited.as_millis()), "{waited:?}");
     for number in 0..20 {
         let waited = own.deliver(&format!("wmDuring{number}")).await;
         assert!(waited < AT_ONCE, "the spool takes it at once: {waited:?}");
