@@ -69,7 +69,7 @@ pub(crate) async fn app_ids(options: &PgConnectOptions) -> anyhow::Result<HashMa
 
 /// Removes the dead rows that an earlier contender left in the queue: they must not slow the next one down.
 pub(crate) async fn tidy(conn: &mut PgConnection) -> anyhow::Result<()> {
-    sqlx::query("vacuum pending").execute(conn).await?;
+    sqlx::query("vacuum pending, pending_group").execute(conn).await?;
     Ok(())
 }
 

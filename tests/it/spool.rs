@@ -84,8 +84,11 @@ async fn while_the_database_is_away_callbacks_are_answered_and_later_stored_once
     assert!(ready.json()["spool"]["bytes"].as_u64() > Some(0), "{}", ready.text());
     assert_eq!(segments(&folder, Holding::Waiting), 1);
 
+    let mended_at = app.db.texts("select clock_timestamp()::text").await.remove(0);
     link.mend();
     until("all of it is stored", async || app.db.count(STORED).await == 4).await;
+    let arrived = format!("{STORED} where received_at < '{mended_at}'");
+    assert_eq!(app.db.count(&arrived).await, 4, "the time of arrival is kept");
     until("all of it is recorded", async || app.db.count(RECORDED).await == 4).await;
     until("the segment is gone", async || segments(&folder, Holding::Waiting) == 0).await;
     until("callbacks go to the database again", async || readyz(&app).await.json()["status"] == "ready").await;

@@ -80,7 +80,7 @@ impl Outage {
     async fn assert_stored_once(&self, count: usize) {
         let count = i64::try_from(count).expect("small");
         until("all are stored", async || self.db.count(STORED).await == count).await;
-        until("all are recorded", async || self.db.count("select count(*) from pending").await == 0).await;
+        until("all are recorded", async || self.db.count("select count(*) from pending_delivery").await == 0).await;
         assert_eq!(self.db.count(SETTLED).await, count, "each once");
         until("no segment waits", async || self.waiting() == 0).await;
     }
