@@ -108,7 +108,7 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
 async fn recorded(conn: &mut PgConnection, acks: i64, back: Instant) -> anyhow::Result<[i64; 3]> {
     loop {
         let (stored, pending): (i64, i64) =
-            sqlx::query_as("select (select count(*) from inbox), (select count(*) from pending)")
+            sqlx::query_as("select (select count(*) from inbox), (select count(*) from pending_delivery)")
                 .fetch_one(&mut *conn)
                 .await?;
         if (stored >= acks && pending == 0) || back.elapsed() > RECORDED_LIMIT {
