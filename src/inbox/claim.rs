@@ -266,7 +266,7 @@ pub async fn depth(conn: &mut PgConnection) -> sqlx::Result<(i64, i64)> {
         r#"
         select
             least($1, (select count(*) from (select from pending limit $1) it)
-                + (select coalesce(sum(size), 0) from (select size from pending_group limit $1) it))::bigint as "pending!",
+                + (select coalesce(sum(size), 0) from (select size from pending_group limit $1 / 2) it))::bigint as "pending!",
             (select count(*) from (select from parked limit $1) it) as "parked!"
         "#,
         DEPTH_MAX,

@@ -135,8 +135,9 @@ pub async fn unqueue(conn: &mut PgConnection, keys: &[DeliveryKey]) -> sqlx::Res
         &apps,
         &hashes,
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
+    sqlx::query!("delete from pending_group where size = 0").execute(conn).await?;
     Ok(())
 }
 

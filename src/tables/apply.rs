@@ -4,7 +4,7 @@
 //! never deadlock. Most batches of a corp run concurrently; one that changes what other rows depend on (a rename, a
 //! new spelling of a userid, a leaver, a customer's message) locks the corp exclusively until it commits.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, io};
 
 use sqlx::PgConnection;
 
@@ -79,7 +79,7 @@ async fn write(
 
     customer_activity::upsert(conn, &changes.activity).await?;
     // Most events only add a bare contact or touch a known one. People are matched again only if something in the
-    // batch may match them, or if they get a contact more and are matched already.
+    // batch may match them, or if they get a contact besides others.
     let moved = !renamed.is_empty();
     let matchable = changes.contacts.iter().filter(|(_, it)| moved || it.may_match());
     let mut people: People = matchable.map(|((corp, customer, _), _)| (corp.clone(), customer.clone())).collect();
@@ -209,7 +209,14 @@ async fn lock_named(conn: &mut PgConnection, corps: &[String], quiet: bool) -> s
         quiet,
     )
     .fetch_all(conn)
-    .await?;
+    .await
+    .map_err(|error| match error.as_database_error().and_then(|it| it.code()).as_deref() {
+        // Whoever waits for others is not the cause: no delivery may be blamed for it.
+        Some("57014") => {
+            io::Error::new(io::ErrorKind::TimedOut, "waited too long for other changes of the corp").into()
+        }
+        _ => error,
+    })?;
     Ok(())
 }
 

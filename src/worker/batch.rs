@@ -8,22 +8,26 @@ use std::{
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
 
-use super::{Settings, backoff, erased};
+use super::{
+    Settings, backoff,
+    erased::{self, Concerned},
+};
 use crate::{
     changes::{Changes, Source},
     event::{self, Callback},
     handlers,
-    ids::{CorpId, DeliveryKey},
+    ids::DeliveryKey,
     inbox::{self, Claimed, Ticket},
     tables::{
         apply::{self, Tombstones},
+        privacy::erased_person,
         records::wechat_contact_record::KnownMonths,
     },
 };
 
-/// For how long a refused batch is halved, and halved again, in one transaction. What is left then waits alone. Shorter
-/// than a batch's limit, so that what was found out is committed.
-const HALVING_LIMIT: Duration = Duration::from_secs(20);
+/// For how long a refused batch is halved, and halved again, in one transaction. What is left then waits alone. Its corps
+/// are locked meanwhile, and a greeting has 20 s in all.
+const HALVING_LIMIT: Duration = Duration::from_secs(5);
 
 /// The result of a batch.
 #[derive(Debug, Default)]
@@ -35,6 +39,8 @@ pub(super) struct Batch {
     kinds: Kinds,
     /// How many of them were about erased people.
     erased: u64,
+    /// How many were put back to be taken one by one, because halving took too long.
+    pub(super) returned: usize,
 }
 
 /// How many events of which kind had which outcome.
@@ -58,6 +64,12 @@ struct Readable<'a> {
     delivery: &'a Claimed,
     source: Source,
     callback: Callback,
+}
+
+impl Readable<'_> {
+    fn concerned(&self) -> Concerned<'_> {
+        Concerned { delivery: self.delivery, corpid: Some(&self.source.corpid), at: self.source.at() }
+    }
 }
 
 /// How a batch is written.
@@ -121,26 +133,24 @@ async fn attempt(
         let mut transaction = conn.begin().await?;
         let claimed = inbox::claim(&mut transaction, since, limit).await?;
         if claimed.is_empty() {
-            transaction.rollback().await?;
+            // Groups whose deliveries were all erased or dropped are gone now.
+            transaction.commit().await?;
             return Ok(Some(Batch::default()));
         }
         undone = claimed.iter().map(Undone::of).collect();
         let mut batch = Batch { size: claimed.len(), ..Batch::default() };
         batch.due_at = claimed.iter().map(|it| it.ticket.due_at()).max();
-        let (readable, concerned) = batch.read(&mut transaction, &claimed).await?;
+        let (readable, unreadable) = batch.read(&mut transaction, &claimed).await?;
         // One that was refused before is likely to be refused again, and would spoil the batch.
         let suspected = readable.len() > 1 && readable.iter().any(|it| it.delivery.attempts > 0);
-        let written = match manner {
-            Manner::Halving => Some(batch.write_in_parts(&mut transaction, readable, work).await?),
-            _ if suspected => Some(batch.write_in_parts(&mut transaction, readable, work).await?),
-            _ => batch.write(&mut transaction, &readable, work.months, manner).await?,
-        };
-        let Some(tombstones) = written else {
+        if manner == Manner::Halving || suspected {
+            batch.write_in_parts(&mut transaction, readable, work).await?;
+        } else if !batch.write(&mut transaction, &readable, work.months, manner).await? {
             transaction.rollback().await?;
             return Ok(None);
-        };
-        if tombstones == Tombstones::Some {
-            batch.erased = erased::empty_late(&mut transaction, &claimed, &concerned).await?;
+        }
+        if !unreadable.is_empty() && erased_person::any(&mut transaction).await? == Tombstones::Some {
+            batch.erased += erased::empty_late(&mut transaction, &unreadable).await?;
         }
         transaction.commit().await?;
         Ok(Some(batch))
@@ -150,39 +160,36 @@ async fn attempt(
 }
 
 impl Batch {
-    /// Parses the deliveries and parks what cannot be read. Also returns of each its corp and the event's time.
+    /// Parses the deliveries and parks what cannot be read, which is returned second.
     async fn read<'a>(
         &mut self,
         conn: &mut PgConnection,
         claimed: &'a [Claimed],
-    ) -> sqlx::Result<(Vec<Readable<'a>>, Vec<(Option<CorpId>, DateTime<Utc>)>)> {
-        let (mut readable, mut concerned) = (Vec::with_capacity(claimed.len()), Vec::with_capacity(claimed.len()));
-        for delivery in claimed {
-            let understood = understand(delivery);
-            concerned.push(match &understood {
-                Ok((source, _)) => (Some(source.corpid.clone()), source.at()),
-                Err(_) => (delivery.corpid.clone(), delivery.key.event_at),
-            });
-            if delivery.is_emptied() {
-                // The person it was about was erased while it waited.
-                continue;
-            }
-            match understood {
+    ) -> sqlx::Result<(Vec<Readable<'a>>, Vec<Concerned<'a>>)> {
+        let (mut readable, mut unreadable) = (Vec::with_capacity(claimed.len()), Vec::new());
+        // An emptied one waited while the person it was about was erased.
+        for delivery in claimed.iter().filter(|it| !it.is_emptied()) {
+            match understand(delivery) {
                 Ok((source, callback)) => readable.push(Readable { delivery, source, callback }),
-                Err(reason) => self.not_understood(conn, delivery, &reason).await?,
+                Err(reason) => {
+                    self.not_understood(conn, delivery, &reason).await?;
+                    let (corpid, at) = (delivery.corpid.as_ref(), delivery.key.event_at);
+                    unreadable.push(Concerned { delivery, corpid, at });
+                }
             }
         }
-        Ok((readable, concerned))
+        Ok((readable, unreadable))
     }
 
-    /// Writes these deliveries in one go. `None` if the changes need the corps locked exclusively.
+    /// Writes these deliveries in one go, and empties those of erased people. `false` if the changes need the corps locked
+    /// exclusively.
     async fn write(
         &mut self,
         conn: &mut PgConnection,
         readable: &[Readable<'_>],
         months: &mut KnownMonths,
         manner: Manner,
-    ) -> sqlx::Result<Option<Tombstones>> {
+    ) -> sqlx::Result<bool> {
         let (mut changes, mut kinds) = (Changes::default(), Kinds::new());
         for it in readable {
             let ignored = changes.ignored.len();
@@ -195,10 +202,15 @@ impl Batch {
             Manner::BesideOthers => apply::apply_beside_others(conn, changes, months).await?,
             Manner::Alone | Manner::Halving => Some(apply::apply(conn, changes, months).await?),
         };
+        let Some(tombstones) = written else { return Ok(false) };
+        if tombstones == Tombstones::Some {
+            let concerned: Vec<_> = readable.iter().map(Readable::concerned).collect();
+            self.erased += erased::empty_late(conn, &concerned).await?;
+        }
         for (kind, count) in kinds {
             *self.kinds.entry(kind).or_default() += count;
         }
-        Ok(written)
+        Ok(true)
     }
 
     /// Writes these deliveries in parts: those that were refused before one by one, the others in halves. A part that the
@@ -208,12 +220,11 @@ impl Batch {
         conn: &mut PgConnection,
         mut readable: Vec<Readable<'_>>,
         work: &mut Work<'_>,
-    ) -> sqlx::Result<Tombstones> {
+    ) -> sqlx::Result<()> {
         let began = Instant::now();
         // All at once, since the parts may be of different corps.
         let corps = readable.iter().map(|it| &it.source.corpid).collect::<BTreeSet<_>>();
         apply::lock(conn, corps, true).await?;
-        let mut tombstones = Tombstones::None;
         readable.sort_by_key(|it| it.delivery.attempts > 0);
         let fresh = readable.partition_point(|it| it.delivery.attempts == 0);
         let (fresh, suspected) = readable.split_at(fresh);
@@ -224,18 +235,14 @@ impl Batch {
                 continue;
             }
             if began.elapsed() > HALVING_LIMIT {
-                let rest = parts.iter().flat_map(|it| it.iter()).chain(part);
-                return_alone(conn, rest).await?;
-                break;
+                let rest: Vec<_> = parts.iter().flat_map(|it| it.iter()).chain(part).collect();
+                tracing::warn!(size = rest.len(), "halving a batch takes too long; recording the rest one by one");
+                self.returned = rest.len();
+                return return_alone(conn, &rest).await;
             }
             let mut trial = conn.begin().await?;
             match self.write(&mut trial, part, work.months, Manner::Halving).await {
-                Ok(written) => {
-                    trial.commit().await?;
-                    if written == Some(Tombstones::Some) {
-                        tombstones = Tombstones::Some;
-                    }
-                }
+                Ok(_) => trial.commit().await?,
                 Err(error) if inbox::is_refusal(&error) => {
                     trial.rollback().await?;
                     work.months.forget();
@@ -250,7 +257,7 @@ impl Batch {
                 Err(error) => return Err(error),
             }
         }
-        Ok(tombstones)
+        Ok(())
     }
 
     /// Parks a delivery that cannot be parsed: it is authentic and its bytes never change, so no retry can help.
@@ -268,7 +275,7 @@ fn halves<T>(part: &[T]) -> impl Iterator<Item = &[T]> {
 }
 
 /// Queues these claimed deliveries again, each alone.
-async fn return_alone<'a>(conn: &mut PgConnection, rest: impl Iterator<Item = &'a Readable<'a>>) -> sqlx::Result<()> {
+async fn return_alone(conn: &mut PgConnection, rest: &[&Readable<'_>]) -> sqlx::Result<()> {
     for it in rest {
         inbox::postpone(conn, &it.delivery.key, it.delivery.attempts, Duration::ZERO).await?;
     }

@@ -13,15 +13,20 @@ use crate::{
     tables::privacy::erased_person,
 };
 
-/// Removes the plaintexts of the batch's deliveries that mention an erased person who is not back, or that are older
-/// than the erasure. `concerned` gives each delivery's corp and event time. The batch's changes are written before,
-/// so a person who comes back with it has a contact by now.
-pub(super) async fn empty_late(
-    conn: &mut PgConnection,
-    claimed: &[Claimed],
-    concerned: &[(Option<CorpId>, DateTime<Utc>)],
-) -> sqlx::Result<u64> {
-    let people: Vec<_> = claimed.iter().zip(concerned).map(|(it, (corp, _))| mentioned(it, corp.as_ref())).collect();
+/// A claimed delivery, whose people may have been erased.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Concerned<'a> {
+    pub(super) delivery: &'a Claimed,
+    /// The corp whose people it mentions; none if its app is no longer configured.
+    pub(super) corpid: Option<&'a CorpId>,
+    /// The event's own time, or else the one in the delivery's key.
+    pub(super) at: DateTime<Utc>,
+}
+
+/// Removes the plaintexts of those deliveries that mention an erased person who is not back, or that are older than the
+/// erasure. Their changes are written before, so a person who comes back with them has a contact by now.
+pub(super) async fn empty_late(conn: &mut PgConnection, concerned: &[Concerned<'_>]) -> sqlx::Result<u64> {
+    let people: Vec<_> = concerned.iter().map(|it| mentioned(it.delivery, it.corpid)).collect();
     let erased = erased_person::of(conn, &people.iter().flatten().cloned().collect()).await?;
     if erased.is_empty() {
         return Ok(0);
@@ -29,9 +34,8 @@ pub(super) async fn empty_late(
     let covered = |people: &BTreeSet<Person>, at| {
         people.iter().any(|who| erased.get(who).is_some_and(|tombstone| tombstone.covers(at)))
     };
-    let all = claimed.iter().zip(concerned).zip(&people);
-    let late = all.filter(|((_, (_, at)), people)| covered(people, *at));
-    let keys: Vec<_> = late.map(|((it, _), _)| it.key.clone()).collect();
+    let late = concerned.iter().zip(&people).filter(|(it, people)| covered(people, it.at));
+    let keys: Vec<_> = late.map(|(it, _)| it.delivery.key.clone()).collect();
     inbox::empty(conn, &keys).await
 }
 

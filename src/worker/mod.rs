@@ -204,7 +204,7 @@ impl Worker {
             Ok(batch) => {
                 self.conn = Some(conn);
                 self.halving = false;
-                self.singly = self.singly.saturating_sub(batch.size);
+                self.singly = self.singly.saturating_sub(batch.size).max(batch.returned);
                 self.position.due_at = batch.due_at.or(self.position.due_at);
                 batch.report(began.elapsed());
                 Ok(if batch.size == 0 { self.idle() } else { Step::Worked(batch.size) })

@@ -190,5 +190,72 @@ async fn a_delivery_in_a_group_can_be_taken_out_of_the_queue() {
     drop(conn);
     app.drain().await;
     assert_eq!(app.db.count("select count(*) from customer_wechat_contact").await, 3);
+
+    stored_together(&app, 10..12, &[]).await;
+    let mut conn = app.db.pool.acquire().await.expect("connects");
+    let listed = inbox::list(&mut conn, &pending, 10).await.expect("listed");
+    let keys: Vec<_> = listed.iter().map(|it| it.id.parse().expect("a key")).collect();
+    inbox::unqueue(&mut conn, &keys).await.expect("taken out");
+    assert_eq!(app.db.count("select count(*) from pending_group").await, 0, "nothing is left of an empty group");
+    drop(conn);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_group_of_a_dropped_day_does_not_stay_at_the_head_of_the_queue() {
+    let app = TestApp::start().await;
+    stored_together(&app, 0..3, &[]).await;
+    app.db.execute("delete from inbox where true").await;
+    assert_eq!(step(&mut worker(&app, 500)).await, Step::Idle);
+    assert_eq!(app.db.count("select count(*) from pending_group").await, 0);
+    app.finish().await;
+}
+
+/// Notes that this customer was erased before everything that is delivered here.
+async fn erase(app: &TestApp, customer: &str) {
+    let corpid = &app.corp.corpid;
+    app.db
+        .execute(&format!(
+            "insert into erased_person (corpid, person, erased_at, erasure_id)
+             values ('{corpid}', erased_hash('{corpid}', '{customer}'), to_timestamp({AT} - 1), 1)"
+        ))
+        .await;
+}
+
+#[tokio::test]
+async fn a_refused_delivery_that_brings_an_erased_person_back_keeps_its_plaintext() {
+    let app = TestApp::start().await;
+    app.db.execute(&refuse("P0001")).await;
+    erase(&app, "wm5").await;
+    stored_together(&app, 0..10, &[5]).await;
+    let mut worker = worker(&app, 500);
+    while step(&mut worker).await != Step::Idle {}
+    assert_eq!(attempts(&app).await, ["1"]);
+    assert_eq!(app.db.count("select count(*) from inbox where plaintext = ''").await, 0);
+
+    app.db.execute("drop trigger refuse on customer_wechat_contact; update pending set due_at = now()").await;
+    while step(&mut worker).await != Step::Idle {}
+    let back = "select count(*) from customer_wechat_contact where external_userid = 'wm5'";
+    assert_eq!(app.db.count(back).await, 1, "a new contact brings them back");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_unreadable_delivery_about_an_erased_person_is_emptied_although_the_rest_is_refused() {
+    let app = TestApp::start().await;
+    app.db.execute(&refuse("P0001")).await;
+    erase(&app, "wmErased000000000000000000000001").await;
+    let whole = contact(AT, "add_external_contact", "zhangsan", "wmErased000000000000000000000001", &[]);
+    let cut = whole[..whole.find("</ExternalUserID>").expect("it is there")].to_owned();
+    app.deliver(vec![Push::genuine(AppKind::App, cut)]).await;
+    let refused = contact(AT, "add_external_contact", "poison", "wm1", &[]);
+    app.deliver(vec![Push::genuine(AppKind::App, refused)]).await;
+    app.db.wait_alone().await;
+    app.db.wait_together().await;
+    let mut worker = worker(&app, 500);
+    while step(&mut worker).await != Step::Idle {}
+    assert_eq!(attempts(&app).await, ["1"], "the other one is refused");
+    assert_eq!(app.db.count("select count(*) from inbox where plaintext = ''").await, 1);
+    assert_eq!(app.db.count("select count(*) from parked").await, 0, "nothing is left to look at");
     app.finish().await;
 }

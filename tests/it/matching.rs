@@ -9,6 +9,7 @@ use serde_json::json;
 use wecomd::{
     changes::{Changes, ContactStatus, Source, contact::Card},
     ids::{ContactWayState, CorpId, CustomerId, DeliveryKey, ExternalUserId, UserId},
+    sandbox::{AppKind, Push},
     tables::{
         apply,
         customers::matching::{People, with_phone},
@@ -17,7 +18,7 @@ use wecomd::{
     },
 };
 
-use crate::support::{TestApp, TestDb, database::texts};
+use crate::support::{TestApp, TestDb, database::texts, plaintext::contact};
 
 const BASE: &str = "/api/enterprise-wechat";
 
@@ -261,5 +262,23 @@ async fn a_contact_with_several_candidates_is_listed_and_never_matched_automatic
         app.ask("POST", &format!("{BASE}/customer-matches/999"), Some(json!({ "customer_id": "C" }))).await.status,
         404
     );
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_further_contact_matches_a_person_by_a_criterion_that_was_turned_on_later() {
+    let app = TestApp::start().await;
+    app.db.execute("update contact_flow_setting set matching_order = '{unionid}'").await;
+    let added = |at: i64, user: &str, state: &[(&str, &str)]| {
+        Push::genuine(AppKind::App, contact(at, "add_external_contact", user, "wmX", state))
+    };
+    app.deliver(vec![added(1_700_000_000, "ann", &[("State", "cust:C-3")])]).await;
+    app.drain().await;
+    let matched = "select count(*) from customer_wechat_contact where customer_id = 'C-3'";
+    assert_eq!(app.db.count(matched).await, 0, "states do not count");
+    app.db.execute("update contact_flow_setting set matching_order = '{state,unionid}'").await;
+    app.deliver(vec![added(1_700_000_001, "bob", &[])]).await;
+    app.drain().await;
+    assert_eq!(app.db.count(matched).await, 2, "both contacts of the person");
     app.finish().await;
 }

@@ -1,5 +1,5 @@
 -- Folds a batch's contacts into the table, by the same rule as `changes::Contact::absorb`; returns the people who got a
--- contact more and whose customer another contact or a decision tells.
+-- contact more and whose customer another contact or a decision may tell.
 with written as (
     insert into customer_wechat_contact as own (
         corpid, external_userid, wechat_userid, staff_id, status, status_at, state, state_at, state_customer_id,
@@ -50,12 +50,9 @@ select distinct corpid as "corpid: CorpId", external_userid as "external_userid:
 from written
 where is_new and (
     exists (
-        select from (
-            select other.matched_by from customer_wechat_contact other
-            where other.corpid = written.corpid and other.external_userid = written.external_userid
-            offset 0
-        ) other
-        where other.matched_by is not null
+        select from customer_wechat_contact other
+        where other.corpid = written.corpid and other.external_userid = written.external_userid
+        offset 0
     )
     or exists (
         select from customer_match decided

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Folds the batch's contacts into the table, by the same rule as [`Contact::absorb`]. Returns the people who got a
-/// contact more and whose customer is known from another contact or was decided: the new contact follows.
+/// contact more besides others, or whose customer was decided: the new contact may follow.
 ///
 /// Rows are taken in key order, so that two workers never wait for each other crosswise.
 pub async fn upsert(conn: &mut PgConnection, contacts: &BTreeMap<ContactKey, Contact>) -> sqlx::Result<People> {
