@@ -78,6 +78,9 @@ impl Background {
                     "the database cannot be used yet; callbacks go to the spool"
                 );
                 tokio::time::sleep(PREPARE_AGAIN).await;
+                // Previous keys end meanwhile. What cannot be read now stays as it was read at the start.
+                let apps = parts.admin_half.apps.clone();
+                let _ = tokio::task::spawn_blocking(move || apps.read_kept()).await;
             }
             *started.lock().unwrap_or_else(PoisonError::into_inner) = parts.start();
             prepared.send_replace(true);

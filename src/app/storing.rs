@@ -17,6 +17,7 @@ use crate::{
 /// does without.
 pub(super) async fn open_spool(config: &Config, vault: &Arc<Vault>) -> Option<Spool> {
     if !config.callback.enabled || !config.spool.enabled {
+        report_left(config).await;
         return None;
     }
     let settings = spool::Settings { location: config.spool_location(), bytes_max: config.spool.bytes_max };
@@ -34,6 +35,23 @@ pub(super) async fn open_spool(config: &Config, vault: &Arc<Vault>) -> Option<Sp
             refused(&error);
             None
         }
+    }
+}
+
+/// Says so if callbacks wait in a spool that neither this process nor another one on this machine reads.
+async fn report_left(config: &Config) {
+    let location = config.spool_location();
+    match tokio::task::spawn_blocking(move || spool::left_waiting(&location)).await {
+        Ok(Ok(0)) | Err(_) => {}
+        Ok(Ok(segments)) => tracing::error!(
+            location = %config.spool_location().display(), segments,
+            "callbacks wait in the spool, and this process does not read it: run `wecomd serve` with spool.enabled = \
+             true and without --no-callback until `wecomd spool status` counts none"
+        ),
+        Ok(Err(error)) => tracing::warn!(
+            location = %config.spool_location().display(), error = %error,
+            "cannot look whether callbacks wait in the spool, which this process does not read"
+        ),
     }
 }
 

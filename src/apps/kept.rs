@@ -44,6 +44,17 @@ pub enum KeptError {
     Altered,
 }
 
+/// The id of the master key under which this folder's file is; none if there is no file. It blocks.
+pub fn kept_key_id(folder: &Path) -> io::Result<Option<u32>> {
+    let mut head = Vec::new();
+    match File::open(folder.join(NAME)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?.take(HEAD_BYTES as u64).read_to_end(&mut head)?,
+    };
+    let id = head.strip_prefix(&MAGIC[..]).and_then(|it| it.first_chunk());
+    Ok(id.map(|it| u32::from_be_bytes(*it)))
+}
+
 /// The file's name in the folder of the spool.
 const NAME: &str = "apps.sealed";
 
@@ -117,8 +128,10 @@ mod tests {
         fs::create_dir_all(&folder).expect("a folder");
         let kept = KeptApps::new(&folder, Arc::new(Vault::random()));
         assert!(kept.read().expect("there is none").is_none());
+        assert_eq!(kept_key_id(&folder).expect("there is none"), None);
         kept.write(&[]).expect("written");
         assert_eq!(kept.read().expect("whole").map(|it| it.len()), Some(0));
+        assert_eq!(kept_key_id(&folder).expect("read"), Some(kept.vault.current()));
         let whole = fs::read(&kept.path).expect("a file");
         for at in 0..whole.len() {
             let mut changed = whole.clone();

@@ -6,7 +6,7 @@
 
 mod kept;
 
-pub use kept::KeptError;
+pub use kept::{KeptError, kept_key_id};
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -145,7 +145,8 @@ impl Apps {
     /// Takes the apps that were kept, and says how many are enabled; none if none were kept. It blocks for a moment.
     pub fn read_kept(&self) -> Result<Option<usize>, KeptError> {
         let Some(rows) = self.kept.as_ref().map(KeptApps::read).transpose()?.flatten() else { return Ok(None) };
-        // The database's clock is not known; previous keys last for hours, so ours will do.
+        // The database's clock is not known; previous keys last for hours, so ours will do. It is read again until the
+        // database is back, so that they end.
         self.put(&rows, Utc::now());
         Ok(Some(enabled(&rows).count()))
     }

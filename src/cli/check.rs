@@ -1,7 +1,8 @@
 //! `wecomd check`: checks whether everything is in place, and says what to do if not.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
+use rustix::fs::Access;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -12,8 +13,8 @@ use crate::{
     app,
     apps::Apps,
     config::Config,
-    embedded::make_folder,
     inbox, server,
+    spool::left_waiting,
     tables::{
         self, MIGRATOR,
         upkeep::partitions::{self, LockRoom},
@@ -37,6 +38,8 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     failed += report("database", found.map_err(|error| format!("{error:#}")));
     if config.spool.enabled {
         failed += report("spool", spool(config));
+    } else if let Some(warning) = spool_left(config) {
+        say(&warning);
     }
     if lives(config.admin_listen).await {
         say(&format!("ok    listeners: wecomd is running, and answers at {}", config.admin_listen));
@@ -86,23 +89,39 @@ async fn database(config: &Config, vault: Result<Vault, VaultError>) -> anyhow::
     looked
 }
 
-/// Checks that the spool's folder can be written, and says how much room there is.
+/// Checks that the spool's folder can be written, or made, and says how much room there is. It makes nothing: what root
+/// makes here, a service of another user cannot use.
 fn spool(config: &Config) -> Result<String, String> {
     let location = config.spool_location();
     let shown = location.display();
     let problem =
         |error: &dyn std::fmt::Display| format!("{shown}: {error}; choose another folder with spool.location");
-    make_folder(&location).map_err(|error| problem(&error))?;
-    let trial = location.join(format!("check.{}", std::process::id()));
-    std::fs::write(&trial, b"a trial").map_err(|error| problem(&error))?;
-    std::fs::remove_file(&trial).map_err(|error| problem(&error))?;
-    let disk = rustix::fs::statvfs(&location).map_err(|error| problem(&error))?;
+    let there = location.ancestors().find(|it| it.exists()).unwrap_or(Path::new("."));
+    if !there.is_dir() {
+        return Err(problem(&format_args!("{} is not a folder", there.display())));
+    }
+    rustix::fs::access(there, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| problem(&error))?;
+    let disk = rustix::fs::statvfs(there).map_err(|error| problem(&error))?;
     let (free, max) = (disk.f_bavail.saturating_mul(disk.f_frsize), config.spool.bytes_max);
     let (free, max, enough) = (mebibytes(free), mebibytes(max), free >= max);
     if !enough {
         say(&format!("WARN  spool: the disk of {shown} has {free} free, less than spool.bytes_max ({max})"));
     }
     Ok(format!("{shown}, up to {max}; {free} are free"))
+}
+
+/// The warning if callbacks wait in a spool that is turned off.
+fn spool_left(config: &Config) -> Option<String> {
+    let location = config.spool_location();
+    let shown = location.display();
+    match left_waiting(&location) {
+        Ok(0) => None,
+        Ok(segments) => Some(format!(
+            "WARN  spool: {segments} segments wait in {shown}, and nobody reads them: set spool.enabled = true until \
+             `wecomd spool status` counts none"
+        )),
+        Err(error) => Some(format!("WARN  spool: {shown}: {error}")),
+    }
 }
 
 /// From this share of PostgreSQL's lock table on the check warns.

@@ -13,6 +13,7 @@ use sqlx::PgPool;
 
 use super::{database::with_pool, say};
 use crate::{
+    apps::kept_key_id,
     config::Config,
     spool::folder_views,
     tables::{
@@ -46,7 +47,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
     let vault = Vault::from_env_or_file(config.master_key_file())?;
     with_pool(config, async |pool| match arguments.command {
         Command::Status => status(pool, &vault, &segments(&config.spool_location())?).await,
-        Command::Rotate => rotate(pool, &vault).await,
+        Command::Rotate => rotate(pool, &vault, &config.spool_location()).await,
     })
     .await
 }
@@ -59,6 +60,27 @@ fn segments(location: &Path) -> anyhow::Result<BTreeMap<i64, u64>> {
         *counts.entry(id.into()).or_default() += 1;
     }
     Ok(counts)
+}
+
+/// What on this machine's disk is under another key than the current one, for each such key in words.
+fn still_needed(location: &Path, current: u32) -> anyhow::Result<Vec<String>> {
+    let mut needed = BTreeMap::<_, Vec<_>>::new();
+    for (id, count) in segments(location)? {
+        needed.entry(id).or_default().push(format!("{count} spool segments"));
+    }
+    if let Some(id) = kept_key_id(location).with_context(|| location.display().to_string())? {
+        needed.entry(id.into()).or_default().push("apps.sealed".to_owned());
+    }
+    needed.remove(&i64::from(current));
+    let in_words = |(id, of): (i64, Vec<String>)| {
+        format!(
+            "keep key {id}: {} in {} are under it, until a wecomd with the new key has stored the callbacks and written \
+             the apps; refused and damaged segments stay until you delete them",
+            of.join(" and "),
+            location.display()
+        )
+    };
+    Ok(needed.into_iter().map(in_words).collect())
 }
 
 async fn status(pool: &PgPool, vault: &Vault, segments: &BTreeMap<i64, u64>) -> anyhow::Result<()> {
@@ -94,7 +116,7 @@ async fn status(pool: &PgPool, vault: &Vault, segments: &BTreeMap<i64, u64>) -> 
     Ok(())
 }
 
-async fn rotate(pool: &PgPool, vault: &Vault) -> anyhow::Result<()> {
+async fn rotate(pool: &PgPool, vault: &Vault, location: &Path) -> anyhow::Result<()> {
     let current = vault.current();
     let bar = ProgressBar::new_spinner();
     let mut done = 0;
@@ -102,7 +124,10 @@ async fn rotate(pool: &PgPool, vault: &Vault) -> anyhow::Result<()> {
         let found = round(pool, vault, &bar, &mut done).await?;
         if found == 0 {
             bar.finish_and_clear();
-            say(&format!("{done} values were sealed anew: everything is under master key {current}"));
+            say(&format!("{done} values were sealed anew: everything in the database is under master key {current}"));
+            for line in still_needed(location, current)? {
+                say(&line);
+            }
             if vault.ids().count() == 1 {
                 say(&format!("there is no other key; add a line `{}:…` with a new one to rotate to it", current + 1));
             }

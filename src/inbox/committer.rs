@@ -44,6 +44,9 @@ const COMMIT_LIMIT: Duration = Duration::from_secs(4);
 /// The same limit on PostgreSQL's side, so that a statement we gave up does not wait there for ever.
 const STATEMENT_LIMIT: &str = "4s";
 
+/// How long notifying them may take: it keeps the next group waiting, which has its own limit after that.
+const NOTIFY_LIMIT: Duration = Duration::from_millis(200);
+
 /// Other processes are notified of new deliveries at most this often.
 const NOTIFY_EVERY: Duration = Duration::from_millis(20);
 
@@ -101,8 +104,7 @@ impl Inbox {
             shared.mode.spool();
         }
         let connection = StoreConnection::new(options.clone(), shared.abandoned.clone());
-        // Nobody waits for what it stores, so the database may take longer for it.
-        let drainer = Drainer::new(connection, patience * 2, spool.clone(), shared.clone(), wake.clone());
+        let drainer = Drainer::new(connection, spool.clone(), shared.clone(), wake.clone());
         let drainer = tokio::spawn(drainer.run(migrated, stopping));
         let (inbox, committer) = Self::start_with(options, wake, shared, Some((spool, patience)));
         (inbox, [committer, drainer])
@@ -279,14 +281,7 @@ impl Committer {
             // Without a spool the database is always asked.
             (None, None) => return answer(group, Err(NotStored::Database)),
         };
-        if self.mode.spool()
-            && let Some(error) = &error
-        {
-            tracing::warn!(
-                error = %error, sqlstate = sqlstate(error),
-                "the database does not store callbacks; they go to the spool until it does"
-            );
-        }
+        self.go_to_the_spool(error.as_ref());
         let total = group.len() as u64;
         let (records, answers): (Vec<_>, Vec<_>) =
             group.into_iter().map(|it| (Record::from(it.arrival), it.answer)).unzip();
@@ -359,15 +354,32 @@ impl Committer {
         result.map_err(|error| Unwritten { away: !error.is(is_refusal), error: whole(error) })
     }
 
+    /// From now on callbacks go to the spool. `error` is why, if the database was asked.
+    fn go_to_the_spool(&self, error: Option<&DatabaseFailure>) {
+        if self.mode.spool()
+            && let Some(error) = error
+        {
+            tracing::warn!(
+                error = %error, sqlstate = sqlstate(error),
+                "the database does not store callbacks; they go to the spool until it does"
+            );
+        }
+    }
+
+    /// A lost notification costs one poll. But a database that does not answer it would not answer the next group.
     async fn tell_others(&mut self) {
         self.notified = Some(Instant::now());
         if !self.connection.is_open() {
             return;
         }
-        // A lost notification costs one poll; the next group finds out whether the connection still works.
-        let Ok(mut lent) = self.connection.lend(self.limit).await else { return };
-        let told = within(self.limit, "telling the other processes", wake::tell_others(&mut lent.conn)).await;
+        let Ok(mut lent) = self.connection.lend(NOTIFY_LIMIT).await else { return };
+        let told = within(NOTIFY_LIMIT, "telling the other processes", wake::tell_others(&mut lent.conn)).await;
         self.connection.give_back(lent, &told);
+        if let Err(error @ DatabaseFailure::TimedOut { .. }) = &told
+            && self.spool.is_some()
+        {
+            self.go_to_the_spool(Some(error));
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 //! inbox makes repeats one. It answers nobody.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     io::ErrorKind,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -20,7 +20,7 @@ use super::{
     accept::{Arrival, GROUP_BYTES_MAX, GROUP_MAX, Written, try_storing, write_group},
     claim::database_standing,
     connection::{Abandoned, StoreConnection},
-    is_crossing, is_refusal,
+    is_crossing, is_refusal, is_too_slow,
     mode::Mode,
     trouble::{is_of_all, sqlstate},
     wake,
@@ -36,7 +36,13 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Time between two looks for folders whose process is gone.
 const ADOPT_EVERY: Duration = Duration::from_secs(5);
 
-/// If so many different deliveries of one group are refused and none is stored, they are not the cause.
+/// How long the database may take for anything of it. PostgreSQL itself gives up a statement a little earlier.
+const LIMIT: Duration = Duration::from_millis(4_500);
+
+/// A group that was stored in this time could have been twice as large.
+const QUICK: Duration = Duration::from_millis(1_000);
+
+/// If so many different deliveries of one group or segment are refused and none is stored, they are not the cause.
 const REFUSED_MIN: usize = 3;
 
 /// Why draining stopped for now. It goes on with the next look.
@@ -51,6 +57,54 @@ enum Stopped {
     /// A segment cannot be ended, or what the database refused cannot be kept.
     #[error(transparent)]
     Spool(#[from] SpoolError),
+}
+
+/// The callbacks of a segment that the database does not take, kept in memory until all others of it are stored: a
+/// segment that is read again because the database went away leaves no trace. It has at most what a segment has.
+#[derive(Default)]
+struct Refused {
+    records: Vec<Record>,
+    /// How many, by cause.
+    causes: BTreeMap<String, u64>,
+    /// Whether any other of the segment is stored.
+    any_stored: bool,
+    /// How many of them the database itself refused, and why the last one.
+    by_database: (usize, Option<DatabaseFailure>),
+}
+
+impl Refused {
+    /// What the database says if it refused so much and stored nothing, so that the callbacks are not the cause.
+    fn cause_of_all(&mut self) -> Option<DatabaseFailure> {
+        self.by_database.1.take_if(|_| !self.any_stored && self.by_database.0 >= REFUSED_MIN)
+    }
+
+    fn add(&mut self, records: Vec<Record>, cause: String) {
+        *self.causes.entry(cause).or_default() += records.len() as u64;
+        self.records.extend(records);
+    }
+}
+
+/// How many callbacks are stored at once: fewer while the database is too slow for so many.
+#[derive(Debug, Clone, Copy)]
+struct GroupSize(usize);
+
+impl GroupSize {
+    /// Limits of the next group: records, and bytes of plaintext.
+    fn limits(self) -> (usize, usize) {
+        (self.0, GROUP_BYTES_MAX / GROUP_MAX * self.0)
+    }
+
+    /// A group of so many took too long.
+    fn was_too_slow(&mut self, size: usize) {
+        self.0 = (size / 2).max(1);
+    }
+
+    /// Callbacks were stored in this time. What was there already says nothing: it takes no time.
+    fn was_stored(&mut self, new: u64, took: Duration) {
+        if new > 0 && took <= QUICK {
+            self.0 = (self.0 * 2).min(GROUP_MAX);
+        }
+    }
 }
 
 /// The result of storing one group.
@@ -72,7 +126,7 @@ pub(super) struct Shared {
 /// Empties the spool.
 pub(super) struct Drainer {
     connection: StoreConnection,
-    limit: Duration,
+    group_size: GroupSize,
     spool: Spool,
     mode: Mode,
     commit_status: CommitStatus,
@@ -83,11 +137,11 @@ pub(super) struct Drainer {
 }
 
 impl Drainer {
-    /// Drains this spool. A group may take `limit`.
-    pub(super) fn new(connection: StoreConnection, limit: Duration, spool: Spool, shared: Shared, wake: Wake) -> Self {
+    /// Drains this spool.
+    pub(super) fn new(connection: StoreConnection, spool: Spool, shared: Shared, wake: Wake) -> Self {
         let Shared { mode, commit_status, .. } = shared;
-        let (passed_over, looked_for_orphans) = (HashSet::new(), None);
-        Self { connection, limit, spool, mode, commit_status, wake, passed_over, looked_for_orphans }
+        let (group_size, passed_over) = (GroupSize(GROUP_MAX), HashSet::new());
+        Self { connection, group_size, spool, mode, commit_status, wake, passed_over, looked_for_orphans: None }
     }
 
     /// Drains from when the database has this program's schema until `stopping` becomes true. A group that is under
@@ -131,26 +185,37 @@ impl Drainer {
             self.connection.close().await;
             return Ok(());
         }
-        let mut lent = self.connection.lend(self.limit).await?;
-        let looked = within(self.limit, "looking at the database", database_standing(&mut lent.conn)).await;
+        let mut lent = self.connection.lend(LIMIT).await?;
+        let looked = within(LIMIT, "looking at the database", database_standing(&mut lent.conn)).await;
         self.connection.give_back(lent, &looked);
         let (_, writes) = looked?;
         if !writes {
             return Ok(());
         }
-        // A disk that fails must keep no callback from a database that is back.
-        let mut failed = self.spool.close_segment().await.err().map(Stopped::from);
-        for segment in self.waiting() {
-            match self.drain(&segment).await {
+        let earlier = self.waiting();
+        let mut failed = self.drain_all(&earlier).await?;
+        // Only now, because the database stores: otherwise each look would leave an almost empty segment behind.
+        failed = self.spool.close_segment().await.err().map(Stopped::from).or(failed);
+        let last: Vec<_> = self.waiting().into_iter().filter(|it| !earlier.contains(it)).collect();
+        failed = self.drain_all(&last).await?.or(failed);
+        if self.mode.is_spooling() {
+            self.try_storing().await?;
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Drains these segments as long as the database stores. A disk that fails must keep no callback from a database
+    /// that is back, so what it did last is returned, and the next segment is read.
+    async fn drain_all(&mut self, segments: &[PathBuf]) -> Result<Option<Stopped>, Stopped> {
+        let mut failed = None;
+        for segment in segments {
+            match self.drain(segment).await {
                 Err(Stopped::Database(error)) => return Err(error.into()),
                 Err(error) => failed = Some(error),
                 Ok(()) => {}
             }
         }
-        if self.mode.is_spooling() {
-            self.try_storing().await?;
-        }
-        failed.map_or(Ok(()), Err)
+        Ok(failed)
     }
 
     /// The segments to read.
@@ -160,8 +225,8 @@ impl Drainer {
 
     /// Nothing was taken out of the spool, so a trial tells whether the database stores callbacks.
     async fn try_storing(&mut self) -> Result<(), Stopped> {
-        let mut lent = self.connection.lend(self.limit).await?;
-        let tried = within(self.limit, "storing a trial", try_storing(&mut lent.conn)).await;
+        let mut lent = self.connection.lend(LIMIT).await?;
+        let tried = within(LIMIT, "storing a trial", try_storing(&mut lent.conn)).await;
         self.connection.give_back(lent, &tried);
         tried?;
         self.back_to_the_database();
@@ -182,15 +247,17 @@ impl Drainer {
             Ok(reader) => reader,
             Err(error) => return self.pass_over(segment, error).await,
         };
-        let apps = self.apps().await?;
+        let (apps, mut refused) = (self.apps().await?, Refused::default());
         loop {
+            let limits = self.group_size.limits();
             let records;
-            (reader, records) = blocking(move || Ok(next_group(reader))).await?;
+            (reader, records) = blocking(move || Ok(next_group(reader, limits))).await?;
             if records.is_empty() {
                 break;
             }
-            self.store(records, &apps).await?;
+            self.store(records, &apps, &mut refused).await?;
         }
+        self.keep_refused(segment, refused).await?;
         let (found, spool, path) = (reader.found(), self.spool.clone(), segment.to_owned());
         self.note(segment, found);
         if let Err(error) = blocking(move || spool.finish(&path, found)).await {
@@ -231,20 +298,25 @@ impl Drainer {
         Ok(())
     }
 
-    /// The ids of the apps that the database has, by name.
+    /// The ids of the enabled apps that the database has, by name.
     async fn apps(&mut self) -> Result<HashMap<String, i32>, DatabaseFailure> {
-        let mut lent = self.connection.lend(self.limit).await?;
-        let apps = within(self.limit, "reading the apps", app_ids(&mut lent.conn)).await;
+        let mut lent = self.connection.lend(LIMIT).await?;
+        let apps = within(LIMIT, "reading the apps", app_ids(&mut lent.conn)).await;
         self.connection.give_back(lent, &apps);
         apps
     }
 
-    /// Stores the next callbacks. One whose app the database does not have under its id and name is kept as refused.
-    async fn store(&mut self, records: Vec<Record>, apps: &HashMap<String, i32>) -> Result<(), Stopped> {
+    /// Stores the next callbacks. One whose app the database does not have enabled under its id and name is refused.
+    async fn store(
+        &mut self,
+        records: Vec<Record>,
+        apps: &HashMap<String, i32>,
+        refused: &mut Refused,
+    ) -> Result<(), Stopped> {
         let (known, strange): (Vec<_>, Vec<_>) =
             records.into_iter().partition(|it| apps.get(&it.app_name) == Some(&it.app_id));
         if !strange.is_empty() {
-            self.refuse(strange, "their app is not in the database under its id and name").await?;
+            refused.add(strange, "their app is not in the database under its id and name, or is disabled".to_owned());
         }
         if known.is_empty() {
             return Ok(());
@@ -252,29 +324,33 @@ impl Drainer {
         let mut group: Vec<_> = known.into_iter().map(Arrival::from).collect();
         group.sort_unstable_by_key(Arrival::key);
         match self.write(&group).await {
-            Ok(()) => {}
-            Err(error) if error.is(is_refusal) && !error.is(is_of_all) => match self.store_singly(group).await? {
-                Stored::All => {}
-                Stored::Nothing(error) => return Err(error.into()),
-            },
+            Ok(()) => refused.any_stored = true,
+            Err(error) if error.is(is_refusal) && !error.is(is_of_all) => {
+                match self.store_singly(group, refused).await? {
+                    Stored::All => {}
+                    Stored::Nothing(error) => return Err(error.into()),
+                }
+            }
             Err(error) => return Err(error.into()),
         }
         self.wake.ring();
-        // What a given-up statement left behind may be committed here and not yet at a synchronous standby. A group of
-        // such repeats writes nothing and so waits for nothing, but this commit waits for everything before it.
-        let mut lent = self.connection.lend(self.limit).await?;
-        let told = within(self.limit, "telling the other processes", wake::tell_others(&mut lent.conn)).await;
+        let mut lent = self.connection.lend(LIMIT).await?;
+        let confirmed = within(LIMIT, "confirming what is stored", confirm(&mut lent.conn)).await;
+        self.connection.give_back(lent, &confirmed);
+        confirmed?;
+        let mut lent = self.connection.lend(LIMIT).await?;
+        let told = within(LIMIT, "telling the other processes", wake::tell_others(&mut lent.conn)).await;
         self.connection.give_back(lent, &told);
         told?;
         self.back_to_the_database();
         Ok(())
     }
 
-    async fn store_singly(&mut self, group: Vec<Arrival>) -> Result<Stored, Stopped> {
+    async fn store_singly(&mut self, group: Vec<Arrival>, kept: &mut Refused) -> Result<Stored, Stopped> {
         let (mut refused, mut reason, total) = (Vec::new(), None, group.len());
         for one in group {
             match self.write(std::slice::from_ref(&one)).await {
-                Ok(()) => {}
+                Ok(()) => kept.any_stored = true,
                 Err(error) if error.is(is_refusal) => {
                     refused.push(one);
                     reason = Some(error);
@@ -287,19 +363,30 @@ impl Drainer {
             return Ok(Stored::Nothing(error));
         }
         let why = format!("{}: the database refused them", sqlstate(&error));
-        self.refuse(refused.into_iter().map(Record::from).collect(), &why).await?;
+        kept.by_database = (kept.by_database.0 + refused.len(), Some(error));
+        kept.add(refused.into_iter().map(Record::from).collect(), why);
         Ok(Stored::All)
     }
 
-    async fn refuse(&self, records: Vec<Record>, why: &str) -> Result<(), Stopped> {
-        let total = records.len() as u64;
-        self.spool.refuse(records).await?;
-        metrics::counter!("wecomd_spool_drained_total", "outcome" => "refused").increment(total);
-        tracing::error!(
-            size = total,
-            cause = why,
-            "callbacks of the spool cannot be stored; they are kept in refused-*.seg"
-        );
+    /// Keeps what was refused of a segment, before that is deleted.
+    async fn keep_refused(&self, segment: &Path, mut refused: Refused) -> Result<(), Stopped> {
+        if let Some(error) = refused.cause_of_all() {
+            return Err(error.into());
+        }
+        let Refused { records, causes, .. } = refused;
+        if records.is_empty() {
+            return Ok(());
+        }
+        let (spool, path) = (self.spool.clone(), segment.to_owned());
+        blocking(move || Ok(spool.refuse(&path, &records))).await??;
+        for (cause, total) in causes {
+            metrics::counter!("wecomd_spool_drained_total", "outcome" => "refused").increment(total);
+            tracing::error!(
+                size = total,
+                cause,
+                "callbacks of the spool cannot be stored; they are kept in refused-*.seg"
+            );
+        }
         Ok(())
     }
 
@@ -319,25 +406,79 @@ impl Drainer {
     }
 
     async fn try_write(&mut self, group: &[&Arrival]) -> Result<Written, DatabaseFailure> {
-        let mut lent = self.connection.lend(self.limit).await?;
-        let written = within(self.limit, "storing a group of the spool", write_group(&mut lent.conn, group)).await;
+        let mut lent = self.connection.lend(LIMIT).await?;
+        let began = Instant::now();
+        let written = within(LIMIT, "storing a group of the spool", write_group(&mut lent.conn, group)).await;
         self.connection.give_back(lent, &written);
+        match &written {
+            Ok(written) => self.group_size.was_stored(written.new, began.elapsed()),
+            Err(error) if matches!(error, DatabaseFailure::TimedOut { .. }) || error.is(is_too_slow) => {
+                self.group_size.was_too_slow(group.len());
+            }
+            Err(_) => {}
+        }
         written
     }
 }
 
-/// The next records, by the same limits as a group of new callbacks.
-fn next_group(mut reader: Reader) -> (Reader, Vec<Record>) {
-    let records = reader.batch(GROUP_MAX, GROUP_BYTES_MAX);
+/// The next records, at most so many with so many bytes.
+fn next_group(mut reader: Reader, (records_max, bytes_max): (usize, usize)) -> (Reader, Vec<Record>) {
+    let records = reader.batch(records_max, bytes_max);
     (reader, records)
 }
 
+/// Waits until all that is committed is on disk, and at a synchronous standby if there is one.
+///
+/// What a given-up statement left behind may be committed here and not yet there. A group of such repeats writes
+/// nothing, and so its commit waits for nothing. This one writes, so it waits for everything before it; a NOTIFY alone
+/// would not.
+async fn confirm(conn: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!("select pg_logical_emit_message(true, 'wecomd', '') is not null as done").fetch_one(conn).await?;
+    Ok(())
+}
+
 async fn app_ids(conn: &mut PgConnection) -> sqlx::Result<HashMap<String, i32>> {
-    let rows = sqlx::query!("select id, name from enterprise_wechat_config").fetch_all(conn).await?;
+    let rows =
+        sqlx::query!("select id, name from enterprise_wechat_config where status = 'enabled'").fetch_all(conn).await?;
     Ok(rows.into_iter().map(|it| (it.name, it.id)).collect())
 }
 
 /// Does blocking work on a thread for it.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> std::io::Result<T> {
     spawn_blocking(work).await.map_err(std::io::Error::other)?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_shrink_while_the_database_is_too_slow_and_grow_when_it_is_quick_again() {
+        let mut size = GroupSize(GROUP_MAX);
+        assert_eq!(size.limits(), (GROUP_MAX, GROUP_BYTES_MAX));
+        size.was_too_slow(300);
+        assert_eq!(size.limits(), (150, 150 * 8 * 1024));
+        size.was_stored(150, QUICK * 2);
+        size.was_stored(0, Duration::ZERO);
+        assert_eq!(size.limits().0, 150, "neither a slow group nor repeats make it grow");
+        size.was_stored(150, QUICK);
+        assert_eq!(size.limits().0, 300);
+        for group in [2, 1, 1] {
+            size.was_too_slow(group);
+            assert_eq!(size.limits().0, 1, "a single one is always tried");
+        }
+        for _ in 0..20 {
+            size.was_stored(1, QUICK);
+        }
+        assert_eq!(size.limits().0, GROUP_MAX);
+    }
+
+    #[test]
+    fn a_database_that_refuses_everything_one_by_one_is_itself_the_cause() {
+        let refused = |by_database, any_stored| {
+            let error = Some(DatabaseFailure::Sqlx(sqlx::Error::RowNotFound));
+            Refused { by_database: (by_database, error), any_stored, ..Refused::default() }.cause_of_all().is_some()
+        };
+        assert!(refused(REFUSED_MIN, false) && !refused(REFUSED_MIN - 1, false) && !refused(REFUSED_MIN, true));
+    }
 }

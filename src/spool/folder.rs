@@ -10,6 +10,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::embedded::make_folder;
+
 /// A folder that this process holds until it is dropped.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -67,6 +69,19 @@ impl Folder {
         }
     }
 
+    /// Whether a process holds this folder. It makes nothing, so that root may ask about the folder of another user.
+    pub(super) fn is_held(path: &Path) -> io::Result<bool> {
+        let lock = match File::open(path.join(LOCK)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            lock => lock?,
+        };
+        match lock.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
     /// Its path.
     pub(super) fn path(&self) -> &Path {
         &self.path
@@ -90,11 +105,6 @@ impl Folder {
         self.path.join(format!("{number:012}.{SEGMENT}"))
     }
 
-    /// Where records that the database refused are.
-    pub(super) fn refused(&self, number: u64) -> PathBuf {
-        self.path.join(format!("{REFUSED}{number:012}.{SEGMENT}"))
-    }
-
     /// Where the spare segment is.
     pub(super) fn spare(&self) -> PathBuf {
         self.path.join(SPARE)
@@ -106,12 +116,19 @@ impl Folder {
     }
 }
 
+/// Makes the location and what is missing above it, durably.
+pub(super) fn make_location(location: &Path) -> io::Result<()> {
+    let missing: Vec<_> = location.ancestors().take_while(|it| !it.as_os_str().is_empty() && !it.exists()).collect();
+    make_folder(location).map_err(io::Error::other)?;
+    missing.into_iter().try_for_each(sync_parent)
+}
+
 /// Makes a folder that only this user may enter.
 pub(super) fn make(path: &Path) -> io::Result<()> {
     match fs::DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
-        Ok(()) => path.parent().map_or(Ok(()), sync),
+        Ok(()) => sync_parent(path),
     }
 }
 
@@ -141,7 +158,13 @@ pub(super) fn private() -> fs::OpenOptions {
 /// Renames a file that had a damaged record, so that it is not read again.
 pub(super) fn set_aside(path: &Path) -> io::Result<()> {
     fs::rename(path, path.with_extension(BAD))?;
-    path.parent().map_or(Ok(()), sync)
+    sync_parent(path)
+}
+
+/// Where those records of a segment are kept that the database refused: in the same folder, under the same number.
+pub(super) fn refused_of(segment: &Path) -> SegmentFile {
+    let number = number_in(segment).unwrap_or_default();
+    SegmentFile { number, path: segment.with_file_name(format!("{REFUSED}{number:012}.{SEGMENT}")) }
 }
 
 /// Everything in a folder; nothing if there is no folder.
@@ -175,6 +198,12 @@ fn numbered(path: PathBuf) -> Option<SegmentFile> {
 fn number_in(path: &Path) -> Option<u64> {
     let stem = path.file_stem()?.to_str()?;
     stem.strip_prefix(REFUSED).unwrap_or(stem).parse().ok().filter(|_| is_segment(path))
+}
+
+/// Makes the name of a file or folder durable, or that it has none any more.
+pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|it| !it.as_os_str().is_empty());
+    sync(parent.unwrap_or(Path::new(".")))
 }
 
 fn sync(folder: &Path) -> io::Result<()> {

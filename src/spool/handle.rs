@@ -22,7 +22,7 @@ use super::{
     reader::{Found, ReadError, Reader},
     segment::Record,
     state::State,
-    writer::{SpoolError, Writer, remains},
+    writer::{self, SpoolError, Writer, remains},
 };
 use crate::vault::Vault;
 
@@ -63,7 +63,6 @@ struct Held {
 /// What the thread does, and how it answers.
 enum Job {
     Append(Vec<Record>, Answer),
-    Refuse(Vec<Record>, Answer),
     /// What is appended from now on goes into a new segment.
     Close(Answer),
     Tend(Answer),
@@ -74,9 +73,9 @@ type Answer = oneshot::Sender<Result<(), SpoolError>>;
 impl Spool {
     /// Takes a folder, and notes what earlier processes left in it. It blocks for a moment.
     pub fn open(settings: &Settings, vault: Arc<Vault>) -> io::Result<Self> {
-        crate::embedded::make_folder(&settings.location).map_err(io::Error::other)?;
+        folder::make_location(&settings.location)?;
         let own = Arc::new(Folder::first_free(&settings.location)?);
-        let state = Arc::<State>::default();
+        let state = Arc::new(State::new(own.path()));
         for path in remains(&own) {
             let _ = std::fs::remove_file(path);
         }
@@ -92,11 +91,6 @@ impl Spool {
     /// Returns once these callbacks are on disk.
     pub async fn append(&self, records: Vec<Record>) -> Result<(), SpoolError> {
         self.ask(|answer| Job::Append(records, answer)).await
-    }
-
-    /// Keeps records that the database refused in a file of their own.
-    pub async fn refuse(&self, records: Vec<Record>) -> Result<(), SpoolError> {
-        self.ask(|answer| Job::Refuse(records, answer)).await
     }
 
     /// Ends the segment that is being written, so that it can be read.
@@ -143,6 +137,12 @@ impl Spool {
     /// Opens a segment. It blocks.
     pub fn read(&self, segment: &Path) -> Result<Reader, ReadError> {
         Reader::open(segment, &self.held.vault)
+    }
+
+    /// Keeps records of a segment that the database refused in a file beside it, which is not read again. Done again, it
+    /// replaces the file. It blocks.
+    pub fn refuse(&self, segment: &Path, records: &[Record]) -> Result<(), SpoolError> {
+        writer::refuse(&self.held.vault, &folder::refused_of(segment), records)
     }
 
     /// Deletes a segment whose records are all in the inbox; one with damage is kept under another name. It blocks.
@@ -195,7 +195,7 @@ impl Spool {
     }
 
     fn silent(&self) -> SpoolError {
-        self.state.note(Some(SpoolError::Silent.to_string()));
+        self.state.note(Some(&SpoolError::Silent));
         SpoolError::Silent
     }
 }
@@ -215,16 +215,11 @@ fn work(mut writer: Writer, jobs: &Receiver<Job>, state: &State) {
     while let Ok(job) = jobs.recv() {
         let (done, answer) = match job {
             Job::Append(records, answer) => (noted(state, writer.append(&records)), answer),
-            Job::Refuse(records, answer) => (writer.refuse(&records), answer),
             Job::Close(answer) => {
                 writer.close();
                 (Ok(()), answer)
             }
-            Job::Tend(answer) => {
-                let done = writer.tend();
-                state.note_spare(done.as_ref().err().map(ToString::to_string));
-                (done, answer)
-            }
+            Job::Tend(answer) => (writer.tend(), answer),
         };
         // Nobody waits any longer: what was written is only stored once more.
         let _ = answer.send(done);
@@ -233,6 +228,6 @@ fn work(mut writer: Writer, jobs: &Receiver<Job>, state: &State) {
 
 /// Notes whether the spool takes callbacks.
 fn noted(state: &State, done: Result<(), SpoolError>) -> Result<(), SpoolError> {
-    state.note(done.as_ref().err().map(ToString::to_string));
+    state.note(done.as_ref().err());
     done
 }

@@ -25,5 +25,5 @@ mod tests;
 pub use handle::{Settings, Spool};
 pub use reader::{Found, ReadError, Reader};
 pub use segment::Record;
-pub use survey::{FolderView, Holding, SegmentView, folder_views};
+pub use survey::{FolderView, Holding, SegmentView, folder_views, left_waiting};
 pub use writer::SpoolError;

@@ -10,18 +10,32 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
+use super::writer::SpoolError;
+
 /// The segments and the last problem.
-#[derive(Debug, Default)]
-pub(super) struct State(Mutex<Kept>);
+#[derive(Debug)]
+pub(super) struct State {
+    /// The folder that this process writes into.
+    own: PathBuf,
+    kept: Mutex<Kept>,
+}
 
 #[derive(Debug, Default)]
 struct Kept {
     segments: BTreeMap<PathBuf, Waiting>,
     /// The segment that is being written.
     active: Option<PathBuf>,
-    problem: Option<String>,
+    problem: Option<Problem>,
     /// Why there is no spare segment.
     no_spare: Option<String>,
+}
+
+/// Why callbacks were not taken.
+#[derive(Debug)]
+struct Problem {
+    says: String,
+    /// Whether there was no room: only a deleted segment mends that, and nothing else needs one.
+    is_full: bool,
 }
 
 /// A segment that waits for the database.
@@ -33,6 +47,11 @@ struct Waiting {
 }
 
 impl State {
+    /// No segment waits yet, in this folder or in any other.
+    pub(super) fn new(own: &Path) -> Self {
+        Self { own: own.to_owned(), kept: Mutex::default() }
+    }
+
     /// A segment waits for the database.
     pub(super) fn add(&self, path: PathBuf, bytes: u64, since: Option<DateTime<Utc>>) {
         self.kept().segments.insert(path, Waiting { bytes, since });
@@ -50,11 +69,12 @@ impl State {
         self.kept().active = None;
     }
 
-    /// A segment is gone, so there is room again.
+    /// A segment is gone. If it was an own one, there is room again.
     pub(super) fn remove(&self, path: &Path) {
         let mut kept = self.kept();
         kept.segments.remove(path);
-        kept.problem = None;
+        let own = path.starts_with(&self.own);
+        kept.problem.take_if(|it| it.is_full && own);
     }
 
     /// The segments that are not being written, oldest first.
@@ -80,6 +100,11 @@ impl State {
         self.kept().segments.values().map(|it| it.bytes).sum()
     }
 
+    /// The size of the segments in the own folder.
+    pub(super) fn own_bytes(&self) -> u64 {
+        self.kept().segments.iter().filter(|(path, _)| path.starts_with(&self.own)).map(|(_, it)| it.bytes).sum()
+    }
+
     /// When the oldest record arrived.
     pub(super) fn oldest(&self) -> Option<DateTime<Utc>> {
         self.kept().segments.values().filter_map(|it| it.since).min()
@@ -88,20 +113,29 @@ impl State {
     /// Why the last callbacks were not taken, or the next ones may not be; none if all is well.
     pub(super) fn problem(&self) -> Option<String> {
         let kept = self.kept();
-        kept.problem.clone().or_else(|| kept.no_spare.clone())
+        kept.problem.as_ref().map(|it| it.says.clone()).or_else(|| kept.no_spare.clone())
     }
 
-    /// Notes why there is no spare segment, or that there is one.
-    pub(super) fn note_spare(&self, problem: Option<String>) {
-        self.kept().no_spare = problem;
+    /// Notes why there is no spare segment.
+    pub(super) fn no_spare(&self, error: &SpoolError) {
+        self.kept().no_spare = Some(error.to_string());
+    }
+
+    /// Notes that a spare segment could be made, so the disk takes callbacks again.
+    pub(super) fn spare_is_ready(&self) {
+        let mut kept = self.kept();
+        kept.no_spare = None;
+        kept.problem.take_if(|it| !it.is_full);
     }
 
     /// Notes why callbacks are not taken, or that they are.
-    pub(super) fn note(&self, problem: Option<String>) {
+    pub(super) fn note(&self, problem: Option<&SpoolError>) {
+        let problem =
+            problem.map(|it| Problem { says: it.to_string(), is_full: matches!(it, SpoolError::Full { .. }) });
         self.kept().problem = problem;
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

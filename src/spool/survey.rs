@@ -1,6 +1,6 @@
 //! What lies in a spool, looked at from outside: for the command line, also while other processes use it.
 //!
-//! It changes nothing. To see whether a folder is held it takes the lock for a moment.
+//! It changes and makes nothing. To see whether a folder is held it shares the lock for a moment.
 
 use std::{
     io,
@@ -55,8 +55,14 @@ pub fn folder_views(location: &Path) -> io::Result<Vec<FolderView>> {
     folder::folders(location)?.into_iter().map(folder_view).collect()
 }
 
+/// How many segments wait for the database in folders that no running process holds. It blocks.
+pub fn left_waiting(location: &Path) -> io::Result<usize> {
+    let left = folder_views(location)?.into_iter().filter(|it| !it.held).flat_map(|it| it.segments);
+    Ok(left.filter(|it| it.holding == Holding::Waiting).count())
+}
+
 fn folder_view(path: PathBuf) -> io::Result<FolderView> {
-    let held = Folder::take(&path)?.is_none();
+    let held = Folder::is_held(&path)?;
     let mut found: Vec<_> = folder::files(&path)?.into_iter().filter(|it| folder::is_segment(it)).collect();
     found.sort();
     let mut segments = Vec::new();

@@ -7,13 +7,14 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 
 use super::{
-    Found, Holding, ReadError, Reader, Record, Settings, Spool, SpoolError, folder_views,
+    Found, Holding, ReadError, Reader, Record, Settings, Spool, SpoolError, folder_views, left_waiting,
     segment::{COPY_AT, HEADER_BYTES, RECORDS_AT, record_bytes},
 };
 use crate::vault::Vault;
@@ -232,10 +233,10 @@ async fn what_was_refused_or_damaged_is_kept_and_not_read_again() {
     let (folder, vault) = (Folder::new(), Arc::new(Vault::random()));
     let spool = folder.open(&vault);
     spool.append(vec![record(0, 0)]).await.expect("on disk");
-    spool.refuse(vec![record(1, 1)]).await.expect("kept");
-    spool.refuse(vec![record(2, 2), record(3, 3)]).await.expect("kept");
     spool.close_segment().await.expect("closed");
     let damaged = spool.closed().remove(0);
+    spool.refuse(&damaged, &[record(1, 1)]).expect("kept");
+    spool.refuse(&damaged, &[record(2, 2), record(3, 3)]).expect("kept instead");
     spool.finish(&damaged, Found { records: 0, damaged: 1, torn: false }).expect("set aside");
     drop(spool);
     let views = || folder_views(&folder.0).expect("listed").remove(0);
@@ -244,7 +245,7 @@ async fn what_was_refused_or_damaged_is_kept_and_not_read_again() {
     }
     let holding: Vec<_> = views().segments.iter().map(|it| (it.holding, it.key_id)).collect();
     assert_eq!(holding, [(Holding::Damaged, Some(1)), (Holding::Refused, Some(1))]);
-    assert_eq!(read(&views().segments[1].path, &vault).0, [record(1, 1), record(2, 2), record(3, 3)]);
+    assert_eq!(read(&views().segments[1].path, &vault).0, [record(2, 2), record(3, 3)]);
 
     let again = folder.open(&vault);
     assert!(again.closed().is_empty() && !again.is_writing(), "neither is read again");
@@ -265,8 +266,64 @@ async fn a_spare_segment_that_cannot_be_made_shows_before_it_is_needed() {
     let refused = spool.append(vec![record(0, 0)]).await.expect_err("there is no segment");
     assert!(matches!(refused, SpoolError::Disk(_)), "{refused}");
     fs::remove_dir(&blocked).expect("removed");
-    spool.append(vec![record(0, 0)]).await.expect("on disk");
+    // No callback need arrive for that.
+    let began = Instant::now();
     while spool.problem().is_some() {
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", spool.problem());
         let _ = spool.tend().await;
+    }
+    spool.append(vec![record(0, 0)]).await.expect("on disk");
+}
+
+#[tokio::test]
+async fn a_full_spool_is_not_ready_until_a_segment_of_its_own_is_gone() {
+    let (folder, vault) = (Folder::new(), Arc::new(Vault::random()));
+    let spool = folder.open(&vault);
+    let mut number = 0;
+    while spool.append(vec![record(number, 100_000)]).await.is_ok() {
+        number += 1;
+    }
+    for _ in 0..50 {
+        let _ = spool.tend().await;
+        tokio::task::yield_now().await;
+    }
+    assert!(spool.problem().is_some_and(|it| it.starts_with("the spool is full")), "{:?}", spool.problem());
+    let first = spool.closed().remove(0);
+    spool.finish(&first, Found::default()).expect("deleted");
+    assert_eq!(spool.problem(), None);
+    spool.append(vec![record(number, 100_000)]).await.expect("there is room");
+}
+
+#[tokio::test]
+async fn looking_at_a_spool_makes_nothing_in_it() {
+    let (folder, vault) = (Folder::new(), Arc::new(Vault::random()));
+    assert!(folder_views(&folder.0).expect("nothing").is_empty() && left_waiting(&folder.0).expect("nothing") == 0);
+    assert!(!folder.0.exists());
+    let spool = folder.open(&vault);
+    spool.append(vec![record(0, 0)]).await.expect("on disk");
+    assert_eq!(left_waiting(&folder.0).expect("counted"), 0, "a process reads it");
+    fs::remove_file(folder.0.join("0/lock")).expect("removed");
+    assert_eq!(left_waiting(&folder.0).expect("counted"), 1);
+    assert!(!folder.0.join("0/lock").exists());
+}
+
+#[tokio::test]
+async fn what_another_process_left_takes_no_room_from_the_own_folder() {
+    let (folder, vault) = (Folder::new(), Arc::new(Vault::random()));
+    let (gone, spool) = (folder.open(&vault), folder.open(&vault));
+    let mut left = 0;
+    while gone.append(vec![record(left, 100_000)]).await.is_ok() {
+        left += 1;
+    }
+    let full = gone.bytes();
+    drop(gone);
+    let began = Instant::now();
+    while spool.bytes() < full {
+        assert!(began.elapsed() < Duration::from_secs(20), "{} of {full} bytes are adopted", spool.bytes());
+        spool.adopt().expect("it looks");
+        tokio::task::yield_now().await;
+    }
+    for number in 0..left {
+        spool.append(vec![record(number, 100_000)]).await.expect("there is as much room as in the other one");
     }
 }

@@ -16,7 +16,7 @@ use std::{
 use chrono::Utc;
 
 use super::{
-    folder::{Folder, private},
+    folder::{self, Folder, SegmentFile, private},
     segment::{COPY_AT, Header, RECORDS_AT, Record, Sealer, TooLong, record_bytes},
     state::State,
 };
@@ -43,7 +43,7 @@ pub enum SpoolError {
     /// `spool.bytes_max` is reached.
     #[error("the spool is full: {bytes} bytes wait, of {bytes_max} (spool.bytes_max)")]
     Full {
-        /// How many bytes wait.
+        /// How many bytes wait in the folder of this process.
         bytes: u64,
         /// How many may.
         bytes_max: u64,
@@ -74,7 +74,6 @@ pub(super) struct Writer {
     segment_bytes: u64,
     current: Option<Segment>,
     spare: Spare,
-    refused: Option<Segment>,
     next_number: u64,
     buffer: Vec<u8>,
 }
@@ -92,7 +91,6 @@ impl Writer {
             segment_bytes,
             current: None,
             spare: Spare::None,
-            refused: None,
             next_number,
             buffer: Vec::new(),
         };
@@ -122,32 +120,18 @@ impl Writer {
         self.state.close();
     }
 
-    /// Keeps records that the database refused in a file of their own, which is not read again.
-    pub(super) fn refuse(&mut self, records: &[Record]) -> Result<(), SpoolError> {
-        let mut segment = match self.refused.take() {
-            Some(segment) => segment,
-            None => {
-                let number = self.number();
-                let segment = Segment::create(&self.vault, &self.folder.refused(number), number, 0)?;
-                self.folder.sync()?;
-                segment
-            }
-        };
-        self.buffer.clear();
-        for (index, record) in (segment.index..).zip(records) {
-            segment.sealer.seal(index, segment.index, record, &mut self.buffer)?;
-        }
-        segment.write(&self.buffer, records.len())?;
-        self.refused = Some(segment);
-        Ok(())
-    }
-
-    /// Makes a spare segment if there is none, and says why there is none.
+    /// Makes a spare segment if there is none, and notes whether there is one.
     pub(super) fn tend(&mut self) -> Result<(), SpoolError> {
         match std::mem::take(&mut self.spare) {
-            Spare::Preparing(thread) if thread.is_finished() => self.spare = Spare::Ready(Box::new(joined(thread)?)),
+            Spare::Preparing(thread) if thread.is_finished() => {
+                let spare = joined(thread).inspect_err(|error| self.state.no_spare(error))?;
+                self.spare = Spare::Ready(Box::new(spare));
+            }
             Spare::None => self.prepare_spare(),
             spare => self.spare = spare,
+        }
+        if matches!(self.spare, Spare::Ready(_)) {
+            self.state.spare_is_ready();
         }
         Ok(())
     }
@@ -180,7 +164,8 @@ impl Writer {
     fn next_segment(&mut self, record: u64) -> Result<Segment, SpoolError> {
         self.close();
         let length = self.segment_bytes.max(RECORDS_AT + record);
-        let bytes = self.state.bytes();
+        // What a process that is gone left to this one takes none of its room.
+        let bytes = self.state.own_bytes();
         if bytes + length > self.bytes_max {
             return Err(SpoolError::Full { bytes, bytes_max: self.bytes_max });
         }
@@ -259,7 +244,7 @@ struct Segment {
     index: u64,
     /// Where it goes.
     at: u64,
-    /// Where the segment ends; the file of refused records grows.
+    /// Where the segment ends.
     end: u64,
 }
 
@@ -295,6 +280,18 @@ impl Segment {
     }
 }
 
+/// Keeps records that the database refused in this file, which is not read again. If it is there already, because not
+/// all of its segment could be stored the last time, it is replaced.
+pub(super) fn refuse(vault: &Vault, file: &SegmentFile, records: &[Record]) -> Result<(), SpoolError> {
+    let mut segment = Segment::create(vault, &file.path, file.number, 0)?;
+    let mut sealed = Vec::new();
+    for (index, record) in (0..).zip(records) {
+        segment.sealer.seal(index, 0, record, &mut sealed)?;
+    }
+    segment.write(&sealed, records.len())?;
+    Ok(folder::sync_parent(&file.path)?)
+}
+
 /// Fills a file with zeros. Reserved but unwritten blocks would make each sync ten times as slow.
 fn fill(file: &File, length: u64) -> io::Result<()> {
     let mut at = 0;
@@ -319,8 +316,8 @@ mod tests {
     fn after_a_failed_write_the_group_goes_into_the_next_segment() {
         let location = std::env::temp_dir().join(format!("wecomd-writer-{}", std::process::id()));
         fs::create_dir_all(&location).expect("a folder");
-        let (vault, state) = (Arc::new(Vault::random()), Arc::<State>::default());
         let folder = Arc::new(Folder::first_free(&location).expect("a folder"));
+        let (vault, state) = (Arc::new(Vault::random()), Arc::new(State::new(folder.path())));
         let mut writer = Writer::new(folder, vault, state.clone(), 1 << 20).expect("a writer");
         let record = Record {
             app_id: 1,

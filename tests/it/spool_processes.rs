@@ -92,7 +92,12 @@ impl Outage {
 
     /// `wecomd …` with these master keys.
     fn run(&self, key: &str, arguments: &[&str]) -> Output {
+        self.run_with(key, arguments, &[])
+    }
+
+    fn run_with(&self, key: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
         let mut command = program(self.folder.path());
+        command.envs(settings.iter().copied());
         command.args(arguments).env("WECOMD_MASTER_KEY", key).env("WECOMD_SPOOL__LOCATION", self.location());
         command.env("DATABASE_URL", self.db.url.expose_secret()).output().expect("it runs")
     }
@@ -245,6 +250,11 @@ async fn the_command_line_shows_and_verifies_the_spool_and_counts_its_keys() {
         "{}",
         said(&nothing)
     );
+    for looking in [&["key", "status"][..], &["key", "rotate"], &["check"]] {
+        let looked = outage.run(key, looking);
+        assert!(looked.status.success(), "{}", said(&looked));
+    }
+    assert!(!fs::exists(outage.location()).expect("looked"), "what root makes, the service could not use");
     let mut wecomd = outage.daemon(&[]).await;
     outage.link.cut();
     outage.deliver(&wecomd, all_met(0..25)).await;
@@ -268,6 +278,15 @@ async fn the_command_line_shows_and_verifies_the_spool_and_counts_its_keys() {
     assert!(keys.contains("0 backups, 1 spool segments"), "{keys}");
     let checked = said(&outage.run(key, &["check"]));
     assert!(checked.contains(&format!("ok    spool: {}, up to 1024.0 MiB; ", outage.location())), "{checked}");
+
+    let off = said(&outage.run_with(key, &["check"], &[("WECOMD_SPOOL__ENABLED", "false")]));
+    assert!(off.contains(&format!("WARN  spool: 1 segments wait in {}, and nobody", outage.location())), "{off}");
+    let both = format!("{key},2:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=");
+    let rotated = said(&outage.run(&both, &["key", "rotate"]));
+    assert!(
+        rotated.contains(&format!("keep key 1: 1 spool segments and apps.sealed in {}", outage.location())),
+        "{rotated}"
+    );
 
     let segment = folder_views(outage.location().as_ref()).expect("listed").remove(0).segments.remove(0).path;
     let mut bytes = fs::read(&segment).expect("read");
