@@ -18,7 +18,7 @@ use support::{
     database::Database,
     figures::{Series, figure, grouped, judge},
     floor::Floor,
-    inbox::{Crew, app_ids, fill, store, tidy},
+    inbox::{Crew, app_ids, fill, store, tidy, ungroup},
     load::{self, Load, Requests},
     mix::Day,
     options::Options,
@@ -90,12 +90,11 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
         accepted.push(site.accept().await?);
         site.drain(two, with_two).await?;
         site.floor(&mut floor).await?;
-        for (crew, results, deliveries) in
-            [(one, with_one, site.deliveries), (singly, with_singly, site.deliveries / SINGLY)]
-        {
-            fill(&site.connect, &mut site.supply, deliveries).await?;
-            site.drain(crew, results).await?;
-        }
+        fill(&site.connect, &mut site.supply, site.deliveries).await?;
+        site.drain(one, with_one).await?;
+        fill(&site.connect, &mut site.supply, site.deliveries / SINGLY).await?;
+        ungroup(&mut site.conn).await?;
+        site.drain(singly, with_singly).await?;
         site.begin(&mut refusing).await?;
         site.refuse(&mut refusing, &mut refused).await?;
     }

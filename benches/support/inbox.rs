@@ -73,6 +73,19 @@ pub(crate) async fn tidy(conn: &mut PgConnection) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Lets each delivery wait alone: a worker takes committed groups whole, whatever its batches may have at most.
+pub(crate) async fn ungroup(conn: &mut PgConnection) -> anyhow::Result<()> {
+    sqlx::query(
+        "with gone as (delete from pending_group returning due_at, event_ats, app_ids, hashes)
+         insert into pending (due_at, event_at, app_id, hash)
+         select due_at, it.event_at, it.app_id, it.hash
+         from gone, unnest(event_ats, app_ids, hashes) it (event_at, app_id, hash)",
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Workers that keep their connections from one round to the next.
 pub(crate) struct Crew {
     workers: Vec<Worker>,
