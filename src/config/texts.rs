@@ -96,8 +96,9 @@ pub(super) const TEXTS: &[Text] = &[
         "worker.batch_max",
         1,
         5_000,
-        "How many callbacks are recorded in one transaction.",
-        "一个事务记录多少条回调。",
+        "How many callbacks are recorded in one transaction. Those that were committed together are recorded together, so \
+         it may be up to 1,024 more.",
+        "一个事务记录多少条回调。一起提交的回调一起记录，因此最多可能再多 1,024 条。",
     ),
     number(
         "worker.workers",

@@ -7,7 +7,6 @@ use crate::time_limit::DatabaseFailure;
 /// Everything else is the database's own trouble and counts against no delivery: connections (class 08), a database
 /// that takes no writes (25), deadlocks and serialization failures (40), resources (53), locks (55), cancellation or
 /// shutdown (57), the system (58).
-/// (57), the system (58).
 pub fn is_refusal(error: &sqlx::Error) -> bool {
     let sqlx::Error::Database(error) = error else {
         return matches!(error, sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Encode(_));

@@ -68,7 +68,7 @@ const FRONT_EVERY: Duration = Duration::from_secs(30);
 /// Settings of the workers.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// How many deliveries a batch takes at most.
+    /// How many deliveries a batch takes; committed groups are taken whole, so it may be up to a group more.
     pub batch_max: u32,
     /// How often recording a delivery is tried before it is parked.
     pub attempts_max: u32,
