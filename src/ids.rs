@@ -62,6 +62,11 @@ id! {
 }
 
 id! {
+    /// `ChatId`: a group of members and customers, `wr…`.
+    ChatId
+}
+
+id! {
     /// The `state` of a contact way that we made for one customer; it cannot be guessed.
     ContactWayState
 }

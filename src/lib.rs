@@ -28,6 +28,8 @@ pub mod tasks;
 
 pub mod wecom;
 
+pub mod answers;
+
 pub mod media;
 
 pub mod access;

@@ -41,6 +41,8 @@ pub(super) struct Parts {
     pub(super) backup_schedule: Option<Schedule>,
     /// Where the state of the tasks is told.
     pub(super) tasks_said: watch::Sender<Value>,
+    /// Where WeCom's alerts are told.
+    pub(super) alerts_said: watch::Sender<Value>,
     /// Where the state of the backups is told.
     pub(super) backups_said: watch::Sender<Value>,
     pub(super) stopping: watch::Receiver<bool>,
@@ -118,7 +120,8 @@ impl Parts {
         }
         let admin = self.admin_half;
         let followers = vec![
-            tokio::spawn(tasks::watch(self.acting_pool, self.tasks_said)),
+            tokio::spawn(tasks::watch(self.acting_pool.clone(), self.tasks_said)),
+            tokio::spawn(tasks::watch_alerts(self.acting_pool, self.alerts_said)),
             tokio::spawn(backup::watch(admin.pool.clone(), self.backup_schedule, self.backups_said)),
             tokio::spawn(admin.apps.clone().follow()),
             tokio::spawn(admin::note(admin)),

@@ -35,7 +35,7 @@ use crate::{
     config::Config,
     inbox::{Recording, Wake},
     media::MediaStore,
-    server::{self, AdminDoor, CallbackDoor, Health, Proxies},
+    server::{self, AdminDoor, CallbackDoor, Health, Proxies, Said},
     telemetry,
     vault::Vault,
     wecom::Wecom,
@@ -126,9 +126,11 @@ impl App {
         let admin_half = Arc::new(admin_half(config, pool.clone(), vault, apps.clone(), wecom, media));
 
         let (tasks_said, tasks) = watch::channel(Value::Null);
+        let (alerts_said, alerts) = watch::channel(Value::Null);
         let (backups_said, backup) = watch::channel(Value::Null);
         let (metrics, recording) = (telemetry::metrics(), Recording::default());
-        let health = Health::new(pool, metrics.clone(), &inbox, recording.clone(), tasks, backup);
+        let said = Said { tasks, alerts, backup };
+        let health = Health::new(pool, metrics.clone(), &inbox, recording.clone(), said);
         let parts = Parts {
             config: config.clone(),
             options,
@@ -139,6 +141,7 @@ impl App {
             backups,
             backup_schedule: backup_schedule(config)?,
             tasks_said,
+            alerts_said,
             backups_said,
             stopping: stopping.clone(),
         };

@@ -11,7 +11,7 @@ use crate::{
     admin::AdminSettings,
     backup::{self, Backups},
     config::{self, Config},
-    handover,
+    handover::{self, by_approval::ResignationTemplate},
     ids::StaffId,
     media::MediaStore,
     orders::assignment::Rules,
@@ -65,6 +65,14 @@ pub(super) fn handover_settings(config: &Config) -> handover::Settings {
         poll_max: seconds(config.handover.poll_max_seconds),
         // A call may be made twice, if its token had expired, and may wait for its permit before.
         outcome_after: Duration::from_millis(config.wecom.timeout_ms) * 2 + OUTCOME_SPARE,
+        resignation_templates: config
+            .handover
+            .templates()
+            .map(|(template_id, last_day)| ResignationTemplate {
+                template_id: template_id.to_owned(),
+                last_day: last_day.map(str::to_owned),
+            })
+            .collect(),
     }
 }
 

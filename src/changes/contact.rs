@@ -53,6 +53,8 @@ pub struct Card {
     pub description: Option<String>,
     /// The tags' names.
     pub tags: Vec<String>,
+    /// The ids of the company's tags among them; a member's own tags have none.
+    pub tag_ids: Vec<String>,
     /// The phone numbers in the member's remark.
     pub remark_mobiles: Vec<String>,
     /// How they became contacts, as WeCom numbers it.

@@ -22,6 +22,8 @@ pub struct Member {
     pub left_at: Option<DateTime<Utc>>,
     /// When an app last reported that they left its visible range.
     pub hinted_at: Option<DateTime<Utc>>,
+    /// When an app last reported that they came into its visible range: it takes back an earlier hint.
+    pub subscribed_at: Option<DateTime<Utc>>,
 }
 
 /// A use of a userid in a batch, in one spelling.
@@ -73,6 +75,11 @@ impl Member {
         latest(&mut self.hinted_at, Some(at));
     }
 
+    /// An app reported that they came into its visible range.
+    pub fn subscribed(&mut self, at: DateTime<Utc>) {
+        latest(&mut self.subscribed_at, Some(at));
+    }
+
     /// Folds in another batch's changes to the same member.
     pub fn absorb(&mut self, other: Member) {
         Register::absorb(&mut self.name, other.name);
@@ -82,5 +89,6 @@ impl Member {
         latest(&mut self.joined_at, other.joined_at);
         latest(&mut self.left_at, other.left_at);
         latest(&mut self.hinted_at, other.hinted_at);
+        latest(&mut self.subscribed_at, other.subscribed_at);
     }
 }

@@ -9,9 +9,13 @@ use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::ids::{CorpId, DeliveryKey, ExternalUserId, UserId};
+use crate::ids::{ChatId, CorpId, DeliveryKey, ExternalUserId, UserId};
+
+pub mod company;
 
 pub mod contact;
+
+pub mod group;
 
 pub mod member;
 
@@ -29,17 +33,19 @@ pub mod transfer;
 
 pub mod tombstone;
 
+pub use company::{Alert, Approval, Department, TagList};
 pub use contact::Contact;
+pub use group::{GroupChat, GroupMember};
 pub use member::{Member, Named, Rename};
 pub use notice::Notice;
-pub use payload::{FetchMediaPayload, Payload, WelcomePayload};
+pub use payload::{FetchMediaPayload, Payload, ReadApprovalPayload, RefreshGroupPayload, WelcomePayload};
 pub use record::Record;
 pub use register::Register;
 pub use task::Task;
 pub use tombstone::{Person, Tombstone};
 pub use transfer::TransferFail;
 
-pub use crate::states::{ContactStatus, ContactType, TaskKind};
+pub use crate::states::{AlertKind, ApprovalEngine, ContactStatus, ContactType, TaskKind};
 
 /// The source of a change: delivery, corp, and the event's own time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +98,18 @@ pub struct Changes {
     pub named: BTreeMap<(CorpId, UserId), Named>,
     /// Rows of `transfer_fail`.
     pub transfer_fails: BTreeSet<TransferFail>,
+    /// Rows of `group_chat`.
+    pub groups: BTreeMap<(CorpId, ChatId), GroupChat>,
+    /// Rows of `group_member`; the person is a userid or an external userid.
+    pub group_members: BTreeMap<(CorpId, ChatId, String), GroupMember>,
+    /// Rows of `department`, by WeCom's number.
+    pub departments: BTreeMap<(CorpId, i64), Department>,
+    /// Rows of `corp_tag`: a reading names all of a corp's tags.
+    pub tag_lists: BTreeMap<CorpId, TagList>,
+    /// Rows of `approval`, by engine and number.
+    pub approvals: BTreeMap<(CorpId, ApprovalEngine, String), Approval>,
+    /// Rows of `app_alert`, by app and kind.
+    pub alerts: BTreeMap<(CorpId, i32, AlertKind), Alert>,
     /// Userids that changed, in no order.
     pub renames: Vec<Rename>,
     /// Rows of `task`, by kind and subject.
@@ -119,6 +137,31 @@ impl Changes {
         self.members.entry((source.corpid.clone(), user.clone())).or_default()
     }
 
+    /// The group with that id, for the caller to change.
+    pub fn group(&mut self, corpid: &CorpId, chat: &ChatId) -> &mut GroupChat {
+        self.groups.entry((corpid.clone(), chat.clone())).or_default()
+    }
+
+    /// A person in a group, for the caller to change. Whether they are a member or a customer is not known here.
+    pub fn group_member(&mut self, corpid: &CorpId, chat: &ChatId, person: &str) -> &mut GroupMember {
+        self.group_members.entry((corpid.clone(), chat.clone(), person.to_owned())).or_default()
+    }
+
+    /// The department with that number, for the caller to change.
+    pub fn department(&mut self, corpid: &CorpId, id: i64) -> &mut Department {
+        self.departments.entry((corpid.clone(), id)).or_default()
+    }
+
+    /// The form with that number, for the caller to change.
+    pub fn approval(&mut self, source: &Source, engine: ApprovalEngine, number: &str) -> &mut Approval {
+        self.approvals.entry((source.corpid.clone(), engine, number.to_owned())).or_default()
+    }
+
+    /// That kind of alert of the app that got the event, for the caller to change.
+    pub fn alert(&mut self, source: &Source, kind: AlertKind) -> &mut Alert {
+        self.alerts.entry((source.corpid.clone(), source.key.app_id, kind)).or_default()
+    }
+
     /// WeCom lists the customer as unassigned after the member left. `held` is the contact's status in the table, and
     /// its time.
     pub fn left_behind(
@@ -139,7 +182,7 @@ impl Changes {
     }
 
     /// An event uses this spelling of a member's userid.
-    fn says(&mut self, source: &Source, user: &UserId) {
+    pub fn says(&mut self, source: &Source, user: &UserId) {
         self.name(&source.corpid, user, Named { said_at: Some(source.at()), directory_at: None });
     }
 
@@ -195,14 +238,20 @@ impl Changes {
         let members = self.members.keys().map(|(corp, user)| (corp, user));
         let records = self.records.iter().filter_map(|((_, _, corp), it)| Some((corp, it.user.as_ref()?)));
         let named = self.named.keys().map(|(corp, user)| (corp, user));
-        contacts.chain(members).chain(records).chain(named)
+        let cards = self.groups.iter().filter_map(|((corp, _), it)| Some((corp, &it.card.as_ref()?.value)));
+        let in_cards = cards.flat_map(|(corp, card)| card.users().map(move |user| (corp, user)));
+        let invitors = self.group_members.iter().filter_map(|((corp, ..), it)| Some((corp, it.invitor()?)));
+        let applicants = self.approvals.iter().filter_map(|((corp, ..), it)| Some((corp, it.applicant.as_ref()?)));
+        contacts.chain(members).chain(records).chain(named).chain(in_cards).chain(invitors).chain(applicants)
     }
 
-    /// Senders whose id has the shape of a customer's.
+    /// People of whom it is not known whether they are members: senders whose id has the shape of a customer's, and
+    /// everybody in a group.
     pub fn guessed(&self) -> BTreeSet<Person> {
+        let in_groups = self.group_members.keys().map(|(corp, _, person)| (corp.clone(), person.as_str().into()));
         let records = self.records.iter().filter(|(_, it)| it.is_guessed());
         let senders = records.filter_map(|((_, _, corp), it)| Some((corp.clone(), it.customer.clone()?)));
-        senders.chain(self.activity.keys().cloned()).collect()
+        senders.chain(self.activity.keys().cloned()).chain(in_groups).collect()
     }
 
     /// Corrects those of them who are members, each with their current userid.
@@ -218,6 +267,11 @@ impl Changes {
                 record.sender = user.0.clone();
                 record.user = Some(user.clone());
             }
+        }
+        for ((corp, chat, person), it) in std::mem::take(&mut self.group_members) {
+            let user = members.get(&(corp.clone(), ExternalUserId(person.clone())));
+            let person = user.map_or(person, |user| user.0.clone());
+            self.group_members.entry((corp, chat, person)).or_default().absorb(it);
         }
     }
 
@@ -243,6 +297,21 @@ impl Changes {
                 record.user = Some(user);
             }
         }
+        for ((corp, _), group) in &mut self.groups {
+            for user in group.card.iter_mut().flat_map(|it| it.value.users_mut()) {
+                *user = now(corp, user).unwrap_or_else(|| user.clone());
+            }
+        }
+        for ((corp, ..), it) in &mut self.group_members {
+            if let Some(user) = it.invitor_mut() {
+                *user = now(corp, user).unwrap_or_else(|| user.clone());
+            }
+        }
+        for ((corp, ..), it) in &mut self.approvals {
+            if let Some(user) = it.applicant.as_mut() {
+                *user = now(corp, user).unwrap_or_else(|| user.clone());
+            }
+        }
     }
 
     /// Whether other batches may be writing rows that depend on these changes: a member's contacts follow a rename
@@ -263,6 +332,17 @@ impl Changes {
         let tasked = self.tasks.keys().map(|(corp, _, _)| corp);
         let active = self.activity.keys().map(|(corp, _)| corp);
         let failed = self.transfer_fails.iter().map(|it| &it.corpid);
-        self.users().map(|(corp, _)| corp).chain(failed).chain(renamed).chain(tasked).chain(active).collect()
+        let grouped = self.groups.keys().map(|(corp, _)| corp).chain(self.group_members.keys().map(|(corp, ..)| corp));
+        let ours = self.departments.keys().map(|(corp, _)| corp).chain(self.tag_lists.keys());
+        let asked = self.approvals.keys().map(|(corp, ..)| corp).chain(self.alerts.keys().map(|(corp, ..)| corp));
+        let others = grouped.chain(ours).chain(asked);
+        self.users()
+            .map(|(corp, _)| corp)
+            .chain(failed)
+            .chain(renamed)
+            .chain(tasked)
+            .chain(active)
+            .chain(others)
+            .collect()
     }
 }

@@ -59,6 +59,27 @@ pub struct FetchMediaPayload {
 
 impl Payload for FetchMediaPayload {}
 
+/// The payload of a `refresh_group` task: the latest event that asked for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefreshGroupPayload {
+    /// The event's time in seconds, by which the latest is found: it has as many digits until the year 2286.
+    pub event_s: i64,
+    /// The version of the list of members after it, if it is about members. A card with that version that was read
+    /// later shows it.
+    pub version: Option<String>,
+}
+
+impl Payload for RefreshGroupPayload {}
+
+/// The payload of a `read_approval` task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadApprovalPayload {
+    /// The form's template.
+    pub template_id: String,
+}
+
+impl Payload for ReadApprovalPayload {}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +97,10 @@ mod tests {
         let text = r#"{"event_s":1709251200,"external_userid":"wmX","hash":"00ff","state":null,"wechat_userid":"ann"}"#;
         assert_eq!(welcome.to_text(), text);
         assert_eq!(WelcomePayload::read(Some(text)).expect("it reads back"), welcome);
+        let group = RefreshGroupPayload { event_s: 1_709_251_200, version: Some("1e".to_owned()) };
+        assert_eq!(group.to_text(), r#"{"event_s":1709251200,"version":"1e"}"#);
+        let later = RefreshGroupPayload { event_s: 1_709_251_201, version: None };
+        assert!(later.to_text() > group.to_text(), "the latest event's payload is the one that is kept");
         let media = FetchMediaPayload { contact_time: DateTime::UNIX_EPOCH, id: Some(Uuid::nil()) };
         let text = r#"{"contact_time":"1970-01-01T00:00:00Z","id":"00000000-0000-0000-0000-000000000000"}"#;
         assert_eq!(media.to_text(), text);

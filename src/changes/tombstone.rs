@@ -40,7 +40,8 @@ impl Changes {
             .tasks
             .iter()
             .filter_map(|((corp, kind, subject), it)| Some((corp.clone(), about(*kind, subject, it)?)));
-        contacts.chain(self.activity.keys().cloned()).chain(records).chain(fails).chain(tasks).collect()
+        let grouped = self.group_members.keys().map(|(corp, _, person)| (corp.clone(), person.as_str().into()));
+        contacts.chain(self.activity.keys().cloned()).chain(records).chain(fails).chain(tasks).chain(grouped).collect()
     }
 
     /// Drops what is about erased people.
@@ -61,6 +62,10 @@ impl Changes {
         });
         self.activity.retain(|person, at| !covered(person, *at));
         self.transfer_fails.retain(|it| !covered(&(it.corpid.clone(), it.customer.clone()), it.at));
+        self.group_members.retain(|(corp, _, person), it| {
+            let person = (corp.clone(), ExternalUserId(person.clone()));
+            erased.get(&person).is_none_or(|tombstone| tombstone.returned && it.begin_after(tombstone.erased_at))
+        });
         let mut media = BTreeSet::new();
         self.records.retain(|(at, _, corp), record| {
             let person = record.customer.as_ref().map(|it| (corp.clone(), it.clone()));

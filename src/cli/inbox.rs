@@ -1,6 +1,7 @@
 //! `wecomd inbox`: lists, shows and replays deliveries.
 
 use clap::{Args, Subcommand};
+use sqlx::PgConnection;
 
 use super::{database::with_pool, field, line::note, say, say_as_it_is};
 use crate::{
@@ -47,16 +48,25 @@ enum Command {
     /// Record deliveries again, whatever their state; contacts, records and handovers do not change by it
     Replay {
         /// `app-seconds-hash`, as `list` prints it
-        #[arg(required_unless_present = "parked")]
+        #[arg(required_unless_present_any = ["parked", "ignored"])]
         ids: Vec<DeliveryKey>,
         /// Every parked delivery, up to 1,000
         #[arg(long, conflicts_with = "ids")]
         parked: bool,
+        /// Every delivery of this event name from which nothing was recorded, because an earlier version knew no use for it
+        #[arg(long, value_name = "NAME", conflicts_with_all = ["ids", "parked"])]
+        ignored: Option<String>,
     },
 }
 
 /// How many parked deliveries one command replays.
 const REPLAY_MAX: i64 = 1_000;
+
+/// How many ignored deliveries are replayed in one transaction.
+const STRETCH: i64 = 1_000;
+
+/// How many names are listed for somebody who gave one that is not among them.
+const NAMES_MAX: i64 = 50;
 
 pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result<()> {
     with_pool(config, async |pool| {
@@ -86,7 +96,8 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
                     say(&shown.plaintext);
                 }
             }
-            Command::Replay { ids, parked } => {
+            Command::Replay { ids: _, parked: _, ignored: Some(name) } => replay_ignored(&mut conn, &name).await?,
+            Command::Replay { ids, parked, ignored: None } => {
                 let mut ids = ids;
                 if parked {
                     let filter = Filter { state: Some(DeliveryState::Parked), ..Filter::default() };
@@ -104,4 +115,25 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
         Ok(())
     })
     .await
+}
+
+/// Replays what was ignored under that name, a stretch at a time.
+async fn replay_ignored(conn: &mut PgConnection, name: &str) -> anyhow::Result<()> {
+    let (mut replayed, mut last) = (0, None);
+    loop {
+        let (some, next) = inbox::replay_ignored(conn, name, last.as_ref(), STRETCH).await?;
+        if some == 0 {
+            break;
+        }
+        (replayed, last) = (replayed + some, next);
+    }
+    if replayed == 0 {
+        let names = inbox::ignored_names(conn, NAMES_MAX).await?;
+        let names: Vec<_> = names.into_iter().map(|(name, count, _)| format!("{name} ({count})")).collect();
+        let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        anyhow::bail!("nothing is ignored under the name {name}; these names are: {known}");
+    }
+    note(conn, "wecomd inbox replay --ignored", name).await?;
+    say(&format!("{replayed} deliveries wait to be recorded again"));
+    Ok(())
 }

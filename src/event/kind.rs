@@ -30,6 +30,26 @@ pub(super) enum Kind<'a> {
     Unmarked,
 }
 
+/// The events of apps and providers from which something may be recorded.
+const RECORDED: [&str; 16] = [
+    "change_external_contact",
+    "change_external_chat",
+    "change_external_tag",
+    "change_contact",
+    "customer_acquisition",
+    "subscribe",
+    "unsubscribe",
+    "open_approval_change",
+    "sys_approval_change",
+    "security",
+    "inactive_alert",
+    "close_inactive_agent",
+    "reopen_inactive_agent",
+    "low_active_alert",
+    "low_active",
+    "active_restored",
+];
+
 impl<'a> Kind<'a> {
     pub(super) fn of(doc: &'a Element) -> Self {
         let word = |name| spelled_right(doc.text_of(name).unwrap_or_default());
@@ -60,9 +80,7 @@ impl<'a> Kind<'a> {
     pub(super) fn is_recorded(&self) -> bool {
         match *self {
             Self::Message(_) => true,
-            Self::App { event: name, .. } | Self::Notice { info: name, .. } => {
-                ["change_external_contact", "change_contact", "subscribe", "unsubscribe"].contains(&name)
-            }
+            Self::App { event: name, .. } | Self::Notice { info: name, .. } => RECORDED.contains(&name),
             Self::Robot { .. } | Self::Hardware { .. } | Self::Payment { .. } | Self::Unmarked => false,
         }
     }

@@ -115,8 +115,8 @@ pub enum ParseError {
 /// at most 64, and media ids and welcome codes some more.
 const ID_BYTES_MAX: usize = 800;
 
-/// The elements whose texts become keys: ids of corps, people, media and codes.
-const ID_NAMES: [&str; 9] = [
+/// The elements whose texts become keys, wherever they stand: ids of corps, people, groups, forms, media and codes.
+const ID_NAMES: [&str; 19] = [
     "ToUserName",
     "AuthCorpId",
     "FromUserName",
@@ -126,15 +126,28 @@ const ID_NAMES: [&str; 9] = [
     "State",
     "WelcomeCode",
     "MediaId",
+    "ChatId",
+    "Item",
+    "UserId",
+    "ApplyUserId",
+    "SpNo",
+    "SpNoStr",
+    "ThirdNo",
+    "TemplateId",
+    "OpenTemplateId",
+    "LinkId",
 ];
 
 /// No id is too long for an index. The database would refuse it at each attempt, and everything in its batch at first.
 fn ids_fit(doc: &Element) -> Result<(), ParseError> {
-    for name in ID_NAMES {
-        let bytes = doc.text_of(name).map_or(0, str::len);
-        if bytes > ID_BYTES_MAX {
+    for element in &doc.children {
+        let bytes = element.text.trim_ascii().len();
+        if bytes > ID_BYTES_MAX
+            && let Some(name) = ID_NAMES.iter().find(|it| it.eq_ignore_ascii_case(&element.name))
+        {
             return Err(ParseError::TooLong { name, bytes });
         }
+        ids_fit(element)?;
     }
     Ok(())
 }

@@ -124,7 +124,7 @@ fn refresh(source: &Source, customer: &ExternalUserId, changes: &mut Changes) {
 }
 
 /// A record of a change of the relation.
-fn relation_record(name: &str, user: &UserId, customer: &ExternalUserId, content: String) -> Record {
+pub(super) fn relation_record(name: &str, user: &UserId, customer: &ExternalUserId, content: String) -> Record {
     Record {
         customer: Some(customer.clone()),
         user: Some(user.clone()),

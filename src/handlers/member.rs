@@ -39,6 +39,11 @@ pub fn unsubscribed(source: &Source, user: &UserId, changes: &mut Changes) {
     changes.task(source, TaskKind::RefreshMember, &user.key(), task);
 }
 
+/// A member came into an app's range: a hint that they had left it is outdated.
+pub fn subscribed(source: &Source, user: &UserId, changes: &mut Changes) {
+    changes.member(source, user).subscribed(source.at());
+}
+
 /// Takes over the fields in the event; missing ones are unchanged.
 fn described(source: &Source, user: &UserId, fields: &MemberFields, changes: &mut Changes) {
     let at = source.at();

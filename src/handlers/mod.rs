@@ -11,6 +11,18 @@ pub mod message;
 
 pub mod member;
 
+pub mod group;
+
+pub mod department;
+
+pub mod tag;
+
+pub mod approval;
+
+pub mod alert;
+
+pub mod acquisition;
+
 /// Every event and where it goes. There is no `_` arm: a new event cannot be forgotten.
 pub fn record(source: &Source, callback: &Callback, changes: &mut Changes) {
     let name = &callback.head.name;
@@ -26,19 +38,19 @@ pub fn record(source: &Source, callback: &Callback, changes: &mut Changes) {
         Event::MemberUpdated(it) => member::updated(source, it, changes),
         Event::MemberDeleted { user } => member::deleted(source, user, changes),
         Event::MemberUnsubscribed { user } => member::unsubscribed(source, user, changes),
-        Event::MemberSubscribed { .. }
-        | Event::Department(_)
-        | Event::Tag(_)
-        | Event::Group(_)
-        | Event::CorpTag(_)
-        | Event::Acquisition(_)
+        Event::MemberSubscribed { user } => member::subscribed(source, user, changes),
+        Event::Group(it) => group::changed(source, name, it, changes),
+        Event::Department(it) => department::changed(source, name, it, changes),
+        Event::CorpTag(_) => tag::changed(source, changes),
+        Event::Approval(it) => approval::progressed(source, name, it, changes),
+        Event::AppLifecycle(it) => alert::app_changed(source, name, it, changes),
+        Event::PlatformAddressesChanged => alert::addresses_changed(source, changes),
+        Event::Acquisition(it) => acquisition::happened(source, name, it, changes),
+        Event::Tag(_)
         | Event::CustomerService(_)
         | Event::ArchiveNotify
-        | Event::Approval(_)
         | Event::AccountApproval(_)
-        | Event::PlatformAddressesChanged
         | Event::AppInteraction(_)
-        | Event::AppLifecycle(_)
         | Event::Job(_)
         | Event::Mail(_)
         | Event::MeetingRoom(_)

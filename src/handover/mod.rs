@@ -14,6 +14,8 @@
 
 pub mod acts;
 
+pub mod by_approval;
+
 mod code;
 
 mod drive;
@@ -57,4 +59,6 @@ pub struct Settings {
     /// How long a call without a known answer is left alone, because it may still be under way. Longer than a call's own
     /// limit.
     pub outcome_after: Duration,
+    /// The templates of the 审批 app whose approved forms are resignations.
+    pub resignation_templates: Vec<by_approval::ResignationTemplate>,
 }

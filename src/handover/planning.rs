@@ -22,6 +22,7 @@ use crate::{
     states::{HandoverCause, HandoverState, ItemKind, ItemState},
     tables::{
         self, apply,
+        groups::group_chat,
         handover::{self, Handover, ToPlan},
         staff::member,
     },
@@ -142,20 +143,25 @@ pub enum PlanError {
     Database(#[from] sqlx::Error),
 }
 
-/// Asks WeCom about those who may take over, and for the leaver's groups. No connection is held meanwhile.
+/// Asks WeCom about those who may take over, and for the leaver's groups unless all of them are known. No connection is held
+/// meanwhile.
 pub async fn ask(pool: &PgPool, wecom: &Wecom, id: i64, new: NewPlan) -> Result<PlanRequest, PlanError> {
     let mut conn = pool.acquire().await?;
     let handover = handover::find(&mut conn, id).await?.ok_or(PlanError::Unknown)?;
     let (candidates, _) = candidates(&mut conn, &handover, &new.rules).await?;
+    let wants_groups = handover.cause != HandoverCause::Transfer && new.kinds.contains(&ItemKind::Group);
+    let known = match wants_groups {
+        true => group_chat::known_of(&mut conn, &handover.corpid, &handover.wechat_userid).await?,
+        false => Some(Vec::new()),
+    };
     drop(conn);
     let api = wecom.corp_if_able(&handover.corpid).await?;
     let users: Vec<_> = candidates.into_iter().map(|it| it.user).collect();
     let mut verdicts = successors::ask(api.as_ref(), &users).await?;
-    let groups = match &api {
-        Some(api) if handover.cause != HandoverCause::Transfer && new.kinds.contains(&ItemKind::Group) => {
-            groups(api, &handover.wechat_userid, &mut verdicts.unverified).await?
-        }
-        _ => Vec::new(),
+    let groups = match (known, &api) {
+        (Some(known), _) => known,
+        (None, Some(api)) => groups(api, &handover.wechat_userid, &mut verdicts.unverified).await?,
+        (None, None) => Vec::new(),
     };
     Ok(PlanRequest { new, verdicts, groups })
 }

@@ -13,11 +13,14 @@ use super::{
     transition::{By, WECOM, WECOMD, settle, transition, transition_all},
 };
 use crate::{
-    ids::UserId,
+    changes::{Payload, RefreshGroupPayload, Task, TaskKind},
+    ids::{CorpId, UserId},
     states::{ItemKind, ItemState, TransferFlow},
     tables::{
         self,
+        apps::enterprise_wechat_config,
         handover::{self, Handover, Heard, Taken},
+        task,
     },
     wecom::{ApiError, Class, Pages, transfer::TransferResult},
 };
@@ -195,12 +198,15 @@ impl Driver<'_> {
         }
         let api = self.wecom.corp(&handover.corpid).await?;
         let mut facts: BTreeMap<Fact, Vec<i64>> = BTreeMap::new();
-        let (mut trouble, mut undecided) = (None, Vec::new());
+        let (mut trouble, mut undecided, mut handed_over) = (None, Vec::new(), Vec::new());
         let mut groups = groups.into_iter();
         while let Some(item) = groups.next() {
             let fact = match api.group(&item.subject).await {
                 Ok(group) if group.owner.is_none() => continue,
-                Ok(group) if group.owner.as_ref().is_some_and(|it| it.is(&item.successor_userid)) => Fact::HandedOver,
+                Ok(group) if group.owner.as_ref().is_some_and(|it| it.is(&item.successor_userid)) => {
+                    handed_over.push(item.subject.clone());
+                    Fact::HandedOver
+                }
                 Ok(_) if asked == Asked::Unanswered => Fact::NotDone,
                 Ok(_) => {
                     undecided.push((item, code::GROUP_UNDECIDED.to_owned()));
@@ -227,6 +233,7 @@ impl Driver<'_> {
             transition_all(conn, fact, &items, by).await?;
         }
         settle(conn, self.id, by).await?;
+        read_again(conn, &handover.corpid, &handed_over).await?;
         transaction.commit().await?;
         if asked == Asked::Waiting {
             let words: BTreeMap<_, _> = undecided.iter().map(|(item, words)| (item.id, words.clone())).collect();
@@ -235,6 +242,18 @@ impl Driver<'_> {
         }
         trouble.map_or(Ok(()), |error| Err(error.into()))
     }
+}
+
+/// Has these groups read again: they have another owner, and what is done through the API causes no callback.
+async fn read_again(conn: &mut PgConnection, corpid: &CorpId, groups: &[String]) -> sqlx::Result<()> {
+    let Some(app_id) = enterprise_wechat_config::speaker(conn, corpid).await? else { return Ok(()) };
+    let now = tables::now(conn).await?;
+    for chat in groups {
+        let payload = RefreshGroupPayload { event_s: now.timestamp(), version: None };
+        let task = Task { app_id, payload: Some(payload.to_text()), due_at: now, deadline: None, marks: 1 };
+        task::enqueue(conn, corpid, TaskKind::RefreshGroup, chat, task).await?;
+    }
+    Ok(())
 }
 
 /// All pages of a pair's results.

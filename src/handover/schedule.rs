@@ -69,6 +69,7 @@ mod tests {
         poll_first: Duration::from_secs(300),
         poll_max: Duration::from_secs(7200),
         outcome_after: Duration::from_secs(20),
+        resignation_templates: Vec::new(),
     };
 
     #[test]

@@ -22,6 +22,8 @@ mod event_time;
 
 mod claim;
 
+mod ignored;
+
 mod list;
 
 mod stretch;
@@ -43,6 +45,7 @@ pub use commit_status::{CommitStatus, Failure};
 pub use committer::{Inbox, NotStored, Spooling};
 pub use erase::{Looked, count_strays, drop_strays, empty, forget_ignored, mentions, note_dropped, unqueue, unsettled};
 pub use event_time::event_time;
+pub use ignored::{ignored_names, replay_ignored};
 pub use list::{
     DeliveryRow, DeliveryView, Filter, count, count_stored, latest_of, list, received_at, recorded_plaintexts, show,
 };

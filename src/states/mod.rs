@@ -9,6 +9,8 @@ mod words;
 
 mod access;
 
+mod company;
+
 mod contacts;
 
 mod handover;
@@ -28,6 +30,7 @@ mod tasks;
 mod upkeep;
 
 pub use access::{AppStatus, Role};
+pub use company::{AlertKind, ApprovalEngine, TagKind};
 pub use contacts::{ContactStatus, MatchedBy};
 pub use handover::{
     CallKind, CallOutcome, HandoverCause, HandoverState, ItemKind, ItemState, LoggedState, TransferFlow,
@@ -73,6 +76,9 @@ pub fn columns() -> Vec<(&'static str, Vec<&'static str>)> {
         of::<ErasureState>(),
         of::<ErasureName>(),
         of::<RetentionKind>(),
+        of::<TagKind>(),
+        of::<ApprovalEngine>(),
+        of::<AlertKind>(),
     ];
     all.into_iter().flatten().collect()
 }

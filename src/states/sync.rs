@@ -25,6 +25,10 @@ words! {
         Customers = "customers",
         /// Reading the unassigned customers of leavers.
         Unassigned = "unassigned",
+        /// Reading the groups of the members who serve customers.
+        GroupChats = "group_chats",
+        /// Reading the names of departments that have none in our tables.
+        DepartmentNames = "department_names",
         /// Deriving the differences.
         Compare = "compare",
         /// Nothing is left to do.

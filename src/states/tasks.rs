@@ -11,10 +11,16 @@ words! {
         Handover = "handover",
         /// Notify a staff member; the subject is what it is about.
         NotifyStaff = "notify_staff",
+        /// Read an approved form of the approval engine; the subject is its number.
+        ReadApproval = "read_approval",
         /// Read a customer's card again; the subject is the external userid.
         RefreshContact = "refresh_contact",
+        /// Read a customer group again; the subject is its chat id.
+        RefreshGroup = "refresh_group",
         /// Read a member again; the subject is the userid's key, the same for every spelling.
         RefreshMember = "refresh_member",
+        /// Read the company's customer tags again; the subject is the corp.
+        RefreshTags = "refresh_tags",
         /// Greet a new customer; the subject is the welcome code.
         Welcome = "welcome",
     }

@@ -11,6 +11,7 @@ use super::{
     reading::{self, Tags},
 };
 use crate::{
+    answers,
     changes::Changes,
     ids::{ExternalUserId, UserId},
     states::{DriftKind, ShardState, SyncPhase},
@@ -24,9 +25,9 @@ use crate::{
         },
     },
     wecom::{
-        ApiError, Class, Rows,
+        ApiError, Class, Rows, Unreadable,
         customer::{BATCH_MAX, CUSTOMERS},
-        tag::Tag,
+        tag,
     },
 };
 
@@ -111,11 +112,10 @@ pub(super) async fn customers(run: &mut Run, standing: &RunProgress) -> Result<(
 
 async fn read(run: &mut Run, standing: &RunProgress, shard: &Shard) -> Result<(), Halt> {
     let api = run.api().await?;
-    let (mut calls, mut tags_refused) = (1, None);
+    let (mut calls, mut tags_refused, mut tags_listed) = (1, None, None);
     if run.tags.is_none() {
-        let read;
-        (read, tags_refused) = tags(api.corp_tags().await)?;
-        run.tags = Some(read);
+        (tags_listed, tags_refused) = tags(api.corp_tags().await)?;
+        run.tags = Some(tags_listed.as_ref().map(Tags::of).unwrap_or_default());
         calls += 1;
     }
     let page = match api.customers_of(&shard.users, &shard.cursor).await {
@@ -138,6 +138,9 @@ async fn read(run: &mut Run, standing: &RunProgress, shard: &Shard) -> Result<()
     let corpid = run.lease.corpid.clone();
     let held = customer_wechat_contact::held(&mut transaction, &corpid, &keys).await?;
     let mut changes = Changes::default();
+    if let Some(listed) = &tags_listed {
+        answers::tag::learn(&mut changes, &corpid, listed, standing.now);
+    }
     let mut found = Vec::new();
     let tags = run.tags.take().unwrap_or_default();
     for (key, it) in keys.iter().zip(&page.contacts) {
@@ -146,6 +149,8 @@ async fn read(run: &mut Run, standing: &RunProgress, shard: &Shard) -> Result<()
     }
     run.tags = Some(tags);
     let refused = run.write(&mut transaction, changes, &found).await?;
+    let unreadable_tags: &[Unreadable] = tags_listed.as_ref().map_or(&[], |it| &it.unreadable);
+    run.name_unreadable(&mut transaction, unreadable_tags).await?;
     run.name_unreadable(&mut transaction, &page.unreadable).await?;
     let left_out = refused > 0 || !page.unreadable.is_empty();
     let began_at = shard.began_at.unwrap_or(standing.now);
@@ -213,14 +218,14 @@ async fn judge(run: &mut Run, shard: &Shard) -> Result<(), Halt> {
     Ok(transaction.commit().await?)
 }
 
-/// The names of the company's tags. Without them contacts keep their tags and the report says so; the run goes on.
-fn tags(read: Result<Vec<Tag>, ApiError>) -> Result<(Tags, Option<ApiError>), Halt> {
+/// The company's tags. Without them contacts keep their tags' names and the report says so; the run goes on.
+fn tags(read: Result<tag::Tags, ApiError>) -> Result<(Option<tag::Tags>, Option<ApiError>), Halt> {
     match read {
-        Ok(tags) => Ok((Tags(tags.into_iter().map(|tag| (tag.id, tag.name)).collect()), None)),
+        Ok(tags) => Ok((Some(tags), None)),
         Err(error) if matches!(error.class, Class::Transient | Class::Token) => Err(error.into()),
         Err(error) => {
             tracing::warn!(error = %error, "the names of tags cannot be read, so contacts keep the tags they have");
-            Ok((Tags::default(), Some(error)))
+            Ok((None, Some(error)))
         }
     }
 }

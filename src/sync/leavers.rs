@@ -77,7 +77,7 @@ pub(super) async fn unassigned(run: &mut Run, standing: &RunProgress) -> Result<
     run.name_unreadable(&mut transaction, &page.unreadable).await?;
     let (phase, position) = match next {
         Some(_) => (SyncPhase::Unassigned, standing.position + 1),
-        None => (SyncPhase::Compare, 0),
+        None => (SyncPhase::GroupChats, 0),
     };
     sync_run::go_on(&mut transaction, run.lease.run, phase, position, &next.unwrap_or_default()).await?;
     Ok(transaction.commit().await?)

@@ -2,9 +2,11 @@
 
 use super::{Halt, Run, permission, reading};
 use crate::{
+    answers,
     changes::Changes,
     states::SyncPhase,
     tables::{
+        company::department,
         staff::member,
         sync::sync_run::{self, Counts, RunProgress},
     },
@@ -25,6 +27,9 @@ pub(super) async fn departments(run: &mut Run, standing: &RunProgress) -> Result
     departments.dedup();
     let mut transaction = run.begin(&Counts { calls: 1, ..Counts::default() }).await?;
     run.name_unreadable(&mut transaction, &listed.unreadable).await?;
+    let mut changes = Changes::default();
+    answers::department::listed(&mut changes, &run.lease.corpid, &listed, reading::said_at(standing.now));
+    run.write(&mut transaction, changes, &[]).await?;
     sync_run::set_departments(&mut transaction, run.lease.run, &departments, standing.now).await?;
     Ok(transaction.commit().await?)
 }
@@ -65,5 +70,32 @@ pub(super) async fn members(run: &mut Run, standing: &RunProgress) -> Result<(),
     run.write(&mut transaction, changes, &found).await?;
     run.name_unreadable(&mut transaction, &unreadable).await?;
     sync_run::go_on(&mut transaction, run.lease.run, SyncPhase::Members, standing.position + 1, "").await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Reads the name of the next department whose name is not known. A department that is gone or out of sight has none.
+pub(super) async fn department_names(run: &mut Run, standing: &RunProgress) -> Result<(), Halt> {
+    let (corpid, departments) = (run.lease.corpid.clone(), &standing.departments);
+    let next = {
+        let mut conn = run.sync.pool.acquire().await?;
+        department::first_nameless(&mut conn, &corpid, departments, standing.position).await?
+    };
+    let place = next.and_then(|it| Some((it, departments.get(usize::try_from(it).ok()?).copied()?)));
+    let Some((place, id)) = place else {
+        let mut transaction = run.begin(&Counts::default()).await?;
+        sync_run::go_on(&mut transaction, run.lease.run, SyncPhase::Compare, 0, "").await?;
+        return Ok(transaction.commit().await?);
+    };
+    let mut changes = Changes::default();
+    match run.api().await?.department(id).await {
+        Ok(read) => {
+            answers::department::named(&mut changes, &corpid, id, &read, reading::said_at(standing.now));
+        }
+        Err(error) if error.is(OUT_OF_SIGHT) || error.errcode.is_some_and(|it| NO_DEPARTMENT.contains(&it)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let mut transaction = run.begin(&Counts { calls: 1, ..Counts::default() }).await?;
+    run.write(&mut transaction, changes, &[]).await?;
+    sync_run::go_on(&mut transaction, run.lease.run, SyncPhase::DepartmentNames, place + 1, "").await?;
     Ok(transaction.commit().await?)
 }

@@ -19,6 +19,8 @@ mod customers;
 
 mod leavers;
 
+mod group_chats;
+
 mod run;
 
 mod stepping;

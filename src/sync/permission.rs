@@ -17,7 +17,9 @@ pub(super) async fn skip(run: &mut Run, standing: &RunProgress, error: &ApiError
         SyncPhase::Members => (&[SyncPhase::Members], SyncPhase::Staff),
         SyncPhase::Staff => (&[SyncPhase::Staff, SyncPhase::Customers], SyncPhase::Unassigned),
         SyncPhase::Customers => (&[SyncPhase::Customers], SyncPhase::Unassigned),
-        SyncPhase::Unassigned => (&[SyncPhase::Unassigned], SyncPhase::Compare),
+        SyncPhase::Unassigned => (&[SyncPhase::Unassigned], SyncPhase::GroupChats),
+        SyncPhase::GroupChats => (&[SyncPhase::GroupChats], SyncPhase::DepartmentNames),
+        SyncPhase::DepartmentNames => (&[SyncPhase::DepartmentNames], SyncPhase::Compare),
         SyncPhase::Compare | SyncPhase::End => (&[], SyncPhase::Compare),
     };
     tracing::warn!(

@@ -26,6 +26,12 @@ pub(super) fn said_at(began_at: DateTime<Utc>) -> DateTime<Utc> {
 pub(super) struct Tags(pub(super) BTreeMap<String, String>);
 
 impl Tags {
+    /// The tags of a list.
+    pub(super) fn of(listed: &wecom::tag::Tags) -> Self {
+        let tags = listed.groups.iter().flat_map(|group| &group.tags);
+        Self(tags.map(|tag| (tag.id.clone(), tag.name.clone())).collect())
+    }
+
     /// The names of a contact's tags. The bulk reading returns the company's tags by id and no personal ones, so
     /// stored tags that are not the company's stay.
     fn names(&self, ids: &[String], held: &[String]) -> Vec<String> {
@@ -108,6 +114,7 @@ fn card(profile: &wecom::customer::Profile, follower: &wecom::customer::Follower
         remark: said(&follower.remark),
         description: said(&follower.description),
         tags,
+        tag_ids: follower.tag_ids.iter().filter(|it| !it.is_empty()).cloned().collect(),
         remark_mobiles: follower.mobiles(),
         add_way: follower.add_way.0.and_then(|it| i32::try_from(it).ok()),
     }

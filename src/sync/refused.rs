@@ -70,7 +70,7 @@ impl Run {
             match self.try_write(conn, part).await {
                 Ok(()) => {}
                 Err(error) if refusal::is_about_a_value(&error) => {
-                    refused.push(Unreadable { user: Some(user), customer, why: refusal::words(&error) });
+                    refused.push(Unreadable { user, customer, why: refusal::words(&error) });
                 }
                 Err(error) => return Err(error),
             }
@@ -118,18 +118,19 @@ impl Run {
     }
 }
 
-/// Splits the changes by member and customer. Parts about nobody, such as tasks, do not occur in a reading.
-fn parts(changes: Changes) -> Vec<(UserId, Option<ExternalUserId>, Changes)> {
+/// Splits the changes by member and customer; what is about neither is one part.
+fn parts(mut changes: Changes) -> Vec<(Option<UserId>, Option<ExternalUserId>, Changes)> {
     let mut parts = Vec::new();
-    for (key, member) in changes.members {
+    for (key, member) in std::mem::take(&mut changes.members) {
         let user = key.1.clone();
         let part = Changes { members: [(key, member)].into(), ..Changes::default() };
-        parts.push((user, None, part));
+        parts.push((Some(user), None, part));
     }
-    for (key, contact) in changes.contacts {
+    for (key, contact) in std::mem::take(&mut changes.contacts) {
         let (user, customer) = (key.2.clone(), key.1.clone());
         let part = Changes { contacts: [(key, contact)].into(), ..Changes::default() };
-        parts.push((user, Some(customer), part));
+        parts.push((Some(user), Some(customer), part));
     }
+    parts.push((None, None, changes));
     parts
 }

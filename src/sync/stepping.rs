@@ -8,7 +8,7 @@ use std::{
 use tokio::time::sleep;
 
 use super::{
-    Halt, Sync, customers, leavers, members, permission,
+    Halt, Sync, customers, group_chats, leavers, members, permission,
     run::{Over, PAUSE_FIRST, Run, Step},
 };
 use crate::{
@@ -77,6 +77,8 @@ impl Run {
             SyncPhase::Staff => customers::staff(self, &standing).await,
             SyncPhase::Customers => customers::customers(self, &standing).await,
             SyncPhase::Unassigned => leavers::unassigned(self, &standing).await,
+            SyncPhase::GroupChats => group_chats::group_chats(self, &standing).await,
+            SyncPhase::DepartmentNames => members::department_names(self, &standing).await,
             SyncPhase::Compare | SyncPhase::End => match self.compare(&standing).await {
                 Ok(step) => return Ok(step),
                 Err(error) => Err(error.into()),

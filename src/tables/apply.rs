@@ -11,10 +11,12 @@ use sqlx::PgConnection;
 pub use super::privacy::erased_person::Tombstones;
 use super::{
     access::{api_token, console_user, login_state},
+    company::{app_alert, approval, corp_tag, department},
     customers::{
         customer_activity, customer_wechat_contact,
         matching::{self, People},
     },
+    groups::{group_chat, group_member},
     handover,
     orders::{contact_way, contact_way_scan, work_order},
     privacy::erased_person,
@@ -122,9 +124,23 @@ async fn write(
     stirred.extend(handover::hinted(conn, &changes).await?);
     let states = contact_way_scan::upsert(conn, &changes.contacts).await?;
     follow_scans(conn, &states, people).await?;
+    write_company(conn, &changes).await?;
     handover::wake(conn, &stirred).await?;
     task::upsert(conn, &changes.tasks).await?;
     Ok(tombstones)
+}
+
+/// Writes groups, and what is known of the company itself.
+async fn write_company(conn: &mut PgConnection, changes: &Changes) -> sqlx::Result<()> {
+    group_chat::upsert(conn, &changes.groups).await?;
+    group_member::upsert(conn, &changes.group_members).await?;
+    let peopled = changes.group_members.keys().map(|(corp, chat, _)| (corp.clone(), chat.clone()));
+    let touched = changes.groups.keys().cloned().chain(peopled).collect();
+    group_member::settle(conn, &touched).await?;
+    department::upsert(conn, &changes.departments).await?;
+    corp_tag::read(conn, &changes.tag_lists).await?;
+    approval::upsert(conn, &changes.approvals).await?;
+    app_alert::upsert(conn, &changes.alerts).await
 }
 
 /// Resolves all ids in these changes to their current ones, drops erased people, and moves rows of former ids and
@@ -157,6 +173,8 @@ async fn identify(
             renamed.insert((corp, moved.to));
         }
         found = member_alias::look(conn, changes).await?;
+        // Whoever was moved in a group goes by the last id, too.
+        changes.recognise(&found.members);
         // If one move followed another, the last id counts.
         renamed = resolved(conn, renamed).await?;
     }
@@ -223,7 +241,7 @@ async fn lock_named(conn: &mut PgConnection, corps: &[String], quiet: bool) -> s
 /// Learns the spellings of members' ids; returns the members whose rows must move.
 async fn learn(
     conn: &mut PgConnection,
-    changes: &Changes,
+    changes: &mut Changes,
     news: &BTreeSet<(CorpId, UserId)>,
 ) -> sqlx::Result<Vec<(CorpId, Moved)>> {
     let mut moves = Vec::new();
@@ -232,6 +250,7 @@ async fn learn(
         let moved = member_alias::name(conn, corp, user, named).await?;
         if moved.is_new {
             was_member(conn, corp, &moved.to).await?;
+            take_groups(conn, changes, corp, user, &moved.to).await?;
         }
         if !moved.from.is_empty() {
             moves.push((corp.clone(), moved));
@@ -262,6 +281,20 @@ async fn was_member(conn: &mut PgConnection, corp: &CorpId, user: &UserId) -> sq
     Ok(())
 }
 
+/// Moves somebody's places in groups, which were recorded under another spelling, or under a former id.
+async fn take_groups(
+    conn: &mut PgConnection,
+    changes: &mut Changes,
+    corp: &CorpId,
+    from: &UserId,
+    to: &UserId,
+) -> sqlx::Result<()> {
+    for (chat, it) in group_member::take(conn, corp, from).await? {
+        changes.group_members.entry((corp.clone(), chat, to.0.clone())).or_default().absorb(it);
+    }
+    Ok(())
+}
+
 /// Moves everything from a former id, or a former spelling, to the current one. Rows that the batch folds itself are
 /// taken out and put into the batch; the rest is updated in place.
 async fn move_rows(conn: &mut PgConnection, changes: &mut Changes, corp: &CorpId, moved: &Moved) -> sqlx::Result<()> {
@@ -272,6 +305,10 @@ async fn move_rows(conn: &mut PgConnection, changes: &mut Changes, corp: &CorpId
         if let Some(member) = member::take(conn, corp, from).await? {
             changes.members.entry((corp.clone(), moved.to.clone())).or_default().absorb(member);
         }
+        take_groups(conn, changes, corp, from, &moved.to).await?;
+        group_chat::rename(conn, corp, from, &moved.to).await?;
+        group_member::rename_invitor(conn, corp, from, &moved.to).await?;
+        approval::rename(conn, corp, from, &moved.to).await?;
         wechat_contact_record::rename(conn, corp, from, &moved.to).await?;
         staff_wechat_bind::rename(conn, corp, from, &moved.to).await?;
         handover::rename(conn, corp, from, &moved.to).await?;

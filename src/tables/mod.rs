@@ -10,6 +10,10 @@ pub mod records;
 
 pub mod staff;
 
+pub mod groups;
+
+pub mod company;
+
 pub mod orders;
 
 pub mod handover;

@@ -16,6 +16,12 @@ pub mod refresh_contact;
 
 pub mod refresh_member;
 
+mod refresh_group;
+
+mod refresh_tags;
+
+mod read_approval;
+
 mod notify_staff;
 
 mod fetch_media;
@@ -25,6 +31,8 @@ mod find_leavers;
 mod handover;
 
 mod queue_status;
+
+mod alert_status;
 
 mod welcome;
 
@@ -42,6 +50,7 @@ use crate::{
     wecom::Wecom,
 };
 
+pub use alert_status::watch as watch_alerts;
 pub use executor::{Executor, Step};
 pub use failure::Failure;
 pub use queue_status::{BACKLOG_MAX, watch};
@@ -101,6 +110,16 @@ pub struct WorkerPool {
 
 /// The kinds that this version can run. Others wait in the queue for a version that can.
 const EXECUTED: &[TaskKind] = &TaskKind::ALL;
+
+/// The kinds of the pool that reads WeCom's data again, most urgent first.
+const REFRESHING: &[TaskKind] = &[
+    TaskKind::FindLeavers,
+    TaskKind::ReadApproval,
+    TaskKind::RefreshMember,
+    TaskKind::RefreshContact,
+    TaskKind::RefreshTags,
+    TaskKind::RefreshGroup,
+];
 
 /// The lease of greetings: a dead executor must be noticed while the code is valid.
 const URGENT_LEASE: Duration = Duration::from_secs(5);
@@ -172,7 +191,7 @@ fn worker_pools(settings: &Settings) -> [WorkerPool; 5] {
     [
         WorkerPool::new(&[TaskKind::Welcome], settings.welcome),
         WorkerPool::new(&[TaskKind::NotifyStaff], settings.notify_staff),
-        WorkerPool::new(&[TaskKind::FindLeavers, TaskKind::RefreshMember, TaskKind::RefreshContact], settings.refresh),
+        WorkerPool::new(REFRESHING, settings.refresh),
         WorkerPool::new(&[TaskKind::FetchMedia], settings.fetch_media),
         WorkerPool::new(&[TaskKind::Handover], settings.handover),
     ]
@@ -186,6 +205,9 @@ async fn run(context: &Context, task: &Taken) -> Result<Went, Failure> {
         TaskKind::RefreshMember => refresh_member::run(context, task).await,
         TaskKind::RefreshContact => refresh_contact::run(context, task).await,
         TaskKind::FindLeavers => find_leavers::run(context, task).await,
+        TaskKind::ReadApproval => read_approval::run(context, task).await,
+        TaskKind::RefreshGroup => refresh_group::run(context, task).await,
+        TaskKind::RefreshTags => refresh_tags::run(context, task).await,
         TaskKind::FetchMedia => fetch_media::run(context, task).await,
         TaskKind::Welcome => welcome::run(context, task).await,
     }?;

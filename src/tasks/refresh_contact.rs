@@ -73,6 +73,7 @@ fn card(profile: &Profile, follower: &Follower) -> Card {
         remark: filled(&follower.remark),
         description: filled(&follower.description),
         tags: named.collect(),
+        tag_ids: follower.tags.iter().filter_map(|it| it.tag_id.clone()).filter(|it| !it.is_empty()).collect(),
         remark_mobiles: follower.mobiles(),
         add_way: follower.add_way.0.and_then(|it| i32::try_from(it).ok()),
     }

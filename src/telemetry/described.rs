@@ -190,6 +190,12 @@ pub const METRICS: &[Metric] = &[
         "企业微信在预告时间(没有预告则为受理)之后 26 小时仍未给出结果的客户和客户群",
     ),
     gauge(
+        "wecomd_app_alerts",
+        &["kind"],
+        "Apps that WeCom warns of this, by kind: `restricted` means that it gives them no customers' data any more",
+        "企业微信警示的应用数,按类型;`restricted` 表示已停止提供客户数据",
+    ),
+    gauge(
         "wecomd_backup_age_seconds",
         &[],
         "How long ago the last complete backup was begun",

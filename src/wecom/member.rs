@@ -1,6 +1,6 @@
 //! Members and departments, as far as the app may see them.
 //!
-//! <https://developer.work.weixin.qq.com/document/path/90196>, `…/90200`, `…/90201`, `…/95350`.
+//! <https://developer.work.weixin.qq.com/document/path/90196>, `…/90200`, `…/90201`, `…/95350`, `…/95351`.
 
 use serde::Deserialize;
 
@@ -60,6 +60,25 @@ pub struct Department {
     pub parentid: i64,
 }
 
+/// A department with its name.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct DepartmentDetail {
+    /// Its number.
+    pub id: i64,
+    /// Its name; empty if the app may not read it.
+    #[serde(default)]
+    pub name: String,
+    /// The parent; it may not be visible.
+    #[serde(default)]
+    pub parentid: i64,
+}
+
+/// `department/get`.
+#[derive(Debug, Deserialize)]
+pub(super) struct DepartmentAnswer {
+    department: DepartmentDetail,
+}
+
 /// `user/list`.
 #[derive(Debug, Deserialize)]
 pub(super) struct MembersAnswer {
@@ -103,5 +122,11 @@ impl Api {
     pub async fn departments(&self) -> Result<Rows<Department>, ApiError> {
         let answer: DepartmentsAnswer = self.get("department/simplelist", &[]).await?;
         Ok(answer.department_id.rows("department_id"))
+    }
+
+    /// One department with its name. Safe to repeat.
+    pub async fn department(&self, id: i64) -> Result<DepartmentDetail, ApiError> {
+        let answer: DepartmentAnswer = self.get("department/get", &[("id", &id.to_string())]).await?;
+        Ok(answer.department)
     }
 }

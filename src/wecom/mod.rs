@@ -37,6 +37,8 @@ pub mod transfer;
 
 pub mod group_chat;
 
+pub mod approval;
+
 pub mod welcome;
 
 pub mod member;

@@ -33,6 +33,8 @@ pub enum Needs {
     Message,
     /// A token of an app that is enabled for customer contact, for members who may have customers.
     CustomerContact,
+    /// A token of an app that may read forms of the 审批 app.
+    Approval,
 }
 
 /// A permission, where to grant it, and WeCom's errcodes without it.
@@ -53,7 +55,7 @@ pub struct Permission {
 impl Needs {
     /// Every kind, from the fewest to the most permissions.
     pub const ALL: &[Self] =
-        &[Self::Secret, Self::Token, Self::Members, Self::Login, Self::Message, Self::CustomerContact];
+        &[Self::Secret, Self::Token, Self::Members, Self::Login, Self::Message, Self::CustomerContact, Self::Approval];
 
     /// The permission in words.
     pub fn permission(self) -> &'static Permission {
@@ -64,6 +66,7 @@ impl Needs {
             Self::Login => &LOGIN,
             Self::Message => &MESSAGE,
             Self::CustomerContact => &CUSTOMER_CONTACT,
+            Self::Approval => &APPROVAL,
         }
     }
 }
@@ -116,6 +119,14 @@ const CUSTOMER_CONTACT: Permission = Permission {
     errcodes: &[48002, 60030, 84061, 84074],
 };
 
+const APPROVAL: Permission = Permission {
+    english: "Approvals",
+    chinese: "审批",
+    console_english: "应用管理 → 审批 → API → 可调用接口的应用: tick the app, and switch 审批状态通知事件 on. Only needed where `handover.resignation_templates` names a template.",
+    console_chinese: "应用管理 → 审批 → API → 可调用接口的应用:勾选该应用,并开启“审批状态通知事件”。仅在设置了 `handover.resignation_templates` 时需要。",
+    errcodes: &[48002, 301_055],
+};
+
 /// Every endpoint that we call, in the order in which somebody sets wecomd up.
 pub const ENDPOINTS: &[Endpoint] = &[
     get("gettoken", Needs::Secret, "Get the access token for all other calls", "获取其他调用所需的 access_token"),
@@ -132,6 +143,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "核对要绑定的成员,重新读取成员",
     ),
     get("department/simplelist", Needs::Members, "Reconcile: read the departments", "对账:有哪些部门"),
+    get("department/get", Needs::Members, "Reconcile: the name of a department", "对账:部门名称"),
     get("user/list", Needs::Members, "Reconcile: the members of a department", "对账:部门成员"),
     get(
         "auth/getuserinfo",
@@ -160,6 +172,12 @@ pub const ENDPOINTS: &[Endpoint] = &[
     ),
     get("externalcontact/get", Needs::CustomerContact, "Read a customer again after an event", "事件之后重新读取客户"),
     post("externalcontact/get_corp_tag_list", Needs::CustomerContact, "The names of customers' tags", "客户标签的名称"),
+    post(
+        "externalcontact/mark_tag",
+        Needs::CustomerContact,
+        "Give a contact tags of the company, and take them away",
+        "为客户打上或移除企业标签",
+    ),
     post(
         "externalcontact/remark",
         Needs::CustomerContact,
@@ -230,8 +248,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     post(
         "externalcontact/groupchat/get",
         Needs::CustomerContact,
-        "The name and the owner of a group",
-        "客户群的名称和群主",
+        "The name, the owner and the members of a group",
+        "客户群的名称、群主和成员",
     ),
     post(
         "externalcontact/groupchat/onjob_transfer",
@@ -244,6 +262,12 @@ pub const ENDPOINTS: &[Endpoint] = &[
         Needs::CustomerContact,
         "Hand a leaver's groups over",
         "离职继承:转接客户群",
+    ),
+    post(
+        "oa/getapprovaldetail",
+        Needs::Approval,
+        "Read the last day in an approved resignation",
+        "读取已通过的离职审批中的最后工作日",
     ),
 ];
 

@@ -63,6 +63,9 @@ const DEPARTMENTS: Handled = ("src/sync/members.rs", &[60003, 60011, 60123]);
 
 const LEAVERS: Handled = ("src/sync/leavers.rs", &[50100, 60268]);
 
+/// A group that was dissolved, and groups that are none of the company's or out of sight.
+const GROUPS: &[i64] = &[49008, 40050, 60011, 86003, 90501, 90509];
+
 const CURSORS: &[i64] = &[50100, 60268];
 
 const ABOUT_MEMBERS: &[i64] =
@@ -91,6 +94,7 @@ const HANDLED: &[Handled] = &[
     ("src/handover/poll.rs", handover_codes::NO_GROUP),
     ("src/handover/submit.rs", handover_codes::TOO_EARLY),
     ("src/wecom/group_chat.rs", &[-1]),
+    ("src/wecom/group_chat.rs", GROUPS),
 ];
 
 /// A company whose serving members fit into one group.
@@ -334,6 +338,20 @@ async fn a_run_continues_without_a_missing_department_and_refused_members() {
     scene.reconcile().await;
     assert_eq!(scene.held().await.len(), 0);
     scene.finish().await;
+}
+
+#[tokio::test]
+async fn a_group_that_cannot_be_read_is_dissolved_or_none_of_ours() {
+    let acting = Acting::start().await;
+    for code in GROUPS {
+        acting.platform.faults().set("externalcontact/groupchat/get", always(*code));
+        acting.enqueue(TaskKind::RefreshGroup, &format!("wr{code}"), None).await;
+        acting.act(TaskKind::RefreshGroup).await;
+        assert_eq!(acting.left(TaskKind::RefreshGroup).await, [""; 0], "{code}");
+    }
+    let known = "select chat_id || (dismissed_at is not null)::text from group_chat";
+    assert_eq!(acting.app.db.texts(known).await, ["wr49008true"], "only one code says something of the group");
+    acting.finish().await;
 }
 
 #[tokio::test]

@@ -91,6 +91,12 @@ mod tidy_names;
 
 mod refresh;
 
+mod group_chats;
+
+mod owners;
+
+mod company;
+
 mod notify;
 
 mod media;

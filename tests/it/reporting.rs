@@ -200,6 +200,33 @@ async fn a_report_covers_the_days_of_shanghai_and_the_staff_that_are_asked_for()
     assert_eq!(of_lisi.len(), 2, "{of_lisi:?}");
     assert!(of_lisi.iter().all(|it| it.contains(",E-2,")), "{of_lisi:?}");
 
+    // A department holds the members of those below it, too.
+    app.db
+        .execute(&format!(
+            "insert into department (corpid, id, parent_id, named_at) values
+                 ('{corp}', 3, 1, now()), ('{corp}', 8, 3, now()), ('{corp}', 9, 1, now());
+             update member set department = '8' where wechat_userid = 'lisi';
+             insert into member (corpid, wechat_userid, department) values ('{corp}', 'lisi', '8'), ('{corp}', 'zhangsan', '9,1')
+             on conflict on constraint member_key do update set department = excluded.department",
+            corp = app.corp.corpid
+        ))
+        .await;
+    for (department, users) in [("3", 2), ("8", 2), ("9", 2), ("1", 4), ("77", 0)] {
+        let found = lines(&app, "additions_and_losses", &format!("{BOTH}&department={department}")).await;
+        assert_eq!(found.len(), users, "{department}: {found:?}");
+    }
+    // A tag picks contacts.
+    let unmatched = lines(&app, "unmatched_customers", BOTH).await.len();
+    assert!(unmatched > 0);
+    assert_eq!(lines(&app, "unmatched_customers", &format!("{BOTH}&tag=etA")).await, [""; 0]);
+    app.db
+        .execute(
+            "update customer_wechat_contact set card = coalesce(card, '{}') || '{\"tag_ids\": [\"etA\"]}'
+             where customer_id is null and status = 'contacted'",
+        )
+        .await;
+    assert_eq!(lines(&app, "unmatched_customers", &format!("{BOTH}&tag=etA")).await.len(), unmatched);
+
     // Without days it is today and the six before.
     assert_eq!(lines(&app, "message_volumes", "").await, [""; 0]);
     app.db
@@ -304,6 +331,8 @@ async fn an_unknown_report_or_invalid_parameter_is_refused_with_the_valid_ones()
         ("cursor=eA", "cursor"),
         ("format=csv&limit=50001", "limit"),
         ("staff_id=E-1", "staff_id"),
+        ("department=3", "department"),
+        ("tag=etA", "tag"),
     ] {
         let refused = app.ask("GET", &format!("{BASE}/reports/message_volumes?{query}"), None).await;
         assert_eq!((refused.status, &refused.json()["field"]), (400, &Value::from(field)), "{query}");
@@ -315,7 +344,8 @@ async fn an_unknown_report_or_invalid_parameter_is_refused_with_the_valid_ones()
 async fn every_view_and_column_is_explained_in_chinese_and_in_english() {
     let db = TestDb::new().await;
     let views = "select relname::text from pg_class where relnamespace = 'reporting'::regnamespace order by relname";
-    let mut expected = REPORTS;
+    // The history of owners has no day, so it is no report.
+    let mut expected = Vec::from_iter(REPORTS.into_iter().chain(["owner_history"]));
     expected.sort_unstable();
     assert_eq!(db.texts(views).await, expected);
     let comments = db

@@ -7,6 +7,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
+use super::customer_owners::AS_OF;
 use crate::{
     admin::{
         door::{
@@ -18,6 +19,7 @@ use crate::{
             body, corp,
             cursor::fetch,
             own::{not_bound, sees},
+            time::take_moment,
         },
         spec::{
             language::say,
@@ -34,7 +36,12 @@ use crate::{
     },
     ids::{CorpId, CustomerId, StaffId},
     tables::{
-        customers::{customer_match, customer_wechat_contact},
+        self,
+        customers::{
+            customer_match,
+            customer_owner::{self, OwnerView},
+            customer_wechat_contact,
+        },
         orders::{
             contact_way::{self, ContactWay, Purpose},
             work_order::{self, Order},
@@ -49,6 +56,8 @@ use crate::{
 pub(super) struct Contacts {
     /// The business's id; null if the customer is known by WeCom's alone.
     customer_id: Option<String>,
+    /// Who holds them now, or held them at the moment that `as_of` names; `GET customer-owners/{customerId}` has all.
+    owners: Vec<OwnerView>,
     /// One for each member who knows them, latest contact first.
     items: Vec<customer_wechat_contact::ContactView>,
     /// Whether there are more contacts, orders or ways than are shown.
@@ -111,6 +120,7 @@ pub(super) const SHOW: Route = Route {
             "返回联系人、工单、联系二维码以及待确认的匹配，各最多 200 条。",
         ),
         path: Some(CUSTOMER),
+        query: &[AS_OF],
         answers: &[Response::json::<Contacts>(200, "What is known.", "已知信息。")],
         codes: &[Code::CustomerUnknown],
         ..Operation::new(Tag::Customers, "Show who knows a customer", "查询客户的联系情况")
@@ -118,7 +128,9 @@ pub(super) const SHOW: Route = Route {
 };
 
 pub(super) async fn show(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
-    call.no_params()?;
+    let mut params = call.params()?;
+    let as_of = take_moment(&mut params, "as_of")?;
+    params.finish()?;
     let about = About::customer(call.id);
     let answer = async {
         let own = call.own();
@@ -143,8 +155,17 @@ pub(super) async fn show(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
         }
         let known_here = customer_id.is_some() || !work_orders.is_empty() || !contact_ways.is_empty();
         let customer_id = known_here.then(|| business_id.to_owned());
-        let more = cut(&mut items) | cut(&mut work_orders) | cut(&mut contact_ways) | cut(&mut customer_matches);
-        Answer::ok(Contacts { customer_id, items, more, work_orders, contact_ways, customer_matches })
+        let as_of = match as_of {
+            Some(moment) => moment,
+            None => tables::now(conn).await?,
+        };
+        let mut owners = customer_owner::of_customer(conn, own, call.id, Some(as_of), fetch(LIMIT_MAX)).await?;
+        let more = cut(&mut owners)
+            | cut(&mut items)
+            | cut(&mut work_orders)
+            | cut(&mut contact_ways)
+            | cut(&mut customer_matches);
+        Answer::ok(Contacts { customer_id, owners, items, more, work_orders, contact_ways, customer_matches })
     };
     about.answers(answer.await)
 }

@@ -12,6 +12,12 @@ mod export;
 
 mod erasure;
 
+mod customer_owners;
+
+mod group_chats;
+
+mod tags;
+
 use crate::admin::spec::route::Route;
 
 /// Every route of this slice.
@@ -28,6 +34,11 @@ pub(super) const ROUTES: &[&Route] = &[
     &erasure::ERASE,
     &erasure::ERASURES,
     &erasure::SHOW_ERASURE,
+    &customer_owners::SHOW,
+    &group_chats::LIST,
+    &group_chats::SHOW,
+    &tags::LIST,
+    &tags::MARK,
 ];
 
 /// Made-up examples of bodies and answers, by route id and then `request` or status.

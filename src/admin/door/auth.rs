@@ -11,6 +11,8 @@ pub enum Scoped {
     Own,
     /// It is only about the caller.
     Caller,
+    /// It lists what is nobody's own; of several corps, only the caller's is listed.
+    Corp,
     /// It is closed to them.
     Closed,
 }
@@ -75,7 +77,7 @@ impl Caller {
             (Some(_), Scoped::Closed) => {
                 Err(not_own(("this shows or changes more than what is your own", "该操作超出本人数据范围")))
             }
-            (Some(_), Scoped::Own | Scoped::Caller) | (None, _) => Ok(()),
+            (Some(_), Scoped::Own | Scoped::Caller | Scoped::Corp) | (None, _) => Ok(()),
         }
     }
 }

@@ -26,9 +26,12 @@ use crate::{
             route::{Route, VIEWER, by_path},
         },
     },
-    tables::reports::report::{
-        self, AdditionsAndLosses, ContactsByStaffDay, Filter, FirstResponseTime, HandoverOutcomes, MessageVolumes, Row,
-        RowPosition, UnmatchedCustomers, WorkOrderFunnel,
+    tables::{
+        company::department,
+        reports::report::{
+            self, AdditionsAndLosses, ContactsByStaffDay, Filter, FirstResponseTime, HandoverOutcomes, MessageVolumes,
+            Row, RowPosition, UnmatchedCustomers, WorkOrderFunnel,
+        },
     },
 };
 
@@ -77,6 +80,8 @@ struct ReportQuery {
     /// The report's name, for a file.
     name: String,
     filter: Filter,
+    /// The department, before those below it are looked up.
+    department: Option<i64>,
     paging: Paging,
     table: bool,
 }
@@ -124,6 +129,18 @@ pub(super) const SHOW: Route = Route {
                 "Only of this staff member; not with message_volumes, which are nobody's own.",
                 "员工编号；message_volumes 不支持。",
             ),
+            query(
+                "department",
+                Allowed::Number,
+                "Only of members of this department, or of one below it; not with message_volumes.",
+                "部门编号，包含下级部门；message_volumes 不支持。",
+            ),
+            query(
+                "tag",
+                Allowed::Text("etEXAMPLEtag0001"),
+                "Only of contacts that carry this tag; with unmatched_customers only.",
+                "企业标签 ID；仅 unmatched_customers 支持。",
+            ),
             FORMAT,
             limit(LIMIT_DEFAULT, TABLE_ROWS_MAX),
             CURSOR,
@@ -143,7 +160,11 @@ pub(super) async fn show(call: &Call<'_>, conn: &mut PgConnection) -> Result<Ans
     if call.own().is_some() && report == Report::MessageVolumes {
         return Err(not_own(("this counts everybody's messages", "该报表统计所有人的消息")));
     }
-    let wanted = ReportQuery::read(call, report, report::today(conn).await?)?;
+    let mut wanted = ReportQuery::read(call, report, report::today(conn).await?)?;
+    if let Some(department) = wanted.department {
+        let corp = call.own().map(|it| it.corpid.as_str());
+        wanted.filter.departments = Some(department::below(conn, corp, department).await?);
+    }
     let Ok(_turn) = TURNS.try_acquire() else {
         let detail = ("two reports are being made already: ask again in a moment", "正在生成其他报表，请稍后再试");
         return Err(Problem::new(Code::TooManyRequests, detail).with_header("retry-after", RETRY_AFTER_S.to_string()));
@@ -181,24 +202,30 @@ impl ReportQuery {
             None => call.request.accept.as_deref().is_some_and(prefers_csv),
             Some(format) => format == "csv",
         };
-        let staff_id = params.take("staff_id");
-        if report == Report::MessageVolumes && staff_id.is_some() {
-            return Err(Problem::parameter(
-                "staff_id",
-                (
+        let (staff_id, department, tag) = (params.take("staff_id"), params.take("department"), params.take("tag"));
+        for (name, given) in [("staff_id", &staff_id), ("department", &department)] {
+            if report == Report::MessageVolumes && given.is_some() {
+                let why = (
                     "is not a parameter here: messages by type are nobody's own",
                     "此处不支持该参数：按类型统计的消息不区分员工",
-                ),
-            ));
+                );
+                return Err(Problem::parameter(name, why));
+            }
         }
+        if report != Report::UnmatchedCustomers && tag.is_some() {
+            let why =
+                ("is not a parameter here: its rows are about no contact", "此处不支持该参数：报表的行不是联系人");
+            return Err(Problem::parameter("tag", why));
+        }
+        let department = department.map(|text| text.parse().map_err(|_| not_a_department())).transpose()?;
         let paging = match table {
             true => Paging::take_up_to(&mut params, TABLE_ROWS_MAX, TABLE_ROWS_MAX)?,
             false => Paging::take(&mut params)?,
         };
         params.finish()?;
         let after = paging.after(read_place)?;
-        let filter = Filter { since, until, staff_id, own: call.own().cloned(), after };
-        Ok(Self { name: call.id.to_owned(), filter, paging, table })
+        let filter = Filter { since, until, staff_id, departments: None, tag, own: call.own().cloned(), after };
+        Ok(Self { name: call.id.to_owned(), filter, department, paging, table })
     }
 
     /// What was found, as a page or as a table.
@@ -229,6 +256,11 @@ fn prefers_csv(accept: &str) -> bool {
     let known = ["*/*", "application/*", "application/json", CSV];
     let wanted = forms.find_map(|form| known.iter().find(|it| it.eq_ignore_ascii_case(form)));
     wanted == Some(&CSV)
+}
+
+fn not_a_department() -> Problem {
+    let why = ("must be a department's number, as `GET departments` lists them", "须为部门编号，见 `GET departments`");
+    Problem::parameter("department", why)
 }
 
 fn too_long(error: sqlx::Error) -> Problem {

@@ -55,6 +55,8 @@ codes! {
     OwnOnly = 403 "own_only", "The token sees a staff member's own alone", "仅限本人的客户与工单";
     /// There is no such path.
     NotFound = 404 "not_found", "There is no such path", "路径不存在";
+    /// There is no such customer group.
+    GroupChatUnknown = 404 "group_chat_unknown", "There is no such customer group", "客户群不存在";
     /// There is no such app.
     ConfigUnknown = 404 "config_unknown", "There is no app of this name", "应用配置不存在";
     /// No contact of such a customer.

@@ -53,6 +53,11 @@ const ADVICE: &[(Code, &str, &str)] = &[
         "核对路径;其中的编号不能为空,也不能含斜杠。",
     ),
     (
+        Code::GroupChatUnknown,
+        "List the groups with `GET group-chats`, and check the id.",
+        "用 `GET group-chats` 列出客户群,核对 ID。",
+    ),
+    (
         Code::ConfigUnknown,
         "List the apps with `GET config`, and check the name.",
         "用 `GET config` 列出应用,核对名称。",

@@ -9,13 +9,15 @@ use super::answer::Answer;
 use super::ask::Ask;
 use super::cursor;
 use super::refusal::{
-    BAD_CHAT_ID, BAD_PARAMETER, GROUP_INHERITED, GROUP_INHERITING, MOVED_TOO_OFTEN, NO_SUCH_USER, NO_USERID,
-    NOT_A_CUSTOMER_GROUP, OK, OUT_OF_SIGHT, OWNER_HAS_LEFT, OWNER_IS_HERE, OWNER_UNCHANGED, Refusal, TOO_BROAD,
-    TOO_MANY_USERIDS, TOO_OFTEN,
+    BAD_CHAT_ID, BAD_PARAMETER, GROUP_DISSOLVED, GROUP_INHERITED, GROUP_INHERITING, MOVED_TOO_OFTEN, NO_SUCH_USER,
+    NO_USERID, NOT_A_CUSTOMER_GROUP, OK, OUT_OF_SIGHT, OWNER_HAS_LEFT, OWNER_IS_HERE, OWNER_UNCHANGED, Refusal,
+    TOO_BROAD, TOO_MANY_USERIDS, TOO_OFTEN,
 };
 use super::transfer::successor;
-use crate::ids::UserId;
-use crate::sandbox::world::{Credential, Group, GroupCall, GroupStatus, Member, NotGiven, World, keep};
+use crate::ids::{ExternalUserId, UserId};
+use crate::sandbox::world::{
+    Credential, Group, GroupCall, GroupStatus, JoinScene, Member, NotGiven, World, keep, version,
+};
 
 /// How many groups one call may transfer, and how many owners one call may name.
 const GROUPS_MAX: usize = 100;
@@ -26,9 +28,6 @@ const PAGE_MAX: i64 = 1000;
 
 /// With more visible members than this, the caller must name the owners.
 const SIGHT_MAX: usize = 1000;
-
-/// The `join_scene` of a person whom a member invited.
-const INVITED: i64 = 1;
 
 pub(super) fn list(world: &mut World, ask: &Ask, caller: &Credential) -> Result<Answer, Refusal> {
     let fields = ask.fields();
@@ -59,7 +58,7 @@ pub(super) fn list(world: &mut World, ask: &Ask, caller: &Credential) -> Result<
             Some(owners) => owners.contains(&group.owner),
             None => world.directory.shows(caller, group.owner),
         };
-        seen && wanted.is_none_or(|wanted| world.group_status(group) == wanted)
+        seen && !group.is_dismissed() && wanted.is_none_or(|wanted| world.group_status(group) == wanted)
     });
     let page: Vec<Value> = groups
         .by_ref()
@@ -73,6 +72,9 @@ pub(super) fn list(world: &mut World, ask: &Ask, caller: &Credential) -> Result<
 pub(super) fn get(world: &mut World, ask: &Ask, caller: &Credential) -> Result<Answer, Refusal> {
     let fields = ask.fields();
     let group = world.groups.get(fields.required("chat_id", BAD_CHAT_ID)?).ok_or_else(|| Refusal::of(BAD_CHAT_ID))?;
+    if group.is_dismissed() {
+        return Err(Refusal::of(GROUP_DISSOLVED));
+    }
     let owner = world.directory.get(group.owner).ok_or_else(|| Refusal::of(BAD_CHAT_ID))?;
     if owner.left_at.is_none() && !world.directory.shows(caller, group.owner) {
         return Err(Refusal::of(OUT_OF_SIGHT));
@@ -144,15 +146,19 @@ fn owners(world: &World, caller: &Credential, named: &[&str]) -> Result<Vec<u32>
 
 fn described(world: &World, group: &Group, owner: &Member, named: bool) -> Value {
     let joined = |userid: &str, kind: i64, name: &str| {
+        let (join_time, scene) = group.joined(userid);
         let mut row = json!({
             "userid": userid,
             "type": kind,
-            "join_time": group.created_at,
-            "join_scene": INVITED,
+            "join_time": join_time,
+            "join_scene": scene as i64,
             "group_nickname": "",
         });
-        if kind == 2 {
+        if kind == 2 && scene == JoinScene::Invited {
             row["invitor"] = json!({ "userid": owner.userid });
+        }
+        if kind == 2 && world.shows_unionids {
+            row["unionid"] = world.unionid(&ExternalUserId::from(userid)).into();
         }
         if named {
             row["name"] = name.into();
@@ -174,6 +180,6 @@ fn described(world: &World, group: &Group, owner: &Member, named: bool) -> Value
         "notice": "",
         "member_list": rows,
         "admin_list": [],
-        "member_version": format!("{:032x}", group.version),
+        "member_version": version(group.version),
     })
 }

@@ -38,6 +38,8 @@ mod cursor;
 
 mod network;
 
+mod approval;
+
 mod login;
 
 mod directory;

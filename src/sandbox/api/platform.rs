@@ -14,7 +14,7 @@ use super::shared::Shared;
 use super::{push, server};
 use crate::ids::{ExternalUserId, UserId};
 use crate::sandbox::deliver::Sender;
-use crate::sandbox::world::{ChangeError, Clock, Notes, ScanError, World};
+use crate::sandbox::world::{ChangeError, Clock, Form, JoinScene, Notes, ScanError, World};
 
 /// A pretend WeCom that answers API calls and pushes callbacks until it is stopped or dropped.
 pub struct Platform {
@@ -133,6 +133,51 @@ impl Platform {
     /// A member leaves the company; the directory app gets a callback.
     pub async fn leave(&self, userid: &UserId) -> Result<(), ChangeError> {
         self.shared.change(|world| world.leave(userid)).await
+    }
+
+    /// A customer joins a group; a callback is sent.
+    pub async fn join_group(
+        &self,
+        chat_id: &str,
+        customer: &ExternalUserId,
+        scene: JoinScene,
+    ) -> Result<(), ChangeError> {
+        self.shared.change(|world| world.join_group(chat_id, customer, scene)).await
+    }
+
+    /// A customer leaves a group, or is removed.
+    pub async fn leave_group(
+        &self,
+        chat_id: &str,
+        customer: &ExternalUserId,
+        removed: bool,
+    ) -> Result<(), ChangeError> {
+        self.shared.change(|world| world.leave_group(chat_id, customer, removed)).await
+    }
+
+    /// A group gets another name.
+    pub async fn rename_group(&self, chat_id: &str, name: &str) -> Result<(), ChangeError> {
+        self.shared.change(|world| world.rename_group(chat_id, name)).await
+    }
+
+    /// A group is dissolved.
+    pub async fn dismiss_group(&self, chat_id: &str) -> Result<(), ChangeError> {
+        self.shared.change(|world| world.dismiss_group(chat_id)).await
+    }
+
+    /// An administrator renames a customer tag.
+    pub async fn rename_tag(&self, id: &str, name: &'static str) -> Result<(), ChangeError> {
+        self.shared.change(|world| world.rename_tag(id, name)).await
+    }
+
+    /// An administrator deletes a group of customer tags.
+    pub async fn delete_tags(&self, group: &str) -> Result<(), ChangeError> {
+        self.shared.change(|world| world.delete_tags(group)).await
+    }
+
+    /// A form of the 审批 app is handed in, or progresses.
+    pub async fn hand_in(&self, form: Form) -> Result<(), ChangeError> {
+        self.shared.change(|world| Ok(world.hand_in(form))).await
     }
 
     /// Answers the requests in hand and stops.

@@ -50,6 +50,8 @@ pub(super) const SAME_MEMBER: i64 = 40130;
 pub(super) const NOT_THEIR_CUSTOMER: i64 = 40131;
 pub(super) const BAD_RANGE: i64 = 40146;
 pub(super) const LOGGED_IN_LONG_AGO: i64 = 40205;
+pub(super) const GROUP_DISSOLVED: i64 = 49008;
+pub(super) const NO_FORM: i64 = 301_025;
 pub(super) const BODY_TOO_LONG: i64 = 40206;
 pub(super) const NO_TOKEN: i64 = 41001;
 pub(super) const NO_CORPID: i64 = 41002;
@@ -188,6 +190,8 @@ const USUAL_TEXTS: &[(i64, &str)] = &[
     (WRONG_AGENTID, "not allowed to operate another agent with this access_token"),
     (RANGE_NEEDED, "media file too large, use Range"),
     (NO_SUCH_PATH, "no such api"),
+    (GROUP_DISSOLVED, "the group was dissolved"),
+    (NO_FORM, "no such approval form"),
 ];
 
 fn usual_text(errcode: i64) -> &'static str {

@@ -4,7 +4,8 @@ use super::answer::Answer;
 use super::ask::Ask;
 use super::refusal::Refusal;
 use super::{
-    contact, contact_way, directory, group, login, media, message, network, note, tag, transfer, unassigned, welcome,
+    approval, contact, contact_way, directory, group, login, media, message, network, note, tag, transfer, unassigned,
+    welcome,
 };
 use crate::sandbox::world::{Credential, World};
 
@@ -68,6 +69,7 @@ const ROUTES: &[Route] = &[
     route("externalcontact/groupchat/get", Needs::CustomerContact, group::get),
     route("externalcontact/groupchat/transfer", Needs::CustomerContact, group::transfer),
     route("externalcontact/groupchat/onjob_transfer", Needs::CustomerContact, group::onjob_transfer),
+    route("oa/getapprovaldetail", Needs::App, approval::detail),
     route("message/send", Needs::App, message::send),
     route("media/get", Needs::App, media::get),
     route("media/upload", Needs::App, media::upload),

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use super::code::Welcome;
 use super::contacts::{AddWay, Follow, Notes};
+use super::error::{ChangeError, ScanError};
 use super::{CODE_CHARS, ContactWay, World};
 use crate::ids::{ExternalUserId, UserId};
 use crate::sandbox::chance::ALPHANUMERIC;
@@ -15,40 +16,6 @@ use crate::sandbox::push::{AppKind, Push};
 
 /// Customers on WeChat; others use WeCom themselves and are not welcomed.
 const ON_WECHAT: &str = "wm";
-
-/// Why scanning a code made no contact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ScanError {
-    /// There is no such contact way, or it was deleted.
-    #[error("there is no such contact way")]
-    Unknown,
-    /// It was temporary.
-    #[error("the contact way has expired")]
-    Expired,
-    /// Nobody it leads to is active any more.
-    #[error("the contact way leads to nobody")]
-    Nobody,
-    /// The customer has the member already: only a chat opens.
-    #[error("they are contacts already")]
-    AlreadyContact,
-}
-
-/// Why an action is not possible.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ChangeError {
-    /// The member is not here.
-    #[error("there is no such member")]
-    NoMember,
-    /// The two are no contacts.
-    #[error("they are no contacts")]
-    NoContact,
-    /// The two are contacts already.
-    #[error("they are contacts already")]
-    AlreadyContact,
-    /// Somebody else has the id.
-    #[error("somebody else has this id")]
-    IdTaken,
-}
 
 impl World {
     /// The id of a customer whom nobody has seen before.

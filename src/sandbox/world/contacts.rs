@@ -100,6 +100,13 @@ impl Contacts {
         self.follows.get_mut(place as usize)
     }
 
+    /// These tags are gone: no contact has one any more.
+    pub(in crate::sandbox) fn lose_tags(&mut self, gone: &[String]) {
+        for notes in self.follows.iter_mut().filter_map(|follow| follow.notes.as_deref_mut()) {
+            notes.tags.retain(|it| !gone.contains(it));
+        }
+    }
+
     /// The position of a customer, added if new.
     pub(in crate::sandbox) fn know(
         &mut self,

@@ -1,16 +1,20 @@
 //! Customer groups (客户群): their owners, and their transfers.
 //!
 //! Whether a group waits for a new owner is derived from its owner's state. API calls on groups cause no callback
-//! here, since the platform's documents name none.
+//! here, since the platform's documents name none; what people do in a group does.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::World;
 use super::contacts::Contacts;
 use super::directory::Directory;
+use super::error::ChangeError;
 use crate::ids::{ExternalUserId, UserId};
 use crate::sandbox::chance::Chance;
 use crate::sandbox::day::cast;
+use crate::sandbox::day::wire::{Xml, event};
+use crate::sandbox::push::{AppKind, Push};
 
 /// One of this many members with customers owns a group from the beginning.
 const OWNERS_EVERY: usize = 6;
@@ -53,6 +57,19 @@ pub struct Group {
     inherited: bool,
     /// When it was transferred in service.
     moved_at: Vec<i64>,
+    /// When people joined after it was made, in seconds since 1970, and by which scene.
+    joined: HashMap<String, (i64, JoinScene)>,
+    /// Its members and customers see it no more.
+    dismissed: bool,
+}
+
+/// How somebody joins a group, by the platform's numbers in a group's details.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JoinScene {
+    /// A member invites them.
+    Invited = 1,
+    /// They scan the group's code.
+    Scanned = 3,
 }
 
 /// A request to transfer groups that was not refused as a whole.
@@ -172,7 +189,18 @@ impl Group {
             heir: None,
             inherited: false,
             moved_at: Vec::new(),
+            joined: HashMap::new(),
+            dismissed: false,
         }
+    }
+
+    /// When somebody joined, and how.
+    pub(in crate::sandbox) fn joined(&self, person: &str) -> (i64, JoinScene) {
+        self.joined.get(person).copied().unwrap_or((self.created_at, JoinScene::Invited))
+    }
+
+    pub(in crate::sandbox) fn is_dismissed(&self) -> bool {
+        self.dismissed
     }
 
     fn pass_to(&mut self, new_owner: u32, stays: bool) {
@@ -205,6 +233,81 @@ impl World {
         Some(chat_id)
     }
 
+    /// A customer joins a group.
+    pub(in crate::sandbox) fn join_group(
+        &mut self,
+        chat_id: &str,
+        customer: &ExternalUserId,
+        scene: JoinScene,
+    ) -> Result<Push, ChangeError> {
+        let chance = &mut self.chance;
+        self.contacts.know(customer, || Cow::Owned(cast::customer(chance, 0).nickname));
+        let now = self.now();
+        self.change_members(chat_id, "add_member", customer, |group| {
+            let is_new = !group.guests.contains(customer);
+            if is_new {
+                group.guests.push(customer.clone());
+                group.joined.insert(customer.0.clone(), (now, scene));
+            }
+            // A callback has numbers of its own for it.
+            is_new.then_some(("JoinScene", if scene == JoinScene::Scanned { 3 } else { 0 }))
+        })
+    }
+
+    /// A customer leaves a group, or is removed from it.
+    pub(in crate::sandbox) fn leave_group(
+        &mut self,
+        chat_id: &str,
+        customer: &ExternalUserId,
+        removed: bool,
+    ) -> Result<Push, ChangeError> {
+        self.change_members(chat_id, "del_member", customer, |group| {
+            let count = group.guests.len();
+            group.guests.retain(|it| it != customer);
+            group.joined.remove(customer.as_str());
+            (group.guests.len() < count).then_some(("QuitScene", i32::from(removed)))
+        })
+    }
+
+    /// A group gets another name.
+    pub(in crate::sandbox) fn rename_group(&mut self, chat_id: &str, name: &str) -> Result<Push, ChangeError> {
+        self.live_group(chat_id)?.name = name.to_owned();
+        let said = self.group_said(chat_id, "update").cdata("UpdateDetail", "change_name");
+        Ok(Push::genuine(AppKind::App, said.document()))
+    }
+
+    /// A group is dissolved.
+    pub(in crate::sandbox) fn dismiss_group(&mut self, chat_id: &str) -> Result<Push, ChangeError> {
+        self.live_group(chat_id)?.dismissed = true;
+        Ok(Push::genuine(AppKind::App, self.group_said(chat_id, "dismiss").document()))
+    }
+
+    fn live_group(&mut self, chat_id: &str) -> Result<&mut Group, ChangeError> {
+        self.groups.get_mut(chat_id).filter(|it| !it.dismissed).ok_or(ChangeError::NoGroup)
+    }
+
+    /// Changes a group's members; the change returns the scene, or none if it changes nothing.
+    fn change_members(
+        &mut self,
+        chat_id: &str,
+        detail: &str,
+        person: &ExternalUserId,
+        change: impl FnOnce(&mut Group) -> Option<(&'static str, i32)>,
+    ) -> Result<Push, ChangeError> {
+        let group = self.live_group(chat_id)?;
+        let before = version(group.version);
+        let (scene, number) = change(group).ok_or(ChangeError::InGroup)?;
+        group.version += 1;
+        let after = version(group.version);
+        let said = self.group_said(chat_id, "update").cdata("UpdateDetail", detail).plain(scene, number);
+        let said = said.plain("MemChangeCnt", 1).nested("MemChangeList", Xml::new().cdata("Item", person));
+        Ok(Push::genuine(AppKind::App, said.cdata("LastMemVer", before).cdata("CurMemVer", after).document()))
+    }
+
+    fn group_said(&self, chat_id: &str, change: &str) -> Xml {
+        event(&self.corpid, self.now(), "change_external_chat").cdata("ChatId", chat_id).cdata("ChangeType", change)
+    }
+
     /// A group by its id.
     pub fn group(&self, chat_id: &str) -> Option<&Group> {
         self.groups.get(chat_id)
@@ -218,7 +321,7 @@ impl World {
     /// The ids of a member's groups, active or not, the oldest first.
     pub fn groups_of(&self, owner: &UserId) -> Vec<String> {
         let place = self.directory.find_here_or_left(owner.as_str());
-        let theirs = self.groups.all.iter().filter(|group| Some(group.owner) == place);
+        let theirs = self.groups.all.iter().filter(|group| Some(group.owner) == place && !group.dismissed);
         theirs.map(|group| group.chat_id.clone()).collect()
     }
 
@@ -286,6 +389,11 @@ impl World {
         to.one_more(day);
         Ok(())
     }
+}
+
+/// A version of a list of members as the platform writes it.
+pub(in crate::sandbox) fn version(number: u32) -> String {
+    format!("{number:032x}")
 }
 
 /// Some of a member's customers.

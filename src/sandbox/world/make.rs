@@ -88,6 +88,7 @@ impl World {
             contact_ways: Default::default(),
             transfers: Default::default(),
             groups,
+            forms: Vec::new(),
             tokens: Default::default(),
             welcome_codes: Default::default(),
             login_codes: Default::default(),

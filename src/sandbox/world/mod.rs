@@ -29,26 +29,35 @@ mod media;
 
 mod make;
 
+mod error;
+
 mod change;
+
+mod tag;
+
+mod form;
 
 #[cfg(test)]
 mod tests;
 
-pub use change::{ChangeError, ScanError};
 pub use clock::Clock;
 pub use contact_way::{ContactWay, Temporary};
 pub use contacts::Notes;
 pub use credential::{Credential, Visible};
 pub use directory::{Department, Member, MemberStatus};
-pub use group::{Group, GroupCall};
+pub use error::{ChangeError, ScanError};
+pub use form::Form;
+pub use group::{Group, GroupCall, JoinScene};
 pub use sent::{Message, Welcomed};
+pub use tag::Tag;
 pub use token::TokenMode;
 pub use transfer::{TransferCall, TransferFlow, TransferRules};
 
 pub(in crate::sandbox) use code::{LOGIN_LIFE_S, Visitor, WELCOME_LIFE_S, Welcome};
 pub(in crate::sandbox) use contacts::{Customer, Follow, card};
-pub(in crate::sandbox) use group::{GroupStatus, NotGiven};
+pub(in crate::sandbox) use group::{GroupStatus, NotGiven, version};
 pub(in crate::sandbox) use sent::keep;
+pub(in crate::sandbox) use tag::group_id;
 pub(in crate::sandbox) use token::{LIFE_S as TOKEN_LIFE_S, TokenError};
 pub(in crate::sandbox) use transfer::{NotTaken, Outcome, Pair, Transfer};
 
@@ -131,17 +140,6 @@ impl Default for Limits {
     }
 }
 
-/// A customer tag (企业标签).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tag {
-    /// `et…`.
-    pub id: String,
-    /// The group it is in.
-    pub group: &'static str,
-    /// What it is called.
-    pub name: &'static str,
-}
-
 /// The pretend WeCom's state.
 pub struct World {
     /// The result of requesting a token while another is valid.
@@ -179,6 +177,7 @@ pub struct World {
     pub(in crate::sandbox) contact_ways: ContactWays,
     pub(in crate::sandbox) transfers: Transfers,
     pub(in crate::sandbox) groups: Groups,
+    pub(in crate::sandbox) forms: Vec<Form>,
     pub(in crate::sandbox) tokens: Tokens,
     pub(in crate::sandbox) welcome_codes: Codes<Welcome>,
     pub(in crate::sandbox) login_codes: Codes<Visitor>,
@@ -240,11 +239,6 @@ impl World {
     /// The unionid that a customer's card shows, if the world shows any.
     pub fn unionid(&self, customer: &ExternalUserId) -> String {
         card(self.seed, customer).unionid
-    }
-
-    /// The customer tags.
-    pub fn tags(&self) -> &[Tag] {
-        &self.tags
     }
 
     /// A contact way by its `config_id`.

@@ -7,3 +7,5 @@ pub mod customer_activity;
 pub mod matching;
 
 pub mod customer_match;
+
+pub mod customer_owner;

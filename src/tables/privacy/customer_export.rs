@@ -69,6 +69,9 @@ pub async fn rows(conn: &mut PgConnection, whose: &Whose<'_>, limit: i64) -> sql
             where corpid = $1 and external_userid = any($3) limit $4)
         union all (select 'sync_drift', to_jsonb(it) from sync_drift it join sync_run on sync_run.id = run_id
             where corpid = $1 and external_userid = any($3) limit $4)
+        union all (select 'group_member', to_jsonb(it) from group_member it
+            where corpid = $1 and person = any($3) and userid_key(person) = any(select userid_key(id) from unnest($3::text[]) id)
+            limit $4)
         union all (select 'task', to_jsonb(it) from task it
             where corpid = $1 and (
                 kind = 'refresh_contact' and subject = any($3)

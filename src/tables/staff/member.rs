@@ -30,16 +30,17 @@ pub async fn upsert(conn: &mut PgConnection, members: &BTreeMap<(CorpId, UserId)
     let joined: Vec<_> = rows().map(|it| it.joined_at).collect();
     let left: Vec<_> = rows().map(|it| it.left_at).collect();
     let hinted: Vec<_> = rows().map(|it| it.hinted_at).collect();
+    let subscribed: Vec<_> = rows().map(|it| it.subscribed_at).collect();
     sqlx::query!(
         r#"
         insert into member as own (
             corpid, wechat_userid, name, name_at, avatar, avatar_at, department, department_at, status, status_at,
-            joined_at, left_at, hinted_at
+            joined_at, left_at, hinted_at, subscribed_at
         )
         select * from unnest(
             $1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::timestamptz[], $7::text[],
             $8::timestamptz[], $9::integer[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[],
-            $13::timestamptz[]
+            $13::timestamptz[], $14::timestamptz[]
         )
         on conflict on constraint member_key do update set
             name = case when own.name_at is null or (excluded.name_at, excluded.name) > (own.name_at, own.name)
@@ -60,7 +61,8 @@ pub async fn upsert(conn: &mut PgConnection, members: &BTreeMap<(CorpId, UserId)
             status_at = greatest(excluded.status_at, own.status_at),
             joined_at = greatest(excluded.joined_at, own.joined_at),
             left_at = greatest(excluded.left_at, own.left_at),
-            hinted_at = greatest(excluded.hinted_at, own.hinted_at)
+            hinted_at = greatest(excluded.hinted_at, own.hinted_at),
+            subscribed_at = greatest(excluded.subscribed_at, own.subscribed_at)
         "#,
         &corps,
         &users,
@@ -75,6 +77,7 @@ pub async fn upsert(conn: &mut PgConnection, members: &BTreeMap<(CorpId, UserId)
         &joined as _,
         &left as _,
         &hinted as _,
+        &subscribed as _,
     )
     .execute(conn)
     .await?;
@@ -87,7 +90,7 @@ pub async fn take(conn: &mut PgConnection, corpid: &CorpId, user: &UserId) -> sq
         r#"
         delete from member where corpid = $1 and wechat_userid = $2
         returning name, name_at, avatar, avatar_at, department, department_at, status, status_at,
-            joined_at, left_at, hinted_at
+            joined_at, left_at, hinted_at, subscribed_at
         "#,
         corpid.as_str(),
         user.as_str(),
@@ -102,6 +105,7 @@ pub async fn take(conn: &mut PgConnection, corpid: &CorpId, user: &UserId) -> sq
         joined_at: row.joined_at,
         left_at: row.left_at,
         hinted_at: row.hinted_at,
+        subscribed_at: row.subscribed_at,
     }))
 }
 

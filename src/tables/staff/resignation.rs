@@ -55,6 +55,8 @@ pub struct Resignation {
     pub decided_at: Option<DateTime<Utc>>,
     /// What they said.
     pub decision_note: Option<String>,
+    /// The form of the 审批 app that made it; null if somebody entered it.
+    pub approval_number: Option<String>,
     /// The handover that came of it, or that it was linked to.
     pub handover_id: Option<i64>,
 }
@@ -96,6 +98,7 @@ pub async fn find(conn: &mut PgConnection, id: i64) -> sqlx::Result<Option<Resig
         r#"
         select id, corpid as "corpid: CorpId", staff_id, wechat_userid as "wechat_userid: UserId", last_day, reason,
             state as "state: ResignationState", requested_by, requested_at, decided_by, decided_at, decision_note,
+            approval_number,
             (select max(handover.id) from handover where resignation_id = resignation.id) as handover_id
         from resignation
         where id = $1
@@ -113,6 +116,7 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
         r#"
         select id, corpid as "corpid: CorpId", staff_id, wechat_userid as "wechat_userid: UserId", last_day, reason,
             state as "state: ResignationState", requested_by, requested_at, decided_by, decided_at, decision_note,
+            approval_number,
             (select max(handover.id) from handover where resignation_id = resignation.id) as handover_id
         from resignation
         where ($1::text is null or state = $1)
@@ -128,6 +132,23 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
     )
     .fetch_all(conn)
     .await
+}
+
+/// The resignation that a form of the 审批 app made.
+pub async fn of_approval(conn: &mut PgConnection, corpid: &CorpId, number: &str) -> sqlx::Result<Option<i64>> {
+    sqlx::query_scalar!(
+        "select id from resignation where corpid = $1 and approval_number = $2",
+        corpid.as_str(),
+        number,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// A form of the 审批 app made this resignation.
+pub async fn came_by_approval(conn: &mut PgConnection, id: i64, number: &str) -> sqlx::Result<()> {
+    sqlx::query!("update resignation set approval_number = $2 where id = $1", id, number).execute(conn).await?;
+    Ok(())
 }
 
 /// Queues an inquiry at WeCom, once an hour, about members whose last day is over and who are not known to have left.

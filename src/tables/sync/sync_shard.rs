@@ -52,6 +52,17 @@ pub async fn next(conn: &mut PgConnection, run: i64) -> sqlx::Result<Option<Shar
     .await
 }
 
+/// The members of the group at this position among a run's groups; none behind the last.
+pub async fn users_at(conn: &mut PgConnection, run: i64, position: i32) -> sqlx::Result<Option<Vec<UserId>>> {
+    sqlx::query_scalar!(
+        r#"select users as "users: Vec<UserId>" from sync_shard where run_id = $1 order by id offset $2 limit 1"#,
+        run,
+        i64::from(position),
+    )
+    .fetch_optional(conn)
+    .await
+}
+
 /// Records that a page was read, perhaps without some of its rows; without a next page the group is read to its end.
 pub async fn page_read(
     conn: &mut PgConnection,

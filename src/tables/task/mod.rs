@@ -21,7 +21,8 @@ use sqlx::PgConnection;
 
 use crate::{
     changes::{Task, TaskKind},
-    ids::CorpId,
+    ids::{CorpId, ExternalUserId},
+    tables::{apps::enterprise_wechat_config, now},
 };
 
 /// The channel on which executors learn of urgent tasks; the payload is the kind.
@@ -36,6 +37,13 @@ pub async fn enqueue(
     task: Task,
 ) -> sqlx::Result<()> {
     upsert(conn, &BTreeMap::from([((corpid.clone(), kind, subject.to_owned()), task)])).await
+}
+
+/// Has a customer's card read again at once, by any app of the corp that can.
+pub async fn read_card_again(conn: &mut PgConnection, corpid: &CorpId, customer: &ExternalUserId) -> sqlx::Result<()> {
+    let Some(app_id) = enterprise_wechat_config::speaker(conn, corpid).await? else { return Ok(()) };
+    let task = Task { app_id, payload: None, due_at: now(conn).await?, deadline: None, marks: 1 };
+    enqueue(conn, corpid, TaskKind::RefreshContact, customer.as_str(), task).await
 }
 
 /// Makes a task due at `due_at`, or earlier if it is due earlier; an existing one is marked again.

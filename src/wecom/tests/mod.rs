@@ -16,8 +16,8 @@ use self::{
     probe::{Kind, Leaf, Sample},
 };
 use super::{
-    contact_way, customer, group_chat, lenient::Answer, login, member, message, network, rows::Row, tag, token,
-    transfer,
+    approval, contact_way, customer, group_chat, lenient::Answer, login, member, message, network, rows::Row, tag,
+    token, transfer,
 };
 
 /// Calls a function with each answer's type.
@@ -32,6 +32,8 @@ macro_rules! for_each_answer {
             $call::<member::Member>(),
             $call::<member::MembersAnswer>(),
             $call::<member::DepartmentsAnswer>(),
+            $call::<member::DepartmentAnswer>(),
+            $call::<approval::ApprovalAnswer>(),
             $call::<group_chat::GroupsAnswer>(),
             $call::<group_chat::GroupAnswer>(),
             $call::<group_chat::GroupsTransferredAnswer>(),

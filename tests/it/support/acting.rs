@@ -79,8 +79,15 @@ impl Acting {
 
     /// Tries each task of a kind once, whenever it is due.
     pub(crate) async fn act(&self, kind: TaskKind) {
+        self.act_with(kind, |_| ()).await;
+    }
+
+    /// The same with other settings of handovers.
+    pub(crate) async fn act_with(&self, kind: TaskKind, change: impl FnOnce(&mut wecomd::handover::Settings)) {
         self.app.db.execute("update task set due_at = now() where parked_at is null").await;
-        let mut executor = Executor::new(context(&self.app), WorkerPool::of(kind, 1));
+        let mut context = context(&self.app);
+        change(&mut context.handover);
+        let mut executor = Executor::new(context, WorkerPool::of(kind, 1));
         while executor.step().await.expect("the database answers") != Step::Idle {}
     }
 

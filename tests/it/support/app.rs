@@ -8,7 +8,7 @@ use wecomd::{
     app::App,
     config::Config,
     crypto::seal_random,
-    sandbox::{Corp, Patience, Push, Report, Sender},
+    sandbox::{AppKind, Corp, Patience, Push, Report, Sender},
     tables::access::api_token,
     vault::{ApiToken, Vault},
     worker::{Settings, Step, Worker},
@@ -86,6 +86,13 @@ impl TestApp {
         let sealed = seal_random(&keys, &app.receive_id, "1700000000", "1", push.plaintext.as_bytes());
         let target = format!("/callback/{}?{}", app.name, sealed.query());
         (target, sealed.push_xml(self.corp.corpid.as_str(), &app.agentid))
+    }
+
+    /// Delivers one plaintext to the app, as WeCom would, and records it.
+    pub(crate) async fn record(&self, plaintext: &str) {
+        let report = self.deliver(vec![Push::genuine(AppKind::App, plaintext.to_owned())]).await;
+        assert_eq!(report.acked.len(), 1, "{report:?}");
+        self.drain().await;
     }
 
     /// Saves the secrets of the company's apps, so that WeCom can be asked.

@@ -57,4 +57,5 @@ pub(crate) const HANDOVER: wecomd::handover::Settings = wecomd::handover::Settin
     poll_first: std::time::Duration::from_secs(3_600),
     poll_max: std::time::Duration::from_secs(3_600),
     outcome_after: std::time::Duration::ZERO,
+    resignation_templates: Vec::new(),
 };

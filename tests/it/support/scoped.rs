@@ -98,6 +98,15 @@ pub(crate) async fn settle(app: &TestApp, word: &str) -> Names {
              values ('{corp}', 'wm-stranger-{word}', 'mobile', array['{customer}', 'C-other-{word}'])"
         ))
         .await;
+    app.db
+        .execute(&format!(
+            "insert into group_chat (corpid, chat_id, made_at, card, card_at) values ('{corp}', 'wr-{word}', now(),
+                 jsonb_build_object('name', 'group-{word}', 'owner', '{user}', 'notice', 'notice-{word}'), now());
+             insert into group_member (corpid, chat_id, person, kind, name, joined_at) values
+                 ('{corp}', 'wr-{word}', '{user}', 1, 'name-{word}', now()),
+                 ('{corp}', 'wr-{word}', '{external}', 2, 'nick-{word}', now())"
+        ))
+        .await;
     records(app, &names, word).await;
     let handover = inherits(app, &format!("left-{word}"), &[(&names, word)]).await;
     Names { order, handover, ..names }

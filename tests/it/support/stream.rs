@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{
     TestDb,
-    plaintext::{contact, event, member, picture, text},
+    plaintext::{contact, event, form, group, member, party, picture, text},
 };
 
 /// A stream's first second, unless a test wants another.
@@ -60,8 +60,65 @@ pub(crate) fn any_plaintext(begin: i64) -> impl Strategy<Value = String> {
     let media = prop::sample::select(vec!["", "M1", "M2"]);
     let pictures = (at.clone(), sender.clone(), media).prop_map(|(at, sender, media)| picture(at, sender, media));
     let texts = (at.clone(), sender, 1..3_u64).prop_map(|(at, sender, id)| text(at, sender, "水管漏水", id));
-    let others = at.prop_map(|at| event(at, "something_new", &[]));
-    prop_oneof![8 => contacts, 3 => members, 2 => renames, 1 => hints, 2 => texts, 1 => pictures, 1 => others]
+    let others = at.clone().prop_map(|at| event(at, "something_new", &[]));
+    let known =
+        prop_oneof![8 => contacts, 3 => members, 2 => renames, 1 => hints, 2 => texts, 1 => pictures, 1 => others];
+    prop_oneof![18 => known, 3 => any_group(at.clone()), 3 => any_of_company(at)]
+}
+
+/// Any change of one of two groups; members and customers come and go.
+fn any_group(at: impl Strategy<Value = i64> + Clone) -> impl Strategy<Value = String> {
+    let chat = prop::sample::select(vec!["wrA", "wrB"]);
+    let person = prop::sample::select(vec!["ann", "Ann", "bob", "wmLi", "WMli", "wmX", "woZ"]);
+    let people = prop::collection::vec(person, 0..3);
+    let change = prop::sample::select(vec![
+        ("create", vec![]),
+        ("dismiss", vec![]),
+        ("update", vec![("UpdateDetail", "add_member"), ("JoinScene", "0"), ("CurMemVer", "v1")]),
+        ("update", vec![("UpdateDetail", "add_member"), ("JoinScene", "3"), ("CurMemVer", "v2")]),
+        ("update", vec![("UpdateDetail", "del_member"), ("QuitScene", "0"), ("CurMemVer", "v3")]),
+        ("update", vec![("UpdateDetail", "del_member"), ("QuitScene", "1")]),
+        ("update", vec![("UpdateDetail", "change_owner")]),
+    ]);
+    (at, change, chat, people).prop_map(|(at, (change, more), chat, people)| group(at, change, chat, &more, &people))
+}
+
+/// Departments, tags, forms, alerts, and members who come back into sight.
+fn any_of_company(at: impl Strategy<Value = i64> + Clone) -> impl Strategy<Value = String> {
+    let change = prop::sample::select(vec!["create_party", "update_party", "delete_party"]);
+    let said = prop::sample::select(vec![
+        vec![("Name", "维修部"), ("ParentId", "1")],
+        vec![("Name", "客服部")],
+        vec![("ParentId", "2")],
+        vec![],
+    ]);
+    let id = prop::sample::select(vec!["7", "8"]);
+    let parties = (at.clone(), change, id, said).prop_map(|(at, change, id, said)| party(at, change, id, &said));
+    let user = prop::sample::select(vec!["ann", "Ann", "bob", "dee"]);
+    let status = prop::sample::select(vec!["1", "2", "4", "6"]);
+    let forms = (at.clone(), status, user.clone()).prop_map(|(at, status, user)| form(at, "F-1", status, user));
+    let alert = prop::sample::select(vec![
+        ("low_active_alert", vec![("EffectTime", "1700000100")]),
+        ("low_active_alert", vec![("EffectTime", "1700000200")]),
+        ("low_active", vec![]),
+        ("active_restored", vec![]),
+        ("customer_acquisition", vec![("ChangeType", "balance_low")]),
+        ("customer_acquisition", vec![("ChangeType", "balance_increased")]),
+        ("customer_acquisition", vec![("ChangeType", "link_unavailable"), ("LinkId", "caA")]),
+        ("customer_acquisition", vec![("ChangeType", "link_unavailable"), ("LinkId", "caB")]),
+        ("change_external_tag", vec![("ChangeType", "delete"), ("TagType", "tag_group"), ("Id", "etA")]),
+    ]);
+    let alerts = (at.clone(), alert).prop_map(|(at, (name, fields))| event(at, name, &fields));
+    let customer = prop::sample::select(vec!["wmX", "wmY"]);
+    let chats = (at.clone(), user.clone(), customer).prop_map(|(at, user, customer)| {
+        let fields = [("ChangeType", "customer_start_chat"), ("UserID", user), ("ExternalUserID", customer)];
+        event(at, "customer_acquisition", &fields)
+    });
+    let sights = (at, user).prop_map(|(at, user)| {
+        event(at, "subscribe", &[])
+            .replace("<FromUserName><![CDATA[sys]]>", &format!("<FromUserName><![CDATA[{user}]]>"))
+    });
+    prop_oneof![2 => parties, 2 => forms, 2 => alerts, 1 => chats, 1 => sights]
 }
 
 /// Adds corp `ww{corp}` with one app, three bound members and a contact way; returns the app's id.

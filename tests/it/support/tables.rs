@@ -34,6 +34,17 @@ pub(crate) async fn tables(pool: &PgPool, corpid: &str) -> Vec<String> {
         of_corp("task"),
         of_corp("handover"),
         of_corp("contact_way_scan"),
+        of_corp("group_chat"),
+        of_corp("group_member"),
+        of_corp("approval"),
+        of_corp("app_alert"),
+        // Its id is WeCom's number.
+        format!(
+            "select 'department ' || (to_jsonb(it) - 'corpid')::text from department it where corpid = '{corpid}'"
+        ),
+        format!(
+            "select 'customer_owner ' || (to_jsonb(it) - 'corpid')::text from customer_owner it where corpid = '{corpid}'"
+        ),
         format!(
             "select 'contact_way ' || state || ' ' || coalesce(used_by, '-') || ' ' || coalesce(used_at::text, '-') from contact_way
              where corpid = '{corpid}'"

@@ -105,6 +105,7 @@ fn own_only(scoped: Scoped) -> &'static str {
     match scoped {
         Scoped::Own => "own",
         Scoped::Caller => "caller",
+        Scoped::Corp => "corp",
         Scoped::Closed => "closed",
     }
 }
@@ -182,6 +183,8 @@ fn described(route: &Route, it: &Operation, language: Language) -> String {
     };
     let own = match (route.scoped, language) {
         (Scoped::Closed | Scoped::Caller, _) => "",
+        (Scoped::Corp, Language::English) => "Who sees their own alone is shown their corp's.",
+        (Scoped::Corp, Language::Chinese) => "仅限本人数据的调用者看到本企业的内容。",
         (Scoped::Own, Language::English) => "Who sees their own alone is shown their own.",
         (Scoped::Own, Language::Chinese) => "仅限本人数据的调用者只看到本人的数据。",
     };

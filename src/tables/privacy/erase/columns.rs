@@ -12,6 +12,7 @@ pub const COLUMNS: &[(&str, &[&str], Fate)] = &[
     ("customer_wechat_contact", &["customer_id", "external_userid", "state_customer_id"], Fate::Gone),
     ("erased_person", &["person"], Fate::Hashed),
     ("erasure", &["persons"], Fate::UntilDone),
+    ("group_member", &["person", "unionid"], Fate::Gone),
     ("handover_item", &["subject"], Fate::Nameless),
     ("handover_log", &["subject"], Fate::Nameless),
     ("idempotency_key", &["customer", "subject"], Fate::Nameless),

@@ -24,6 +24,10 @@ pub struct Filter {
     pub until: NaiveDate,
     /// Only of this staff member.
     pub staff_id: Option<String>,
+    /// Only of members of these departments, each as `corpid/number`.
+    pub departments: Option<Vec<String>>,
+    /// Only of contacts that carry this tag; in reports whose rows are about contacts.
+    pub tag: Option<String>,
     /// Only of this staff member, in their corp.
     pub own: Option<Own>,
     /// Only those after this position.
@@ -75,17 +79,27 @@ pub async fn today(conn: &mut PgConnection) -> sqlx::Result<NaiveDate> {
 /// The common part of all reports: a range of days, a position to continue from, and, for those by staff member, a
 /// filter. The parts are joined at compile time and checked like every statement.
 macro_rules! report {
-    ($(#[$doc:meta])* $name:ident: $row:ty, $columns:tt, from $view:tt, by staff, ordered by $first:tt, $second:tt) => {
+    (
+        $(#[$doc:meta])* $name:ident: $row:ty, $columns:tt, from $view:tt, by staff $user:tt $(, tagged $tag:tt)?,
+        ordered by $first:tt, $second:tt
+    ) => {
         $(#[$doc])*
         pub async fn $name(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<$row>> {
             let (day, first, second) = filter.after();
             let (own_corp, own_staff) = Own::parts(filter.own.as_ref());
             sqlx::query_as!(
                 $row,
-                "select " + $columns + " from " + $view + " where day between $1 and $2
+                "select " + $columns + " from " + $view + " report where day between $1 and $2
                     and ($3::date is null or (day, " + $first + ", " + $second + ") > ($3, $4::text, $5::text))
                     and ($7::text is null or staff_id = $7)
                     and ($8::text is null or (corpid = $8 and staff_id = $9))
+                    and ($10::text[] is null or exists (
+                        select from member
+                        cross join lateral unnest(string_to_array(member.department, ',')) own (id)
+                        where member.corpid = report.corpid and member.wechat_userid = " + $user + "
+                            and member.corpid || '/' || own.id = any($10)
+                    ))
+                    and ($11::text is null" $(+ " or " + $tag)? + ")
                 order by day, " + $first + ", " + $second + " limit $6",
                 filter.first_day(),
                 filter.until,
@@ -96,6 +110,8 @@ macro_rules! report {
                 filter.staff_id,
                 own_corp,
                 own_staff,
+                filter.departments.as_deref(),
+                filter.tag,
             )
             .fetch_all(conn)
             .await
@@ -131,7 +147,7 @@ report! {
         customers as "customers!", records as "records!", messages as "messages!", events as "events!",
         first_at as "first_at!", last_at as "last_at!"
     "#,
-    from "reporting.contacts_by_staff_day", by staff,
+    from "reporting.contacts_by_staff_day", by staff "report.wechat_userid",
     ordered by "corpid", "coalesce(wechat_userid, '')"
 }
 
@@ -143,7 +159,7 @@ report! {
         conversations as "conversations!", answered as "answered!", median_s as "median_s?", p90_s as "p90_s?",
         longest_s as "longest_s?"
     "#,
-    from "reporting.first_response_time", by staff,
+    from "reporting.first_response_time", by staff "report.wechat_userid",
     ordered by "corpid", "coalesce(wechat_userid, '')"
 }
 
@@ -155,7 +171,7 @@ report! {
         added as "added!", half_added as "half_added!", deleted_by_member as "deleted_by_member!", lost as "lost!",
         transferred_out as "transferred_out!", gone as "gone!", net as "net!"
     "#,
-    from "reporting.additions_and_losses", by staff,
+    from "reporting.additions_and_losses", by staff "report.wechat_userid",
     ordered by "corpid", "wechat_userid"
 }
 
@@ -167,7 +183,11 @@ report! {
         assigned as "assigned!", contacted as "contacted!", quoted as "quoted!", confirmed as "confirmed!",
         done as "done!", cancelled as "cancelled!", open as "open!", to_contact_median_s as "to_contact_median_s?"
     "#,
-    from "reporting.work_order_funnel", by staff,
+    from "reporting.work_order_funnel",
+    by staff "(
+        select bind.wechat_userid from staff_wechat_bind bind
+        where bind.corpid = report.corpid and bind.staff_id = report.staff_id order by bind.bound_at desc limit 1
+    )",
     ordered by "corpid", "coalesce(staff_id, '')"
 }
 
@@ -182,7 +202,7 @@ report! {
         cancelled as "cancelled!", under_way as "under_way!", left_at as "left_at?",
         submitted_at as "submitted_at?", finished_at as "finished_at?", overdue as "overdue!"
     "#,
-    from "reporting.handover_outcomes", by staff,
+    from "reporting.handover_outcomes", by staff "report.wechat_userid",
     ordered by "lpad(handover_id::text, 19, '0')", "coalesce(kind, '')"
 }
 
@@ -207,6 +227,12 @@ report! {
         add_way as "add_way?", known_since as "known_since!", last_contact_time as "last_contact_time?",
         candidates as "candidates!", time_is_arrival as "time_is_arrival!"
     "#,
-    from "reporting.unmatched_customers", by staff,
+    from "reporting.unmatched_customers",
+    by staff "report.wechat_userid",
+    tagged "exists (
+        select from contact_tag given
+        where given.corpid = report.corpid and given.external_userid = report.external_userid
+            and given.wechat_userid = report.wechat_userid and given.tag_id = $11
+    )",
     ordered by "corpid", "external_userid || ' ' || wechat_userid"
 }

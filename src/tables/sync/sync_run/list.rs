@@ -17,7 +17,7 @@ pub struct RunView {
     pub corpid: String,
     /// running, done, failed or cancelled.
     pub state: SyncState,
-    /// departments, members, staff, customers, unassigned, compare or end.
+    /// departments, members, staff, customers, unassigned, group_chats, department_names, compare or end.
     pub phase: SyncPhase,
     /// How many members were read; one in several departments counts in each.
     pub members: i32,
@@ -31,6 +31,8 @@ pub struct RunView {
     pub shards: i64,
     /// How many customers of leavers were read.
     pub unassigned: i64,
+    /// How many customer groups were listed.
+    pub group_chats: i32,
     /// How many rows of WeCom's lists could not be used; the report says which and why (`unreadable`).
     pub unreadable: i64,
     /// How often WeCom was asked.
@@ -69,7 +71,7 @@ pub async fn list(
             (select count(*) from sync_shard where run_id = run.id and sync_shard.state in ('done', 'refused'))
                 as "shards_done!",
             (select count(*) from sync_shard where run_id = run.id) as "shards!",
-            unassigned, unreadable, calls, trouble, due_at, reason, skipped as "skipped: Json<Vec<Skipped>>",
+            unassigned, group_chats, unreadable, calls, trouble, due_at, reason, skipped as "skipped: Json<Vec<Skipped>>",
             scheduled_for, started_at, heartbeat_at, finished_at
         from sync_run run
         where ($1::bigint is null or id = $1)

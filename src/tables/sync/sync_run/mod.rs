@@ -60,9 +60,9 @@ pub struct RunProgress {
     pub phase: SyncPhase,
     /// The departments to read.
     pub departments: Vec<i64>,
-    /// How many of them are done; of the unassigned list, how many pages.
+    /// How many of them are done, of the unassigned list how many pages, of the groups how many hundreds of owners.
     pub position: i32,
-    /// Where the unassigned list goes on.
+    /// Where the unassigned list, or the list of groups, goes on.
     pub cursor: String,
     /// When the reading of members began.
     pub members_from: Option<DateTime<Utc>>,
@@ -93,6 +93,8 @@ pub struct Counts {
     pub contacts: i64,
     /// Customers of leavers read.
     pub unassigned: i64,
+    /// Customer groups listed.
+    pub group_chats: i32,
 }
 
 /// Begins a run, unless one is running.
@@ -236,7 +238,7 @@ pub async fn count(conn: &mut PgConnection, lease: &Lease, counts: &Counts) -> s
     let counted = sqlx::query!(
         r#"
         update sync_run set calls = calls + $3, members = members + $4, contacts = contacts + $5,
-            unassigned = unassigned + $6, trouble = null, troubles = 0, refusals = 0, heartbeat_at = now(),
+            unassigned = unassigned + $6, group_chats = group_chats + $8, trouble = null, troubles = 0, refusals = 0, heartbeat_at = now(),
             leased_until = now() + make_interval(secs => $7)
         where id = $1 and holder = $2 and state is not distinct from 'running'
         "#,
@@ -247,6 +249,7 @@ pub async fn count(conn: &mut PgConnection, lease: &Lease, counts: &Counts) -> s
         counts.contacts,
         counts.unassigned,
         LEASE_S,
+        counts.group_chats,
     )
     .execute(conn)
     .await?;
@@ -301,6 +304,12 @@ pub async fn wait(
     .execute(conn)
     .await?;
     Ok(waits.rows_affected() == 1)
+}
+
+/// All groups of the members who serve customers were listed.
+pub async fn group_chats_listed(conn: &mut PgConnection, run: i64) -> sqlx::Result<()> {
+    sqlx::query!("update sync_run set group_chats_at = now() where id = $1", run).execute(conn).await?;
+    Ok(())
 }
 
 /// Sets the run's next phase and position.
