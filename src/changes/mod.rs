@@ -314,16 +314,29 @@ impl Changes {
         }
     }
 
-    /// Whether other batches may be writing rows that depend on these changes: a member's contacts follow a rename
-    /// and fill a handover, a customer's contacts follow the customer's messages, a contact's match follows from the
-    /// same person's other contacts, and a userid's spelling follows from the directory.
+    /// Whether rows move from one userid to another, so that no other batch of the corp may write any. A spelling that is
+    /// new moves rows, too, but only the tables tell.
     pub fn need_quiet(&self) -> bool {
-        let membership = |it: &Member| it.joined_at.is_some() || it.left_at.is_some();
         !self.renames.is_empty()
-            || self.named.values().any(|it| it.directory_at.is_some())
-            || !self.activity.is_empty()
+    }
+
+    /// Whether other batches may be writing contacts that depend on these changes: a member's contacts fill a handover, a
+    /// customer's contacts follow the customer's messages, and a contact's match follows from the same person's other
+    /// contacts.
+    pub fn need_contacts_quiet(&self) -> bool {
+        let membership = |it: &Member| it.joined_at.is_some() || it.left_at.is_some();
+        !self.activity.is_empty()
             || self.members.values().any(membership)
             || self.contacts.values().any(Contact::may_match)
+    }
+
+    /// The corps whose contacts, members or handovers these changes write.
+    pub fn corps_of_contacts(&self) -> BTreeSet<&CorpId> {
+        let contacts = self.contacts.keys().map(|(corp, ..)| corp);
+        let active = self.activity.keys().map(|(corp, _)| corp);
+        let members = self.members.keys().map(|(corp, _)| corp);
+        let failed = self.transfer_fails.iter().map(|it| &it.corpid);
+        contacts.chain(active).chain(members).chain(failed).collect()
     }
 
     /// The corps in these changes.

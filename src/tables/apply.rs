@@ -1,8 +1,9 @@
 //! Writing a batch's changes, in the transaction that settles the batch.
 //!
 //! All transactions write the tables in the same order and rows in key order, so workers wait for each other but
-//! never deadlock. Most batches of a corp run concurrently; one that changes what other rows depend on (a rename, a
-//! new spelling of a userid, a leaver, a customer's message) locks the corp exclusively until it commits.
+//! never deadlock. The batches of a corp run concurrently. One that moves rows from one userid to another locks the corp
+//! exclusively until it commits. The others write records and tasks first, side by side; then they lock the corp's
+//! contacts, exclusively if other contacts depend on what they write.
 
 use std::{collections::BTreeSet, io};
 
@@ -36,12 +37,16 @@ use crate::{
 /// The first half of the advisory lock of a corp; the second is a hash of the corp.
 const CORP_LOCK: i32 = 0x7763_6f72;
 
+/// The first half of the advisory lock of a corp's contacts. It is taken under the shared lock of the corp only: whoever
+/// holds the corp's lock exclusively needs no other.
+const CONTACTS_LOCK: i32 = 0x7763_6374;
+
 /// Writes everything except the settling, without erased people. Locks the corps exclusively until `conn`'s
 /// transaction ends.
 pub async fn apply(conn: &mut PgConnection, changes: Changes, months: &mut KnownMonths) -> sqlx::Result<Tombstones> {
     lock(conn, changes.corps(), true).await?;
     let found = member_alias::look(conn, &changes).await?;
-    write(conn, changes, found, months).await
+    write(conn, changes, found, months, Held::Corps).await
 }
 
 /// The same concurrently with other batches, if these changes allow it. Returns `None`, having written nothing, if
@@ -58,7 +63,8 @@ pub async fn apply_beside_others(
     if !quiet && !found.news.is_empty() {
         return Ok(None);
     }
-    write(conn, changes, found, months).await.map(Some)
+    let held = if quiet { Held::Corps } else { Held::Shared };
+    write(conn, changes, found, months, held).await.map(Some)
 }
 
 /// Registers a userid as a member's, in the directory's spelling if `by_directory`; returns the member's current
@@ -71,14 +77,44 @@ pub async fn know(conn: &mut PgConnection, corpid: &CorpId, user: &UserId, by_di
     member_alias::current(conn, corpid, user).await
 }
 
+/// How the corps of the changes are locked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Held {
+    /// Exclusively.
+    Corps,
+    /// Shared with other batches.
+    Shared,
+}
+
 async fn write(
     conn: &mut PgConnection,
     mut changes: Changes,
     found: Found,
     months: &mut KnownMonths,
+    held: Held,
 ) -> sqlx::Result<Tombstones> {
     let (tombstones, renamed) = identify(conn, &mut changes, found).await?;
+    // No contact follows from records, tasks and groups, so other batches may write theirs at the same time.
+    //
+    // Making a partition locks the whole table for the rest of the transaction, so it happens at the table's place in
+    // the order: earlier, two transactions could wait for each other.
+    months.ensure(conn, changes.records.keys().map(|(at, ..)| *at)).await?;
+    wechat_contact_record::insert(conn, &changes.records).await?;
+    task::upsert(conn, &changes.tasks).await?;
+    write_company(conn, &changes).await?;
+    if held == Held::Shared {
+        lock_contacts(conn, &changes).await?;
+    }
+    write_contacts(conn, &changes, &renamed).await?;
+    Ok(tombstones)
+}
 
+/// Writes contacts and members, and what follows from them: matches, handovers, orders.
+async fn write_contacts(
+    conn: &mut PgConnection,
+    changes: &Changes,
+    renamed: &BTreeSet<(CorpId, UserId)>,
+) -> sqlx::Result<()> {
     customer_activity::upsert(conn, &changes.activity).await?;
     // Most events only add a bare contact or touch a known one. People are matched again only if something in the
     // batch may match them, or if they get a contact besides others.
@@ -90,13 +126,9 @@ async fn write(
         people = matching::with_same_unionid(conn, &people).await?;
     }
     people.extend(customer_wechat_contact::upsert(conn, &changes.contacts).await?);
-    // Making a partition locks the whole table for the rest of the transaction, so it happens at the table's place in
-    // the order: earlier, two transactions could wait for each other.
-    months.ensure(conn, changes.records.keys().map(|(at, ..)| *at)).await?;
-    wechat_contact_record::insert(conn, &changes.records).await?;
     member::upsert(conn, &changes.members).await?;
 
-    let described = changes.members.keys().chain(&renamed).cloned().collect::<BTreeSet<_>>();
+    let described = changes.members.keys().chain(renamed).cloned().collect::<BTreeSet<_>>();
     if !described.is_empty() {
         let (corps, users) = columns(&described);
         staff_wechat_bind::settle(conn, &corps, &users).await?;
@@ -109,7 +141,7 @@ async fn write(
     }
     // Only a rename changes which bindings a userid has; a member may have thousands of contacts to update.
     if !renamed.is_empty() {
-        let (corps, users) = columns(&renamed);
+        let (corps, users) = columns(renamed);
         customer_wechat_contact::assign_staff(conn, &corps, &users).await?;
     }
     // Handovers in progress whose drivers must look again.
@@ -120,14 +152,11 @@ async fn write(
         let (corps, users) = columns(&concerned);
         stirred.extend(handover::derive(conn, &corps, &users).await?);
     }
-    handover::note_fails(conn, &changes).await?;
-    stirred.extend(handover::hinted(conn, &changes).await?);
+    handover::note_fails(conn, changes).await?;
+    stirred.extend(handover::hinted(conn, changes).await?);
     let states = contact_way_scan::upsert(conn, &changes.contacts).await?;
     follow_scans(conn, &states, people).await?;
-    write_company(conn, &changes).await?;
-    handover::wake(conn, &stirred).await?;
-    task::upsert(conn, &changes.tasks).await?;
-    Ok(tombstones)
+    handover::wake(conn, &stirred).await
 }
 
 /// Writes groups, and what is known of the company itself.
@@ -150,6 +179,7 @@ async fn identify(
     changes: &mut Changes,
     mut found: Found,
 ) -> sqlx::Result<(Tombstones, BTreeSet<(CorpId, UserId)>)> {
+    member_alias::confirm(conn, &found.confirmed).await?;
     let mut moves = Vec::new();
     if !found.news.is_empty() {
         moves = learn(conn, changes, &found.news).await?;
@@ -208,21 +238,32 @@ pub async fn follow_scans(
 /// Corps are locked in a fixed order, so that two transactions that lock several never deadlock.
 pub async fn lock(conn: &mut PgConnection, corps: impl IntoIterator<Item = &CorpId>, quiet: bool) -> sqlx::Result<()> {
     let corps: Vec<_> = corps.into_iter().map(|corp| corp.0.clone()).collect();
-    lock_named(conn, &corps, quiet).await
+    take_locks(conn, CORP_LOCK, &corps, quiet).await
+}
+
+/// Locks the contacts of the corps whose contacts or members these changes write, until `conn`'s transaction ends:
+/// exclusively if other contacts depend on what is written.
+async fn lock_contacts(conn: &mut PgConnection, changes: &Changes) -> sqlx::Result<()> {
+    let corps = changes.corps_of_contacts();
+    if corps.is_empty() {
+        return Ok(());
+    }
+    let corps: Vec<_> = corps.into_iter().map(|corp| corp.0.clone()).collect();
+    take_locks(conn, CONTACTS_LOCK, &corps, changes.need_contacts_quiet()).await
 }
 
 /// Locks one corp exclusively until `conn`'s transaction ends.
 pub async fn lock_alone(conn: &mut PgConnection, corp: &CorpId) -> sqlx::Result<()> {
-    lock_named(conn, std::slice::from_ref(&corp.0), true).await
+    take_locks(conn, CORP_LOCK, std::slice::from_ref(&corp.0), true).await
 }
 
-async fn lock_named(conn: &mut PgConnection, corps: &[String], quiet: bool) -> sqlx::Result<()> {
+async fn take_locks(conn: &mut PgConnection, which: i32, corps: &[String], quiet: bool) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
         select case when $3 then pg_advisory_xact_lock($1, key) else pg_advisory_xact_lock_shared($1, key) end
         from (select distinct hashtext(corp) as key from unnest($2::text[]) corp order by key) keys
         "#,
-        CORP_LOCK,
+        which,
         corps,
         quiet,
     )

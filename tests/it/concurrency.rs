@@ -15,6 +15,7 @@ use wecomd::{
 
 use crate::support::{
     TestDb,
+    plaintext::{contact, member, text},
     stream::{BEGIN, any_plaintext, found},
     tables::{assert_same, tables},
     wait::until,
@@ -100,6 +101,61 @@ async fn recording_gives_way_to_a_burst_of_callbacks_for_a_limited_time() {
     until("the burst is recorded", async || db.count(waiting).await == 0).await;
     stop.send(true).expect("the worker runs");
     working.await.expect("the worker ends");
+    drop(inbox);
+    committer.await.expect("the committer ends");
+    db.close().await;
+}
+
+/// Locks a corp's contacts as a batch does that changes what other contacts depend on.
+const LOCK_CONTACTS: &str = "select pg_advisory_xact_lock(x'77636374'::int, hashtext('ww0'))";
+
+/// Shares a corp's lock, as most batches do.
+const SHARE_CORP: &str = "select pg_advisory_xact_lock_shared(x'77636f72'::int, hashtext('ww0'))";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_waits_for_the_contacts_of_its_corp_holds_up_no_messages() {
+    let db = TestDb::new().await;
+    let (inbox, committer) = Inbox::start(db.options(), Wake::default());
+    let app_id = found(&db, 0, BEGIN).await;
+    accept(&inbox, app_id, &[text(BEGIN, "ann", "到了", 1)]).await;
+    record(&db, 1, 10).await;
+
+    let mut lock = db.pool.begin().await.expect("begins");
+    sqlx::query(LOCK_CONTACTS).execute(&mut *lock).await.expect("locks");
+    let worker = || Worker::new(db.options(), Settings { batch_max: 10, attempts_max: 1 });
+    accept(&inbox, app_id, &[contact(BEGIN + 1, "add_external_contact", "ann", "wmX", &[])]).await;
+    let mut first = worker();
+    let adding = tokio::spawn(async move { first.step().await });
+    let waits = "select count(*) from pg_locks where locktype = 'advisory' and not granted";
+    until("the batch waits for the contacts", async || db.count(waits).await == 1).await;
+    accept(&inbox, app_id, &[text(BEGIN + 2, "ann", "修好了", 2)]).await;
+    assert_eq!(worker().step().await.expect("records"), Step::Worked(1), "a message needs no contact");
+    assert!(!adding.is_finished(), "the contacts are still locked");
+
+    lock.rollback().await.expect("rolls back");
+    assert_eq!(adding.await.expect("ends").expect("records"), Step::Worked(1));
+    assert_eq!(db.count("select count(*) from wechat_contact_record where corpid = 'ww0'").await, 3);
+    drop(inbox);
+    committer.await.expect("the committer ends");
+    db.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_update_of_a_known_member_is_recorded_beside_other_batches_of_the_corp() {
+    let db = TestDb::new().await;
+    let (inbox, committer) = Inbox::start(db.options(), Wake::default());
+    let app_id = found(&db, 0, BEGIN).await;
+    accept(&inbox, app_id, &[member(BEGIN, "create_user", "ann", &[])]).await;
+    record(&db, 1, 10).await;
+
+    let mut lock = db.pool.begin().await.expect("begins");
+    sqlx::query(SHARE_CORP).execute(&mut *lock).await.expect("locks");
+    accept(&inbox, app_id, &[member(BEGIN + 1, "update_user", "ann", &[("Name", "Ann")])]).await;
+    record(&db, 1, 10).await;
+    let confirmed =
+        "select extract(epoch from directory_at)::bigint from member_alias where corpid = 'ww0' and alias = 'ann'";
+    assert_eq!(db.count(confirmed).await, BEGIN + 1, "the directory still spells it so");
+    lock.rollback().await.expect("rolls back");
     drop(inbox);
     committer.await.expect("the committer ends");
     db.close().await;

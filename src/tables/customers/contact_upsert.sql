@@ -5,11 +5,7 @@ with written as (
         corpid, external_userid, wechat_userid, staff_id, status, status_at, state, state_at, state_customer_id,
         state_customer_id_at, first_contact_time, last_contact_time, card, card_at, heard_arrived_at, met_arrived_at
     )
-    select said.corpid, said.external_userid, said.wechat_userid,
-        (
-            select staff_id from staff_wechat_bind bind where bind.corpid = said.corpid
-                and bind.wechat_userid = said.wechat_userid order by bound_at desc, staff_id desc limit 1
-        ),
+    select said.corpid, said.external_userid, said.wechat_userid, staff_id,
         status, status_at, state, state_at, state_customer_id, state_customer_id_at, first_contact_time,
         greatest(last_contact_time, (
             -- The epoch says that they wrote, and not when.
@@ -20,10 +16,11 @@ with written as (
     from unnest(
         $1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::timestamptz[], $8::text[],
         $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::jsonb[], $13::timestamptz[], $14::timestamptz[],
-        $15::timestamptz[]
+        $15::timestamptz[], $16::text[]
     ) said (
         corpid, external_userid, wechat_userid, status, status_at, state, state_at, state_customer_id,
-        state_customer_id_at, first_contact_time, last_contact_time, card, card_at, heard_arrived_at, met_arrived_at
+        state_customer_id_at, first_contact_time, last_contact_time, card, card_at, heard_arrived_at, met_arrived_at,
+        staff_id
     )
     on conflict on constraint customer_wechat_contact_key do update set
         status = case when (excluded.status_at, excluded.status) > (own.status_at, own.status)
@@ -54,7 +51,8 @@ where is_new and (
         where other.corpid = written.corpid and other.external_userid = written.external_userid
         offset 0
     )
-    or exists (
+    -- Hardly anybody's customer is open or decided by a person, so whether there is any is asked once.
+    or (select exists (select from customer_match)) and exists (
         select from customer_match decided
         where decided.corpid = written.corpid and decided.external_userid = written.external_userid
         offset 0

@@ -9,8 +9,8 @@ use crate::ids::{CorpId, ExternalUserId, UserId};
 
 /// Moves the times forward, here and on existing contacts.
 ///
-/// A contact that another transaction adds at the same time would be missed, so the caller locks the corp exclusively
-/// ([`crate::tables::apply`]).
+/// A contact that another transaction adds at the same time would be missed, so the caller locks the corp's contacts
+/// exclusively ([`crate::tables::apply`]).
 pub async fn upsert(
     conn: &mut PgConnection,
     activity: &BTreeMap<(CorpId, ExternalUserId), DateTime<Utc>>,

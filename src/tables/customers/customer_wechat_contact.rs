@@ -10,7 +10,7 @@ use crate::{
     changes::{Contact, ContactKey, Register, contact::Card},
     ids::{CorpId, CustomerId, ExternalUserId, UserId},
     states::{ContactStatus, MatchedBy},
-    tables::{access::own::Own, customers::matching::People},
+    tables::{access::own::Own, customers::matching::People, staff::staff_wechat_bind},
 };
 
 /// Folds the batch's contacts into the table, by the same rule as [`Contact::absorb`]. Returns the people who got a
@@ -22,6 +22,8 @@ pub async fn upsert(conn: &mut PgConnection, contacts: &BTreeMap<ContactKey, Con
         return Ok(People::new());
     }
     let columns = Columns::of(contacts);
+    let bound = staff_wechat_bind::latest(conn, contacts.keys().map(|(corp, _, user)| (corp, user))).await?;
+    let staff: Vec<_> = contacts.keys().map(|(corp, _, user)| bound.get(&(corp, user)).cloned()).collect();
     let matched = sqlx::query_file!(
         "src/tables/customers/contact_upsert.sql",
         &columns.corps,
@@ -39,6 +41,7 @@ pub async fn upsert(conn: &mut PgConnection, contacts: &BTreeMap<ContactKey, Con
         &columns.card_at as _,
         &columns.heard_arrived as _,
         &columns.met_arrived as _,
+        &staff as _,
     )
     .fetch_all(conn)
     .await?;

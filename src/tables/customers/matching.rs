@@ -4,7 +4,8 @@
 //! order, from matched contacts of the same person (same external_userid, same unionid), or from phone numbers in
 //! remarks and work orders. A criterion that leads to several customers decides nothing: it becomes a row of
 //! `customer_match`. A contact that only follows is never followed itself, so the result is a function of the rows,
-//! in whatever order they came. Callers that change these inputs hold the corp's lock exclusively.
+//! in whatever order they came. Callers that change these inputs hold the corp's lock exclusively, or share it and hold
+//! the lock of its contacts exclusively ([`crate::tables::apply`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +25,44 @@ pub async fn derive(conn: &mut PgConnection, people: &People) -> sqlx::Result<()
     }
     let (corps, customers) = columns(people);
     say(conn, &corps, &customers).await?;
+    let (corps, customers) = open(conn, &corps, &customers).await?;
+    if corps.is_empty() {
+        return Ok(());
+    }
     follow(conn, &corps, &customers).await
+}
+
+/// Those of these people who have a contact that may follow others, or an open question. The others' contacts are all
+/// decided, by a person or by what they said themselves.
+async fn open(
+    conn: &mut PgConnection,
+    corps: &[String],
+    customers: &[String],
+) -> sqlx::Result<(Vec<String>, Vec<String>)> {
+    let rows = sqlx::query!(
+        r#"
+        select person.corpid as "corpid!", person.external_userid as "external_userid!"
+        from unnest($1::text[], $2::text[]) person (corpid, external_userid)
+        where exists (
+                select from (
+                    select matched_by from customer_wechat_contact contact
+                    where contact.corpid = person.corpid and contact.external_userid = person.external_userid
+                    offset 0
+                ) own
+                where own.matched_by is null or own.matched_by not in ('admin', 'state')
+            )
+            or (select exists (select from customer_match)) and exists (
+                select from customer_match question
+                where question.corpid = person.corpid and question.external_userid = person.external_userid
+                offset 0
+            )
+        "#,
+        corps,
+        customers,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.corpid, row.external_userid)).unzip())
 }
 
 /// These people, and all who share a unionid with one of them.

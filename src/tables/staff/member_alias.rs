@@ -23,8 +23,10 @@ pub struct Found {
     pub current: BTreeMap<(CorpId, UserId), UserId>,
     /// Senders with a customer's id shape who are members, with their current ids.
     pub members: BTreeMap<Person, UserId>,
-    /// Ids with a new spelling or a new time.
+    /// Ids with a new spelling, or with a time that may change which spelling counts.
     pub news: BTreeSet<(CorpId, UserId)>,
+    /// Current ids whose spelling the directory uses, and since when it was last seen to. They stay the current ones.
+    pub confirmed: BTreeMap<(CorpId, UserId), DateTime<Utc>>,
 }
 
 /// The ids from which rows must move, and the id they move to.
@@ -73,7 +75,10 @@ pub async fn look(conn: &mut PgConnection, changes: &Changes) -> sqlx::Result<Fo
             false as "guessed!",
             alias.alias is null
                 or named.said_at < coalesce(alias.said_at, 'infinity')
-                or named.directory_at > coalesce(alias.directory_at, '-infinity') as "news"
+                or named.directory_at > coalesce(alias.directory_at, '-infinity') and alias.wechat_userid <> alias.alias
+                as "news",
+            case when named.directory_at > coalesce(alias.directory_at, '-infinity') then named.directory_at end
+                as "directory_at"
         from unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[])
             named (corpid, userid, said_at, directory_at)
         left join member_alias alias on alias.corpid = named.corpid and alias.alias = named.userid
@@ -82,7 +87,7 @@ pub async fn look(conn: &mut PgConnection, changes: &Changes) -> sqlx::Result<Fo
             or named.said_at < coalesce(alias.said_at, 'infinity')
             or named.directory_at > coalesce(alias.directory_at, '-infinity')
         union all
-        select guess.corpid, guess.sender, same.wechat_userid, true, false
+        select guess.corpid, guess.sender, same.wechat_userid, true, false, null
         from unnest($5::text[], $6::text[]) guess (corpid, sender)
         cross join lateral (
             select alias.wechat_userid from member_alias alias
@@ -108,12 +113,42 @@ pub async fn look(conn: &mut PgConnection, changes: &Changes) -> sqlx::Result<Fo
         let key = (row.corpid, UserId(row.userid));
         if row.news == Some(true) {
             found.news.insert(key.clone());
+        } else if let Some(at) = row.directory_at {
+            found.confirmed.insert(key.clone(), at);
         }
         if let Some(current) = row.current.filter(|it| *it != key.1) {
             found.current.insert(key, current);
         }
     }
     Ok(found)
+}
+
+/// Notes when the directory last used these current ids. That makes no other id the current one, so batches of a corp may
+/// do it side by side.
+pub async fn confirm(
+    conn: &mut PgConnection,
+    confirmed: &BTreeMap<(CorpId, UserId), DateTime<Utc>>,
+) -> sqlx::Result<()> {
+    if confirmed.is_empty() {
+        return Ok(());
+    }
+    let (corps, users): (Vec<_>, Vec<_>) =
+        confirmed.keys().map(|(corp, user)| (corp.0.clone(), user.0.clone())).unzip();
+    let times: Vec<_> = confirmed.values().copied().collect();
+    sqlx::query!(
+        r#"
+        update member_alias own
+        set directory_at = greatest(own.directory_at, said.directory_at)
+        from unnest($1::text[], $2::text[], $3::timestamptz[]) said (corpid, alias, directory_at)
+        where own.corpid = said.corpid and own.alias = said.alias
+        "#,
+        &corps,
+        &users,
+        &times,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Adds a spelling of an id to the component of its other spellings.

@@ -1,5 +1,7 @@
 //! `staff_wechat_bind`: which staff member of the business is which WeCom user.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -263,6 +265,32 @@ pub async fn left(
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(|it| (it.corpid, it.staff_id)).unzip())
+}
+
+/// The staff members who were last bound to these members, for those who ever had a binding.
+pub async fn latest<'a>(
+    conn: &mut PgConnection,
+    users: impl Iterator<Item = (&'a CorpId, &'a UserId)>,
+) -> sqlx::Result<BTreeMap<(&'a CorpId, &'a UserId), String>> {
+    let users = Vec::from_iter(users.collect::<BTreeSet<_>>());
+    let (corps, ids): (Vec<_>, Vec<_>) = users.iter().map(|(corp, user)| (corp.0.clone(), user.0.clone())).unzip();
+    let rows = sqlx::query_scalar!(
+        r#"
+        select (
+            select staff_id from staff_wechat_bind bind
+            where bind.wechat_userid = member.wechat_userid and bind.corpid is not distinct from member.corpid
+            order by bound_at desc, staff_id desc
+            limit 1
+        )
+        from unnest($1::text[], $2::text[]) with ordinality member (corpid, wechat_userid, place)
+        order by place
+        "#,
+        &corps,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(users.into_iter().zip(rows).filter_map(|(member, staff)| Some((member, staff?))).collect())
 }
 
 /// The staff member who is bound to a WeCom user.
