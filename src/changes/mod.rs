@@ -9,13 +9,15 @@ use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::ids::{CorpId, DeliveryKey, ExternalUserId, UserId};
+use crate::ids::{CorpId, DeliveryKey, ExternalUserId, UserId, pulled_record_id};
 
 pub mod contact;
 
 pub mod member;
 
 pub mod record;
+
+pub mod revocation;
 
 pub mod register;
 
@@ -35,11 +37,12 @@ pub use notice::Notice;
 pub use payload::{FetchMediaPayload, Payload, WelcomePayload};
 pub use record::Record;
 pub use register::Register;
+pub use revocation::Revocation;
 pub use task::Task;
 pub use tombstone::{Person, Tombstone};
 pub use transfer::TransferFail;
 
-pub use crate::states::{ContactStatus, ContactType, TaskKind};
+pub use crate::states::{ContactStatus, ContactType, Origin, RecordSource, RevokedBy, TaskKind};
 
 /// The source of a change: delivery, corp, and the event's own time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +55,10 @@ pub struct Source {
     pub happened_at: Option<DateTime<Utc>>,
     /// When the delivery was stored.
     pub received_at: DateTime<Utc>,
+    /// What brought the delivery.
+    pub origin: Origin,
+    /// WeCom's id of a pulled message.
+    pub msgid: Option<String>,
     /// Whether its plaintext was malformed and had to be repaired.
     pub repaired: bool,
 }
@@ -66,6 +73,16 @@ impl Source {
     /// The arrival time, if the event has no time of its own. It is only displayed; no decision depends on it.
     pub fn arrived_at(&self) -> Option<DateTime<Utc>> {
         self.happened_at.is_none().then_some(self.received_at)
+    }
+
+    /// The id of its record: of a pulled message by WeCom's msgid, of a callback by its bytes.
+    pub fn record_id(&self) -> Uuid {
+        self.msgid.as_deref().map_or_else(|| self.key.record_id(), |msgid| self.record_id_of(msgid))
+    }
+
+    /// The id of the record of another message of the same origin.
+    pub fn record_id_of(&self, msgid: &str) -> Uuid {
+        pulled_record_id(self.origin.as_str(), &self.corpid, msgid)
     }
 
     /// The time from which deadlines count: the event's own, or its arrival if it has none or one in the future.
@@ -86,6 +103,8 @@ pub struct Changes {
     pub activity: BTreeMap<(CorpId, ExternalUserId), DateTime<Utc>>,
     /// Rows of `wechat_contact_record`.
     pub records: BTreeMap<(DateTime<Utc>, Uuid, CorpId), Record>,
+    /// Rows of `message_revocation`, by the records' ids.
+    pub revocations: BTreeMap<(CorpId, Uuid), Revocation>,
     /// Rows of `member`.
     pub members: BTreeMap<(CorpId, UserId), Member>,
     /// Userids that events name as members', in their spellings.
@@ -163,14 +182,23 @@ impl Changes {
         }
         record.arrived_at = source.arrived_at();
         record.repaired = source.repaired;
-        record.stored_under = source.key.event_at;
-        match self.records.entry((source.at(), source.key.record_id(), source.corpid.clone())) {
+        record.source = source.origin.into();
+        // Only callbacks were ever stored under another time.
+        record.stored_under = if source.origin == Origin::Callback { source.key.event_at } else { source.at() };
+        match self.records.entry((source.at(), source.record_id(), source.corpid.clone())) {
             Entry::Vacant(slot) => {
                 slot.insert(record);
             }
             // The same plaintext came through another app of the corp.
             Entry::Occupied(mut slot) => register::earliest(&mut slot.get_mut().arrived_at, record.arrived_at),
         }
+    }
+
+    /// The message of this msgid was recalled; its record may come later.
+    pub fn revoke(&mut self, source: &Source, msgid: &str, by_whom: RevokedBy) {
+        let said = Revocation { revoked_at: source.at(), by_whom };
+        let key = (source.corpid.clone(), source.record_id_of(msgid));
+        self.revocations.entry(key).and_modify(|it| *it = (*it).min(said)).or_insert(said);
     }
 
     /// Adds a task for WeCom.
@@ -263,6 +291,14 @@ impl Changes {
         let tasked = self.tasks.keys().map(|(corp, _, _)| corp);
         let active = self.activity.keys().map(|(corp, _)| corp);
         let failed = self.transfer_fails.iter().map(|it| &it.corpid);
-        self.users().map(|(corp, _)| corp).chain(failed).chain(renamed).chain(tasked).chain(active).collect()
+        let revoked = self.revocations.keys().map(|(corp, _)| corp);
+        self.users()
+            .map(|(corp, _)| corp)
+            .chain(failed)
+            .chain(renamed)
+            .chain(tasked)
+            .chain(active)
+            .chain(revoked)
+            .collect()
     }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::*;
+use super::{parse_callback as parse, *};
 
 /// Every fixture as `(file, plaintext)`, in the order of their names.
 fn fixtures() -> Vec<(String, Vec<u8>)> {

@@ -32,9 +32,9 @@ pub use contacts::{ContactStatus, MatchedBy};
 pub use handover::{
     CallKind, CallOutcome, HandoverCause, HandoverState, ItemKind, ItemState, LoggedState, TransferFlow,
 };
-pub use inbox::DeliveryState;
+pub use inbox::{DeliveryState, Origin};
 pub use orders::OrderState;
-pub use records::{ContactType, MediaProgress, MediaState, RecordSource, WelcomeOutcome};
+pub use records::{ContactType, MediaProgress, MediaState, RecordSource, RevokedBy, WelcomeOutcome};
 pub use staff::{BindingStatus, ResignationState, UnboundReason};
 pub use sync::{DriftKind, ShardState, SyncPhase, SyncState};
 pub use tasks::{TaskKind, TaskState};
@@ -59,6 +59,7 @@ pub fn columns() -> Vec<(&'static str, Vec<&'static str>)> {
         of::<OrderState>(),
         of::<ContactType>(),
         of::<RecordSource>(),
+        of::<RevokedBy>(),
         of::<MediaState>(),
         of::<WelcomeOutcome>(),
         of::<BindingStatus>(),

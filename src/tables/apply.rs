@@ -18,7 +18,10 @@ use super::{
     handover,
     orders::{contact_way, contact_way_scan, work_order},
     privacy::erased_person,
-    records::wechat_contact_record::{self, KnownMonths},
+    records::{
+        message_revocation,
+        wechat_contact_record::{self, KnownMonths},
+    },
     staff::{
         member,
         member_alias::{self, Found, Moved},
@@ -92,6 +95,7 @@ async fn write(
     // the order: earlier, two transactions could wait for each other.
     months.ensure(conn, changes.records.keys().map(|(at, ..)| *at)).await?;
     wechat_contact_record::insert(conn, &changes.records).await?;
+    message_revocation::upsert(conn, &changes.revocations).await?;
     member::upsert(conn, &changes.members).await?;
 
     let described = changes.members.keys().chain(&renamed).cloned().collect::<BTreeSet<_>>();

@@ -103,6 +103,8 @@ mod tokens;
 
 mod proxy;
 
+mod pulled;
+
 mod wecom_errors;
 
 mod odd_answers;

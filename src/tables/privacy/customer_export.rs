@@ -61,6 +61,10 @@ pub async fn rows(conn: &mut PgConnection, whose: &Whose<'_>, limit: i64) -> sql
         union all (select 'contact_way_scan', to_jsonb(it) from contact_way_scan it
             where corpid = $1 and (external_userid = any($3) or state in (select state from own_way)) limit $4)
         union all (select 'welcome', to_jsonb(it) from welcome it where corpid = $1 and external_userid = any($3) limit $4)
+        union all (select 'message_revocation', to_jsonb(it) from message_revocation it
+            where corpid = $1 and record_id in (
+                select id from wechat_contact_record where corpid = $1 and external_userid = any($3)
+            ) limit $4)
         union all (select 'handover_item', to_jsonb(it) from handover_item it join handover on handover.id = handover_id
             where corpid = $1 and kind = 'customer' and subject = any($3) limit $4)
         union all (select 'handover_log', to_jsonb(it) from handover_log it join handover on handover.id = handover_id

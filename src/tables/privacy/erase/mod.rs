@@ -197,7 +197,7 @@ async fn empty_records(conn: &mut PgConnection, whom: &Whom) -> sqlx::Result<u64
         set external_userid = person.label,
             sender = case when sender = person.id then person.label else sender end,
             wechat_userid = coalesce(record.wechat_userid, person.owner),
-            content = '', media_id = null
+            content = '', media_id = null, detail = null
         from (
             select given.id, given.label, (
                 select wechat_userid from customer_wechat_contact contact
