@@ -160,6 +160,29 @@ fn first_half(hash: &[u8; 32]) -> Uuid {
     Uuid::from_bytes(*half)
 }
 
+/// A session of 微信客服: an account and a customer, `open_kfid/external_userid` as the subject of tasks and items.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KfSessionKey {
+    /// The account.
+    pub open_kfid: String,
+    /// The customer.
+    pub customer: ExternalUserId,
+}
+
+impl KfSessionKey {
+    /// Reads a subject; none if it is not one.
+    pub fn of(subject: &str) -> Option<Self> {
+        let (open_kfid, customer) = subject.split_once('/')?;
+        Some(Self { open_kfid: open_kfid.to_owned(), customer: customer.into() })
+    }
+}
+
+impl std::fmt::Display for KfSessionKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.open_kfid, self.customer)
+    }
+}
+
 /// The id of the record of a pulled message: the first half of SHA-256 of where it comes from (`archive`, `kf`), its corp
 /// and WeCom's msgid. A repeat that is serialised in another way, or that another app pulled, is the same record, and a
 /// recall finds it by the msgid alone.

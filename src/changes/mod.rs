@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::ids::{CorpId, DeliveryKey, ExternalUserId, UserId, pulled_record_id};
+use crate::ids::{CorpId, DeliveryKey, ExternalUserId, KfSessionKey, UserId, pulled_record_id};
 
 pub mod contact;
 
@@ -18,6 +18,8 @@ pub mod member;
 pub mod record;
 
 pub mod revocation;
+
+pub mod kf;
 
 pub mod register;
 
@@ -32,9 +34,10 @@ pub mod transfer;
 pub mod tombstone;
 
 pub use contact::Contact;
+pub use kf::{KfAccount, KfCustomer, KfSession};
 pub use member::{Member, Named, Rename};
 pub use notice::Notice;
-pub use payload::{FetchMediaPayload, Payload, WelcomePayload};
+pub use payload::{FetchMediaPayload, Payload, PullKfPayload, WelcomeKfPayload, WelcomePayload};
 pub use record::Record;
 pub use register::Register;
 pub use revocation::Revocation;
@@ -42,7 +45,7 @@ pub use task::Task;
 pub use tombstone::{Person, Tombstone};
 pub use transfer::TransferFail;
 
-pub use crate::states::{ContactStatus, ContactType, Origin, RecordSource, RevokedBy, TaskKind};
+pub use crate::states::{ContactStatus, ContactType, KfState, Origin, RecordSource, RevokedBy, TaskKind};
 
 /// The source of a change: delivery, corp, and the event's own time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +108,12 @@ pub struct Changes {
     pub records: BTreeMap<(DateTime<Utc>, Uuid, CorpId), Record>,
     /// Rows of `message_revocation`, by the records' ids.
     pub revocations: BTreeMap<(CorpId, Uuid), Revocation>,
+    /// Rows of `kf_account`, by corp and open_kfid.
+    pub kf_accounts: BTreeMap<(CorpId, String), KfAccount>,
+    /// Rows of `kf_customer`.
+    pub kf_customers: BTreeMap<Person, KfCustomer>,
+    /// Rows of `kf_session`.
+    pub kf_sessions: BTreeMap<(CorpId, KfSessionKey), KfSession>,
     /// Rows of `member`.
     pub members: BTreeMap<(CorpId, UserId), Member>,
     /// Userids that events name as members', in their spellings.
@@ -281,6 +290,7 @@ impl Changes {
         !self.renames.is_empty()
             || self.named.values().any(|it| it.directory_at.is_some())
             || !self.activity.is_empty()
+            || !self.kf_customers.is_empty()
             || self.members.values().any(membership)
             || self.contacts.values().any(Contact::may_match)
     }
@@ -299,6 +309,7 @@ impl Changes {
             .chain(tasked)
             .chain(active)
             .chain(revoked)
+            .chain(self.kf_corps())
             .collect()
     }
 }

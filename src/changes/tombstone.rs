@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::{Changes, Contact, Payload, Register, Task, TaskKind, WelcomePayload};
-use crate::ids::{CorpId, ExternalUserId};
+use super::{Changes, Contact, Payload, Register, Task, TaskKind, WelcomeKfPayload, WelcomePayload};
+use crate::ids::{CorpId, ExternalUserId, KfSessionKey};
 
 /// An erased person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,13 @@ impl Changes {
             .tasks
             .iter()
             .filter_map(|((corp, kind, subject), it)| Some((corp.clone(), about(*kind, subject, it)?)));
-        contacts.chain(self.activity.keys().cloned()).chain(records).chain(fails).chain(tasks).collect()
+        contacts
+            .chain(self.activity.keys().cloned())
+            .chain(records)
+            .chain(fails)
+            .chain(tasks)
+            .chain(self.kf_people())
+            .collect()
     }
 
     /// Drops what is about erased people.
@@ -54,6 +60,12 @@ impl Changes {
                 it.returned |= contact.last_contact_time.is_some_and(|at| at > it.erased_at);
             }
         }
+        for (person, it) in &self.kf_customers {
+            if let Some(tombstone) = erased.get_mut(person) {
+                // Whoever enters by themselves starts anew.
+                tombstone.returned |= it.entered_at.is_some_and(|at| at > tombstone.erased_at);
+            }
+        }
         let covered = |person: &Person, at| erased.get(person).is_some_and(|it| it.covers(at));
         self.contacts.retain(|(corp, customer, _), contact| match erased.get(&(corp.clone(), customer.clone())) {
             Some(it) => it.returned && contact.begin_after(it.erased_at),
@@ -61,6 +73,15 @@ impl Changes {
         });
         self.activity.retain(|person, at| !covered(person, *at));
         self.transfer_fails.retain(|it| !covered(&(it.corpid.clone(), it.customer.clone()), it.at));
+        self.kf_customers.retain(|person, it| match it.seen_at {
+            Some(at) => !covered(person, at),
+            // A card is of the time of its reading.
+            None => erased.get(person).is_none_or(|tombstone| tombstone.returned),
+        });
+        self.kf_sessions.retain(|(corp, key), it| {
+            let last = it.entered.as_ref().map_or(it.state.at, |entered| entered.at.max(it.state.at));
+            !covered(&(corp.clone(), key.customer.clone()), last)
+        });
         let mut media = BTreeSet::new();
         self.records.retain(|(at, _, corp), record| {
             let person = record.customer.as_ref().map(|it| (corp.clone(), it.clone()));
@@ -104,6 +125,9 @@ fn about(kind: TaskKind, subject: &str, task: &Task) -> Option<ExternalUserId> {
     match kind {
         TaskKind::RefreshContact => Some(ExternalUserId::from(subject)),
         TaskKind::Welcome => Some(WelcomePayload::read(task.payload.as_deref()).ok()?.external_userid),
+        TaskKind::WelcomeKf => Some(WelcomeKfPayload::read(task.payload.as_deref()).ok()?.external_userid),
+        TaskKind::RefreshKfCustomer => Some(ExternalUserId::from(subject)),
+        TaskKind::RouteKf => Some(KfSessionKey::of(subject)?.customer),
         _ => None,
     }
 }

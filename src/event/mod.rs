@@ -51,6 +51,8 @@ mod robot;
 
 mod pulled;
 
+mod kf;
+
 #[cfg(test)]
 mod tests;
 
@@ -70,6 +72,7 @@ pub use fields::Hidden;
 pub use group::{GroupChange, GroupChanged, GroupUpdate, UpdateDetail};
 pub use head::{Head, NAME_BYTES_MAX};
 pub use job::Job;
+pub use kf::{KfBody, KfChange, KfEvent, KfMedia, KfMessage, KfSender, SessionChange};
 pub use meeting::{Meeting, Operated};
 pub use member::{Attribute, AttributeValue, Member, MemberFields, MemberUpdated};
 pub use message::{Message, MessageBody};
@@ -219,6 +222,10 @@ pub enum Event {
     Acquisition(Acquisition),
     /// 微信客服 has something to pull.
     CustomerService(CustomerService),
+    /// Somebody wrote in a conversation of 微信客服.
+    KfMessage(KfMessage),
+    /// Something happened in 微信客服.
+    KfEvent(KfEvent),
     /// The session archive has something to pull.
     ArchiveNotify,
     /// A form of the approval engine progressed.

@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::{Callback, Event, Head, ParseError, head::named};
+use super::{Callback, Event, Head, ID_BYTES_MAX, ParseError, head::named, kf};
 use crate::{repair, states::Origin};
 
 /// Numbers from here on are milliseconds; see [`super::fields`].
@@ -31,6 +31,41 @@ impl Object {
             Value::String(text) => text.trim().parse().ok(),
             _ => None,
         }
+    }
+
+    /// A number with a fraction, also in quotes.
+    pub(super) fn real(&self, name: &str) -> Option<f64> {
+        let number = match self.0.get(name)? {
+            Value::Number(number) => number.as_f64(),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        number.filter(|it: &f64| it.is_finite())
+    }
+
+    /// A text that becomes a key; an error if it is missing or too long for an index.
+    pub(super) fn id(&self, name: &'static str) -> Result<String, ParseError> {
+        self.optional_id(name)?.ok_or(ParseError::Missing(name))
+    }
+
+    /// The same if it may be missing.
+    pub(super) fn optional_id(&self, name: &'static str) -> Result<Option<String>, ParseError> {
+        match self.text(name) {
+            Some(id) if id.len() > ID_BYTES_MAX => Err(ParseError::TooLong { name, bytes: id.len() }),
+            id => Ok(id),
+        }
+    }
+
+    /// The objects of a list.
+    pub(super) fn items(&self, name: &str) -> Vec<Self> {
+        let items = self.0.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let objects = items.iter().filter_map(Value::as_object);
+        objects.map(|it| Self(it.clone())).collect()
+    }
+
+    /// All of it; none if it is empty.
+    pub(super) fn value(self) -> Option<Value> {
+        (!self.0.is_empty()).then_some(Value::Object(self.0))
     }
 
     /// The object inside; empty if there is none.
@@ -63,7 +98,12 @@ pub(super) fn read(plaintext: &[u8], origin: Origin) -> Result<Callback, ParseEr
         name: named(&[origin.as_str(), &msgtype, &what]),
         msgid: object.text("msgid"),
     };
-    Ok(Callback { head, event: Event::Unknown, repaired })
+    let event = match origin {
+        Origin::Kf if msgtype == "event" => kf::read_event(&object.object("event"), &what)?.map(Event::KfEvent),
+        Origin::Kf => Some(Event::KfMessage(kf::read_message(&object, &msgtype)?)),
+        Origin::Archive | Origin::Callback => None,
+    };
+    Ok(Callback { head, event: event.unwrap_or(Event::Unknown), repaired })
 }
 
 /// Parses the object, as it was meant if it is not quite JSON.
@@ -108,7 +148,9 @@ mod tests {
 
     #[test]
     fn the_head_of_a_pulled_message_has_its_own_time_name_and_id() {
-        let kf = head(Origin::Kf, r#"{"msgid":"m\u00001","send_time":"1760000000","msgtype":"text"}"#);
+        let text = r#"{"msgid":"m\u00001","send_time":"1760000000","msgtype":"text","open_kfid":"wk1",
+            "external_userid":"wmX","origin":3}"#;
+        let kf = head(Origin::Kf, text);
         assert_eq!((kf.name.as_str(), kf.msgid.as_deref()), ("kf/text", Some("m1")));
         assert_eq!(kf.at.map(|at| at.timestamp()), Some(1_760_000_000));
         let event = head(Origin::Kf, r#"{"msgid":"m2","msgtype":"event","event":{"event_type":"wave"}}"#);
@@ -132,7 +174,7 @@ mod tests {
     #[test]
     fn a_callback_cannot_pass_for_a_pulled_message() {
         let text = br#"{"msgid":"m1","send_time":1760000000,"origin":3,"msgtype":"text","external_userid":"wmX"}"#;
-        let callback = super::super::parse(text, Origin::Callback).expect("JSON");
-        assert_eq!((callback.event, callback.head.msgid), (Event::Unknown, None));
+        // As a callback it is a message that names no sender.
+        assert_eq!(super::super::parse(text, Origin::Callback), Err(ParseError::Missing("FromUserName")));
     }
 }

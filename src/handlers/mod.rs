@@ -11,6 +11,8 @@ pub mod message;
 
 pub mod member;
 
+pub mod kf;
+
 /// Every event and where it goes. There is no `_` arm: a new event cannot be forgotten.
 pub fn record(source: &Source, callback: &Callback, changes: &mut Changes) {
     let name = &callback.head.name;
@@ -26,13 +28,15 @@ pub fn record(source: &Source, callback: &Callback, changes: &mut Changes) {
         Event::MemberUpdated(it) => member::updated(source, it, changes),
         Event::MemberDeleted { user } => member::deleted(source, user, changes),
         Event::MemberUnsubscribed { user } => member::unsubscribed(source, user, changes),
+        Event::CustomerService(it) => kf::told(source, name, it, changes),
+        Event::KfMessage(it) => kf::message(source, name, it, changes),
+        Event::KfEvent(it) => kf::event(source, name, it, changes),
         Event::MemberSubscribed { .. }
         | Event::Department(_)
         | Event::Tag(_)
         | Event::Group(_)
         | Event::CorpTag(_)
         | Event::Acquisition(_)
-        | Event::CustomerService(_)
         | Event::ArchiveNotify
         | Event::Approval(_)
         | Event::AccountApproval(_)

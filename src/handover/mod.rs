@@ -36,6 +36,8 @@ pub mod state;
 
 mod submit;
 
+mod sessions;
+
 pub mod successors;
 
 pub mod transferring;

@@ -28,9 +28,19 @@ pub struct Health {
     commit_status: CommitStatus,
     spool_status: Option<SpoolStatus>,
     recording: Recording,
-    tasks: watch::Receiver<Value>,
-    backup: watch::Receiver<Value>,
+    told: Told,
     looked: Arc<Lately<Looked>>,
+}
+
+/// What other parts tell of themselves: the task queue, the backups, 微信客服.
+#[derive(Clone)]
+pub struct Told {
+    /// The task queue.
+    pub tasks: watch::Receiver<Value>,
+    /// The backups.
+    pub backup: watch::Receiver<Value>,
+    /// 微信客服.
+    pub kf: watch::Receiver<Value>,
 }
 
 /// The result of a look at the database, unless it did not answer in time.
@@ -54,18 +64,11 @@ struct Found {
 
 impl Health {
     /// Probes this database and renders these metrics. `inbox` says how storing goes, `recording` is the workers'
-    /// status, `tasks` the task queue's, and `backup` the backups'.
-    pub fn new(
-        pool: PgPool,
-        metrics: PrometheusHandle,
-        inbox: &Inbox,
-        recording: Recording,
-        tasks: watch::Receiver<Value>,
-        backup: watch::Receiver<Value>,
-    ) -> Self {
+    /// status, `told` that of the other parts.
+    pub fn new(pool: PgPool, metrics: PrometheusHandle, inbox: &Inbox, recording: Recording, told: Told) -> Self {
         let looked = Arc::new(Lately::new(LOOKED_FOR));
         let (commit_status, spool_status) = (inbox.commit_status(), inbox.spool_status());
-        Self { pool, metrics, commit_status, spool_status, recording, tasks, backup, looked }
+        Self { pool, metrics, commit_status, spool_status, recording, told, looked }
     }
 
     /// Whether callbacks can be stored, judged by the database, the spool and the last callbacks. Status 200 or 503.
@@ -123,7 +126,7 @@ impl Health {
         json!({ "status": if spooling { "spooling" } else { "ready" }, "database": "ok", "spool": self.spool(),
             "pending": found.pending, "parked": found.parked,
             "recording": recording, "overdue_s": found.overdue_s.round(), "clock": clock, "clock_skew_ms": skew,
-            "tasks": *self.tasks.borrow(), "backup": *self.backup.borrow() })
+            "tasks": *self.told.tasks.borrow(), "backup": *self.told.backup.borrow(), "kf": *self.told.kf.borrow() })
     }
 
     /// The metrics in Prometheus' text format; queue depths are up to a second old.

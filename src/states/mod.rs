@@ -15,6 +15,8 @@ mod handover;
 
 mod inbox;
 
+mod kf;
+
 mod orders;
 
 mod records;
@@ -33,6 +35,7 @@ pub use handover::{
     CallKind, CallOutcome, HandoverCause, HandoverState, ItemKind, ItemState, LoggedState, TransferFlow,
 };
 pub use inbox::{DeliveryState, Origin};
+pub use kf::{KfRoute, KfState};
 pub use orders::OrderState;
 pub use records::{ContactType, MediaProgress, MediaState, RecordSource, RevokedBy, WelcomeOutcome};
 pub use staff::{BindingStatus, ResignationState, UnboundReason};

@@ -11,12 +11,20 @@ words! {
         Handover = "handover",
         /// Notify a staff member; the subject is what it is about.
         NotifyStaff = "notify_staff",
+        /// Pull the messages of a 微信客服 account; the subject is its open_kfid.
+        PullKf = "pull_kf",
         /// Read a customer's card again; the subject is the external userid.
         RefreshContact = "refresh_contact",
+        /// Read the card of a customer of 微信客服; the subject is the external userid.
+        RefreshKfCustomer = "refresh_kf_customer",
         /// Read a member again; the subject is the userid's key, the same for every spelling.
         RefreshMember = "refresh_member",
+        /// Find somebody for a waiting session of 微信客服; the subject is open_kfid/external_userid.
+        RouteKf = "route_kf",
         /// Greet a new customer; the subject is the welcome code.
         Welcome = "welcome",
+        /// Greet a customer who opened 微信客服; the subject is the welcome code.
+        WelcomeKf = "welcome_kf",
     }
 
     /// The state of a task. Never stored: derived from its lease and from whether it is parked.

@@ -16,6 +16,7 @@ use super::{
         matching::{self, People},
     },
     handover,
+    kf::{kf_account, kf_customer, kf_session},
     orders::{contact_way, contact_way_scan, work_order},
     privacy::erased_person,
     records::{
@@ -96,6 +97,9 @@ async fn write(
     months.ensure(conn, changes.records.keys().map(|(at, ..)| *at)).await?;
     wechat_contact_record::insert(conn, &changes.records).await?;
     message_revocation::upsert(conn, &changes.revocations).await?;
+    kf_account::upsert(conn, &changes.kf_accounts).await?;
+    kf_session::upsert(conn, &changes.kf_sessions).await?;
+    people.extend(kf_customer::upsert(conn, &changes.kf_customers).await?);
     member::upsert(conn, &changes.members).await?;
 
     let described = changes.members.keys().chain(&renamed).cloned().collect::<BTreeSet<_>>();

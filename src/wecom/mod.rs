@@ -37,6 +37,8 @@ pub mod transfer;
 
 pub mod group_chat;
 
+pub mod kf;
+
 pub mod welcome;
 
 pub mod member;

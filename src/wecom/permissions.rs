@@ -33,6 +33,8 @@ pub enum Needs {
     Message,
     /// A token of an app that is enabled for customer contact, for members who may have customers.
     CustomerContact,
+    /// A token of an app that is enabled for 微信客服, for accounts that it manages.
+    Kf,
 }
 
 /// A permission, where to grant it, and WeCom's errcodes without it.
@@ -53,7 +55,7 @@ pub struct Permission {
 impl Needs {
     /// Every kind, from the fewest to the most permissions.
     pub const ALL: &[Self] =
-        &[Self::Secret, Self::Token, Self::Members, Self::Login, Self::Message, Self::CustomerContact];
+        &[Self::Secret, Self::Token, Self::Members, Self::Login, Self::Message, Self::CustomerContact, Self::Kf];
 
     /// The permission in words.
     pub fn permission(self) -> &'static Permission {
@@ -64,6 +66,7 @@ impl Needs {
             Self::Login => &LOGIN,
             Self::Message => &MESSAGE,
             Self::CustomerContact => &CUSTOMER_CONTACT,
+            Self::Kf => &KF,
         }
     }
 }
@@ -114,6 +117,14 @@ const CUSTOMER_CONTACT: Permission = Permission {
     console_english: "客户联系 → 客户 → API → 可调用接口的应用: tick the app. 客户联系 → 权限配置: the members who serve customers; they must also be in the app's 可见范围, activated, and verified by name. For `unionid`, bind a WeChat developer account under 客户联系 → API.",
     console_chinese: "客户联系 → 客户 → API → 可调用接口的应用:勾选该应用。客户联系 → 权限配置:加入服务客户的成员;他们还须在应用可见范围内、已激活并完成实名认证。需要 `unionid` 时,在“客户联系 → API”绑定微信开发者账号。",
     errcodes: &[48002, 60030, 84061, 84074],
+};
+
+const KF: Permission = Permission {
+    english: "WeChat customer service",
+    chinese: "微信客服",
+    console_english: "微信客服 → API → 可调用接口的应用: tick the app. 微信客服 → API → 通过API管理微信客服账号: assign the accounts; from then on WeCom routes none of their customers by itself, and wecomd does (`kf.route`). The servicers must be in the app's 可见范围. For `unionid`, bind a WeChat developer account within 微信客服; the binding of 客户联系 does not count.",
+    console_chinese: "微信客服 → API → 可调用接口的应用:勾选该应用。微信客服 → API → 通过API管理微信客服账号:分配客服账号;此后企业微信不再自动分配这些账号的客户,由 wecomd 分配(`kf.route`)。接待人员须在应用可见范围内。需要 `unionid` 时,在微信客服中绑定微信开发者账号(客户联系中的绑定不算)。",
+    errcodes: &[48007, 95011, 95017, 60030],
 };
 
 /// Every endpoint that we call, in the order in which somebody sets wecomd up.
@@ -245,6 +256,28 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "Hand a leaver's groups over",
         "离职继承:转接客户群",
     ),
+    post(
+        "kf/account/list",
+        Needs::Kf,
+        "The names of the accounts, and which of them the app manages",
+        "客服账号的名称及是否由应用管理",
+    ),
+    post(
+        "kf/sync_msg",
+        Needs::Kf,
+        "Pull what was said, after a callback and every few minutes",
+        "收到回调后及每隔几分钟拉取消息",
+    ),
+    post("kf/customer/batchget", Needs::Kf, "Who a customer is, within 48 hours", "48 小时内读取客户资料"),
+    get("kf/servicer/list", Needs::Kf, "Which servicers receive customers", "正在接待的接待人员"),
+    post("kf/service_state/get", Needs::Kf, "Whether a session waits for somebody", "会话是否等待接待"),
+    post(
+        "kf/service_state/trans",
+        Needs::Kf,
+        "Give a session to a servicer, or to the pool",
+        "把会话分配给接待人员或待接入池",
+    ),
+    post("kf/send_msg_on_event", Needs::Kf, "Greet a customer who opened the conversation", "客户进入会话时发送欢迎语"),
 ];
 
 const fn get(path: &'static str, needs: Needs, english: &'static str, chinese: &'static str) -> Endpoint {

@@ -105,6 +105,12 @@ mod proxy;
 
 mod pulled;
 
+mod kf;
+
+mod kf_pull;
+
+mod kf_route;
+
 mod wecom_errors;
 
 mod odd_answers;

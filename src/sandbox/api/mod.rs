@@ -58,6 +58,8 @@ mod transfer;
 
 mod group;
 
+mod kf;
+
 mod message;
 
 mod card;

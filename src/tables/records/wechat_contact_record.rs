@@ -306,6 +306,10 @@ pub async fn of_customer(conn: &mut PgConnection, filter: &Filter, limit: i64) -
         select corpid, external_userid from customer_wechat_contact join corp using (corpid) where external_userid = $1
         union
         select corpid, external_userid from customer_activity join corp using (corpid) where external_userid = $1
+        union
+        select corpid, external_userid from kf_customer join corp using (corpid) where customer_id = $1
+        union
+        select corpid, external_userid from kf_customer join corp using (corpid) where external_userid = $1
         "#,
         filter.customer,
     )
