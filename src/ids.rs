@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 macro_rules! id {
@@ -155,9 +156,44 @@ pub struct DeliveryKey {
 impl DeliveryKey {
     /// The id of its record: the same for the same event, through whichever app it came.
     pub fn record_id(&self) -> Uuid {
-        let (half, _) = self.hash.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
-        Uuid::from_bytes(*half)
+        first_half(&self.hash)
     }
+}
+
+fn first_half(hash: &[u8; 32]) -> Uuid {
+    let (half, _) = hash.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
+    Uuid::from_bytes(*half)
+}
+
+/// A session of 微信客服: an account and a customer, `open_kfid/external_userid` as the subject of tasks and items.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KfSessionKey {
+    /// The account.
+    pub open_kfid: String,
+    /// The customer.
+    pub customer: ExternalUserId,
+}
+
+impl KfSessionKey {
+    /// Reads a subject; none if it is not one.
+    pub fn of(subject: &str) -> Option<Self> {
+        let (open_kfid, customer) = subject.split_once('/')?;
+        Some(Self { open_kfid: open_kfid.to_owned(), customer: customer.into() })
+    }
+}
+
+impl std::fmt::Display for KfSessionKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.open_kfid, self.customer)
+    }
+}
+
+/// The id of the record of a pulled message: the first half of SHA-256 of where it comes from (`archive`, `kf`), its corp
+/// and WeCom's msgid. A repeat that is serialised in another way, or that another app pulled, is the same record, and a
+/// recall finds it by the msgid alone.
+pub fn pulled_record_id(origin: &str, corpid: &CorpId, msgid: &str) -> Uuid {
+    let hash: [u8; 32] = Sha256::digest(format!("{origin}\0{corpid}\0{msgid}")).into();
+    first_half(&hash)
 }
 
 /// `app-seconds-hash`, as people and the API write it: `1-1700000000-8f55d7db…`.
@@ -230,6 +266,15 @@ mod tests {
             DeliveryKey { event_at: DateTime::from_timestamp(-5, 0).expect("in range"), app_id: 7, hash: [9; 32] };
         assert_eq!(key.to_string().parse(), Ok(key));
         assert_eq!("1-2".parse::<DeliveryKey>(), Err(NotADeliveryKey));
+    }
+
+    #[test]
+    fn a_pulled_message_has_one_id_in_its_corp_and_another_one_elsewhere() {
+        let id = |origin: &str, corp: &str, msgid: &str| pulled_record_id(origin, &CorpId::from(corp), msgid);
+        // The first half of SHA-256("kf\0ww1\0m-1").
+        assert_eq!(id("kf", "ww1", "m-1").to_string(), "c0002d65-a8da-0028-19ca-6c4bd9c505aa");
+        let others = [id("archive", "ww1", "m-1"), id("kf", "ww2", "m-1"), id("kf", "ww1", "m-2")];
+        assert!(others.iter().all(|it| *it != id("kf", "ww1", "m-1")));
     }
 
     #[test]

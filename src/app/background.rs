@@ -39,6 +39,9 @@ pub(super) struct Parts {
     pub(super) recording: Recording,
     pub(super) backups: Backups,
     pub(super) backup_schedule: Option<Schedule>,
+    pub(super) kf: tasks::kf::Settings,
+    /// Where the state of 微信客服 is told.
+    pub(super) kf_said: watch::Sender<Value>,
     /// Where the state of the tasks is told.
     pub(super) tasks_said: watch::Sender<Value>,
     /// Where WeCom's alerts are told.
@@ -120,6 +123,7 @@ impl Parts {
         }
         let admin = self.admin_half;
         let followers = vec![
+            tokio::spawn(tasks::kf::status::watch(self.acting_pool.clone(), self.kf.route, self.kf_said)),
             tokio::spawn(tasks::watch(self.acting_pool.clone(), self.tasks_said)),
             tokio::spawn(tasks::watch_alerts(self.acting_pool, self.alerts_said)),
             tokio::spawn(backup::watch(admin.pool.clone(), self.backup_schedule, self.backups_said)),
@@ -158,8 +162,10 @@ impl Parts {
                 wecom: admin.wecom.clone(),
                 media: admin.media.clone(),
                 handover: handover_settings(config),
+                kf: self.kf.clone(),
             };
             started.extend(tasks::start(&context, &tasks_settings(config), options, stopping));
+            started.push(tokio::spawn(tasks::kf::poll::run(acting_pool.clone(), self.kf.clone(), stopping.clone())));
         }
         started
     }

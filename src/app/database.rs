@@ -126,7 +126,8 @@ pub fn acting_pool(config: &Config, options: &PgConnectOptions) -> PgPool {
 /// Prepares the tables before use: stores the settings that statements read, and makes the access log's next month.
 async fn prepare_tables(config: &Config, pool: &PgPool) -> anyhow::Result<()> {
     let mut conn = pool.acquire().await?;
-    contact_flow_setting::save(&mut conn, &config.matching.order, &config.assignment.order_url).await?;
+    let (order, url) = (&config.matching.order, &config.assignment.order_url);
+    contact_flow_setting::save(&mut conn, order, url, config.kf.trust_scene_param).await?;
     if let Err(error) = months::ensure(&mut conn).await {
         tracing::warn!(error = %error, "the access log's next month could not be made yet");
     }

@@ -23,7 +23,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::Instant};
 use uuid::Uuid;
 
 use background::{Background, Parts, Running};
-use settings::{admin_settings, assignment_rules, backup_schedule, limits};
+use settings::{admin_settings, assignment_rules, backup_schedule, kf_settings, limits};
 use storing::{open_spool, start_inbox, take_kept};
 
 use crate::{
@@ -35,7 +35,7 @@ use crate::{
     config::Config,
     inbox::{Recording, Wake},
     media::MediaStore,
-    server::{self, AdminDoor, CallbackDoor, Health, Proxies, Said},
+    server::{self, AdminDoor, CallbackDoor, Health, Proxies, Told},
     telemetry,
     vault::Vault,
     wecom::Wecom,
@@ -128,9 +128,10 @@ impl App {
         let (tasks_said, tasks) = watch::channel(Value::Null);
         let (alerts_said, alerts) = watch::channel(Value::Null);
         let (backups_said, backup) = watch::channel(Value::Null);
+        let (kf_said, kf) = watch::channel(Value::Null);
         let (metrics, recording) = (telemetry::metrics(), Recording::default());
-        let said = Said { tasks, alerts, backup };
-        let health = Health::new(pool, metrics.clone(), &inbox, recording.clone(), said);
+        let told = Told { tasks, alerts, backup, kf };
+        let health = Health::new(pool, metrics.clone(), &inbox, recording.clone(), told);
         let parts = Parts {
             config: config.clone(),
             options,
@@ -140,6 +141,8 @@ impl App {
             recording,
             backups,
             backup_schedule: backup_schedule(config)?,
+            kf: kf_settings(config)?,
+            kf_said,
             tasks_said,
             alerts_said,
             backups_said,

@@ -118,6 +118,17 @@ pub(super) fn worker_settings(config: &Config) -> worker::Settings {
 }
 
 pub(super) fn tasks_settings(config: &Config) -> tasks::Settings {
-    let config::Tasks { welcome, notify_staff, refresh, fetch_media, handover, .. } = config.tasks;
-    tasks::Settings { welcome, notify_staff, refresh, fetch_media, handover }
+    let config::Tasks { welcome, notify_staff, refresh, fetch_media, handover, kf, .. } = config.tasks;
+    tasks::Settings { welcome, notify_staff, refresh, fetch_media, handover, kf }
+}
+
+pub(super) fn kf_settings(config: &Config) -> anyhow::Result<tasks::kf::Settings> {
+    if let Some(name) = tasks::template::unknown_name(&config.kf.greeting) {
+        anyhow::bail!("kf.greeting: there is no name {{{name}}}; {{customer}} is known");
+    }
+    Ok(tasks::kf::Settings {
+        poll: Duration::from_secs(config.kf.poll_seconds.into()),
+        route: config.kf.route()?,
+        greeting: config.kf.greeting.clone(),
+    })
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::ids::{ChatId, CorpId, DeliveryKey, ExternalUserId, UserId};
+use crate::ids::{ChatId, CorpId, DeliveryKey, ExternalUserId, KfSessionKey, UserId, pulled_record_id};
 
 pub mod company;
 
@@ -20,6 +20,10 @@ pub mod group;
 pub mod member;
 
 pub mod record;
+
+pub mod revocation;
+
+pub mod kf;
 
 pub mod register;
 
@@ -36,16 +40,22 @@ pub mod tombstone;
 pub use company::{Alert, Approval, Department, TagList};
 pub use contact::Contact;
 pub use group::{GroupChat, GroupMember};
+pub use kf::{KfAccount, KfCustomer, KfSession};
 pub use member::{Member, Named, Rename};
 pub use notice::Notice;
-pub use payload::{FetchMediaPayload, Payload, ReadApprovalPayload, RefreshGroupPayload, WelcomePayload};
+pub use payload::{
+    FetchMediaPayload, Payload, PullKfPayload, ReadApprovalPayload, RefreshGroupPayload, WelcomeKfPayload, WelcomePayload,
+};
 pub use record::Record;
 pub use register::Register;
+pub use revocation::Revocation;
 pub use task::Task;
 pub use tombstone::{Person, Tombstone};
 pub use transfer::TransferFail;
 
-pub use crate::states::{AlertKind, ApprovalEngine, ContactStatus, ContactType, TaskKind};
+pub use crate::states::{
+    AlertKind, ApprovalEngine, ContactStatus, ContactType, KfState, Origin, RecordSource, RevokedBy, TaskKind,
+};
 
 /// The source of a change: delivery, corp, and the event's own time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +68,10 @@ pub struct Source {
     pub happened_at: Option<DateTime<Utc>>,
     /// When the delivery was stored.
     pub received_at: DateTime<Utc>,
+    /// What brought the delivery.
+    pub origin: Origin,
+    /// WeCom's id of a pulled message.
+    pub msgid: Option<String>,
     /// Whether its plaintext was malformed and had to be repaired.
     pub repaired: bool,
 }
@@ -72,6 +86,16 @@ impl Source {
     /// The arrival time, if the event has no time of its own. It is only displayed; no decision depends on it.
     pub fn arrived_at(&self) -> Option<DateTime<Utc>> {
         self.happened_at.is_none().then_some(self.received_at)
+    }
+
+    /// The id of its record: of a pulled message by WeCom's msgid, of a callback by its bytes.
+    pub fn record_id(&self) -> Uuid {
+        self.msgid.as_deref().map_or_else(|| self.key.record_id(), |msgid| self.record_id_of(msgid))
+    }
+
+    /// The id of the record of another message of the same origin.
+    pub fn record_id_of(&self, msgid: &str) -> Uuid {
+        pulled_record_id(self.origin.as_str(), &self.corpid, msgid)
     }
 
     /// The time from which deadlines count: the event's own, or its arrival if it has none or one in the future.
@@ -92,6 +116,14 @@ pub struct Changes {
     pub activity: BTreeMap<(CorpId, ExternalUserId), DateTime<Utc>>,
     /// Rows of `wechat_contact_record`.
     pub records: BTreeMap<(DateTime<Utc>, Uuid, CorpId), Record>,
+    /// Rows of `message_revocation`, by the records' ids.
+    pub revocations: BTreeMap<(CorpId, Uuid), Revocation>,
+    /// Rows of `kf_account`, by corp and open_kfid.
+    pub kf_accounts: BTreeMap<(CorpId, String), KfAccount>,
+    /// Rows of `kf_customer`.
+    pub kf_customers: BTreeMap<Person, KfCustomer>,
+    /// Rows of `kf_session`.
+    pub kf_sessions: BTreeMap<(CorpId, KfSessionKey), KfSession>,
     /// Rows of `member`.
     pub members: BTreeMap<(CorpId, UserId), Member>,
     /// Userids that events name as members', in their spellings.
@@ -206,14 +238,23 @@ impl Changes {
         }
         record.arrived_at = source.arrived_at();
         record.repaired = source.repaired;
-        record.stored_under = source.key.event_at;
-        match self.records.entry((source.at(), source.key.record_id(), source.corpid.clone())) {
+        record.source = source.origin.into();
+        // Only callbacks were ever stored under another time.
+        record.stored_under = if source.origin == Origin::Callback { source.key.event_at } else { source.at() };
+        match self.records.entry((source.at(), source.record_id(), source.corpid.clone())) {
             Entry::Vacant(slot) => {
                 slot.insert(record);
             }
             // The same plaintext came through another app of the corp.
             Entry::Occupied(mut slot) => register::earliest(&mut slot.get_mut().arrived_at, record.arrived_at),
         }
+    }
+
+    /// The message of this msgid was recalled; its record may come later.
+    pub fn revoke(&mut self, source: &Source, msgid: &str, by_whom: RevokedBy) {
+        let said = Revocation { revoked_at: source.at(), by_whom };
+        let key = (source.corpid.clone(), source.record_id_of(msgid));
+        self.revocations.entry(key).and_modify(|it| *it = (*it).min(said)).or_insert(said);
     }
 
     /// Adds a task for WeCom.
@@ -322,10 +363,11 @@ impl Changes {
 
     /// Whether other batches may be writing contacts that depend on these changes: a member's contacts fill a handover, a
     /// customer's contacts follow the customer's messages, and a contact's match follows from the same person's other
-    /// contacts.
+    /// contacts, in 微信客服 as well.
     pub fn need_contacts_quiet(&self) -> bool {
         let membership = |it: &Member| it.joined_at.is_some() || it.left_at.is_some();
         !self.activity.is_empty()
+            || !self.kf_customers.is_empty()
             || self.members.values().any(membership)
             || self.contacts.values().any(Contact::may_match)
     }
@@ -336,7 +378,8 @@ impl Changes {
         let active = self.activity.keys().map(|(corp, _)| corp);
         let members = self.members.keys().map(|(corp, _)| corp);
         let failed = self.transfer_fails.iter().map(|it| &it.corpid);
-        contacts.chain(active).chain(members).chain(failed).collect()
+        let served = self.kf_customers.keys().map(|(corp, _)| corp);
+        contacts.chain(active).chain(members).chain(failed).chain(served).collect()
     }
 
     /// The corps in these changes.
@@ -348,7 +391,7 @@ impl Changes {
         let grouped = self.groups.keys().map(|(corp, _)| corp).chain(self.group_members.keys().map(|(corp, ..)| corp));
         let ours = self.departments.keys().map(|(corp, _)| corp).chain(self.tag_lists.keys());
         let asked = self.approvals.keys().map(|(corp, ..)| corp).chain(self.alerts.keys().map(|(corp, ..)| corp));
-        let others = grouped.chain(ours).chain(asked);
+        let others = grouped.chain(ours).chain(asked).chain(self.revocations.keys().map(|(corp, _)| corp));
         self.users()
             .map(|(corp, _)| corp)
             .chain(failed)
@@ -356,6 +399,7 @@ impl Changes {
             .chain(tasked)
             .chain(active)
             .chain(others)
+            .chain(self.kf_corps())
             .collect()
     }
 }

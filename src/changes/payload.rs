@@ -47,6 +47,33 @@ impl WelcomePayload {
 
 impl Payload for WelcomePayload {}
 
+/// The payload of a `welcome_kf` task: what recording knew when it created the task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WelcomeKfPayload {
+    /// The event's time in seconds. With `hash` it identifies the delivery, from whose arrival the greeting is timed.
+    pub event_s: i64,
+    /// The customer to greet.
+    pub external_userid: ExternalUserId,
+    /// The hash of the delivery, in hexadecimal.
+    pub hash: String,
+    /// The account that greets.
+    pub open_kfid: String,
+}
+
+impl Payload for WelcomeKfPayload {}
+
+/// The payload of a `pull_kf` task: the callback's token, which lifts the pull's rate limit for ten minutes. Of two
+/// callbacks the later one's counts, since its text is greater.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PullKfPayload {
+    /// The time of the callback, in seconds.
+    pub at_s: i64,
+    /// Its token, if it had one.
+    pub token: Option<String>,
+}
+
+impl Payload for PullKfPayload {}
+
 /// The payload of a `fetch_media` task: the record that names the media id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FetchMediaPayload {
@@ -108,6 +135,14 @@ mod tests {
     }
 
     #[test]
+    fn of_two_tokens_the_later_has_the_greater_text() {
+        let text = |at_s, token: Option<&str>| PullKfPayload { at_s, token: token.map(str::to_owned) }.to_text();
+        assert_eq!(text(1_760_000_000, Some("A")), r#"{"at_s":1760000000,"token":"A"}"#);
+        assert!(text(1_760_000_001, Some("A")) > text(1_760_000_000, Some("Z")));
+        assert!(text(1_760_000_000, Some("A")) > text(0, Some("Z")));
+    }
+
+    #[test]
     fn payloads_of_the_first_version_are_read_and_malformed_ones_refused() {
         let old = r#"{"external_userid":"wmX","state":"cust:7","wechat_userid":"ann"}"#;
         let read = WelcomePayload::read(Some(old)).expect("it reads");
@@ -124,6 +159,13 @@ mod tests {
         let welcome =
             WelcomePayload::read(Some(r#"{"external_userid":"wmX","wechat_userid":"ann"}"#)).expect("it reads");
         assert_eq!(serde_json::json!(welcome)[WelcomePayload::GREETED], "wmX");
+        let greeted = WelcomeKfPayload {
+            event_s: 0,
+            external_userid: "wmX".into(),
+            hash: String::new(),
+            open_kfid: "wk1".to_owned(),
+        };
+        assert_eq!(serde_json::json!(greeted)[WelcomePayload::GREETED], "wmX", "one name for both kinds of greetings");
         let notice = Notice::new("ann".into(), "a", "b", String::new());
         assert_eq!(serde_json::json!(notice)[Notice::TOLD], "ann");
     }

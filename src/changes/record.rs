@@ -1,10 +1,11 @@
 //! A contact record: one message or event between a staff member and a customer.
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use crate::{
     ids::{ExternalUserId, UserId},
-    states::ContactType,
+    states::{ContactType, RecordSource},
 };
 
 /// A row of `wechat_contact_record`, but for its key.
@@ -27,6 +28,12 @@ pub struct Record {
     pub content: String,
     /// WeCom's id of the picture, voice message or video; downloadable for three days.
     pub media_id: Option<String>,
+    /// Where it comes from.
+    pub source: RecordSource,
+    /// The group or the 微信客服 account; none between two people.
+    pub chat_id: Option<String>,
+    /// What the summary leaves out, as WeCom sent it.
+    pub detail: Option<Value>,
     /// When it first arrived, if the event has no time.
     pub arrived_at: Option<DateTime<Utc>>,
     /// Whether it was read from a malformed plaintext.
@@ -47,6 +54,9 @@ impl Record {
             by_transfer: false,
             content,
             media_id: None,
+            source: RecordSource::App,
+            chat_id: None,
+            detail: None,
             arrived_at: None,
             repaired: false,
             stored_under: DateTime::UNIX_EPOCH,
@@ -55,8 +65,9 @@ impl Record {
 }
 
 impl Record {
-    /// Whether the sender counts as a customer only because of the id's shape: a message names nobody else.
+    /// Whether the sender counts as a customer only because of the id's shape: a message to an app names nobody else. A
+    /// pulled message says who is a customer.
     pub fn is_guessed(&self) -> bool {
-        self.user.is_none() && self.event.is_none() && self.customer.is_some()
+        self.source == RecordSource::App && self.user.is_none() && self.event.is_none() && self.customer.is_some()
     }
 }

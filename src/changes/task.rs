@@ -12,7 +12,7 @@ impl TaskKind {
 
     /// Whether somebody waits for it, so that executors are notified at once. Executors find the others by polling.
     pub fn is_urgent(self) -> bool {
-        matches!(self, Self::Welcome | Self::NotifyStaff)
+        matches!(self, Self::Welcome | Self::WelcomeKf | Self::NotifyStaff | Self::PullKf)
     }
 }
 

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::{Changes, Contact, Payload, Register, Task, TaskKind, WelcomePayload};
-use crate::ids::{CorpId, ExternalUserId};
+use super::{Changes, Contact, Payload, Register, Task, TaskKind, WelcomeKfPayload, WelcomePayload};
+use crate::ids::{CorpId, ExternalUserId, KfSessionKey};
 
 /// An erased person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,14 @@ impl Changes {
             .iter()
             .filter_map(|((corp, kind, subject), it)| Some((corp.clone(), about(*kind, subject, it)?)));
         let grouped = self.group_members.keys().map(|(corp, _, person)| (corp.clone(), person.as_str().into()));
-        contacts.chain(self.activity.keys().cloned()).chain(records).chain(fails).chain(tasks).chain(grouped).collect()
+        contacts
+            .chain(self.activity.keys().cloned())
+            .chain(records)
+            .chain(fails)
+            .chain(tasks)
+            .chain(grouped)
+            .chain(self.kf_people())
+            .collect()
     }
 
     /// Drops what is about erased people.
@@ -55,6 +62,12 @@ impl Changes {
                 it.returned |= contact.last_contact_time.is_some_and(|at| at > it.erased_at);
             }
         }
+        for (person, it) in &self.kf_customers {
+            if let Some(tombstone) = erased.get_mut(person) {
+                // Whoever enters by themselves starts anew.
+                tombstone.returned |= it.entered_at.is_some_and(|at| at > tombstone.erased_at);
+            }
+        }
         let covered = |person: &Person, at| erased.get(person).is_some_and(|it| it.covers(at));
         self.contacts.retain(|(corp, customer, _), contact| match erased.get(&(corp.clone(), customer.clone())) {
             Some(it) => it.returned && contact.begin_after(it.erased_at),
@@ -65,6 +78,15 @@ impl Changes {
         self.group_members.retain(|(corp, _, person), it| {
             let person = (corp.clone(), ExternalUserId(person.clone()));
             erased.get(&person).is_none_or(|tombstone| tombstone.returned && it.begin_after(tombstone.erased_at))
+        });
+        self.kf_customers.retain(|person, it| match it.seen_at {
+            Some(at) => !covered(person, at),
+            // A card is of the time of its reading.
+            None => erased.get(person).is_none_or(|tombstone| tombstone.returned),
+        });
+        self.kf_sessions.retain(|(corp, key), it| {
+            let last = it.entered.as_ref().map_or(it.state.at, |entered| entered.at.max(it.state.at));
+            !covered(&(corp.clone(), key.customer.clone()), last)
         });
         let mut media = BTreeSet::new();
         self.records.retain(|(at, _, corp), record| {
@@ -109,6 +131,9 @@ fn about(kind: TaskKind, subject: &str, task: &Task) -> Option<ExternalUserId> {
     match kind {
         TaskKind::RefreshContact => Some(ExternalUserId::from(subject)),
         TaskKind::Welcome => Some(WelcomePayload::read(task.payload.as_deref()).ok()?.external_userid),
+        TaskKind::WelcomeKf => Some(WelcomeKfPayload::read(task.payload.as_deref()).ok()?.external_userid),
+        TaskKind::RefreshKfCustomer => Some(ExternalUserId::from(subject)),
+        TaskKind::RouteKf => Some(KfSessionKey::of(subject)?.customer),
         _ => None,
     }
 }

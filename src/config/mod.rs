@@ -25,6 +25,8 @@ mod orders;
 
 mod handover;
 
+mod kf;
+
 mod wecom;
 
 pub use backup::Backup;
@@ -32,6 +34,7 @@ pub use callback::{Callback, Spool};
 pub use described::{Setting, VARIABLES, ValueKind, Variable, settings};
 pub use environment::environment;
 pub use handover::Handover;
+pub use kf::Kf;
 pub use media::Media;
 pub use orders::{Assignment, Matching};
 pub use retention::Retention;
@@ -92,6 +95,8 @@ pub struct Config {
     pub matching: Matching,
     /// Handovers.
     pub handover: Handover,
+    /// 微信客服.
+    pub kf: Kf,
     /// Reconciling with WeCom.
     pub sync: Sync,
     /// Backups.
@@ -237,6 +242,7 @@ impl Config {
         self.assignment.check()?;
         self.matching.check()?;
         self.handover.check()?;
+        self.kf.check()?;
         self.backup.check()?;
         self.retention.check()?;
         if self.public_listen == self.admin_listen && self.public_listen.port() != 0 {
@@ -275,6 +281,7 @@ impl Default for Config {
             assignment: Assignment::default(),
             matching: Matching::default(),
             handover: Handover::default(),
+            kf: Kf::default(),
             sync: Sync::default(),
             backup: Backup::default(),
             retention: Retention::default(),

@@ -228,6 +228,13 @@ pub(super) const TEXTS: &[Text] = &[
         "同时下载几个图片、语音、视频和文件。",
     ),
     number("tasks.handover", 1, 64, "How many handovers are driven at once.", "同时推进几个交接。"),
+    number(
+        "tasks.kf",
+        1,
+        64,
+        "How many accounts of WeChat customer service are pulled at once, and how many of its sessions are routed at once.",
+        "同时拉取几个微信客服账号,以及同时分配几个会话。",
+    ),
     text(
         "assignment.automatic",
         "Whether a new work order is assigned automatically to the staff member who is bound, active, on duty, and has the fewest open orders.",
@@ -292,6 +299,28 @@ pub(super) const TEXTS: &[Text] = &[
         86_400,
         "Each pause between two polls is twice the one before, up to this many seconds; not less than `handover.poll_first_seconds`.",
         "查询间隔每次加倍,最长为此秒数;不得小于 `handover.poll_first_seconds`。",
+    ),
+    number(
+        "kf.poll_seconds",
+        60,
+        3_600,
+        "After how many seconds without a callback an account of WeChat customer service is pulled; up to an hour after WeCom limited that.",
+        "微信客服账号多少秒没有回调时主动拉取;被企业微信限频后最长一小时。",
+    ),
+    text(
+        "kf.route",
+        "Who gets a customer who waits in WeChat customer service, since WeCom routes nobody for an account that is managed through the API: `owner` (the member whose contact they are, or else whoever served them last, the freest servicer, or the pool), `pool` (the pool), `off` (another program routes).",
+        "通过 API 管理的微信客服账号,企业微信不再自动分配客户;等待的客户分配给谁:`owner`(其联系人所属成员,否则上次接待者、最空闲的接待人员、待接入池)、`pool`(待接入池)、`off`(由其他程序分配)。",
+    ),
+    text(
+        "kf.trust_scene_param",
+        "Whether a `scene_param` of the link, `cust:` and the business's id of the customer, matches whoever comes through it. Nobody signs it: everybody can change the link.",
+        "链接中的 `scene_param`(`cust:` 加业务客户编号)是否用于匹配进入的客户。该参数没有签名,任何人都能修改链接。",
+    ),
+    text(
+        "kf.greeting",
+        "What a customer is greeted with who opens WeChat customer service through a link; `{customer}` stands for their nickname. At most 2,048 bytes. The app's quiet hours apply. Empty: nothing.",
+        "客户通过链接进入微信客服时发送的欢迎语;`{customer}` 代表昵称。最多 2,048 字节。遵循应用的免打扰时段。为空则不发送。",
     ),
     text(
         "handover.resignation_templates",

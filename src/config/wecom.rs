@@ -44,6 +44,8 @@ pub struct Tasks {
     pub fetch_media: u32,
     /// Handovers.
     pub handover: u32,
+    /// Accounts of 微信客服 that are pulled, and sessions that are routed.
+    pub kf: u32,
 }
 
 /// Reconciling with WeCom.
@@ -77,7 +79,7 @@ impl Default for Wecom {
 
 impl Default for Tasks {
     fn default() -> Self {
-        Self { enabled: true, welcome: 8, notify_staff: 2, refresh: 4, fetch_media: 2, handover: 2 }
+        Self { enabled: true, welcome: 8, notify_staff: 2, refresh: 4, fetch_media: 2, handover: 2, kf: 4 }
     }
 }
 
@@ -118,7 +120,8 @@ impl Tasks {
         within("tasks.notify_staff", self.notify_staff.into(), 1..=64)?;
         within("tasks.refresh", self.refresh.into(), 1..=64)?;
         within("tasks.fetch_media", self.fetch_media.into(), 1..=64)?;
-        within("tasks.handover", self.handover.into(), 1..=64)
+        within("tasks.handover", self.handover.into(), 1..=64)?;
+        within("tasks.kf", self.kf.into(), 1..=64)
     }
 }
 

@@ -153,7 +153,7 @@ fn fail_reason(doc: &Element) -> FailReason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::parse;
+    use crate::event::parse_callback as parse;
 
     fn change(change: &str, fields: &str) -> Result<Event, ParseError> {
         let event = "<MsgType>event</MsgType><Event>change_external_contact</Event>";

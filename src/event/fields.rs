@@ -16,6 +16,10 @@ use crate::ids::{ExternalUserId, UserId};
 pub struct Hidden(String);
 
 impl Hidden {
+    pub(super) fn of(text: String) -> Self {
+        Self(text)
+    }
+
     /// The value itself, for the call that presents it.
     pub fn expose(&self) -> &str {
         &self.0

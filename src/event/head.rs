@@ -28,6 +28,8 @@ pub struct Head {
     /// At most [`NAME_BYTES_MAX`] bytes of printable ASCII, so that it can be a label and stand in a log.
     /// Names that WeCom is known to misspell are spelled right.
     pub name: String,
+    /// WeCom's id of a pulled message, by which its repeats are recognised. Callbacks have none.
+    pub msgid: Option<String>,
 }
 
 impl Head {
@@ -38,7 +40,13 @@ impl Head {
             Kind::Hardware { .. } => doc.child("base_info").and_then(|base| filled(base, "auth_corpid")),
             _ => filled(doc, "ToUserName"),
         };
-        Self { corpid: corpid.map(CorpId), at: happened_at(doc), agentid: filled(doc, "AgentID"), name: name(kind) }
+        Self {
+            corpid: corpid.map(CorpId),
+            at: happened_at(doc),
+            agentid: filled(doc, "AgentID"),
+            name: name(kind),
+            msgid: None,
+        }
     }
 }
 
@@ -59,14 +67,19 @@ fn name(kind: &Kind<'_>) -> String {
         Kind::Payment { notify_type, event_type } => ["payment", notify_type, event_type],
         Kind::Unmarked => ["unknown", "", ""],
     };
-    let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    named(&parts)
+}
+
+/// Joins the parts of a name that are not empty.
+pub(super) fn named(parts: &[&str]) -> String {
+    let parts: Vec<&str> = parts.iter().copied().filter(|part| !part.is_empty()).collect();
     let printable = |letter: char| if letter == ' ' || letter.is_ascii_graphic() { letter } else { '?' };
     parts.join("/").chars().map(printable).take(NAME_BYTES_MAX).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::event::parse;
+    use crate::event::parse_callback as parse;
 
     fn head(text: &str) -> super::Head {
         parse(text.as_bytes()).expect("a callback").head

@@ -24,6 +24,8 @@ impl Event {
             Self::CorpTag(_) => "corp_tag",
             Self::Acquisition(_) => "acquisition",
             Self::CustomerService(_) => "customer_service",
+            Self::KfMessage(_) => "kf_message",
+            Self::KfEvent(_) => "kf_event",
             Self::ArchiveNotify => "archive_notify",
             Self::Approval(_) => "approval",
             Self::AccountApproval(_) => "account_approval",

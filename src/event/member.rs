@@ -152,7 +152,7 @@ fn attribute(item: &Element) -> Attribute {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::parse;
+    use crate::event::parse_callback as parse;
 
     fn change(change: &str, fields: &str) -> Result<Event, ParseError> {
         let event = "<MsgType>event</MsgType><Event>change_contact</Event>";

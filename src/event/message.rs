@@ -121,7 +121,7 @@ fn body(msg_type: &str, doc: &Element) -> Option<MessageBody> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::parse;
+    use crate::event::parse_callback as parse;
 
     fn message(msg_type: &str, fields: &str) -> Message {
         let head = format!("<FromUserName> u-0007 </FromUserName><MsgType><![CDATA[{msg_type}]]></MsgType>");

@@ -1,7 +1,7 @@
 //! Events as types.
 //!
 //! Input is the plaintext of an authentic callback, XML or JSON, in any of the platform's shapes: messages and events
-//! of an app, notices to a provider, a robot's JSON. One call turns it into a head (corp, time, name) and a typed
+//! of an app, notices to a provider, a robot's JSON; or a message that was pulled, as its origin says. One call turns it into a head (corp, time, name) and a typed
 //! event. An event that is new from WeCom is [`Event::Unknown`], never an error. Nothing here knows the database,
 //! HTTP, the clock, or how an event is handled.
 
@@ -49,11 +49,16 @@ mod suite;
 
 mod robot;
 
+mod pulled;
+
+mod kf;
+
 #[cfg(test)]
 mod tests;
 
 use crate::document::{self, DocumentError, Element};
 use crate::ids::UserId;
+use crate::states::Origin;
 
 pub use acquisition::{Acquisition, AcquisitionChange};
 pub use app::{Action, AppChange, AppInteraction, AppLifecycle, Selection};
@@ -67,6 +72,7 @@ pub use fields::Hidden;
 pub use group::{GroupChange, GroupChanged, GroupUpdate, UpdateDetail};
 pub use head::{Head, NAME_BYTES_MAX};
 pub use job::Job;
+pub use kf::{KfBody, KfChange, KfEvent, KfMedia, KfMessage, KfSender, SessionChange};
 pub use meeting::{Meeting, Operated};
 pub use member::{Attribute, AttributeValue, Member, MemberFields, MemberUpdated};
 pub use message::{Message, MessageBody};
@@ -95,6 +101,9 @@ pub enum ParseError {
     /// The text is not a document.
     #[error(transparent)]
     Document(#[from] DocumentError),
+    /// A pulled message is not a JSON object.
+    #[error("the pulled message is no JSON object")]
+    NotAnObject,
     /// A person may have typed some of its elements, and it cannot be told which.
     #[error("the document can be read in more than one way")]
     Ambiguous,
@@ -152,11 +161,17 @@ fn ids_fit(doc: &Element) -> Result<(), ParseError> {
     Ok(())
 }
 
-/// Parses a plaintext.
-///
+/// Parses a plaintext, as its origin asks: no callback can pass for a pulled message.
+pub fn parse(plaintext: &[u8], origin: Origin) -> Result<Callback, ParseError> {
+    match origin {
+        Origin::Callback => parse_callback(plaintext),
+        Origin::Archive | Origin::Kf => pulled::read(plaintext, origin),
+    }
+}
+
 /// Values are trimmed, except text that people typed. An empty element is `None` like an absent one, except in
 /// [`MemberFields`], where it means that a value was cleared.
-pub fn parse(plaintext: &[u8]) -> Result<Callback, ParseError> {
+fn parse_callback(plaintext: &[u8]) -> Result<Callback, ParseError> {
     let document::Reading { root: doc, repaired, doubtful } = document::read(plaintext)?;
     let kind = kind::Kind::of(&doc);
     if doubtful && kind.is_recorded() {
@@ -220,6 +235,10 @@ pub enum Event {
     Acquisition(Acquisition),
     /// 微信客服 has something to pull.
     CustomerService(CustomerService),
+    /// Somebody wrote in a conversation of 微信客服.
+    KfMessage(KfMessage),
+    /// Something happened in 微信客服.
+    KfEvent(KfEvent),
     /// The session archive has something to pull.
     ArchiveNotify,
     /// A form of the approval engine progressed.

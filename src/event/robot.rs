@@ -162,7 +162,7 @@ fn feedback(feedback: &Element) -> RobotBody {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::parse;
+    use crate::event::parse_callback as parse;
 
     fn body(json: &str) -> RobotBody {
         match parse(json.as_bytes()).expect("a callback").event {

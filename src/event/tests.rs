@@ -1,6 +1,6 @@
 //! Parses every fixture, and many inputs that are not fixtures.
 //!
-//! Input is `fixtures/callbacks`: plaintexts with made-up ids, at least one for each event, and the difficult
+//! Input is `fixtures/callbacks` and `fixtures/pulled`: plaintexts with made-up ids, at least one for each event, and the difficult
 //! variants. A new fixture needs a line in [`FIXTURES`].
 
 use std::collections::BTreeSet;
@@ -10,11 +10,15 @@ use std::path::Path;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::*;
+use super::{parse_callback as parse, *};
 
 /// Every fixture as `(file, plaintext)`, in the order of their names.
 fn fixtures() -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/callbacks");
+    files("fixtures/callbacks")
+}
+
+fn files(folder: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let files = fs::read_dir(folder).expect("the fixtures").map(|file| file.expect("a fixture"));
     let mut fixtures: Vec<_> = files
         .map(|file| {
@@ -38,8 +42,10 @@ fn variant(event: &Event) -> String {
 
 #[test]
 fn every_fixture_has_its_name_and_its_event() {
-    let read = fixtures().into_iter().map(|(file, plaintext)| {
-        let callback = parse(&plaintext).unwrap_or_else(|error| panic!("{file}: {error}"));
+    let pulled = files("fixtures/pulled").into_iter().map(|(file, plaintext)| (file, plaintext, Origin::Kf));
+    let called = fixtures().into_iter().map(|(file, plaintext)| (file, plaintext, Origin::Callback));
+    let read = called.chain(pulled).map(|(file, plaintext, origin)| {
+        let callback = super::parse(&plaintext, origin).unwrap_or_else(|error| panic!("{file}: {error}"));
         format!("{file} → {} → {}", callback.head.name, variant(&callback.event))
     });
     let read: Vec<String> = read.collect();
@@ -338,4 +344,7 @@ voice.xml → voice → Message
 wedrive_create_file.xml → wedrive_file_change/create_file → Drive
 wedrive_dismiss_space.xml → wedrive_space_change/dismiss_space → Drive
 wedrive_insufficient_capacity.xml → wedrive_insufficient_capacity → Drive
+kf_enter_session.json → kf/event/enter_session → KfEvent
+kf_event_of_tomorrow.json → kf/event/wave → Unknown
+kf_text.json → kf/text → KfMessage
 ";

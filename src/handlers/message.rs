@@ -23,7 +23,7 @@ pub fn received(source: &Source, it: &Message, changes: &mut Changes) {
     }
     let user = if customer.is_none() && !it.from.is_empty() { Some(UserId(it.from.clone())) } else { None };
     let (contact_type, content, media_id) = summary(&it.body);
-    if let Some(media_id) = media_id.as_deref().filter(|it| it.len() <= MEDIA_ID_BYTES_MAX) {
+    if let Some(media_id) = media_id.as_deref() {
         fetch(source, media_id, changes);
     }
     let record = Record::new(contact_type, it.from.clone(), content);
@@ -31,8 +31,11 @@ pub fn received(source: &Source, it: &Message, changes: &mut Changes) {
 }
 
 /// WeCom keeps a message's media for three days, so a task downloads it in time.
-fn fetch(source: &Source, media_id: &str, changes: &mut Changes) {
-    let payload = FetchMediaPayload { contact_time: source.at(), id: Some(source.key.record_id()) };
+pub(super) fn fetch(source: &Source, media_id: &str, changes: &mut Changes) {
+    if media_id.len() > MEDIA_ID_BYTES_MAX {
+        return;
+    }
+    let payload = FetchMediaPayload { contact_time: source.at(), id: Some(source.record_id()) };
     let task = Task {
         app_id: source.key.app_id,
         payload: Some(payload.to_text()),

@@ -23,6 +23,8 @@ pub mod alert;
 
 pub mod acquisition;
 
+pub mod kf;
+
 /// Every event and where it goes. There is no `_` arm: a new event cannot be forgotten.
 pub fn record(source: &Source, callback: &Callback, changes: &mut Changes) {
     let name = &callback.head.name;
@@ -46,8 +48,10 @@ pub fn record(source: &Source, callback: &Callback, changes: &mut Changes) {
         Event::AppLifecycle(it) => alert::app_changed(source, name, it, changes),
         Event::PlatformAddressesChanged => alert::addresses_changed(source, changes),
         Event::Acquisition(it) => acquisition::happened(source, name, it, changes),
+        Event::CustomerService(it) => kf::told(source, name, it, changes),
+        Event::KfMessage(it) => kf::message(source, name, it, changes),
+        Event::KfEvent(it) => kf::event(source, name, it, changes),
         Event::Tag(_)
-        | Event::CustomerService(_)
         | Event::ArchiveNotify
         | Event::AccountApproval(_)
         | Event::AppInteraction(_)

@@ -302,6 +302,7 @@ fn card(handover: &Handover, from: &str, part: &Part, url: String) -> Notice {
         .line("客户", customers.as_deref())
         .line("工单", count(part.orders, "个").as_deref())
         .line("客户群", count(part.groups, "个").as_deref())
+        .line("客服会话", count(part.sessions, "个").as_deref())
 }
 
 impl SuccessorAnswer {

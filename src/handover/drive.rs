@@ -75,15 +75,17 @@ impl<'a> Driver<'a> {
         let Some(handover) = self.look().await? else { return Ok(Next::Over) };
         // A failure with one kind does not stop the others: an app may have no right to groups.
         let found = self.find_outcomes(&handover).await;
-        let (mut customers, mut groups) = (Ok(false), Ok(false));
+        let (mut customers, mut groups, mut sessions) = (Ok(false), Ok(false), Ok(false));
         if handover.submitted_at.is_some() && handover.cancelled_at.is_none() {
             self.hand_orders(&handover).await?;
+            sessions = self.hand_sessions(&handover).await;
             customers = self.submit_customers(&handover).await;
             groups = self.submit_groups(&handover).await;
         }
         let polled = self.poll(&handover).await;
-        let next = self.finish(matches!((&customers, &groups), (Ok(true), _) | (_, Ok(true)))).await?;
-        for done in [found, customers.map(drop), groups.map(drop), polled] {
+        let left = [&customers, &groups, &sessions].iter().any(|it| matches!(it, Ok(true)));
+        let next = self.finish(left).await?;
+        for done in [found, sessions.map(drop), customers.map(drop), groups.map(drop), polled] {
             done?;
         }
         Ok(next)
@@ -97,6 +99,7 @@ impl<'a> Driver<'a> {
         if handover.cause != HandoverCause::Transfer && !off && !self.is_followed(conn, &handover).await? {
             handover::collect_contacts(conn, self.id).await?;
             handover::collect_orders(conn, self.id).await?;
+            handover::collect_sessions(conn, self.id).await?;
         }
         if off {
             let items = handover::in_states(conn, self.id, &[ItemState::Open, ItemState::Planned]).await?;

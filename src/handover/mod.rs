@@ -38,6 +38,8 @@ pub mod state;
 
 mod submit;
 
+mod sessions;
+
 pub mod successors;
 
 pub mod transferring;

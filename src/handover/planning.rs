@@ -223,6 +223,7 @@ async fn gather(conn: &mut PgConnection, handover: &Handover, request: &PlanRequ
         handover::collect_contacts(conn, handover.id).await?;
         handover::collect_orders(conn, handover.id).await?;
         handover::collect_groups(conn, handover.id, &request.groups).await?;
+        handover::collect_sessions(conn, handover.id).await?;
     }
     let gone = handover::no_longer_theirs(conn, handover.id).await?;
     transition_all(conn, Fact::NoLongerTheirs, &gone, By { actor: WECOMD, cause: "已不属于原员工" }).await?;

@@ -203,7 +203,7 @@ async fn hand_over(conn: &mut PgConnection, it: &Resignation, who: &str) -> sqlx
             handover::lock(conn, id).await?;
             handover::revive(conn, id, it.id, who).await?;
             // `collect_contacts` below brings back the customers who still are contacts.
-            let kinds = [ItemKind::Order, ItemKind::Group];
+            let kinds = [ItemKind::Order, ItemKind::Group, ItemKind::Session];
             handover::reopen(conn, id, &[ItemState::Cancelled], &kinds, None).await?;
             id
         }
@@ -211,6 +211,7 @@ async fn hand_over(conn: &mut PgConnection, it: &Resignation, who: &str) -> sqlx
     };
     handover::collect_contacts(conn, id).await?;
     handover::collect_orders(conn, id).await?;
+    handover::collect_sessions(conn, id).await?;
     settle(conn, id, by).await?;
     Ok(())
 }

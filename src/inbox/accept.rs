@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use sqlx::{Connection, PgConnection};
 
 use super::event_time;
-use crate::spool::Record;
+use crate::{spool::Record, states::Origin};
 
 /// How many callbacks one transaction takes.
 pub(super) const GROUP_MAX: usize = 1_024;
@@ -28,6 +28,7 @@ pub(super) struct Arrival {
     pub(super) received_at: DateTime<Utc>,
     /// When it arrived, if it was kept in the spool since. Otherwise the database's clock says when it is stored.
     pub(super) kept_since: Option<DateTime<Utc>>,
+    pub(super) origin: Origin,
     pub(super) hash: [u8; 32],
     pub(super) plaintext: Vec<u8>,
 }
@@ -36,7 +37,8 @@ impl Arrival {
     /// A callback with its key.
     pub(super) fn new(app_id: i32, app_name: String, received_at: DateTime<Utc>, plaintext: Vec<u8>) -> Self {
         let hash = Sha256::digest(&plaintext).into();
-        Self { app_id, app_name, event_at: event_time(&plaintext), received_at, kept_since: None, hash, plaintext }
+        let (event_at, origin) = (event_time(&plaintext), Origin::Callback);
+        Self { app_id, app_name, event_at, received_at, kept_since: None, origin, hash, plaintext }
     }
 
     /// What groups are sorted by: two processes may write the same repeats at the same time, and sorted, they cannot
@@ -103,19 +105,20 @@ async fn count_dropped(conn: &mut PgConnection, days: &[NaiveDate]) -> sqlx::Res
 
 /// Stores what is new and queues it, in one statement; returns how many were new. Those of one day wait together, and a
 /// single one alone.
-async fn insert(conn: &mut PgConnection, group: &[&Arrival]) -> sqlx::Result<u64> {
+pub(super) async fn insert(conn: &mut PgConnection, group: &[&Arrival]) -> sqlx::Result<u64> {
     let times: Vec<_> = group.iter().map(|it| it.event_at).collect();
     let apps: Vec<_> = group.iter().map(|it| it.app_id).collect();
     let hashes: Vec<&[u8]> = group.iter().map(|it| &it.hash[..]).collect();
     let plaintexts: Vec<&[u8]> = group.iter().map(|it| &it.plaintext[..]).collect();
     let kept_since: Vec<_> = group.iter().map(|it| it.kept_since).collect();
+    let origins: Vec<_> = group.iter().map(|it| it.origin.number()).collect();
     let new = sqlx::query_scalar!(
         r#"
         with stored as (
-            insert into inbox (event_at, app_id, hash, plaintext, received_at)
-            select event_at, app_id, hash, plaintext, least(kept_since, now())
-            from unnest($1::timestamptz[], $2::integer[], $3::bytea[], $4::bytea[], $5::timestamptz[])
-                it (event_at, app_id, hash, plaintext, kept_since)
+            insert into inbox (event_at, app_id, hash, plaintext, received_at, origin)
+            select event_at, app_id, hash, plaintext, least(kept_since, now()), origin
+            from unnest($1::timestamptz[], $2::integer[], $3::bytea[], $4::bytea[], $5::timestamptz[], $6::smallint[])
+                it (event_at, app_id, hash, plaintext, kept_since, origin)
             on conflict do nothing
             returning event_at, app_id, hash
         ),
@@ -138,6 +141,7 @@ async fn insert(conn: &mut PgConnection, group: &[&Arrival]) -> sqlx::Result<u64
         &hashes as _,
         &plaintexts as _,
         &kept_since as _,
+        &origins,
     )
     .fetch_one(conn)
     .await?;

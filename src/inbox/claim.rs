@@ -9,7 +9,10 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
-use crate::ids::{CorpId, DeliveryKey};
+use crate::{
+    ids::{CorpId, DeliveryKey},
+    states::Origin,
+};
 
 /// The row that queued a delivery: of `pending`, or of `pending_group` with all that were committed together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,7 +45,9 @@ pub struct Claimed {
     pub attempts: i16,
     /// When it was stored.
     pub received_at: DateTime<Utc>,
-    /// The decrypted callback.
+    /// What brought it.
+    pub origin: Origin,
+    /// The decrypted callback, or the pulled message.
     pub plaintext: Vec<u8>,
     /// The corp of its app; none if the app's configuration was removed.
     pub corpid: Option<CorpId>,
@@ -76,8 +81,9 @@ pub async fn claim(conn: &mut PgConnection, since: DateTime<Utc>, limit: i64) ->
         r#"
         select
             due_at as "due_at!", seq as "seq!", in_group as "in_group!", event_at as "event_at!", app_id as "app_id!",
-            hash as "hash!", attempts as "attempts!", received_at as "received_at!", plaintext as "plaintext!"
-        from claim_pending($1, $2, $3)
+            hash as "hash!", attempts as "attempts!", received_at as "received_at!", plaintext as "plaintext!",
+            origin as "origin!"
+        from claim_due($1, $2, $3)
         "#,
         since,
         limit,
@@ -97,6 +103,7 @@ pub async fn claim(conn: &mut PgConnection, since: DateTime<Utc>, limit: i64) ->
                 ticket: Ticket { due_at: row.due_at, seq: row.seq, in_group: row.in_group },
                 attempts: row.attempts,
                 received_at: row.received_at,
+                origin: origin(row.origin)?,
                 plaintext: row.plaintext,
                 corpid: sender.map(|it| it.corpid.clone()),
                 receive_ids: sender.and_then(|it| it.receive_ids.clone()),
@@ -300,6 +307,12 @@ pub async fn database_standing(conn: &mut PgConnection) -> sqlx::Result<(DateTim
     .fetch_one(conn)
     .await?;
     Ok((row.now, row.writable))
+}
+
+pub(super) fn origin(number: i16) -> sqlx::Result<Origin> {
+    let unknown =
+        || sqlx::Error::Decode(format!("inbox.origin holds {number}, which this version does not know").into());
+    Origin::of(number).ok_or_else(unknown)
 }
 
 pub(super) fn key(event_at: DateTime<Utc>, app_id: i32, hash: &[u8]) -> sqlx::Result<DeliveryKey> {

@@ -7,10 +7,13 @@ use serde::Serialize;
 use sqlx::{Connection, PgConnection, Postgres, QueryBuilder};
 
 use super::{
-    claim::{columns, key},
+    claim::{columns, key, origin},
     stretch::{self, EARLIEST, LATEST},
 };
-use crate::{ids::DeliveryKey, states::DeliveryState};
+use crate::{
+    ids::DeliveryKey,
+    states::{DeliveryState, Origin},
+};
 
 /// Which deliveries to list.
 #[derive(Debug, Clone, Default)]
@@ -245,18 +248,19 @@ pub async fn count(conn: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar!(r#"select count(*) as "count!" from inbox"#).fetch_one(conn).await
 }
 
-/// The plaintexts of all recorded deliveries, read at once: for small inboxes only.
-pub async fn recorded_plaintexts(conn: &mut PgConnection) -> sqlx::Result<Vec<Vec<u8>>> {
-    sqlx::query_scalar!(
+/// The plaintexts of all recorded deliveries with their origins, read at once: for small inboxes only.
+pub async fn recorded_plaintexts(conn: &mut PgConnection) -> sqlx::Result<Vec<(Vec<u8>, Origin)>> {
+    let rows = sqlx::query!(
         r#"
-        select plaintext from inbox
+        select plaintext, origin from inbox
         where plaintext <> '' and not exists (select from pending_delivery it where (it.event_at, it.app_id, it.hash) = (inbox.event_at, inbox.app_id, inbox.hash))
             and not exists (select from parked it where (it.event_at, it.app_id, it.hash) = (inbox.event_at, inbox.app_id, inbox.hash))
             and not exists (select from ignored it where (it.event_at, it.app_id, it.hash) = (inbox.event_at, inbox.app_id, inbox.hash))
         "#
     )
     .fetch_all(conn)
-    .await
+    .await?;
+    rows.into_iter().map(|row| Ok((row.plaintext, origin(row.origin)?))).collect()
 }
 
 /// The columns of a listed delivery.

@@ -14,6 +14,8 @@ mod spool_status;
 
 mod drainer;
 
+mod deposit;
+
 mod committer;
 
 mod commit_status;
@@ -43,6 +45,7 @@ pub use claim::{
 };
 pub use commit_status::{CommitStatus, Failure};
 pub use committer::{Inbox, NotStored, Spooling};
+pub use deposit::{Deposit, deposit};
 pub use erase::{Looked, count_strays, drop_strays, empty, forget_ignored, mentions, note_dropped, unqueue, unsettled};
 pub use event_time::event_time;
 pub use ignored::{ignored_names, replay_ignored};

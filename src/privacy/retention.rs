@@ -15,6 +15,7 @@ use crate::{
         access::access_log::{self, Entry, months},
         now,
         privacy::retention::{self, OldFile},
+        records::message_revocation,
         upkeep::partitions::{self, Partition},
     },
 };
@@ -150,6 +151,9 @@ impl Retention {
             self.files_of(conn, from, until, dry, &mut outcome).await?;
         }
         while !dry && retention::drop_stray_records(conn, until, ROWS_MAX).await? > 0 {}
+        if !dry {
+            message_revocation::drop_before(conn, until).await?;
+        }
         Ok(outcome)
     }
 

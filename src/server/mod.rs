@@ -24,4 +24,4 @@ pub use callback::CallbackDoor;
 pub use forwarded::Proxies;
 pub(crate) use listen::serve;
 pub use listen::{Door, Limits, Served, bind};
-pub use probes::{Health, Said};
+pub use probes::{Health, Told};

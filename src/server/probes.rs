@@ -28,19 +28,21 @@ pub struct Health {
     commit_status: CommitStatus,
     spool_status: Option<SpoolStatus>,
     recording: Recording,
-    said: Said,
+    told: Told,
     looked: Arc<Lately<Looked>>,
 }
 
-/// What other parts say of themselves, from time to time.
+/// What other parts tell of themselves, from time to time.
 #[derive(Clone)]
-pub struct Said {
+pub struct Told {
     /// The task queue.
     pub tasks: watch::Receiver<Value>,
     /// What WeCom warns our apps of.
     pub alerts: watch::Receiver<Value>,
     /// The backups.
     pub backup: watch::Receiver<Value>,
+    /// 微信客服.
+    pub kf: watch::Receiver<Value>,
 }
 
 /// The result of a look at the database, unless it did not answer in time.
@@ -63,12 +65,12 @@ struct Found {
 }
 
 impl Health {
-    /// Probes this database and renders these metrics. `inbox` says how storing goes, `recording` is the workers' status,
-    /// and `said` that of other parts.
-    pub fn new(pool: PgPool, metrics: PrometheusHandle, inbox: &Inbox, recording: Recording, said: Said) -> Self {
+    /// Probes this database and renders these metrics. `inbox` says how storing goes, `recording` is the workers'
+    /// status, `told` that of the other parts.
+    pub fn new(pool: PgPool, metrics: PrometheusHandle, inbox: &Inbox, recording: Recording, told: Told) -> Self {
         let looked = Arc::new(Lately::new(LOOKED_FOR));
         let (commit_status, spool_status) = (inbox.commit_status(), inbox.spool_status());
-        Self { pool, metrics, commit_status, spool_status, recording, said, looked }
+        Self { pool, metrics, commit_status, spool_status, recording, told, looked }
     }
 
     /// Whether callbacks can be stored, judged by the database, the spool and the last callbacks. Status 200 or 503.
@@ -126,8 +128,8 @@ impl Health {
         json!({ "status": if spooling { "spooling" } else { "ready" }, "database": "ok", "spool": self.spool(),
             "pending": found.pending, "parked": found.parked,
             "recording": recording, "overdue_s": found.overdue_s.round(), "clock": clock, "clock_skew_ms": skew,
-            "tasks": *self.said.tasks.borrow(), "alerts": *self.said.alerts.borrow(),
-            "backup": *self.said.backup.borrow() })
+            "tasks": *self.told.tasks.borrow(), "alerts": *self.told.alerts.borrow(),
+            "backup": *self.told.backup.borrow(), "kf": *self.told.kf.borrow() })
     }
 
     /// The metrics in Prometheus' text format; queue depths are up to a second old.

@@ -18,7 +18,7 @@ words! {
     }
 
     /// The criterion that matched a person to a customer of the business.
-    MatchedBy in ["customer_wechat_contact.matched_by", "customer_match.matched_by"] => {
+    MatchedBy in ["customer_wechat_contact.matched_by", "customer_match.matched_by", "kf_customer.matched_by"] => {
         /// An administrator decided it.
         Admin = "admin",
         /// The contact way's `state` names the customer.

@@ -64,6 +64,8 @@ words! {
         Order = "order",
         /// A group; the subject is its chat_id.
         Group = "group",
+        /// An open session of 微信客服; the subject is open_kfid/external_userid.
+        Session = "session",
     }
 
     /// A state in the log: a handover's own, or an item's.

@@ -17,6 +17,8 @@ mod handover;
 
 mod inbox;
 
+mod kf;
+
 mod orders;
 
 mod records;
@@ -35,9 +37,10 @@ pub use contacts::{ContactStatus, MatchedBy};
 pub use handover::{
     CallKind, CallOutcome, HandoverCause, HandoverState, ItemKind, ItemState, LoggedState, TransferFlow,
 };
-pub use inbox::DeliveryState;
+pub use inbox::{DeliveryState, Origin};
+pub use kf::{KfRoute, KfState};
 pub use orders::OrderState;
-pub use records::{ContactType, MediaProgress, MediaState, RecordSource, WelcomeOutcome};
+pub use records::{ContactType, MediaProgress, MediaState, RecordSource, RevokedBy, WelcomeOutcome};
 pub use staff::{BindingStatus, ResignationState, UnboundReason};
 pub use sync::{DriftKind, ShardState, SyncPhase, SyncState};
 pub use tasks::{TaskKind, TaskState};
@@ -62,6 +65,7 @@ pub fn columns() -> Vec<(&'static str, Vec<&'static str>)> {
         of::<OrderState>(),
         of::<ContactType>(),
         of::<RecordSource>(),
+        of::<RevokedBy>(),
         of::<MediaState>(),
         of::<WelcomeOutcome>(),
         of::<BindingStatus>(),

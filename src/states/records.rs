@@ -1,5 +1,7 @@
 //! Contact records, their files, and greetings.
 
+use super::Origin;
+
 words! {
     /// The type of a record.
     ContactType in ["wechat_contact_record.contact_type"] => {
@@ -17,8 +19,32 @@ words! {
         Link = "link",
         /// A file.
         File = "file",
-        /// A change of the relation itself: added, deleted, handed over.
+        /// A change of the relation itself, or of a session: added, deleted, handed over, begun, ended.
         Event = "event",
+        /// A sticker.
+        Emotion = "emotion",
+        /// A contact's card.
+        Card = "card",
+        /// A page of a mini-program.
+        Miniprogram = "miniprogram",
+        /// Forwarded messages.
+        Forward = "forward",
+        /// Several kinds in one message.
+        Mixed = "mixed",
+        /// A call.
+        Call = "call",
+        /// A document that is edited together.
+        Document = "document",
+        /// A meeting or a calendar entry.
+        Meeting = "meeting",
+        /// A vote, a to-do list or another form.
+        Form = "form",
+        /// A red packet.
+        RedPacket = "red_packet",
+        /// Something of 视频号.
+        Channels = "channels",
+        /// A type that this version does not know; `event` has its name.
+        Other = "other",
     }
 
     /// The source of a record.
@@ -27,6 +53,18 @@ words! {
         App = "app",
         /// A person wrote it.
         Manual = "manual",
+        /// The message archive (会话内容存档).
+        Archive = "archive",
+        /// 微信客服.
+        Kf = "kf",
+    }
+
+    /// Who recalled a message.
+    RevokedBy in ["message_revocation.by_whom"] => {
+        /// The customer.
+        Customer = "customer",
+        /// A member.
+        Member = "member",
     }
 
     /// The result of fetching a file.
@@ -75,6 +113,16 @@ words! {
         Refused = "refused",
         /// The answer was lost.
         Unknown = "unknown",
+    }
+}
+
+impl From<Origin> for RecordSource {
+    fn from(origin: Origin) -> Self {
+        match origin {
+            Origin::Callback => Self::App,
+            Origin::Archive => Self::Archive,
+            Origin::Kf => Self::Kf,
+        }
     }
 }
 

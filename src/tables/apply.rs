@@ -19,9 +19,13 @@ use super::{
     },
     groups::{group_chat, group_member},
     handover,
+    kf::{kf_account, kf_customer, kf_session},
     orders::{contact_way, contact_way_scan, work_order},
     privacy::erased_person,
-    records::wechat_contact_record::{self, KnownMonths},
+    records::{
+        message_revocation,
+        wechat_contact_record::{self, KnownMonths},
+    },
     staff::{
         member,
         member_alias::{self, Found, Moved},
@@ -100,6 +104,7 @@ async fn write(
     // the order: earlier, two transactions could wait for each other.
     months.ensure(conn, changes.records.keys().map(|(at, ..)| *at)).await?;
     wechat_contact_record::insert(conn, &changes.records).await?;
+    message_revocation::upsert(conn, &changes.revocations).await?;
     task::upsert(conn, &changes.tasks).await?;
     write_company(conn, &changes).await?;
     if held == Held::Shared {
@@ -126,6 +131,7 @@ async fn write_contacts(
         people = matching::with_same_unionid(conn, &people).await?;
     }
     people.extend(customer_wechat_contact::upsert(conn, &changes.contacts).await?);
+    people.extend(kf_customer::upsert(conn, &changes.kf_customers).await?);
     member::upsert(conn, &changes.members).await?;
 
     let described = changes.members.keys().chain(renamed).cloned().collect::<BTreeSet<_>>();
@@ -159,7 +165,7 @@ async fn write_contacts(
     handover::wake(conn, &stirred).await
 }
 
-/// Writes groups, and what is known of the company itself.
+/// Writes groups, what is known of the company itself, and accounts and sessions of 微信客服.
 async fn write_company(conn: &mut PgConnection, changes: &Changes) -> sqlx::Result<()> {
     group_chat::upsert(conn, &changes.groups).await?;
     group_member::upsert(conn, &changes.group_members).await?;
@@ -169,7 +175,9 @@ async fn write_company(conn: &mut PgConnection, changes: &Changes) -> sqlx::Resu
     department::upsert(conn, &changes.departments).await?;
     corp_tag::read(conn, &changes.tag_lists).await?;
     approval::upsert(conn, &changes.approvals).await?;
-    app_alert::upsert(conn, &changes.alerts).await
+    app_alert::upsert(conn, &changes.alerts).await?;
+    kf_account::upsert(conn, &changes.kf_accounts).await?;
+    kf_session::upsert(conn, &changes.kf_sessions).await
 }
 
 /// Resolves all ids in these changes to their current ones, drops erased people, and moves rows of former ids and

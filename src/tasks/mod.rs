@@ -36,6 +36,8 @@ mod alert_status;
 
 mod welcome;
 
+pub mod kf;
+
 pub mod template;
 
 use std::time::Duration;
@@ -67,6 +69,8 @@ pub struct Context {
     pub media: MediaStore,
     /// The handovers' settings.
     pub handover: handover::Settings,
+    /// The settings of 微信客服.
+    pub kf: kf::Settings,
 }
 
 /// How many tasks a process runs at once, by kind.
@@ -82,6 +86,8 @@ pub struct Settings {
     pub fetch_media: u32,
     /// Handovers.
     pub handover: u32,
+    /// Accounts of 微信客服 that are pulled; and as many of its sessions that are routed.
+    pub kf: u32,
 }
 
 /// The outcome of a task that did not fail.
@@ -149,7 +155,7 @@ impl Context {
 impl Settings {
     /// How many tasks run at once in all.
     pub fn total(&self) -> u32 {
-        self.welcome + self.notify_staff + self.refresh + self.fetch_media + self.handover
+        self.welcome + self.notify_staff + self.refresh + self.fetch_media + self.handover + 2 * self.kf
     }
 }
 
@@ -161,7 +167,7 @@ impl WorkerPool {
 
     fn new(kinds: &[TaskKind], concurrency: u32) -> Self {
         let kinds: Vec<_> = kinds.iter().copied().filter(|kind| EXECUTED.contains(kind)).collect();
-        let greets = kinds.contains(&TaskKind::Welcome);
+        let greets = kinds.contains(&TaskKind::Welcome) || kinds.contains(&TaskKind::WelcomeKf);
         let (lease, poll) = if greets { (URGENT_LEASE, URGENT_POLL) } else { (LEASE, POLL) };
         let rest_longest = if greets { Duration::ZERO } else { REST_LONGEST };
         Self { kinds, concurrency: usize::try_from(concurrency).unwrap_or(1), lease, poll, rest_longest }
@@ -187,9 +193,11 @@ pub fn start(
 }
 
 /// Greetings have a pool of their own, so that they never queue behind other kinds.
-fn worker_pools(settings: &Settings) -> [WorkerPool; 5] {
+fn worker_pools(settings: &Settings) -> [WorkerPool; 7] {
     [
-        WorkerPool::new(&[TaskKind::Welcome], settings.welcome),
+        WorkerPool::new(&[TaskKind::Welcome, TaskKind::WelcomeKf], settings.welcome),
+        WorkerPool::new(&[TaskKind::PullKf], settings.kf),
+        WorkerPool::new(&[TaskKind::RouteKf, TaskKind::RefreshKfCustomer], settings.kf),
         WorkerPool::new(&[TaskKind::NotifyStaff], settings.notify_staff),
         WorkerPool::new(REFRESHING, settings.refresh),
         WorkerPool::new(&[TaskKind::FetchMedia], settings.fetch_media),
@@ -201,6 +209,9 @@ fn worker_pools(settings: &Settings) -> [WorkerPool; 5] {
 async fn run(context: &Context, task: &Taken) -> Result<Went, Failure> {
     match task.kind {
         TaskKind::Handover => return handover::run(context, task).await,
+        TaskKind::PullKf => return kf::pull::run(context, task).await,
+        TaskKind::RefreshKfCustomer => kf::customer::run(context, task).await,
+        TaskKind::RouteKf => kf::route::run(context, task).await,
         TaskKind::NotifyStaff => notify_staff::run(context, task).await,
         TaskKind::RefreshMember => refresh_member::run(context, task).await,
         TaskKind::RefreshContact => refresh_contact::run(context, task).await,
@@ -209,7 +220,7 @@ async fn run(context: &Context, task: &Taken) -> Result<Went, Failure> {
         TaskKind::RefreshGroup => refresh_group::run(context, task).await,
         TaskKind::RefreshTags => refresh_tags::run(context, task).await,
         TaskKind::FetchMedia => fetch_media::run(context, task).await,
-        TaskKind::Welcome => welcome::run(context, task).await,
+        TaskKind::Welcome | TaskKind::WelcomeKf => welcome::run(context, task).await,
     }?;
     Ok(Went::Done)
 }

@@ -1,6 +1,8 @@
-//! `welcome`: greets a new customer within the twenty seconds that WeCom allows.
+//! `welcome` and `welcome_kf`: greets a new customer, or one who opened 微信客服, within the twenty seconds that WeCom
+//! allows.
 //!
-//! Safe to repeat while the code is valid: WeCom accepts a code once and then answers 41051. After that time, a call
+//! Safe to repeat while the code is valid: WeCom accepts a code once and then answers 41051. In 微信客服 the message has an
+//! id that follows from the code, and a second one answers 95033. After that time, a call
 //! that was begun before a crash is not repeated. Every outcome is recorded, a missed deadline with the delay.
 //!
 //! The deadline counts from WeCom's time of the event and is compared with the database's clock, which also decides
@@ -17,17 +19,19 @@ use super::{
     template::{Greeting, Names, Rules, greeting},
 };
 use crate::{
-    changes::{Payload, WelcomePayload},
+    changes::{Payload, TaskKind, WelcomeKfPayload, WelcomePayload},
+    ids::ExternalUserId,
     inbox,
     states::WelcomeOutcome,
     tables::{
         SharedClock,
         apps::enterprise_wechat_config,
+        kf::kf_customer,
         records::welcome::{self, Due, End, Ledger},
         staff::member_alias,
         task::{self, Taken},
     },
-    wecom::{ApiError, Class, welcome as wire, welcome::Attachment},
+    wecom::{ApiError, Class, kf::SENT_BEFORE, welcome as wire, welcome::Attachment},
 };
 
 /// The pause before the second attempt; it doubles with every further one.
@@ -40,9 +44,19 @@ const RETRY_LONGEST: Duration = Duration::from_secs(2);
 /// event, and if it does not, its answer says whether another app greeted in time.
 const LATE_TRY: TimeDelta = TimeDelta::seconds(60);
 
+/// How many bytes of the code's hash the id of a message in 微信客服 holds: with its first letter 31 of 32 characters.
+const MSGID_BYTES: usize = 15;
+
+/// Who is greeted.
+enum Greeted {
+    /// A new contact of a member.
+    Contact(WelcomePayload),
+    /// Somebody who opened 微信客服.
+    Kf(WelcomeKfPayload),
+}
+
 pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> {
-    let payload = WelcomePayload::read(task.payload.as_deref())
-        .map_err(|error| Failure::park(format!("its payload cannot be read: {error}")))?;
+    let payload = Greeted::read(task).map_err(|error| Failure::park(format!("its payload cannot be read: {error}")))?;
     let mut conn = context.pool.acquire().await?;
     let mut transaction = conn.begin().await?;
     if !task::hold(&mut transaction, task).await? {
@@ -55,7 +69,7 @@ pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> 
         // An earlier attempt recorded everything except that the task is done.
         return Ok(());
     }
-    let (text, attachments) = match choose(&mut conn, task, &payload, &clock).await? {
+    let (text, attachments) = match choose(context, &mut conn, task, &payload, &clock).await? {
         Greeting::Send { text, attachments } => (text, attachments),
         Greeting::Quiet => return ended(&mut conn, task, &ledger, End::of(WelcomeOutcome::Quiet)).await,
         Greeting::NoTemplate => {
@@ -88,36 +102,87 @@ pub(super) async fn run(context: &Context, task: &Taken) -> Result<(), Failure> 
 
 async fn ask(context: &Context, task: &Taken, text: &str, attachments: &[Attachment]) -> Result<(), ApiError> {
     let api = context.wecom.app(task.app_id).await?;
-    api.send_welcome(&task.subject, text, attachments).await
+    match task.kind {
+        TaskKind::WelcomeKf => api.kf_greet(&task.subject, &msgid(&task.subject), text).await,
+        _ => api.send_welcome(&task.subject, text, attachments).await,
+    }
+}
+
+/// The id of the message in 微信客服, the same at each attempt.
+fn msgid(code: &str) -> String {
+    let hash = Sha256::digest(code.as_bytes());
+    format!("w{}", hex::encode(hash.get(..MSGID_BYTES).unwrap_or_default()))
+}
+
+impl Greeted {
+    fn read(task: &Taken) -> serde_json::Result<Self> {
+        let text = task.payload.as_deref();
+        match task.kind {
+            TaskKind::WelcomeKf => WelcomeKfPayload::read(text).map(Self::Kf),
+            _ => WelcomePayload::read(text).map(Self::Contact),
+        }
+    }
+
+    fn customer(&self) -> &ExternalUserId {
+        match self {
+            Self::Contact(it) => &it.external_userid,
+            Self::Kf(it) => &it.external_userid,
+        }
+    }
+
+    /// The event's time and the hash of its delivery, from whose arrival the greeting is timed.
+    fn delivery(&self) -> (i64, &str) {
+        match self {
+            Self::Contact(it) => (it.event_s, &it.hash),
+            Self::Kf(it) => (it.event_s, &it.hash),
+        }
+    }
 }
 
 /// Opens the greeting's row, under its people's current names.
-async fn open(conn: &mut PgConnection, task: &Taken, payload: &WelcomePayload) -> sqlx::Result<Ledger> {
-    let event_at = DateTime::from_timestamp(payload.event_s, 0).unwrap_or(task.due_at);
-    let hash = hex::decode(&payload.hash).unwrap_or_default();
+async fn open(conn: &mut PgConnection, task: &Taken, payload: &Greeted) -> sqlx::Result<Ledger> {
+    let (event_s, hash) = payload.delivery();
+    let event_at = DateTime::from_timestamp(event_s, 0).unwrap_or(task.due_at);
+    let hash = hex::decode(hash).unwrap_or_default();
+    let (user, state, open_kfid) = match payload {
+        Greeted::Contact(it) => (Some(&it.wechat_userid), it.state.as_deref(), None),
+        Greeted::Kf(it) => (None, None, Some(it.open_kfid.as_str())),
+    };
     let received_at = inbox::received_at(conn, event_at, &hash).await?;
     let due = Due {
         corpid: &task.corpid,
         code_hash: Sha256::digest(task.subject.as_bytes()).into(),
-        customer: &payload.external_userid,
-        user: &payload.wechat_userid,
+        customer: payload.customer(),
+        user,
+        open_kfid,
         app_id: task.app_id,
-        state: payload.state.as_deref(),
+        state,
         received_at: received_at.unwrap_or(task.due_at),
     };
     welcome::open(conn, &due).await
 }
 
 async fn choose(
+    context: &Context,
     conn: &mut PgConnection,
     task: &Taken,
-    payload: &WelcomePayload,
+    payload: &Greeted,
     clock: &SharedClock,
 ) -> Result<Greeting, Failure> {
     let apps = enterprise_wechat_config::all(conn).await?;
     let Some(app) = apps.into_iter().find(|it| it.id == task.app_id) else { return Ok(Greeting::NoTemplate) };
     let rules: Rules = serde_json::from_value(app.welcome)
         .map_err(|error| Failure::park(format!("the app's rules for greetings cannot be read: {error}")))?;
+    let payload = match payload {
+        Greeted::Contact(payload) => payload,
+        Greeted::Kf(payload) => {
+            let customer = kf_customer::nickname(conn, &task.corpid, &payload.external_userid).await?;
+            let names = Names { customer, staff: None };
+            // The app's hours apply, and neither its words nor its channels: they speak for a member.
+            let rules = Rules { quiet: rules.quiet, ..Rules::default() };
+            return Ok(greeting(Some(&context.kf.greeting), &rules, None, clock.now(), &names));
+        }
+    };
     let user = member_alias::current(conn, &task.corpid, &payload.wechat_userid).await?;
     let (customer, staff) = welcome::names(conn, &task.corpid, &payload.external_userid, &user).await?;
     let names = Names { customer, staff };
@@ -147,7 +212,7 @@ fn refused(task: &Taken, error: &ApiError, clock: &SharedClock) -> Result<End, F
             reason: Some(error.to_string()),
         })
     };
-    if error.is(wire::GREETED_ALREADY) {
+    if error.is(wire::GREETED_ALREADY) || error.is(SENT_BEFORE) {
         return ends(WelcomeOutcome::GreetedAlready);
     }
     if error.is(wire::TOO_LATE) {
@@ -155,7 +220,9 @@ fn refused(task: &Taken, error: &ApiError, clock: &SharedClock) -> Result<End, F
         return ends(WelcomeOutcome::Late);
     }
     if error.class == Class::Refused {
-        return ends(WelcomeOutcome::Refused);
+        // 微信客服 has no code of its own for a code that has expired.
+        let expired = task.kind == TaskKind::WelcomeKf && late.is_some();
+        return ends(if expired { WelcomeOutcome::Late } else { WelcomeOutcome::Refused });
     }
     let doublings = u32::try_from(task.attempts.saturating_sub(1)).unwrap_or(0).min(8);
     let pause = RETRY_FIRST.saturating_mul(1 << doublings).min(RETRY_LONGEST);

@@ -165,6 +165,37 @@ pub const METRICS: &[Metric] = &[
     ),
     histogram("wecomd_task_seconds", &["kind"], "Carrying out one task, by kind", "执行一个任务,按种类"),
     counter(
+        "wecomd_kf_messages_total",
+        &["outcome"],
+        "Messages and events that were pulled from WeChat customer service, by outcome: stored, duplicate",
+        "从微信客服拉取的消息和事件,按结果:stored 已存储、duplicate 重复",
+    ),
+    counter(
+        "wecomd_kf_limited_total",
+        &[],
+        "Pulls without a token that WeCom limited (45009)",
+        "不带 token 的拉取被企业微信限频(45009)的次数",
+    ),
+    counter(
+        "wecomd_kf_routed_total",
+        &["to"],
+        "Waiting sessions of WeChat customer service that were routed, to: servicer, pool",
+        "已分配的微信客服会话,去向:servicer 接待人员、pool 待接入池",
+    ),
+    gauge("wecomd_kf_accounts", &[], "Accounts of WeChat customer service that are known", "已知的微信客服账号数"),
+    gauge(
+        "wecomd_kf_lost_accounts",
+        &[],
+        "Accounts of WeChat customer service whose messages may be incomplete",
+        "消息可能缺失的微信客服账号数",
+    ),
+    gauge(
+        "wecomd_kf_lag_seconds",
+        &[],
+        "How long ago the account of WeChat customer service that was pulled longest ago was pulled",
+        "最久未拉取的微信客服账号距上次拉取多久",
+    ),
+    counter(
         "wecomd_welcome_total",
         &["outcome"],
         "Greetings that were due, by outcome as in table welcome",

@@ -22,7 +22,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     ApiError, Class,
-    paths::{GET_TOKEN, GROUPS_IN_SERVICE, GROUPS_RESIGNED, SEND_WELCOME, TRANSFER_IN_SERVICE, TRANSFER_RESIGNED},
+    paths::{
+        GET_TOKEN, GROUPS_IN_SERVICE, GROUPS_RESIGNED, KF_ON_EVENT, SEND_WELCOME, TRANSFER_IN_SERVICE,
+        TRANSFER_RESIGNED,
+    },
 };
 use crate::ids::CorpId;
 
@@ -151,7 +154,7 @@ impl Budget {
 impl Path {
     fn new(name: &'static str, limits: Limits) -> Self {
         let own = match name {
-            SEND_WELCOME => NonZeroU32::new(WELCOMES_PER_SECOND),
+            SEND_WELCOME | KF_ON_EVENT => NonZeroU32::new(WELCOMES_PER_SECOND),
             GET_TOKEN => NonZeroU32::new(TOKENS_PER_SECOND),
             _ => None,
         };

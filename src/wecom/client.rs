@@ -253,6 +253,24 @@ impl Api {
         self.call(path, |http, url| http.request(Method::POST, url).json(body)).await
     }
 
+    /// The same; returns the answer as it came, once its errcode is 0. The call counts for the budget of `budget`.
+    pub(super) async fn post_for_bytes(
+        &self,
+        path: &'static str,
+        budget: &'static str,
+        body: &impl Serialize,
+    ) -> Result<Vec<u8>, ApiError> {
+        self.with_token(budget, |token| {
+            let http = self.url(path).map(|url| self.wecom.0.http.post(url).query(&[token.parameter()]).json(body));
+            async move {
+                let answer = whole(path, self.answer(path, http?).await?, ANSWER_BYTES_MAX).await?;
+                understood::<IgnoredAny>(path, &answer)?;
+                Ok(answer)
+            }
+        })
+        .await
+    }
+
     async fn call<A: DeserializeOwned>(
         &self,
         path: &'static str,

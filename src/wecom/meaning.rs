@@ -246,6 +246,18 @@ meanings! {
     95001 | 95002 | 95018 =>
         "超出微信客服的发送条数或 48 小时时限", "beyond what 微信客服 may send: 5 messages within 48 hours of the customer's last one";
         "请等待客户再次发来消息", "wait until the customer writes again".
+    95000 | 95004 =>
+        "微信客服账号不存在", "there is no such 微信客服 account";
+        "请核对客服账号", "see which accounts the console lists".
+    95014 | 95019 =>
+        "该成员不是接待人员，或已停止接待", "the member is no servicer of the account, or has stopped receiving customers";
+        "请在微信客服中添加该接待人员，或请其恢复接待", "add the servicer in 微信客服, or let them receive customers again".
+    95016 =>
+        "会话状态不允许这样变更", "the session's state does not allow this move";
+        "会话可能已被他人接待或已结束，无需处理", "somebody else has it, or it has ended; nothing to do".
+    95031 =>
+        "客户 48 小时内没有咨询", "the customer has asked nothing within 48 hours";
+        "请等待客户再次发来消息", "wait until the customer writes again".
     95007 =>
         "拉取消息的 token 已失效", "the token for fetching messages has expired";
         "等待下一次回调", "wait for the next callback".

@@ -38,6 +38,7 @@ pub mod transfer;
 pub mod group_chat;
 
 pub mod approval;
+pub mod kf;
 
 pub mod welcome;
 

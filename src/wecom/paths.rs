@@ -7,6 +7,9 @@ pub(super) const GET_TOKEN: &str = "gettoken";
 /// Greets a new customer.
 pub(super) const SEND_WELCOME: &str = "externalcontact/send_welcome_msg";
 
+/// Greets a customer who opened 微信客服.
+pub(super) const KF_ON_EVENT: &str = "kf/send_msg_on_event";
+
 /// Hands customers of somebody who stays to a colleague.
 pub(super) const TRANSFER_IN_SERVICE: &str = "externalcontact/transfer_customer";
 

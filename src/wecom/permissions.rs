@@ -35,6 +35,8 @@ pub enum Needs {
     CustomerContact,
     /// A token of an app that may read forms of the 审批 app.
     Approval,
+    /// A token of an app that is enabled for 微信客服, for accounts that it manages.
+    Kf,
 }
 
 /// A permission, where to grant it, and WeCom's errcodes without it.
@@ -55,7 +57,16 @@ pub struct Permission {
 impl Needs {
     /// Every kind, from the fewest to the most permissions.
     pub const ALL: &[Self] =
-        &[Self::Secret, Self::Token, Self::Members, Self::Login, Self::Message, Self::CustomerContact, Self::Approval];
+        &[
+            Self::Secret,
+            Self::Token,
+            Self::Members,
+            Self::Login,
+            Self::Message,
+            Self::CustomerContact,
+            Self::Approval,
+            Self::Kf,
+        ];
 
     /// The permission in words.
     pub fn permission(self) -> &'static Permission {
@@ -67,6 +78,7 @@ impl Needs {
             Self::Message => &MESSAGE,
             Self::CustomerContact => &CUSTOMER_CONTACT,
             Self::Approval => &APPROVAL,
+            Self::Kf => &KF,
         }
     }
 }
@@ -125,6 +137,14 @@ const APPROVAL: Permission = Permission {
     console_english: "应用管理 → 审批 → API → 可调用接口的应用: tick the app, and switch 审批状态通知事件 on. Only needed where `handover.resignation_templates` names a template.",
     console_chinese: "应用管理 → 审批 → API → 可调用接口的应用:勾选该应用,并开启“审批状态通知事件”。仅在设置了 `handover.resignation_templates` 时需要。",
     errcodes: &[48002, 301_055],
+};
+
+const KF: Permission = Permission {
+    english: "WeChat customer service",
+    chinese: "微信客服",
+    console_english: "微信客服 → API → 可调用接口的应用: tick the app. 微信客服 → API → 通过API管理微信客服账号: assign the accounts; from then on WeCom routes none of their customers by itself, and wecomd does (`kf.route`). The servicers must be in the app's 可见范围. For `unionid`, bind a WeChat developer account within 微信客服; the binding of 客户联系 does not count.",
+    console_chinese: "微信客服 → API → 可调用接口的应用:勾选该应用。微信客服 → API → 通过API管理微信客服账号:分配客服账号;此后企业微信不再自动分配这些账号的客户,由 wecomd 分配(`kf.route`)。接待人员须在应用可见范围内。需要 `unionid` 时,在微信客服中绑定微信开发者账号(客户联系中的绑定不算)。",
+    errcodes: &[48007, 95011, 95017, 60030],
 };
 
 /// Every endpoint that we call, in the order in which somebody sets wecomd up.
@@ -269,6 +289,28 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "Read the last day in an approved resignation",
         "读取已通过的离职审批中的最后工作日",
     ),
+    post(
+        "kf/account/list",
+        Needs::Kf,
+        "The names of the accounts, and which of them the app manages",
+        "客服账号的名称及是否由应用管理",
+    ),
+    post(
+        "kf/sync_msg",
+        Needs::Kf,
+        "Pull what was said, after a callback and every few minutes",
+        "收到回调后及每隔几分钟拉取消息",
+    ),
+    post("kf/customer/batchget", Needs::Kf, "Who a customer is, within 48 hours", "48 小时内读取客户资料"),
+    get("kf/servicer/list", Needs::Kf, "Which servicers receive customers", "正在接待的接待人员"),
+    post("kf/service_state/get", Needs::Kf, "Whether a session waits for somebody", "会话是否等待接待"),
+    post(
+        "kf/service_state/trans",
+        Needs::Kf,
+        "Give a session to a servicer, or to the pool",
+        "把会话分配给接待人员或待接入池",
+    ),
+    post("kf/send_msg_on_event", Needs::Kf, "Greet a customer who opened the conversation", "客户进入会话时发送欢迎语"),
 ];
 
 const fn get(path: &'static str, needs: Needs, english: &'static str, chinese: &'static str) -> Endpoint {

@@ -323,7 +323,8 @@ async fn set_aside(
 /// The corp is its app's. An app with receiveids of its own may serve several corps; then it is the one that the
 /// event names, which the signature and the receiveid prove to come from WeCom.
 fn understand(delivery: &Claimed) -> Result<(Source, Callback), String> {
-    let callback = event::parse(&delivery.plaintext).map_err(|error| format!("cannot be read: {error}"))?;
+    let callback =
+        event::parse(&delivery.plaintext, delivery.origin).map_err(|error| format!("cannot be read: {error}"))?;
     let named = callback.head.corpid.as_ref().filter(|_| delivery.receive_ids.is_some());
     let corpid = named.or(delivery.corpid.as_ref()).ok_or("its app is no longer configured")?.clone();
     let source = Source {
@@ -331,6 +332,8 @@ fn understand(delivery: &Claimed) -> Result<(Source, Callback), String> {
         corpid,
         happened_at: callback.head.at,
         received_at: delivery.received_at,
+        origin: delivery.origin,
+        msgid: callback.head.msgid.clone(),
         repaired: callback.repaired,
     };
     Ok((source, callback))

@@ -14,7 +14,7 @@ use bolero::{TypeGenerator, check};
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use wecomd::{
-    changes::{Changes, Source},
+    changes::{Changes, Origin, Source},
     document::Element,
     event::{self, Callback, Event, Message, MessageBody, NAME_BYTES_MAX},
     handlers,
@@ -131,8 +131,8 @@ fn obeys_the_laws(plaintext: &[u8]) -> Option<Callback> {
     assert_eq!(at, inbox::event_time(plaintext));
     assert!((0..SECONDS_END).contains(&at.timestamp()) && at.timestamp_subsec_nanos() == 0, "{at}");
 
-    let parsed = event::parse(plaintext);
-    assert_eq!(parsed, event::parse(plaintext));
+    let parsed = event::parse(plaintext, Origin::Callback);
+    assert_eq!(parsed, event::parse(plaintext, Origin::Callback));
     let callback = parsed.ok()?;
     let name = &callback.head.name;
     if callback.repaired {
@@ -161,6 +161,8 @@ fn recording_obeys_the_laws(plaintext: &[u8], at: DateTime<Utc>, callback: &Call
         corpid: CorpId::from("ww1"),
         happened_at: callback.head.at,
         received_at,
+        origin: Origin::Callback,
+        msgid: None,
         repaired: callback.repaired,
     };
     let recorded = || {

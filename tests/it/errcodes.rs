@@ -54,6 +54,10 @@ const MEDIA: Handled = ("src/wecom/media.rs", &[40007]);
 
 const NOTICES: Handled = ("src/tasks/notify_staff.rs", &[81013]);
 
+/// Driven in `kf`, `kf_pull` and `kf_route`.
+const CUSTOMER_SERVICE: Handled =
+    ("src/wecom/kf.rs", &[40035, 45009, 50100, 60030, 95007, 95013, 95014, 95016, 95019, 95031, 95033]);
+
 /// A contact way that WeCom has no more, when it is asked for and when it is deleted.
 const WAYS: Handled = ("src/contact_way/making.rs", &[41044]);
 
@@ -80,6 +84,7 @@ const HANDLED: &[Handled] = &[
     MEMBERS,
     MEDIA,
     NOTICES,
+    CUSTOMER_SERVICE,
     WAYS,
     CONNECTION,
     DEPARTMENTS,

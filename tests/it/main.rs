@@ -109,6 +109,14 @@ mod tokens;
 
 mod proxy;
 
+mod pulled;
+
+mod kf;
+
+mod kf_pull;
+
+mod kf_route;
+
 mod wecom_errors;
 
 mod odd_answers;

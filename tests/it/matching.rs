@@ -7,7 +7,7 @@ use proptest::{
 };
 use serde_json::json;
 use wecomd::{
-    changes::{Changes, ContactStatus, Source, contact::Card},
+    changes::{Changes, ContactStatus, Origin, Source, contact::Card},
     ids::{ContactWayState, CorpId, CustomerId, DeliveryKey, ExternalUserId, UserId},
     sandbox::{AppKind, Push},
     tables::{
@@ -179,7 +179,15 @@ fn time(seconds: i64) -> DateTime<Utc> {
 
 fn source(corpid: &CorpId, at: DateTime<Utc>) -> Source {
     let key = DeliveryKey { event_at: at, app_id: 1, hash: [0; 32] };
-    Source { key, corpid: corpid.clone(), happened_at: Some(at), received_at: at, repaired: false }
+    Source {
+        key,
+        corpid: corpid.clone(),
+        happened_at: Some(at),
+        received_at: at,
+        origin: Origin::Callback,
+        msgid: None,
+        repaired: false,
+    }
 }
 
 async fn outcome(db: &TestDb, corpid: &CorpId) -> Vec<String> {

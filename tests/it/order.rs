@@ -5,13 +5,14 @@ use proptest::{
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 use wecomd::{
-    inbox::{Inbox, Wake},
+    inbox::{self, Deposit, Inbox, Wake},
+    states::Origin,
     worker::{Settings, Step, Worker},
 };
 
 use crate::support::{
     TestDb,
-    stream::{BEGIN, any_plaintext, found},
+    stream::{BEGIN, any_kf, any_plaintext, found},
     tables::tables,
 };
 
@@ -20,7 +21,7 @@ const STREAMS: u32 = 150;
 
 /// A set of plaintexts, and two ways to deliver it: order, repetitions and batch size.
 fn any_stream() -> impl Strategy<Value = (Delivery, Delivery)> {
-    prop::collection::vec(any_plaintext(BEGIN), 1..24)
+    prop::collection::vec(prop_oneof![3 => any_plaintext(BEGIN), 1 => any_kf(BEGIN)], 1..24)
         .prop_flat_map(|plaintexts| (one_way(&plaintexts), one_way(&plaintexts)))
 }
 
@@ -74,9 +75,22 @@ fn any_order_any_repetition_and_any_batching_give_the_same_tables() {
 async fn record(db: &TestDb, inbox: &Inbox, corp: u32, delivery: &Delivery) -> Vec<String> {
     let app_id = found(db, corp, BEGIN).await;
     for plaintext in &delivery.plaintexts {
-        inbox.accept(app_id, "any", plaintext.clone().into_bytes()).await.expect("stored");
+        if plaintext.starts_with('{') {
+            pulled(db, app_id, plaintext).await;
+        } else {
+            inbox.accept(app_id, "any", plaintext.clone().into_bytes()).await.expect("stored");
+        }
     }
     let mut worker = Worker::new(db.options(), Settings { batch_max: delivery.batch_max, attempts_max: 1 });
     while worker.step().await.expect("records") != Step::Idle {}
     tables(&db.pool, &format!("ww{corp}")).await
+}
+
+/// Deposits what 微信客服 said.
+async fn pulled(db: &TestDb, app_id: i32, said: &str) {
+    let sent: serde_json::Value = serde_json::from_str(said).expect("JSON");
+    let event_at = chrono::DateTime::from_timestamp(sent["send_time"].as_i64().expect("a time"), 0).expect("in range");
+    let item = Deposit { app_id, origin: Origin::Kf, event_at, plaintext: said.as_bytes().to_vec() };
+    let mut conn = db.pool.acquire().await.expect("connects");
+    inbox::deposit(&mut conn, vec![item]).await.expect("stored");
 }

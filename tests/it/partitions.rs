@@ -379,16 +379,16 @@ async fn readyz_says_why_recording_is_stuck_while_callbacks_are_stored() {
         (answer.status, answer.json()["recording"].as_str().unwrap_or_default().to_owned())
     };
     assert_eq!(ready().await, (200, "ok".to_owned()));
-    app.db.execute("alter function claim_pending rename to elsewhere").await;
+    app.db.execute("alter function claim_due rename to elsewhere").await;
     assert!(app.post(&said(days_ago(0), 1)).await.is_some());
-    until("it is said", async || ready().await.1.starts_with("stands still: 42883: function claim_pending")).await;
+    until("it is said", async || ready().await.1.starts_with("stands still: 42883: function claim_due")).await;
     let metrics = request(app.app.admin, "GET", "/metrics", &[], b"").await.expect("an answer").text();
     assert!(
         metrics.contains("wecomd_recording_halted 1") && metrics.contains("wecomd_pending_age_seconds"),
         "{metrics}"
     );
     assert_eq!(ready().await.0, 200, "callbacks are stored all the same");
-    app.db.execute("alter function elsewhere rename to claim_pending").await;
+    app.db.execute("alter function elsewhere rename to claim_due").await;
     until("it goes on", async || ready().await.1 == "ok").await;
     until("it is recorded", async || app.db.count("select count(*) from wechat_contact_record").await == 1).await;
     app.finish().await;

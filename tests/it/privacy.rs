@@ -118,6 +118,16 @@ async fn plant() -> Acting {
     for kind in [TaskKind::Welcome, TaskKind::RefreshContact, TaskKind::FetchMedia] {
         acting.act(kind).await;
     }
+    // They write to 微信客服, too; somebody is still to be found for them, and a greeting to be sent.
+    let kf = acting.platform.with(|world| world.add_kf_account("报修", &["ann"]));
+    let person = ExternalUserId::from(PERSON);
+    acting.platform.kf_enter(&kf, &person, "cust%3AK-7749-X").await.expect("an account");
+    acting.platform.kf_write(&kf, &person, SAID).await.expect("an account");
+    let place = json!({ "latitude": 1.5, "longitude": 2.5, "name": NOTED, "address": LIVES });
+    acting.platform.kf_say(&kf, &person, "location", place).await.expect("an account");
+    acting.settle(TaskKind::PullKf).await;
+    acting.app.drain().await;
+    acting.act(TaskKind::RefreshKfCustomer).await;
     // One picture is still to be fetched, and one message still to be recorded.
     deliver(&acting, vec![picture(at + 4, PERSON, &second)]).await;
     acting.app.drain().await;
@@ -132,6 +142,8 @@ async fn plant() -> Acting {
             "insert into handover (corpid, wechat_userid, state, cause) values ('{corp}', 'bob', 'planned', 'transfer');
              insert into handover_item (handover_id, kind, subject, state) select id, 'customer', '{PERSON}', 'planned'
                 from handover;
+             insert into handover_item (handover_id, kind, subject, state)
+                select id, 'session', 'wk1/{PERSON}', 'planned' from handover;
              insert into handover_log (handover_id, item_id, kind, subject, to_state, actor, cause)
                 select handover_id, id, kind, subject, 'planned', 'me', 'chosen' from handover_item;
              insert into sync_run (corpid, state, finished_at) values ('{corp}', 'done', now());
@@ -279,8 +291,8 @@ async fn an_erased_customer_is_in_no_table_and_no_file() {
     assert_eq!(acting.app.db.count(messages).await, counted);
     assert_eq!(acting.app.db.count("select count(*) from inbox").await, deliveries);
     assert_eq!(acting.app.db.count("select count(*) from work_order where customer_id like 'erased-%'").await, 1);
-    let item = acting.app.db.texts("select state || ' ' || left(subject, 7) from handover_item").await;
-    assert_eq!(item, ["cancelled erased-"]);
+    let item = acting.app.db.texts("select state || ' ' || left(subject, 7) from handover_item order by id").await;
+    assert_eq!(item, ["cancelled erased-", "cancelled wk1/era"]);
     let left = acting.app.db.texts("select array_to_string(candidates, ' ') from customer_match").await;
     assert_eq!(left, ["K-1 K-2"]);
     assert!(!found(&acting, "别人的话").await.is_empty());

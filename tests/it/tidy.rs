@@ -25,7 +25,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("spool", &["embedded::make_folder", "vault"]),
     // The recording half.
     ("worker", &["inbox", "event", "handlers", "changes", "tables", "time_limit", "ids"]),
-    ("event", &["ids", "document"]),
+    ("event", &["ids", "document", "repair", "states"]),
     ("handlers", &["event", "ids", "changes"]),
     ("changes", &["ids", "states"]),
     ("tables", &["changes", "ids", "states"]),

@@ -87,6 +87,10 @@ pub(crate) const KINDS: &[Kind] = &[
     refused(&[84014, 84015], "user_ticket"),
     refused(&[95001, 95002, 95018], "48 hours"),
     refused(&[95007], "fetching messages"),
+    refused(&[95000, 95004], "no such 微信客服 account"),
+    refused(&[95014, 95019], "no servicer"),
+    refused(&[95016], "does not allow this move"),
+    refused(&[95031], "asked nothing"),
     refused(&[10010], "no longer kept"),
     // Handled elsewhere.
     refused(&[40003, 46004], "no such member"),

@@ -6,6 +6,8 @@ mod contact_records;
 
 mod media;
 
+mod kf_accounts;
+
 mod customer_matches;
 
 mod export;
@@ -28,6 +30,7 @@ pub(super) const ROUTES: &[&Route] = &[
     &contact_records::LIST,
     &contact_records::ADD,
     &media::SHOW,
+    &kf_accounts::LIST,
     &customer_matches::LIST,
     &customer_matches::DECIDE,
     &export::EXPORT,

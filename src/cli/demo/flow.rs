@@ -132,6 +132,21 @@ impl Scene<'_> {
 }
 
 impl Story {
+    /// The order's number.
+    pub(super) fn order(&self) -> i64 {
+        self.order
+    }
+
+    /// The customer, as WeCom names them.
+    pub(super) fn customer(&self) -> &str {
+        &self.external_userid
+    }
+
+    /// The member whose contact they are.
+    pub(super) fn member(&self) -> &str {
+        &self.wechat_userid
+    }
+
     /// Prints the results for people.
     pub(super) fn print(&self) {
         say("\nAn order becomes a contact:");

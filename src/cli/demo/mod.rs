@@ -5,6 +5,8 @@
 
 mod flow;
 
+mod service;
+
 mod handover;
 
 mod office;
@@ -95,6 +97,7 @@ pub(super) async fn run(mut config: Config, arguments: Arguments) -> anyhow::Res
     // A day passes within a moment, so transfer results are polled as fast.
     (config.handover.poll_first_seconds, config.handover.poll_max_seconds) = (1, 1);
     config.sync.every_hours = 0;
+    config.kf.greeting = service::GREETING.to_owned();
     // A whole day's cards and pictures are requested within seconds, from a WeCom without other callers.
     (config.wecom.corp_per_second, config.wecom.path_per_second) = (CALLS_PER_SECOND, CALLS_PER_SECOND);
     config.tasks.fetch_media = DOWNLOADS;
@@ -168,16 +171,19 @@ async fn play(
     platform.push_to(sender.clone());
     let office = Office { app: &app, token: &token };
     let story = flow::Scene { office: &office, platform, sender: &sender }.play().await?;
+    let talk = service::play(&office, platform, &story).await?;
     let leaving = handover::play(&office, platform).await?;
     if arguments.json {
         let mut line = serde_json::to_value(&summary.figures)?;
         line["order"] = serde_json::to_value(&story)?;
+        line["talk"] = serde_json::to_value(&talk)?;
         line["handover"] = serde_json::to_value(&leaving)?;
         say(&line.to_string());
     } else {
         summary.print();
         summary::print_rows(&mut conn).await?;
         story.print();
+        talk.print();
         leaving.print();
         links(&app, server, token.expose_secret(), flow::CUSTOMER);
     }

@@ -66,8 +66,8 @@ impl Summary {
         let stored = inbox::count_stored(conn, &keys).await?;
         let distinct = keys.iter().collect::<std::collections::HashSet<_>>().len();
         let mut recorded: BTreeMap<&'static str, u64> = BTreeMap::new();
-        for plaintext in inbox::recorded_plaintexts(conn).await? {
-            *recorded.entry(event::parse(&plaintext)?.event.kind()).or_default() += 1;
+        for (plaintext, origin) in inbox::recorded_plaintexts(conn).await? {
+            *recorded.entry(event::parse(&plaintext, origin)?.event.kind()).or_default() += 1;
         }
         let answered = i64::try_from(report.genuine.answered + report.forged.answered)?;
         let (_, parked) = inbox::depth(conn).await?;

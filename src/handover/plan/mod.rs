@@ -157,6 +157,8 @@ pub struct Tally {
     pub orders: i64,
     /// Groups.
     pub groups: i64,
+    /// Open sessions of 微信客服.
+    pub sessions: i64,
 }
 
 /// How many there were, and will be.
@@ -274,6 +276,7 @@ impl Tally {
             ItemKind::Customer => self.customers += items,
             ItemKind::Order => self.orders += items,
             ItemKind::Group => self.groups += items,
+            ItemKind::Session => self.sessions += items,
         }
     }
 }
@@ -388,8 +391,9 @@ impl<'a> Planner<'a> {
                 ItemKind::Customer => contacts,
                 ItemKind::Order => orders,
                 ItemKind::Group => given.groups,
+                ItemKind::Session => given.sessions,
             };
-            (own, contacts + orders + given.groups, *staff)
+            (own, contacts + orders + given.groups + given.sessions, *staff)
         })
     }
 

@@ -223,10 +223,15 @@ proptest! {
             prop_assert_eq!(share.given.customers, of(ItemKind::Customer));
             prop_assert_eq!(share.given.orders, of(ItemKind::Order));
             prop_assert_eq!(share.given.groups, of(ItemKind::Group));
+            prop_assert_eq!(share.given.sessions, of(ItemKind::Session));
             prop_assert_eq!(share.contacts.after - share.contacts.before, share.given.customers);
             prop_assert_eq!(share.open_orders.after - share.open_orders.before, share.given.orders);
         }
-        let shared: i64 = made.shares.iter().map(|it| it.given.customers + it.given.orders + it.given.groups).sum();
+        let shared: i64 = made
+            .shares
+            .iter()
+            .map(|it| it.given.customers + it.given.orders + it.given.groups + it.given.sessions)
+            .sum();
         prop_assert_eq!(shared, i64::try_from(made.given.len()).expect("few"));
         // Nobody whom a rule stands against gets anything in a plan that may be kept.
         if made.refusals.is_empty() {

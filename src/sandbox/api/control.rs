@@ -16,7 +16,7 @@ use super::fault::{DropAt, Fault};
 use super::shared::Shared;
 use super::{page, server};
 use crate::ids::{ExternalUserId, UserId};
-use crate::sandbox::world::ScanError;
+use crate::sandbox::world::{ScanError, World};
 
 /// The longest id of a customer given by hand.
 const EXTERNAL_USERID_BYTES_MAX: usize = 64;
@@ -57,6 +57,24 @@ struct LeaveForm {
     userid: UserId,
 }
 
+/// The body of `POST /sandbox/kf`: a new account, or what a customer does in one.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KfForm {
+    /// The name of a new account.
+    account: Option<String>,
+    /// Its servicers.
+    #[serde(default)]
+    servicers: Vec<String>,
+    #[serde(default)]
+    open_kfid: String,
+    external_userid: Option<ExternalUserId>,
+    /// What the customer writes; without it they enter.
+    text: Option<String>,
+    #[serde(default)]
+    scene_param: String,
+}
+
 /// Answers requests that are not API calls.
 pub(super) async fn serve(shared: &Shared, request: Request<Incoming>) -> Wire {
     let path = request.uri().path().to_owned();
@@ -80,7 +98,8 @@ pub(super) async fn serve(shared: &Shared, request: Request<Incoming>) -> Wire {
             formed(request, advance).await
         }
         ("/sandbox/leave", true) => leave(shared, request).await,
-        ("/sandbox/calls" | "/sandbox/faults" | "/sandbox/clock" | "/sandbox/leave", _) => {
+        ("/sandbox/kf", true) => customer_service(shared, request).await,
+        ("/sandbox/kf" | "/sandbox/calls" | "/sandbox/faults" | "/sandbox/clock" | "/sandbox/leave", _) => {
             answer::bare(StatusCode::METHOD_NOT_ALLOWED)
         }
         _ => answer::bare(StatusCode::NOT_FOUND),
@@ -108,6 +127,28 @@ async fn leave(shared: &Shared, request: Request<Incoming>) -> Wire {
     };
     match shared.change(|world| world.leave(&form.userid)).await {
         Ok(()) => answer::json(&json!({ "userid": form.userid })),
+        Err(error) => said(StatusCode::NOT_FOUND, &error.to_string()),
+    }
+}
+
+/// Adds an account of 微信客服, or a customer enters one or writes to it; the callback is sent.
+async fn customer_service(shared: &Shared, request: Request<Incoming>) -> Wire {
+    let form: KfForm = match read(request).await {
+        Ok(form) => form,
+        Err(wire) => return wire,
+    };
+    if let Some(name) = &form.account {
+        let servicers: Vec<_> = form.servicers.iter().map(String::as_str).collect();
+        let open_kfid = shared.with(|world| world.add_kf_account(name, &servicers));
+        return answer::json(&json!({ "open_kfid": open_kfid }));
+    }
+    let customer = form.external_userid.unwrap_or_else(|| shared.with(|world| world.somebody_new()));
+    let act = |world: &mut World| match &form.text {
+        Some(text) => world.kf_say(&form.open_kfid, &customer, "text", json!({ "content": text })),
+        None => world.kf_enter(&form.open_kfid, &customer, &form.scene_param),
+    };
+    match shared.change(act).await {
+        Ok(()) => answer::json(&json!({ "external_userid": customer })),
         Err(error) => said(StatusCode::NOT_FOUND, &error.to_string()),
     }
 }

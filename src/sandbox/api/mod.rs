@@ -60,6 +60,8 @@ mod transfer;
 
 mod group;
 
+mod kf;
+
 mod message;
 
 mod card;

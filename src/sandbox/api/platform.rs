@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -14,7 +15,7 @@ use super::shared::Shared;
 use super::{push, server};
 use crate::ids::{ExternalUserId, UserId};
 use crate::sandbox::deliver::Sender;
-use crate::sandbox::world::{ChangeError, Clock, Form, JoinScene, Notes, ScanError, World};
+use crate::sandbox::world::{ChangeError, Clock, Form, JoinScene, NoAccount, Notes, ScanError, World};
 
 /// A pretend WeCom that answers API calls and pushes callbacks until it is stopped or dropped.
 pub struct Platform {
@@ -178,6 +179,63 @@ impl Platform {
     /// A form of the 审批 app is handed in, or progresses.
     pub async fn hand_in(&self, form: Form) -> Result<(), ChangeError> {
         self.shared.change(|world| Ok(world.hand_in(form))).await
+    }
+
+    /// A customer opens a conversation of 微信客服 through a link with this `scene_param`.
+    pub async fn kf_enter(
+        &self,
+        open_kfid: &str,
+        customer: &ExternalUserId,
+        scene_param: &str,
+    ) -> Result<(), NoAccount> {
+        self.shared.change(|world| world.kf_enter(open_kfid, customer, scene_param)).await
+    }
+
+    /// A customer writes to 微信客服.
+    pub async fn kf_write(&self, open_kfid: &str, customer: &ExternalUserId, text: &str) -> Result<(), NoAccount> {
+        self.kf_say(open_kfid, customer, "text", json!({ "content": text })).await
+    }
+
+    /// A customer sends a picture to 微信客服; `media_id` is of [`World::add_media`].
+    pub async fn kf_picture(
+        &self,
+        open_kfid: &str,
+        customer: &ExternalUserId,
+        media_id: &str,
+    ) -> Result<(), NoAccount> {
+        self.kf_say(open_kfid, customer, "image", json!({ "media_id": media_id })).await
+    }
+
+    /// A customer sends something of any type.
+    pub async fn kf_say(
+        &self,
+        open_kfid: &str,
+        customer: &ExternalUserId,
+        msgtype: &str,
+        content: Value,
+    ) -> Result<(), NoAccount> {
+        self.shared.change(|world| world.kf_say(open_kfid, customer, msgtype, content)).await
+    }
+
+    /// A servicer answers a customer in WeCom, and has the session from then on.
+    pub async fn kf_reply(
+        &self,
+        open_kfid: &str,
+        servicer: &UserId,
+        customer: &ExternalUserId,
+        text: &str,
+    ) -> Result<(), NoAccount> {
+        self.shared.change(|world| world.kf_reply(open_kfid, servicer, customer, text)).await
+    }
+
+    /// A servicer ends a session in WeCom.
+    pub async fn kf_end(&self, open_kfid: &str, servicer: &UserId, customer: &ExternalUserId) -> Result<(), NoAccount> {
+        self.shared.change(|world| world.kf_end(open_kfid, servicer, customer)).await
+    }
+
+    /// A customer recalls what they said last.
+    pub async fn kf_recall(&self, open_kfid: &str, customer: &ExternalUserId) -> Result<(), NoAccount> {
+        self.shared.change(|world| world.kf_recall(open_kfid, customer)).await
     }
 
     /// Answers the requests in hand and stops.

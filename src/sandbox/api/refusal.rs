@@ -84,6 +84,7 @@ pub(super) const FILE_TOO_LARGE: i64 = 45001;
 pub(super) const MESSAGE_TOO_LONG: i64 = 45002;
 pub(super) const TOO_OFTEN: i64 = 45009;
 pub(super) const NOT_PERMITTED: i64 = 48002;
+pub(super) const KF_NOT_MANAGED: i64 = 48007;
 pub(super) const SYNC_MAY_NOT_READ: i64 = 48009;
 pub(super) const BAD_CURSOR: i64 = 50100;
 pub(super) const NO_DEPARTMENT: i64 = 60003;
@@ -103,6 +104,14 @@ pub(super) const OWNER_HAS_LEFT: i64 = 90502;
 pub(super) const OWNER_UNCHANGED: i64 = 90504;
 pub(super) const GROUP_INHERITING: i64 = 90507;
 pub(super) const GROUP_INHERITED: i64 = 90508;
+pub(super) const NO_SUCH_KF_ACCOUNT: i64 = 95000;
+pub(super) const BAD_KF_TOKEN: i64 = 95007;
+pub(super) const SESSION_ENDED: i64 = 95013;
+pub(super) const NO_SERVICER: i64 = 95014;
+pub(super) const ILLEGAL_MOVE: i64 = 95016;
+pub(super) const NOT_RECEIVING: i64 = 95019;
+pub(super) const NO_INQUIRY: i64 = 95031;
+pub(super) const DUPLICATE_MSGID: i64 = 95033;
 pub(super) const WRONG_AGENTID: i64 = 301_002;
 pub(super) const RANGE_NEEDED: i64 = 830_002;
 
@@ -187,6 +196,15 @@ const USUAL_TEXTS: &[(i64, &str)] = &[
     (OWNER_UNCHANGED, "the owner is unchanged"),
     (GROUP_INHERITING, "the group is being inherited"),
     (GROUP_INHERITED, "the group was inherited"),
+    (KF_NOT_MANAGED, "the kf account is not assigned to this app"),
+    (NO_SUCH_KF_ACCOUNT, "invalid open_kfid"),
+    (BAD_KF_TOKEN, "invalid token"),
+    (SESSION_ENDED, "the session has ended"),
+    (NO_SERVICER, "the user is no servicer"),
+    (ILLEGAL_MOVE, "the session state does not allow this"),
+    (NOT_RECEIVING, "the servicer does not receive customers"),
+    (NO_INQUIRY, "no inquiry within 48 hours"),
+    (DUPLICATE_MSGID, "duplicate msgid"),
     (WRONG_AGENTID, "not allowed to operate another agent with this access_token"),
     (RANGE_NEEDED, "media file too large, use Range"),
     (NO_SUCH_PATH, "no such api"),

@@ -4,7 +4,7 @@ use super::answer::Answer;
 use super::ask::Ask;
 use super::refusal::Refusal;
 use super::{
-    approval, contact, contact_way, directory, group, login, media, message, network, note, tag, transfer, unassigned,
+    approval, contact, contact_way, directory, group, kf, login, media, message, network, note, tag, transfer, unassigned,
     welcome,
 };
 use crate::sandbox::world::{Credential, World};
@@ -71,6 +71,13 @@ const ROUTES: &[Route] = &[
     route("externalcontact/groupchat/onjob_transfer", Needs::CustomerContact, group::onjob_transfer),
     route("oa/getapprovaldetail", Needs::App, approval::detail),
     route("message/send", Needs::App, message::send),
+    route("kf/account/list", Needs::App, kf::account_list),
+    route("kf/sync_msg", Needs::App, kf::sync_msg),
+    route("kf/servicer/list", Needs::App, kf::servicer_list),
+    route("kf/service_state/get", Needs::App, kf::state_get),
+    route("kf/service_state/trans", Needs::App, kf::state_trans),
+    route("kf/customer/batchget", Needs::App, kf::customers),
+    route("kf/send_msg_on_event", Needs::App, kf::send_on_event),
     route("media/get", Needs::App, media::get),
     route("media/upload", Needs::App, media::upload),
 ];

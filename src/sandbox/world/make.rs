@@ -94,6 +94,7 @@ impl World {
             login_codes: Default::default(),
             media: Default::default(),
             post: Default::default(),
+            kf: Default::default(),
             calls: HashMap::new(),
         }
     }

@@ -27,6 +27,8 @@ mod sent;
 
 mod media;
 
+mod kf;
+
 mod make;
 
 mod error;
@@ -48,6 +50,7 @@ pub use directory::{Department, Member, MemberStatus};
 pub use error::{ChangeError, ScanError};
 pub use form::Form;
 pub use group::{Group, GroupCall, JoinScene};
+pub use kf::{Kf, KfAccount, KfGreeting, NoAccount};
 pub use sent::{Message, Welcomed};
 pub use tag::Tag;
 pub use token::TokenMode;
@@ -56,6 +59,9 @@ pub use transfer::{TransferCall, TransferFlow, TransferRules};
 pub(in crate::sandbox) use code::{LOGIN_LIFE_S, Visitor, WELCOME_LIFE_S, Welcome};
 pub(in crate::sandbox) use contacts::{Customer, Follow, card};
 pub(in crate::sandbox) use group::{GroupStatus, NotGiven, version};
+pub(in crate::sandbox) use kf::{
+    KEPT_S as KF_KEPT_S, SESSION_S as KF_SESSION_S, TOKEN_LIFE_S as KF_TOKEN_LIFE_S, state as kf_state,
+};
 pub(in crate::sandbox) use sent::keep;
 pub(in crate::sandbox) use tag::group_id;
 pub(in crate::sandbox) use token::{LIFE_S as TOKEN_LIFE_S, TokenError};
@@ -166,6 +172,8 @@ pub struct World {
     pub transfer_calls: VecDeque<TransferCall>,
     /// The requests to transfer groups, the oldest first.
     pub group_calls: VecDeque<GroupCall>,
+    /// 微信客服.
+    pub kf: Kf,
     pub(in crate::sandbox) seed: u64,
     pub(in crate::sandbox) clock: Clock,
     pub(in crate::sandbox) chance: Chance,
@@ -296,6 +304,11 @@ impl World {
     /// Counts a call of an endpoint; false if there were too many within the minute.
     pub(in crate::sandbox) fn admits_call(&mut self, path: &str) -> bool {
         let max = self.limits.calls_per_minute_of.get(path).copied().unwrap_or(self.limits.calls_per_minute);
+        self.admits(path, max)
+    }
+
+    /// Counts something of this name; false if there were more than `max` within the minute.
+    pub(in crate::sandbox) fn admits(&mut self, path: &str, max: u32) -> bool {
         let now = self.now();
         match self.calls.get_mut(path) {
             Some(window) => window.admits(now, MINUTE_S, max),

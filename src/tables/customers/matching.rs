@@ -25,11 +25,12 @@ pub async fn derive(conn: &mut PgConnection, people: &People) -> sqlx::Result<()
     }
     let (corps, customers) = columns(people);
     say(conn, &corps, &customers).await?;
-    let (corps, customers) = open(conn, &corps, &customers).await?;
-    if corps.is_empty() {
-        return Ok(());
+    say_kf(conn, &corps, &customers).await?;
+    let (open_corps, open_customers) = open(conn, &corps, &customers).await?;
+    if !open_corps.is_empty() {
+        follow(conn, &open_corps, &open_customers).await?;
     }
-    follow(conn, &corps, &customers).await
+    follow_kf(conn, &corps, &customers).await
 }
 
 /// Those of these people who have a contact that may follow others, or an open question. The others' contacts are all
@@ -75,11 +76,18 @@ pub async fn with_same_unionid(conn: &mut PgConnection, people: &People) -> sqlx
             select corpid, contact.unionid
             from unnest($1::text[], $2::text[]) person (corpid, external_userid)
             join customer_wechat_contact contact using (corpid, external_userid)
+            union
+            select corpid, kf.unionid
+            from unnest($1::text[], $2::text[]) person (corpid, external_userid)
+            join kf_customer kf using (corpid, external_userid)
         )
-        select distinct
-            other.corpid as "corpid: CorpId", other.external_userid as "external_userid: ExternalUserId"
+        select other.corpid as "corpid!: CorpId", other.external_userid as "external_userid!: ExternalUserId"
         from own
         join customer_wechat_contact other on other.unionid = own.unionid and other.corpid is not distinct from own.corpid
+        union
+        select kf.corpid, kf.external_userid
+        from own
+        join kf_customer kf on kf.unionid = own.unionid and kf.corpid is not distinct from own.corpid
         "#,
         &corps,
         &customers,
@@ -154,6 +162,94 @@ async fn say(conn: &mut PgConnection, corps: &[String], customers: &[String]) ->
     Ok(())
 }
 
+/// The same for people in 微信客服: what an administrator decided, or what the parameter of the link says through which they
+/// last entered, if the settings trust it.
+async fn say_kf(conn: &mut PgConnection, corps: &[String], customers: &[String]) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update kf_customer kf
+        set customer_id = said.customer_id, matched_by = said.matched_by
+        from (
+            select person.corpid, person.external_userid,
+                coalesce(decided.customer_id, named.customer_id) as customer_id,
+                case when decided.customer_id is not null then 'admin'
+                    when named.customer_id is not null then 'state' end as matched_by
+            from unnest($1::text[], $2::text[]) person (corpid, external_userid)
+            left join customer_match decided
+                on decided.corpid = person.corpid and decided.external_userid = person.external_userid
+            left join lateral (
+                select nullif(trim(substr(session.scene_param, 6)), '') as customer_id
+                from kf_session session
+                where session.corpid = person.corpid
+                    and session.external_userid = person.external_userid
+                    and session.scene_param like 'cust:%'
+                    and exists (
+                        select from contact_flow_setting where kf_trust_scene_param and 'state' = any(matching_order)
+                    )
+                order by session.entered_at desc, session.scene_param desc
+                limit 1
+            ) named on true
+        ) said
+        where kf.corpid = said.corpid and kf.external_userid = said.external_userid
+            and (said.matched_by is not null or kf.matched_by in ('admin', 'state'))
+            and (kf.customer_id, kf.matched_by) is distinct from (said.customer_id, said.matched_by)
+        "#,
+        corps,
+        customers,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// People in 微信客服 follow the contacts of the same person, if these lead to one customer.
+async fn follow_kf(conn: &mut PgConnection, corps: &[String], customers: &[String]) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        with lead as (
+            select kf.corpid, kf.external_userid, 1 as rank, 'external_userid' as way, contact.customer_id
+            from unnest($1::text[], $2::text[]) person (corpid, external_userid)
+            join kf_customer kf
+                on kf.corpid = person.corpid and kf.external_userid = person.external_userid
+            join customer_wechat_contact contact
+                on contact.corpid = kf.corpid and contact.external_userid = kf.external_userid
+            where contact.matched_by in ('admin', 'state')
+            union
+            select kf.corpid, kf.external_userid, 2, 'unionid', contact.customer_id
+            from unnest($1::text[], $2::text[]) person (corpid, external_userid)
+            join kf_customer kf
+                on kf.corpid = person.corpid and kf.external_userid = person.external_userid
+            join customer_wechat_contact contact on contact.unionid = kf.unionid and contact.corpid = kf.corpid
+            where contact.matched_by in ('admin', 'state')
+                and exists (select from contact_flow_setting where 'unionid' = any(matching_order))
+        ),
+        followed as (
+            select distinct on (corpid, external_userid) corpid, external_userid, way,
+                case when count(*) = 1 then min(customer_id) end as customer_id
+            from lead group by corpid, external_userid, rank, way
+            order by corpid, external_userid, rank
+        )
+        update kf_customer kf
+        set customer_id = said.customer_id, matched_by = said.matched_by
+        from (
+            select person.corpid, person.external_userid, followed.customer_id,
+                case when followed.customer_id is not null then followed.way end as matched_by
+            from unnest($1::text[], $2::text[]) person (corpid, external_userid)
+            left join followed on followed.corpid = person.corpid
+                and followed.external_userid = person.external_userid
+        ) said
+        where kf.corpid = said.corpid and kf.external_userid = said.external_userid
+            and (kf.matched_by is null or kf.matched_by not in ('admin', 'state'))
+            and (kf.customer_id, kf.matched_by) is distinct from (said.customer_id, said.matched_by)
+        "#,
+        corps,
+        customers,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// The customers that a person's other contacts and phone numbers lead to.
 struct Lead {
     corpid: String,
@@ -214,6 +310,15 @@ async fn leads(conn: &mut PgConnection, corps: &[String], customers: &[String]) 
             join customer_wechat_contact other
                 on other.unionid = own.unionid and other.corpid is not distinct from own.corpid
             where other.matched_by in ('admin', 'state')
+            union
+            select own.corpid, own.external_userid, 'external_userid', kf.customer_id from own
+            join kf_customer kf
+                on kf.corpid = own.corpid and kf.external_userid = own.external_userid
+            where kf.matched_by in ('admin', 'state')
+            union
+            select own.corpid, own.external_userid, 'unionid', kf.customer_id from own
+            join kf_customer kf on kf.unionid = own.unionid and kf.corpid is not distinct from own.corpid
+            where kf.matched_by in ('admin', 'state')
             union
             select own.corpid, own.external_userid, 'mobile', work_order.customer_id from own
             join work_order on phone_digits = any(own.mobiles) and phone_digits <> ''

@@ -78,6 +78,34 @@ pub async fn collect_groups(conn: &mut PgConnection, handover: i64, groups: &[St
     Ok(result.rows_affected())
 }
 
+/// The same for the sessions of 微信客服 that the leaver has. One that was over and is theirs again gets another round.
+pub async fn collect_sessions(conn: &mut PgConnection, handover: i64) -> sqlx::Result<u64> {
+    let result = sqlx::query!(
+        r#"
+        insert into handover_item (handover_id, kind, subject, round)
+        select handover.id, 'session', session.open_kfid || '/' || session.external_userid, coalesce(last.round, 0) + 1
+        from handover
+        join member_alias alias on alias.corpid = handover.corpid and alias.wechat_userid = handover.wechat_userid
+        join kf_session session on session.servicer_userid = alias.alias and session.corpid = handover.corpid
+            and session.state = 3
+        left join lateral (
+            select round, item.state from handover_item item
+            where item.handover_id = $1 and item.kind = 'session'
+                and item.subject = session.open_kfid || '/' || session.external_userid
+            order by round desc
+            limit 1
+        ) last on true
+        where handover.id = $1 and (last.state is null or last.state in ('gone', 'cancelled'))
+        order by 3
+        on conflict do nothing
+        "#,
+        handover,
+    )
+    .execute(conn)
+    .await?;
+    Ok(result.rows_affected())
+}
+
 /// The open and planned items that the leaver can no longer hand over: contacts that ended, and orders that are over
 /// or somebody else's.
 pub async fn no_longer_theirs(conn: &mut PgConnection, handover: i64) -> sqlx::Result<Vec<i64>> {
@@ -102,6 +130,13 @@ pub async fn no_longer_theirs(conn: &mut PgConnection, handover: i64) -> sqlx::R
                 ) work_order
                 where work_order.corpid = handover.corpid and work_order.staff_id = handover.staff_id
                     and work_order.state not in ('done', 'cancelled')
+            )
+            when 'session' then not exists (
+                select from kf_session session
+                join member_alias alias on alias.corpid = session.corpid and alias.alias = session.servicer_userid
+                where session.corpid = handover.corpid and session.open_kfid = split_part(item.subject, '/', 1)
+                    and session.external_userid = split_part(item.subject, '/', 2)
+                    and session.state = 3 and alias.wechat_userid = handover.wechat_userid
             )
             else false
         end

@@ -35,7 +35,7 @@ pub use checklist::{
     Counted as Page, Customer, Group, OpenOrder, Pending, RECENT_DAYS, Read, Record, customers, groups, open_orders,
     pending, reads, records,
 };
-pub use collect::{collect_contacts, collect_groups, collect_orders, no_longer_theirs};
+pub use collect::{collect_contacts, collect_groups, collect_orders, collect_sessions, no_longer_theirs};
 pub use derive::{derive, rename};
 pub use hint::{Failed, fails, hinted, note_fails, wake};
 pub use history::{ItemFilter, Transfer, TransferFilter, items, transfers};

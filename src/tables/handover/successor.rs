@@ -24,6 +24,8 @@ pub struct Successor {
     pub orders: i64,
     /// How many groups.
     pub groups: i64,
+    /// How many open sessions of 微信客服.
+    pub sessions: i64,
     /// How many of all those they have.
     pub done: i64,
     /// When they were told.
@@ -53,6 +55,8 @@ pub struct Part {
     pub orders: i64,
     /// How many groups.
     pub groups: i64,
+    /// How many open sessions of 微信客服.
+    pub sessions: i64,
     /// The first customers' names.
     pub names: Vec<String>,
 }
@@ -113,6 +117,7 @@ pub async fn successors(conn: &mut PgConnection, own: Option<&Own>, handover: i6
             count(*) filter (where last.kind = 'customer') as "customers!",
             count(*) filter (where last.kind = 'order') as "orders!",
             count(*) filter (where last.kind = 'group') as "groups!",
+            count(*) filter (where last.kind = 'session') as "sessions!",
             count(*) filter (where last.state = 'done') as "done!",
             own.notified_at, own.answered_at, own.accepted, own.answered_by, own.note
         from handover_successor own
@@ -137,6 +142,7 @@ pub async fn parts(conn: &mut PgConnection, handover: i64, names: i32) -> sqlx::
             count(*) filter (where item.kind = 'customer') as "customers!",
             count(*) filter (where item.kind = 'order') as "orders!",
             count(*) filter (where item.kind = 'group') as "groups!",
+            count(*) filter (where item.kind = 'session') as "sessions!",
             coalesce(
                 (array_agg(coalesce(nullif(contact.remark, ''), contact.nickname) order by item.id)
                     filter (where coalesce(nullif(contact.remark, ''), contact.nickname) is not null))[1:$2],

@@ -61,10 +61,20 @@ pub async fn rows(conn: &mut PgConnection, whose: &Whose<'_>, limit: i64) -> sql
         union all (select 'contact_way_scan', to_jsonb(it) from contact_way_scan it
             where corpid = $1 and (external_userid = any($3) or state in (select state from own_way)) limit $4)
         union all (select 'welcome', to_jsonb(it) from welcome it where corpid = $1 and external_userid = any($3) limit $4)
+        union all (select 'message_revocation', to_jsonb(it) from message_revocation it
+            where corpid = $1 and record_id in (
+                select id from wechat_contact_record where corpid = $1 and external_userid = any($3)
+            ) limit $4)
         union all (select 'handover_item', to_jsonb(it) from handover_item it join handover on handover.id = handover_id
-            where corpid = $1 and kind = 'customer' and subject = any($3) limit $4)
+            where corpid = $1 and (kind = 'customer' and subject = any($3)
+                or kind = 'session' and split_part(subject, '/', 2) = any($3)) limit $4)
         union all (select 'handover_log', to_jsonb(it) from handover_log it join handover on handover.id = handover_id
-            where corpid = $1 and kind = 'customer' and subject = any($3) limit $4)
+            where corpid = $1 and (kind = 'customer' and subject = any($3)
+                or kind = 'session' and split_part(subject, '/', 2) = any($3)) limit $4)
+        union all (select 'kf_customer', to_jsonb(it) from kf_customer it
+            where corpid = $1 and external_userid = any($3) limit $4)
+        union all (select 'kf_session', to_jsonb(it) from kf_session it
+            where corpid = $1 and external_userid = any($3) limit $4)
         union all (select 'transfer_fail', to_jsonb(it) from transfer_fail it
             where corpid = $1 and external_userid = any($3) limit $4)
         union all (select 'sync_drift', to_jsonb(it) from sync_drift it join sync_run on sync_run.id = run_id
@@ -74,8 +84,9 @@ pub async fn rows(conn: &mut PgConnection, whose: &Whose<'_>, limit: i64) -> sql
             limit $4)
         union all (select 'task', to_jsonb(it) from task it
             where corpid = $1 and (
-                kind = 'refresh_contact' and subject = any($3)
-                or kind = 'welcome' and payload::jsonb->>$5::text = any($3)
+                kind in ('refresh_contact', 'refresh_kf_customer') and subject = any($3)
+                or kind in ('welcome', 'welcome_kf') and payload::jsonb->>$5::text = any($3)
+                or kind = 'route_kf' and split_part(subject, '/', 2) = any($3)
                 or kind = 'fetch_media' and subject in (select media_id from own_media)
                 or kind = 'notify_staff' and split_part(subject, ':', 1) = 'work_order'
                     and split_part(subject, ':', 2) in (select id::text from own_order)

@@ -26,7 +26,7 @@ pub async fn any(conn: &mut PgConnection) -> sqlx::Result<Tombstones> {
 }
 
 /// Which of these people were erased. One who has a contact is back: erasing deletes all contacts, and only a new add
-/// creates one.
+/// creates one. So is one who entered 微信客服 since.
 pub async fn of(conn: &mut PgConnection, people: &BTreeSet<Person>) -> sqlx::Result<BTreeMap<Person, Tombstone>> {
     let (corps, ids) = columns(people);
     let rows = sqlx::query!(
@@ -37,6 +37,10 @@ pub async fn of(conn: &mut PgConnection, people: &BTreeSet<Person>) -> sqlx::Res
             exists (
                 select from customer_wechat_contact contact
                 where contact.corpid = person.corpid and contact.external_userid = person.external_userid
+            ) or exists (
+                select from kf_session entered
+                where entered.corpid = person.corpid and entered.external_userid = person.external_userid
+                    and entered.entered_at > erased_at
             ) as "returned!"
         from unnest($1::text[], $2::text[]) person (corpid, external_userid)
         join erased_person on erased_person.corpid = person.corpid

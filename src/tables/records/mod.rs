@@ -1,5 +1,7 @@
 //! What was said: records, their files, and greetings.
 
+pub mod message_revocation;
+
 pub mod wechat_contact_record;
 
 pub mod media;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
 use serde::Serialize;
+use serde_json::Value;
 use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
@@ -77,22 +78,27 @@ pub async fn insert(
     let media: Vec<_> = rows().map(|it| it.media_id.clone()).collect();
     let arrived: Vec<_> = rows().map(|it| it.arrived_at).collect();
     let repaired: Vec<_> = rows().map(|it| it.repaired).collect();
+    let sources: Vec<_> = rows().map(|it| it.source.as_str().to_owned()).collect();
+    let chats: Vec<_> = rows().map(|it| it.chat_id.clone()).collect();
+    let details: Vec<_> = rows().map(|it| it.detail.clone()).collect();
     drop_misdated(conn, records).await?;
     sqlx::query!(
         r#"
         insert into wechat_contact_record as own (
             contact_time, id, corpid, external_userid, wechat_userid, sender, contact_type, event, content, media_id,
-            arrived_at, repaired, by_transfer, source
+            arrived_at, repaired, by_transfer, source, chat_id, detail
         )
-        select *, 'app' from unnest(
+        select * from unnest(
             $1::timestamptz[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-            $9::text[], $10::text[], $11::timestamptz[], $12::boolean[], $13::boolean[]
+            $9::text[], $10::text[], $11::timestamptz[], $12::boolean[], $13::boolean[], $14::text[], $15::text[],
+            $16::jsonb[]
         )
         on conflict on constraint wechat_contact_record_key do update set
             external_userid = excluded.external_userid, wechat_userid = excluded.wechat_userid,
             sender = excluded.sender, contact_type = excluded.contact_type, event = excluded.event,
             content = excluded.content, media_id = excluded.media_id, repaired = excluded.repaired,
-            by_transfer = excluded.by_transfer, arrived_at = least(own.arrived_at, excluded.arrived_at)
+            by_transfer = excluded.by_transfer, chat_id = excluded.chat_id, detail = excluded.detail,
+            arrived_at = least(own.arrived_at, excluded.arrived_at)
         where (excluded.repaired and not own.repaired)
             or coalesce(excluded.arrived_at < own.arrived_at, own.arrived_at is null and excluded.arrived_at is not null)
         "#,
@@ -109,6 +115,9 @@ pub async fn insert(
         &arrived as _,
         &repaired,
         &transfers,
+        &sources,
+        &chats as _,
+        &details as _,
     )
     .execute(conn)
     .await?;
@@ -213,7 +222,7 @@ pub async fn write(conn: &mut PgConnection, record: &ByHand<'_>) -> sqlx::Result
         returning
             id, corpid, contact_time, arrived_at is not null as "time_is_arrival!",
             contact_type as "contact_type: ContactType", event, content, sender, wechat_userid, external_userid, media_id,
-            source as "source: RecordSource", repaired
+            chat_id, detail, source as "source: RecordSource", null::timestamptz as revoked_at, repaired
         "#,
         record.contact_time,
         record.id,
@@ -259,7 +268,7 @@ pub struct RecordView {
     pub contact_time: DateTime<Utc>,
     /// Whether contact_time is when it arrived.
     pub time_is_arrival: bool,
-    /// text, image, voice, video, location, link, file or event.
+    /// What it is: text, image, … or event.
     pub contact_type: ContactType,
     /// WeCom's name of the event, if it is one.
     pub event: Option<String>,
@@ -273,8 +282,14 @@ pub struct RecordView {
     pub external_userid: Option<String>,
     /// WeCom's id of the picture, sound or film.
     pub media_id: Option<String>,
+    /// The customer group or the 微信客服 account in which it was said.
+    pub chat_id: Option<String>,
+    /// What content leaves out, as WeCom sent it.
+    pub detail: Option<Value>,
     /// Where we learnt of it.
     pub source: RecordSource,
+    /// When the message was recalled; its content is kept.
+    pub revoked_at: Option<DateTime<Utc>>,
     /// Whether what WeCom sent was not well formed, and was read as it was meant.
     pub repaired: bool,
 }
@@ -291,6 +306,10 @@ pub async fn of_customer(conn: &mut PgConnection, filter: &Filter, limit: i64) -
         select corpid, external_userid from customer_wechat_contact join corp using (corpid) where external_userid = $1
         union
         select corpid, external_userid from customer_activity join corp using (corpid) where external_userid = $1
+        union
+        select corpid, external_userid from kf_customer join corp using (corpid) where customer_id = $1
+        union
+        select corpid, external_userid from kf_customer join corp using (corpid) where external_userid = $1
         "#,
         filter.customer,
     )
@@ -301,7 +320,9 @@ pub async fn of_customer(conn: &mut PgConnection, filter: &Filter, limit: i64) -
     let mut query: QueryBuilder<Postgres> = QueryBuilder::new(
         "select id, record.corpid, coalesce(arrived_at, contact_time) as contact_time, \
          arrived_at is not null as time_is_arrival, contact_type, event, content, sender, wechat_userid, \
-         record.external_userid, media_id, source, repaired from (select seen.* from unnest(",
+         record.external_userid, media_id, chat_id, detail, source, \
+         (select revoked_at from message_revocation revoked where revoked.corpid = record.corpid \
+            and revoked.record_id = record.id) as revoked_at, repaired from (select seen.* from unnest(",
     );
     query.push_bind(corps).push("::text[], ").push_bind(customers);
     // Hand-written records name the customer by the business's id.

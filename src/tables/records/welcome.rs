@@ -20,8 +20,10 @@ pub struct Due<'a> {
     pub code_hash: [u8; 32],
     /// The customer.
     pub customer: &'a ExternalUserId,
-    /// The member they added.
-    pub user: &'a UserId,
+    /// The member they added; none if they opened 微信客服.
+    pub user: Option<&'a UserId>,
+    /// The account of 微信客服 that they opened.
+    pub open_kfid: Option<&'a str>,
     /// The app that received the callback.
     pub app_id: i32,
     /// The `state` of the channel.
@@ -68,18 +70,21 @@ pub async fn open(conn: &mut PgConnection, due: &Due<'_>) -> sqlx::Result<Ledger
     sqlx::query_as!(
         Ledger,
         r#"
-        insert into welcome as own (corpid, code_hash, external_userid, wechat_userid, app_id, state, received_at)
-        values ($1, $2, $3, $4, $5, $6, $7)
+        insert into welcome as own (
+            corpid, code_hash, external_userid, wechat_userid, app_id, state, received_at, open_kfid
+        )
+        values ($1, $2, $3, $4, $5, $6, $7, $8)
         on conflict on constraint welcome_key do update set received_at = least(own.received_at, excluded.received_at)
         returning id, received_at, attempted_at, outcome as "outcome: WelcomeOutcome"
         "#,
         due.corpid.as_str(),
         &due.code_hash[..],
         due.customer.as_str(),
-        due.user.as_str(),
+        due.user.map(UserId::as_str),
         due.app_id,
         due.state,
         due.received_at,
+        due.open_kfid,
     )
     .fetch_one(conn)
     .await

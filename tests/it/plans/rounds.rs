@@ -28,6 +28,7 @@ use wecomd::{
 use super::Site;
 use crate::support::{
     Acting, HANDOVER,
+    acting::kf_settings,
     plaintext::{contact, event, member, picture, text},
     reconcile::to_the_end,
 };
@@ -194,7 +195,8 @@ impl Site {
             corpid: &corp,
             code_hash: [u8::try_from(round).expect("small"); 32],
             customer: &customer,
-            user: &user,
+            user: Some(&user),
+            open_kfid: None,
             app_id: 1,
             state: None,
             received_at: Utc::now(),
@@ -226,8 +228,10 @@ impl Site {
         let admin = &self.acting.app.app.admin_half;
         for kind in [TaskKind::RefreshContact, TaskKind::RefreshMember] {
             let (pool, wecom, media) = (self.pool.clone(), admin.wecom.clone(), admin.media.clone());
-            let mut executor =
-                Executor::new(Context { pool, wecom, media, handover: HANDOVER }, WorkerPool::of(kind, 1));
+            let mut executor = Executor::new(
+                Context { pool, wecom, media, handover: HANDOVER, kf: kf_settings() },
+                WorkerPool::of(kind, 1),
+            );
             while executor.step().await.expect("the database answers") != Step::Idle {}
         }
         assert_eq!(self.acting.left(TaskKind::RefreshMember).await.iter().filter(|it| it.contains("anna")).count(), 0);

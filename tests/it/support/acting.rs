@@ -1,13 +1,16 @@
 //! wecomd with a pretend WeCom that answers its calls. Tasks are carried out when a test wants it, never by themselves.
 
+use std::time::Duration;
+
 use chrono::Utc;
 use wecomd::{
     changes::{Task, TaskKind},
     config::Config,
     ids::{ExternalUserId, UserId},
     sandbox::{AppKind, Corp, Platform, Size, Visible, World},
+    states::KfRoute,
     tables::task,
-    tasks::{Context, Executor, Step, WorkerPool},
+    tasks::{Context, Executor, Step, WorkerPool, kf::Settings},
 };
 
 use super::{TestApp, folder::Folder};
@@ -107,6 +110,15 @@ impl Acting {
     }
 }
 
+/// The settings of 微信客服 that tests use.
+pub(crate) fn kf_settings() -> Settings {
+    Settings {
+        poll: Duration::from_secs(300),
+        route: KfRoute::Owner,
+        greeting: "您好{customer|}，请问有什么可以帮您？".to_owned(),
+    }
+}
+
 /// What tasks work with, in this wecomd.
 pub(crate) fn context(app: &TestApp) -> Context {
     let admin = &app.app.admin_half;
@@ -115,5 +127,6 @@ pub(crate) fn context(app: &TestApp) -> Context {
         wecom: admin.wecom.clone(),
         media: admin.media.clone(),
         handover: super::HANDOVER,
+        kf: kf_settings(),
     }
 }

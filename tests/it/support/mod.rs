@@ -2,6 +2,8 @@
 
 pub(crate) mod acting;
 
+pub(crate) mod kf;
+
 pub(crate) mod app;
 
 pub(crate) mod bucket;

@@ -121,6 +121,61 @@ fn any_of_company(at: impl Strategy<Value = i64> + Clone) -> impl Strategy<Value
     prop_oneof![2 => parties, 2 => forms, 2 => alerts, 1 => chats, 1 => sights]
 }
 
+/// What 微信客服 says: callbacks that something waits, messages, events, recalls. The same people and seconds.
+pub(crate) fn any_kf(begin: i64) -> impl Strategy<Value = String> {
+    let at = || begin..begin + 6;
+    let account = || prop::sample::select(vec!["wk1", "wk2"]);
+    let customer = || prop::sample::select(vec!["wmX", "wmY", "woZ"]);
+    let servicer = || prop::sample::select(vec!["ann", "Ann", "bob", "cai", "WMli"]);
+    let waiting =
+        (at(), account()).prop_map(|(at, it)| event(at, "kf_msg_or_event", &[("OpenKfId", it), ("Token", "T")]));
+    let change = prop::sample::select(vec!["AuthAddOpenKfId", "AuthDelOpenKfId"]);
+    let accounts =
+        (at(), change, account()).prop_map(|(at, change, it)| event(at, "kf_account_auth_change", &[(change, it)]));
+    // WeCom gives each message an id of its own.
+    let said = move |at: i64, fields: serde_json::Value| {
+        let msgid = match (fields["origin"].as_i64(), fields["open_kfid"].as_str()) {
+            (Some(3), Some(account)) => format!("m{at}-{account}"),
+            _ => format!("{at}-{fields}"),
+        };
+        let mut said = serde_json::json!({ "msgid": msgid, "send_time": at });
+        if let (Some(whole), Some(fields)) = (said.as_object_mut(), fields.as_object()) {
+            whole.extend(fields.clone());
+        }
+        said.to_string()
+    };
+    let written = (at(), account(), customer()).prop_map(move |(at, it, customer)| {
+        said(
+            at,
+            serde_json::json!({ "open_kfid": it, "external_userid": customer, "origin": 3, "msgtype": "text",
+            "text": { "content": "漏水" } }),
+        )
+    });
+    let answered = (at(), account(), customer(), servicer()).prop_map(move |(at, it, customer, servicer)| {
+        said(
+            at + 10,
+            serde_json::json!({ "open_kfid": it, "external_userid": customer, "origin": 5,
+            "servicer_userid": servicer, "msgtype": "text", "text": { "content": "来了" } }),
+        )
+    });
+    let kind = prop::sample::select(vec![
+        serde_json::json!({ "event_type": "enter_session", "scene": "a", "scene_param": "cust:C-1", "welcome_code": "kf-1" }),
+        serde_json::json!({ "event_type": "enter_session", "scene": "b" }),
+        serde_json::json!({ "event_type": "session_status_change", "change_type": 1, "new_servicer_userid": "ann" }),
+        serde_json::json!({ "event_type": "session_status_change", "change_type": 2, "new_servicer_userid": "BOB" }),
+        serde_json::json!({ "event_type": "session_status_change", "change_type": 3, "old_servicer_userid": "cai" }),
+        serde_json::json!({ "event_type": "user_recall_msg", "recall_msgid": format!("m{begin}-wk1") }),
+        serde_json::json!({ "event_type": "servicer_recall_msg", "recall_msgid": format!("m{begin}-wk1") }),
+        serde_json::json!({ "event_type": "servicer_status_change", "servicer_userid": "ann", "status": 2 }),
+    ]);
+    let happened = (at(), account(), customer(), kind).prop_map(move |(at, it, customer, mut kind)| {
+        kind["open_kfid"] = it.into();
+        kind["external_userid"] = customer.into();
+        said(at + 20, serde_json::json!({ "origin": 4, "msgtype": "event", "event": kind }))
+    });
+    prop_oneof![1 => waiting, 1 => accounts, 3 => written, 2 => answered, 4 => happened]
+}
+
 /// Adds corp `ww{corp}` with one app, three bound members and a contact way; returns the app's id.
 pub(crate) async fn found(db: &TestDb, corp: u32, begin: i64) -> i32 {
     db.execute(&format!(

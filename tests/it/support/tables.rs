@@ -45,6 +45,13 @@ pub(crate) async fn tables(pool: &PgPool, corpid: &str) -> Vec<String> {
         format!(
             "select 'customer_owner ' || (to_jsonb(it) - 'corpid')::text from customer_owner it where corpid = '{corpid}'"
         ),
+        of_corp("kf_customer"),
+        of_corp("kf_session"),
+        format!(
+            "select 'kf_account ' || open_kfid || ' ' || coalesce(managed::text, '-') || ' ' || coalesce(managed_at::text, '-')
+             from kf_account where corpid = '{corpid}'"
+        ),
+        format!("select 'recall ' || revoked_at || ' ' || by_whom from message_revocation where corpid = '{corpid}'"),
         format!(
             "select 'contact_way ' || state || ' ' || coalesce(used_by, '-') || ' ' || coalesce(used_at::text, '-') from contact_way
              where corpid = '{corpid}'"

@@ -16,6 +16,8 @@ pub const COLUMNS: &[(&str, &[&str], Fate)] = &[
     ("handover_item", &["subject"], Fate::Nameless),
     ("handover_log", &["subject"], Fate::Nameless),
     ("idempotency_key", &["customer", "subject"], Fate::Nameless),
+    ("kf_customer", &["customer_id", "external_userid", "unionid"], Fate::Gone),
+    ("kf_session", &["external_userid"], Fate::Gone),
     ("sync_drift", &["external_userid"], Fate::Nameless),
     ("task", &["subject"], Fate::Gone),
     ("transfer_fail", &["external_userid"], Fate::Gone),

@@ -7,6 +7,8 @@
 
 pub mod columns;
 
+mod kf;
+
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
 
@@ -54,6 +56,8 @@ pub async fn people_of(conn: &mut PgConnection, corpid: &CorpId, customer: &str)
         select external_userid from customer_match where corpid = $1 and customer_id = $2
         union
         select used_by from contact_way where corpid = $1 and customer_id = $2 and used_by is not null
+        union
+        select external_userid from kf_customer where corpid = $1 and customer_id = $2
         order by 1
         "#,
         corpid.as_str(),
@@ -69,6 +73,8 @@ pub async fn customers_of(conn: &mut PgConnection, corpid: &CorpId, person: &str
         r#"
         select distinct customer_id as "customer_id!" from customer_wechat_contact
         where corpid = $1 and external_userid = $2 and customer_id is not null
+        union
+        select customer_id from kf_customer where corpid = $1 and external_userid = $2 and customer_id is not null
         order by 1
         "#,
         corpid.as_str(),
@@ -108,6 +114,8 @@ impl<'a> Erasing<'a> {
         self.count("customer_activity", delete_activity(conn, whom).await?);
         self.count("wechat_contact_record", empty_records(conn, whom).await?);
         self.count("customer_wechat_contact", delete_contacts(conn, whom).await?);
+        self.count("kf_session", kf::delete_sessions(conn, whom).await?);
+        self.count("kf_customer", kf::delete_customers(conn, whom).await?);
         Ok(())
     }
 
@@ -198,7 +206,7 @@ async fn empty_records(conn: &mut PgConnection, whom: &Whom) -> sqlx::Result<u64
         set external_userid = person.label,
             sender = case when sender = person.id then person.label else sender end,
             wechat_userid = coalesce(record.wechat_userid, person.owner),
-            content = '', media_id = null
+            content = '', media_id = null, detail = null
         from (
             select given.id, given.label, (
                 select wechat_userid from customer_wechat_contact contact
@@ -262,6 +270,11 @@ async fn forget_handed_over(conn: &mut PgConnection, whom: &Whom) -> sqlx::Resul
             from unnest($2::text[], $3::text[]) person (id, label)
             join handover_item item on item.kind = 'customer' and item.subject = person.id
             join handover on handover.id = item.handover_id and handover.corpid = $1
+            union all
+            select item.id, split_part(item.subject, '/', 1) || '/' || person.label
+            from unnest($2::text[], $3::text[]) person (id, label)
+            join handover_item item on item.kind = 'session' and split_part(item.subject, '/', 2) = person.id
+            join handover on handover.id = item.handover_id and handover.corpid = $1
         )
         update handover_item item
         set subject = named.label
@@ -275,7 +288,7 @@ async fn forget_handed_over(conn: &mut PgConnection, whom: &Whom) -> sqlx::Resul
     )
     .fetch_all(&mut *conn)
     .await?;
-    Ok((log.rows_affected(), items))
+    Ok((log.rows_affected() + kf::forget_logged(conn, whom).await?, items))
 }
 
 async fn delete_transfer_fails(conn: &mut PgConnection, whom: &Whom) -> sqlx::Result<u64> {
@@ -454,8 +467,9 @@ async fn delete_tasks(conn: &mut PgConnection, whom: &Whom, erasure: i64) -> sql
         r#"
         delete from task
         where corpid = $1 and (
-            kind = 'refresh_contact' and subject = any($2)
-            or kind = 'welcome' and payload::jsonb->>$5::text = any($2)
+            kind in ('refresh_contact', 'refresh_kf_customer') and subject = any($2)
+            or kind in ('welcome', 'welcome_kf') and payload::jsonb->>$5::text = any($2)
+            or kind = 'route_kf' and split_part(subject, '/', 2) = any($2)
             or kind = 'fetch_media' and subject in (select media_id from erasure_media where erasure_id = $4)
             or kind = 'notify_staff' and split_part(subject, ':', 1) = 'work_order'
                 and split_part(subject, ':', 2) in (select id::text from work_order where customer_id = $3 and corpid = $1)
