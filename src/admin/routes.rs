@@ -139,7 +139,7 @@ mod tests {
             assert!(met.insert((route.method, route.path)), "{route:?} stands twice");
             assert!(ids.insert(route.id), "two routes have the id {}", route.id);
             let path = route.path.replace("{customerId}", "C%2F7").replace("{id}", "C%2F7").replace("{state}", "C%2F7");
-            let path = path.replace("{name}", "C%2F7").replace("{userid}", "C%2F7");
+            let path = path.replace("{name}", "C%2F7").replace("{userid}", "C%2F7").replace("{chat_id}", "C%2F7");
             let found = find(route.method, &path).expect(route.path);
             assert_eq!(found.route.id, route.id);
             assert_eq!(found.id, if route.path.contains('{') { "C/7" } else { "" });

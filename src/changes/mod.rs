@@ -44,7 +44,8 @@ pub use kf::{KfAccount, KfCustomer, KfSession};
 pub use member::{Member, Named, Rename};
 pub use notice::Notice;
 pub use payload::{
-    FetchMediaPayload, Payload, PullKfPayload, ReadApprovalPayload, RefreshGroupPayload, WelcomeKfPayload, WelcomePayload,
+    FetchMediaPayload, Payload, PullKfPayload, ReadApprovalPayload, RefreshGroupPayload, WelcomeKfPayload,
+    WelcomePayload,
 };
 pub use record::Record;
 pub use register::Register;

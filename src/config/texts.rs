@@ -324,7 +324,7 @@ pub(super) const TEXTS: &[Text] = &[
     ),
     text(
         "handover.resignation_templates",
-        "Templates of the 审批 app whose approved forms become approved resignations: their ids between commas, each alone or as `id=title` of the control that holds the last day. Without a title, the only day control is taken, or the only one whose title speaks of leaving.",
+        "Templates of the approval app whose approved forms become approved resignations: their ids between commas, each alone or as `id=title` of the control that holds the last day. Without a title, the only day control is taken, or the only one whose title speaks of leaving.",
         "哪些审批模板是离职申请:模板 ID,以逗号分隔;可写成 `模板ID=控件标题` 指明最后工作日所在的控件。不写标题时,取唯一的日期控件,或标题中提到离职、最后的唯一日期控件。通过后自动生成已批准的离职申请。",
     ),
     text(

@@ -10,6 +10,9 @@ use crate::changes::{Changes, Source, Task, TaskKind};
 /// How long reading the list waits: whoever edits tags edits several.
 const REFRESH_DELAY: TimeDelta = TimeDelta::seconds(10);
 
+/// The subject of the task: a corp has one list of tags.
+const SUBJECT: &str = "tags";
+
 /// Tags or groups of tags were made, renamed, reordered or deleted.
 pub fn changed(source: &Source, changes: &mut Changes) {
     let task = Task {
@@ -19,5 +22,5 @@ pub fn changed(source: &Source, changes: &mut Changes) {
         deadline: None,
         marks: 1,
     };
-    changes.task(source, TaskKind::RefreshTags, source.corpid.as_str(), task);
+    changes.task(source, TaskKind::RefreshTags, SUBJECT, task);
 }

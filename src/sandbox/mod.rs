@@ -32,6 +32,6 @@ pub use deliver::{Delivered, Patience, Report, Sender};
 pub use mischief::{Rates, stir};
 pub use push::{AppKind, Forgery, Push};
 pub use world::{
-    ChangeError, Clock, Form, Group, GroupCall, JoinScene, Kf, KfAccount, KfGreeting, NoAccount, Notes, ScanError, Size,
-    TokenMode, TransferCall, TransferFlow, TransferRules, Visible, World,
+    ChangeError, Clock, Form, Group, GroupCall, JoinScene, Kf, KfAccount, KfGreeting, NoAccount, Notes, ScanError,
+    Size, TokenMode, TransferCall, TransferFlow, TransferRules, Visible, World,
 };

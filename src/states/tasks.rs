@@ -23,7 +23,7 @@ words! {
         RefreshKfCustomer = "refresh_kf_customer",
         /// Read a member again; the subject is the userid's key, the same for every spelling.
         RefreshMember = "refresh_member",
-        /// Read the company's customer tags again; the subject is the corp.
+        /// Read the company's customer tags again; the subject is `tags`.
         RefreshTags = "refresh_tags",
         /// Find somebody for a waiting session of 微信客服; the subject is open_kfid/external_userid.
         RouteKf = "route_kf",

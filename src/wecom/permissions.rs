@@ -56,17 +56,16 @@ pub struct Permission {
 
 impl Needs {
     /// Every kind, from the fewest to the most permissions.
-    pub const ALL: &[Self] =
-        &[
-            Self::Secret,
-            Self::Token,
-            Self::Members,
-            Self::Login,
-            Self::Message,
-            Self::CustomerContact,
-            Self::Approval,
-            Self::Kf,
-        ];
+    pub const ALL: &[Self] = &[
+        Self::Secret,
+        Self::Token,
+        Self::Members,
+        Self::Login,
+        Self::Message,
+        Self::CustomerContact,
+        Self::Approval,
+        Self::Kf,
+    ];
 
     /// The permission in words.
     pub fn permission(self) -> &'static Permission {

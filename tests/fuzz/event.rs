@@ -174,7 +174,15 @@ fn recording_obeys_the_laws(plaintext: &[u8], at: DateTime<Utc>, callback: &Call
     assert_eq!(format!("{once:?}"), format!("{again:?}"));
 
     // Either something follows from it, or it is kept under its name: nothing is dropped without a trace.
-    let follows = !once.contacts.is_empty() || !once.members.is_empty() || !once.records.is_empty();
+    let follows = !once.contacts.is_empty()
+        || !once.members.is_empty()
+        || !once.records.is_empty()
+        || !once.groups.is_empty()
+        || !once.departments.is_empty()
+        || !once.approvals.is_empty()
+        || !once.alerts.is_empty()
+        || !once.kf_accounts.is_empty()
+        || !once.tasks.is_empty();
     assert_eq!(once.ignored.len(), usize::from(!follows), "{:?}", callback.event);
 
     // A byte that is not UTF-8 is replaced by a character of three bytes.

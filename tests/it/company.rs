@@ -104,7 +104,7 @@ async fn a_contact_is_given_tags_at_wecom_and_its_card_is_read_again() {
     let (one, other) = acting.platform.with(|world| (world.tags()[0].clone(), world.tags()[1].clone()));
     acting.platform.edit(&"ann".into(), &CUSTOMER.into(), |it| it.tags = vec![other.id.clone()]).await.expect("edits");
     acting.settle(TaskKind::RefreshContact).await;
-    acting.enqueue(TaskKind::RefreshTags, &acting.app.corp.corpid.0.clone(), None).await;
+    acting.enqueue(TaskKind::RefreshTags, "tags", None).await;
     acting.act(TaskKind::RefreshTags).await;
 
     let path = format!("{BASE}/customer-contact/{CUSTOMER}/tags");

@@ -93,6 +93,8 @@ mod refresh;
 
 mod group_chats;
 
+mod conversation;
+
 mod owners;
 
 mod company;

@@ -16,7 +16,7 @@ use wecomd::{
         privacy::{erasure, retention},
         records::{
             media,
-            wechat_contact_record::{self, Filter},
+            conversation::{self, Filter, Talk},
             welcome,
         },
         staff::{resignation, staff_wechat_bind},
@@ -187,10 +187,10 @@ async fn an_unknown_word_of_orders_staff_or_contacts_is_an_error_that_names_its_
     let status = ["customer_wechat_contact.status"];
     refused(customer_wechat_contact::held(conn, &corp, &key).await, &status);
     refused(customer_wechat_contact::of_customer(conn, None, "wmA", 10).await, &status);
-    let of = |customer: &str| Filter { customer: customer.to_owned(), ..Filter::default() };
-    let of_type = wechat_contact_record::of_customer(conn, &of("wmA"), 10).await;
+    let of = |customer: &str| Talk::Customer(customer.to_owned());
+    let of_type = conversation::list(conn, &of("wmA"), &Filter::default(), 10).await;
     refused(of_type, &["wechat_contact_record.contact_type"]);
-    let of_source = wechat_contact_record::of_customer(conn, &of("wmB"), 10).await;
+    let of_source = conversation::list(conn, &of("wmB"), &Filter::default(), 10).await;
     refused(of_source, &["wechat_contact_record.source"]);
     // This comes last, because it removes the contact from the table.
     refused(customer_wechat_contact::take(conn, &corp, &UserId::from("amy")).await, &status);

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{
     customer_contact::check_known,
+    group_chats::{self, CHAT_ID},
     media::{Link, Links},
 };
 use crate::{
@@ -32,10 +33,14 @@ use crate::{
     },
     check,
     ids::{CustomerId, StaffId, UserId},
-    states::ContactType,
+    states::{ContactType, RecordSource},
     tables::{
         self,
-        records::wechat_contact_record::{self, ByHand, Filter, RecordPosition, RecordView},
+        groups::group_chat,
+        records::{
+            conversation::{self, Filter, Order, Talk},
+            wechat_contact_record::{self, ByHand, RecordPosition, RecordView},
+        },
         staff::staff_wechat_bind,
     },
 };
@@ -82,31 +87,120 @@ pub(super) const LIST: Route = Route {
     secret_answer: false,
     run: now!(list),
     operation: Operation {
-        about: say("Latest first.", "按时间倒序。"),
+        about: say(
+            "One conversation from all channels: apps, 微信客服, the session archive, groups, and what was written down by \
+             hand. With `order=earliest` and `from` pages go forward from that moment, with `to` alone they go back. \
+             Callers who see their own alone get all talk of customers whom they know today or have an open order of, and \
+             of groups only what was said in those that they are in.",
+            "汇集所有渠道的一条时间线：应用、微信客服、会话存档、客户群和手工补录。`order=earliest` 加 `from` 向后翻页，只给 `to` \
+             向前翻页。仅限本人数据的调用者可看到自己现有客户及未完成工单客户的全部往来；群消息仅限自己所在的群。",
+        ),
         path: Some(CUSTOMER),
-        query: &[
-            query("type", Allowed::OneOf(|| ContactType::WORDS.to_vec()), "Only of this type.", "记录类型。"),
-            query("from", Allowed::Time, "From then on.", "起始时间（含）。"),
-            query("to", Allowed::Time, "Before then.", "截止时间（不含）。"),
-            LIMIT,
-            CURSOR,
-        ],
+        query: QUERY,
         answers: &[Response::json::<Page<RecordWithMedia>>(200, "A page of records.", "一页记录。")],
         ..Operation::new(Tag::Customers, "List what passed between a customer and us", "列出联系记录")
     },
 };
 
 pub(super) async fn list(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
-    let mut params = call.params()?;
-    let contact_type = params.take_word("type")?;
-    let (from, to) = (take_time(&mut params, "from")?, take_time(&mut params, "to")?);
-    let paging = Paging::take(&mut params)?;
-    params.finish()?;
+    let wanted = Wanted::read(call)?;
     let about = About::customer(call.id);
+    about.answers(wanted.answer(conn, &Talk::Customer(call.id.to_owned())).await)
+}
+
+pub(super) const OF_GROUP: Route = Route {
+    id: "groupChatRecords",
+    method: "GET",
+    path: "/api/enterprise-wechat/group-chats/{chat_id}/records",
+    access: VIEWER,
+    scoped: Scoped::Own,
+    secret_answer: false,
+    run: now!(of_group),
+    operation: Operation {
+        about: say(
+            "What the session archive has of the group. Callers who see their own alone must be in it.",
+            "会话存档中该群的消息。仅限本人数据的调用者须在群中。",
+        ),
+        path: Some(CHAT_ID),
+        query: QUERY,
+        answers: &[Response::json::<Page<RecordWithMedia>>(200, "A page of records.", "一页记录。")],
+        codes: &[Code::GroupChatUnknown],
+        ..Operation::new(Tag::Customers, "List what was said in a customer group", "列出客户群的消息")
+    },
+};
+
+async fn of_group(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
+    let wanted = Wanted::read(call)?;
     let answer = async {
-        let (customer, after, own) = (call.id.to_owned(), paging.after(read_key)?, call.own().cloned());
-        let filter = Filter { customer, contact_type, from, to, after, own };
-        let rows = wechat_contact_record::of_customer(conn, &filter, paging.fetch()).await?;
+        let group = group_chat::find(conn, call.id, call.own()).await?.ok_or_else(group_chats::unknown)?;
+        let talk = Talk::Group { corpid: group.corpid, chat_id: group.chat_id };
+        wanted.answer(conn, &talk).await
+    };
+    call.about_path().answers(answer.await)
+}
+
+/// How a list of records may be narrowed.
+const QUERY: &[Parameter] = &[
+    query("type", Allowed::OneOf(|| ContactType::WORDS.to_vec()), "Only of this type.", "记录类型。"),
+    query("source", Allowed::OneOf(|| RecordSource::WORDS.to_vec()), "Only from this source.", "记录来源。"),
+    query(
+        "chat_id",
+        Allowed::Text("wrEXAMPLE0000000000000000000001"),
+        "Only of this group or 微信客服 account.",
+        "客户群 ID 或客服账号 ID。",
+    ),
+    query(
+        "sender",
+        Allowed::Text("sunchao"),
+        "Only what this member or customer said or did.",
+        "发送者：userid 或 external_userid。",
+    ),
+    query("q", Allowed::Text("漏水"), "Only those whose content contains this text.", "内容包含的文字。"),
+    query("from", Allowed::Time, "From then on.", "起始时间（含）。"),
+    query("to", Allowed::Time, "Before then.", "截止时间（不含）。"),
+    query(
+        "order",
+        Allowed::OneOf(|| vec!["latest", "earliest"]),
+        "Latest first, which is the default, or earliest first.",
+        "排序：latest 倒序（默认），earliest 正序。",
+    ),
+    LIMIT,
+    CURSOR,
+];
+
+/// What is asked of a conversation.
+struct Wanted {
+    filter: Filter,
+    paging: Paging,
+}
+
+impl Wanted {
+    fn read(call: &Call<'_>) -> Result<Self, Problem> {
+        let mut params = call.params()?;
+        let filter = Filter {
+            contact_type: params.take_word("type")?,
+            source: params.take_word("source")?,
+            chat_id: params.take("chat_id"),
+            sender: params.take("sender"),
+            q: params.take("q"),
+            from: take_time(&mut params, "from")?,
+            to: take_time(&mut params, "to")?,
+            order: match params.take("order").as_deref() {
+                Some("earliest") => Order::Earliest,
+                _ => Order::Latest,
+            },
+            after: None,
+            own: call.own().cloned(),
+        };
+        let paging = Paging::take(&mut params)?;
+        params.finish()?;
+        let after = paging.after(read_key)?;
+        Ok(Self { filter: Filter { after, ..filter }, paging })
+    }
+
+    async fn answer(&self, conn: &mut PgConnection, talk: &Talk) -> Result<Answer, Problem> {
+        let paging = &self.paging;
+        let rows = conversation::list(conn, talk, &self.filter, paging.fetch()).await?;
         let page = paging.page(rows, |row| write_key(row.contact_time, row.id, &row.corpid));
         let named = page.items.iter().filter_map(|row| Some((row.corpid.clone(), row.media_id.clone()?)));
         let links = Links::of(conn, named.collect()).await?;
@@ -115,8 +209,7 @@ pub(super) async fn list(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
             RecordWithMedia { record, media }
         };
         Answer::ok(Page { items: page.items.into_iter().map(with_link).collect(), next_cursor: page.next_cursor })
-    };
-    about.answers(answer.await)
+    }
 }
 
 /// A record, and where its picture, sound, film or file is handed out.

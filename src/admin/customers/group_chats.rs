@@ -45,7 +45,7 @@ pub(super) struct GroupView {
     more: bool,
 }
 
-const CHAT_ID: Parameter =
+pub(super) const CHAT_ID: Parameter =
     path("chat_id", Allowed::Text("wrEXAMPLE0000000000000000000001"), "WeCom's id of the group.", "客户群 ID。");
 
 pub(super) const LIST: Route = Route {
@@ -130,7 +130,7 @@ pub(super) async fn show(call: &Call<'_>, conn: &mut PgConnection) -> Result<Ans
     Answer::ok(GroupView { group, notice: card.notice, admins: card.admins, people, more })
 }
 
-fn unknown() -> Problem {
+pub(super) fn unknown() -> Problem {
     let detail = ("list them with `GET group-chats` to see which there are", "可用 `GET group-chats` 查看已知的客户群");
     Problem::new(Code::GroupChatUnknown, detail)
 }

@@ -29,6 +29,7 @@ pub(super) const ROUTES: &[&Route] = &[
     &customer_contact::PICTURE,
     &contact_records::LIST,
     &contact_records::ADD,
+    &contact_records::OF_GROUP,
     &media::SHOW,
     &kf_accounts::LIST,
     &customer_matches::LIST,

@@ -29,8 +29,8 @@ use crate::{
     tables::{
         company::department,
         reports::report::{
-            self, AdditionsAndLosses, ContactsByStaffDay, Filter, FirstResponseTime, HandoverOutcomes, MessageVolumes,
-            Row, RowPosition, UnmatchedCustomers, WorkOrderFunnel,
+            self, AdditionsAndLosses, ContactsByStaffDay, ContactsByTag, Filter, FirstResponseTime, GroupActivity,
+            HandoverOutcomes, MessageVolumes, Row, RowPosition, UnmatchedCustomers, WorkOrderFunnel,
         },
     },
 };
@@ -63,9 +63,11 @@ pub(super) enum Report {
     HandoverOutcomes,
     MessageVolumes,
     UnmatchedCustomers,
+    ContactsByTag,
+    GroupActivity,
 }
 
-pub(super) const REPORTS: [(&str, Report); 7] = [
+pub(super) const REPORTS: [(&str, Report); 9] = [
     ("contacts_by_staff_day", Report::ContactsByStaffDay),
     ("first_response_time", Report::FirstResponseTime),
     ("additions_and_losses", Report::AdditionsAndLosses),
@@ -73,6 +75,8 @@ pub(super) const REPORTS: [(&str, Report); 7] = [
     ("handover_outcomes", Report::HandoverOutcomes),
     ("message_volumes", Report::MessageVolumes),
     ("unmatched_customers", Report::UnmatchedCustomers),
+    ("contacts_by_tag", Report::ContactsByTag),
+    ("group_activity", Report::GroupActivity),
 ];
 
 /// What is asked of a report.
@@ -98,6 +102,8 @@ enum AnyReport {
     HandoverOutcomes(Page<HandoverOutcomes>),
     MessageVolumes(Page<MessageVolumes>),
     UnmatchedCustomers(Page<UnmatchedCustomers>),
+    ContactsByTag(Page<ContactsByTag>),
+    GroupActivity(Page<GroupActivity>),
 }
 
 pub(super) const SHOW: Route = Route {
@@ -138,8 +144,8 @@ pub(super) const SHOW: Route = Route {
             query(
                 "tag",
                 Allowed::Text("etEXAMPLEtag0001"),
-                "Only of contacts that carry this tag; with unmatched_customers only.",
-                "企业标签 ID；仅 unmatched_customers 支持。",
+                "Only of contacts that carry this tag; with unmatched_customers and contacts_by_tag.",
+                "企业标签 ID；仅 unmatched_customers 和 contacts_by_tag 支持。",
             ),
             FORMAT,
             limit(LIMIT_DEFAULT, TABLE_ROWS_MAX),
@@ -179,6 +185,8 @@ pub(super) async fn show(call: &Call<'_>, conn: &mut PgConnection) -> Result<Ans
         Report::HandoverOutcomes => wanted.answer(report::handover_outcomes(conn, filter, fetch).await),
         Report::MessageVolumes => wanted.answer(report::message_volumes(conn, filter, fetch).await),
         Report::UnmatchedCustomers => wanted.answer(report::unmatched_customers(conn, filter, fetch).await),
+        Report::ContactsByTag => wanted.answer(report::contacts_by_tag(conn, filter, fetch).await),
+        Report::GroupActivity => wanted.answer(report::group_activity(conn, filter, fetch).await),
     }
 }
 
@@ -212,7 +220,7 @@ impl ReportQuery {
                 return Err(Problem::parameter(name, why));
             }
         }
-        if report != Report::UnmatchedCustomers && tag.is_some() {
+        if !matches!(report, Report::UnmatchedCustomers | Report::ContactsByTag) && tag.is_some() {
             let why =
                 ("is not a parameter here: its rows are about no contact", "此处不支持该参数：报表的行不是联系人");
             return Err(Problem::parameter("tag", why));

@@ -14,7 +14,7 @@ use crate::{
     inbox,
     sandbox::{AppKind, Corp, Report},
     tables::{
-        apps::enterprise_wechat_config, customers::customer_wechat_contact, handover, records::wechat_contact_record,
+        apps::enterprise_wechat_config, customers::customer_wechat_contact, handover, records::conversation,
     },
 };
 
@@ -136,8 +136,8 @@ pub(super) async fn print_rows(conn: &mut PgConnection) -> anyhow::Result<()> {
     if let Some(it) = customer_wechat_contact::of_customer(conn, None, &customer, 1).await?.pop() {
         say(&format!("  customer_wechat_contact  {}", serde_json::to_string(&it)?));
     }
-    let filter = wechat_contact_record::Filter { customer, ..Default::default() };
-    if let Some(it) = wechat_contact_record::of_customer(conn, &filter, 1).await?.pop() {
+    let talk = conversation::Talk::Customer(customer);
+    if let Some(it) = conversation::list(conn, &talk, &conversation::Filter::default(), 1).await?.pop() {
         say(&format!("  wechat_contact_record    {}", serde_json::to_string(&it)?));
     }
     if let Some(it) = handover::list(conn, &handover::Filter::default(), 1).await?.pop() {

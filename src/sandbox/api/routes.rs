@@ -4,8 +4,8 @@ use super::answer::Answer;
 use super::ask::Ask;
 use super::refusal::Refusal;
 use super::{
-    approval, contact, contact_way, directory, group, kf, login, media, message, network, note, tag, transfer, unassigned,
-    welcome,
+    approval, contact, contact_way, directory, group, kf, login, media, message, network, note, tag, transfer,
+    unassigned, welcome,
 };
 use crate::sandbox::world::{Credential, World};
 

@@ -52,14 +52,90 @@ impl Own {
         .await
     }
 
-    /// Whether one of their messages named this media id.
+    /// Whether all talk of this customer is theirs to read, by the business's id or WeCom's: somebody whom they know today,
+    /// also through 微信客服, or the customer of an open order that they are in charge of.
+    pub async fn follows_talk_of(&self, conn: &mut PgConnection, customer: &str) -> sqlx::Result<bool> {
+        sqlx::query_scalar!(
+            r#"
+            with own as materialized (
+                select contact.external_userid, contact.customer_id
+                from staff_wechat_bind bind
+                join customer_wechat_contact contact
+                    on contact.corpid = bind.corpid and contact.wechat_userid = bind.wechat_userid
+                where bind.corpid = $1 and bind.staff_id = $2 and bind.status = 'bound'
+                    and contact.status in ('assumed', 'contacted')
+                    and (
+                        contact.customer_id = $3 or contact.external_userid = $3
+                        or contact.customer_id = (
+                            select kf.customer_id from kf_customer kf where kf.corpid = $1 and kf.external_userid = $3
+                        )
+                    )
+            )
+            select exists (select from own) or exists (
+                select from work_order
+                where corpid = $1 and staff_id = $2 and state not in ('done', 'cancelled')
+                    and customer_id in (
+                        select $3
+                        union all
+                        select contact.customer_id from customer_wechat_contact contact
+                        where contact.corpid = $1 and contact.external_userid = $3
+                        union all
+                        select kf.customer_id from kf_customer kf where kf.corpid = $1 and kf.external_userid = $3
+                    )
+            ) as "theirs!"
+            "#,
+            self.corpid.as_str(),
+            self.staff_id.as_str(),
+            customer,
+        )
+        .fetch_one(conn)
+        .await
+    }
+
+    /// Whether a record that they may read named this media id: of talk that they follow, of a group that they are in, or
+    /// one of their own messages to an app.
     pub async fn has_media(&self, conn: &mut PgConnection, media_id: &str) -> sqlx::Result<bool> {
         sqlx::query_scalar!(
             r#"
+            with own as materialized (
+                select corpid, wechat_userid from staff_wechat_bind
+                where corpid = $1 and staff_id = $2 and status = 'bound'
+            )
             select exists (
                 select from wechat_contact_record record
-                join staff_wechat_bind bind using (corpid, wechat_userid)
-                where corpid = $1 and bind.staff_id = $2 and bind.status = 'bound' and media_id = $3
+                where record.media_id = $3 and record.corpid = $1
+                    and case
+                        when starts_with(coalesce(record.chat_id, ''), 'wr') then exists (
+                            select from own
+                            join group_member it on it.corpid = own.corpid and it.person = own.wechat_userid
+                            where it.chat_id = record.chat_id and it.joined_at > coalesce(it.left_at, '-infinity')
+                        )
+                        when record.external_userid is null then exists (
+                            select from own where own.wechat_userid = record.wechat_userid
+                        )
+                        else exists (
+                            select from own
+                            join customer_wechat_contact contact
+                                on contact.corpid = own.corpid and contact.wechat_userid = own.wechat_userid
+                            where contact.status in ('assumed', 'contacted') and (
+                                contact.external_userid = record.external_userid
+                                or contact.customer_id = (
+                                    select kf.customer_id from kf_customer kf
+                                    where kf.corpid = $1 and kf.external_userid = record.external_userid
+                                )
+                            )
+                        ) or exists (
+                            select from work_order
+                            where corpid = $1 and staff_id = $2 and state not in ('done', 'cancelled')
+                                and customer_id in (
+                                    select contact.customer_id from customer_wechat_contact contact
+                                    where contact.corpid = $1 and contact.external_userid = record.external_userid
+                                    union all
+                                    select kf.customer_id from kf_customer kf
+                                    where kf.corpid = $1 and kf.external_userid = record.external_userid
+                                )
+                        )
+                    end
             ) as "theirs!"
             "#,
             self.corpid.as_str(),

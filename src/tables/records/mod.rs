@@ -4,6 +4,8 @@ pub mod message_revocation;
 
 pub mod wechat_contact_record;
 
+pub mod conversation;
+
 pub mod media;
 
 pub mod welcome;

@@ -2,20 +2,17 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::{PgConnection, Postgres, QueryBuilder};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
     changes::Record,
     ids::{CorpId, CustomerId, UserId},
     states::{ContactType, RecordSource},
-    tables::{
-        access::own::Own,
-        upkeep::{partition_upkeep::RECORDS, partitions},
-    },
+    tables::upkeep::{partition_upkeep::RECORDS, partitions},
 };
 
 /// The months that are known to have a partition. Housekeeping makes the current one and the next ahead; this makes
@@ -239,23 +236,6 @@ pub async fn write(conn: &mut PgConnection, record: &ByHand<'_>) -> sqlx::Result
 /// A position in a list of records: time, id, and the corp, since two corps may receive one event.
 pub type RecordPosition = (DateTime<Utc>, Uuid, String);
 
-/// Which records of a customer to list.
-#[derive(Debug, Default)]
-pub struct Filter {
-    /// The business's id of the customer, or WeCom's.
-    pub customer: String,
-    /// Only of this contact type.
-    pub contact_type: Option<ContactType>,
-    /// Not before.
-    pub from: Option<DateTime<Utc>>,
-    /// Before.
-    pub to: Option<DateTime<Utc>>,
-    /// Only those listed after this one.
-    pub after: Option<RecordPosition>,
-    /// Only those with this staff member.
-    pub own: Option<Own>,
-}
-
 /// A record as the admin API shows it.
 #[derive(Debug, Serialize, sqlx::FromRow, schemars::JsonSchema)]
 #[schemars(rename = "ContactRecord")]
@@ -292,79 +272,4 @@ pub struct RecordView {
     pub revoked_at: Option<DateTime<Utc>>,
     /// Whether what WeCom sent was not well formed, and was read as it was meant.
     pub repaired: bool,
-}
-
-/// Up to `limit` records of a customer, latest first.
-pub async fn of_customer(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<RecordView>> {
-    // The customer's ids are read first and passed as constants: each then uses one index, however many records there
-    // are.
-    let ids = sqlx::query!(
-        r#"
-        with corp as materialized (select distinct corpid from enterprise_wechat_config)
-        select corpid, external_userid from customer_wechat_contact join corp using (corpid) where customer_id = $1
-        union
-        select corpid, external_userid from customer_wechat_contact join corp using (corpid) where external_userid = $1
-        union
-        select corpid, external_userid from customer_activity join corp using (corpid) where external_userid = $1
-        union
-        select corpid, external_userid from kf_customer join corp using (corpid) where customer_id = $1
-        union
-        select corpid, external_userid from kf_customer join corp using (corpid) where external_userid = $1
-        "#,
-        filter.customer,
-    )
-    .fetch_all(&mut *conn)
-    .await?;
-    let (corps, customers): (Vec<_>, Vec<_>) =
-        ids.into_iter().filter_map(|row| Some((row.corpid?, row.external_userid?))).unzip();
-    let mut query: QueryBuilder<Postgres> = QueryBuilder::new(
-        "select id, record.corpid, coalesce(arrived_at, contact_time) as contact_time, \
-         arrived_at is not null as time_is_arrival, contact_type, event, content, sender, wechat_userid, \
-         record.external_userid, media_id, chat_id, detail, source, \
-         (select revoked_at from message_revocation revoked where revoked.corpid = record.corpid \
-            and revoked.record_id = record.id) as revoked_at, repaired from (select seen.* from unnest(",
-    );
-    query.push_bind(corps).push("::text[], ").push_bind(customers);
-    // Hand-written records name the customer by the business's id.
-    query.push(
-        "::text[]) customer (corpid, external_userid) join wechat_contact_record seen \
-         on seen.corpid = customer.corpid and seen.external_userid = customer.external_userid \
-         union all select written.* from (select distinct corpid from enterprise_wechat_config) corp \
-         join wechat_contact_record written using (corpid) where written.customer_id in (",
-    );
-    query.push_bind(filter.customer.clone());
-    query.push(", (select max(customer_id) from customer_wechat_contact contact where external_userid = ");
-    query.push_bind(filter.customer.clone()).push(" and contact.corpid = corp.corpid))) record where true");
-    if let Some(contact_type) = filter.contact_type {
-        query.push(" and contact_type = ").push_bind(contact_type);
-    }
-    // Records without a time are stored under the epoch and count by their arrival. The second condition matches the
-    // partitions and indexes.
-    if let Some(from) = filter.from {
-        query.push(" and coalesce(arrived_at, contact_time) >= ").push_bind(from);
-        query.push(" and (contact_time >= ").push_bind(from).push(" or contact_time = to_timestamp(0))");
-    }
-    if let Some(to) = filter.to {
-        query.push(" and coalesce(arrived_at, contact_time) < ").push_bind(to);
-        query.push(" and contact_time < ").push_bind(to.max(DateTime::UNIX_EPOCH + TimeDelta::microseconds(1)));
-    }
-    if let (Some(corpid), Some(staff)) = Own::parts(filter.own.as_ref()) {
-        query.push(" and record.corpid = ").push_bind(corpid.to_owned());
-        query.push(" and wechat_userid = (select bind.wechat_userid from staff_wechat_bind bind where bind.corpid = ");
-        query.push_bind(corpid.to_owned()).push(" and bind.staff_id = ").push_bind(staff.to_owned());
-        query.push(" and bind.status = 'bound')");
-    }
-    if let Some((at, id, corpid)) = &filter.after {
-        query.push(" and contact_time <= ").push_bind(*at);
-        query
-            .push(" and (coalesce(arrived_at, contact_time), id, record.corpid) < (")
-            .push_bind(*at)
-            .push(", ")
-            .push_bind(*id);
-        query.push(", ").push_bind(corpid.clone()).push(")");
-    }
-    query
-        .push(" order by coalesce(arrived_at, contact_time) desc, id desc, record.corpid desc limit ")
-        .push_bind(limit);
-    query.build_query_as().fetch_all(conn).await
 }

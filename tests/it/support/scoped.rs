@@ -108,6 +108,16 @@ pub(crate) async fn settle(app: &TestApp, word: &str) -> Names {
         ))
         .await;
     records(app, &names, word).await;
+    app.db
+        .execute(&format!(
+            "insert into wechat_contact_record (
+                 contact_time, id, corpid, external_userid, sender, contact_type, content, source, chat_id
+             ) values (
+                 now(), gen_random_uuid(), '{corp}', '{external}', '{external}', 'text', 'group-talk-{word}', 'archive',
+                 'wr-{word}'
+             )"
+        ))
+        .await;
     let handover = inherits(app, &format!("left-{word}"), &[(&names, word)]).await;
     Names { order, handover, ..names }
 }

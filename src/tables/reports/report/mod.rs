@@ -5,8 +5,8 @@
 mod row;
 
 pub use row::{
-    AdditionsAndLosses, ContactsByStaffDay, FirstResponseTime, HandoverOutcomes, MessageVolumes, Row, RowPosition,
-    UnmatchedCustomers, WorkOrderFunnel,
+    AdditionsAndLosses, ContactsByStaffDay, ContactsByTag, FirstResponseTime, GroupActivity, HandoverOutcomes,
+    MessageVolumes, Row, RowPosition, UnmatchedCustomers, WorkOrderFunnel,
 };
 
 use chrono::NaiveDate;
@@ -235,4 +235,30 @@ report! {
             and given.wechat_userid = report.wechat_userid and given.tag_id = $11
     )",
     ordered by "corpid", "external_userid || ' ' || wechat_userid"
+}
+
+report! {
+    /// Contacts that carry a tag of the company, by the day they became contacts.
+    contacts_by_tag: ContactsByTag,
+    r#"
+        day as "day!", corpid as "corpid!", tag_id as "tag_id!", tag as "tag?", tag_group as "tag_group?",
+        wechat_userid as "wechat_userid!", staff_id as "staff_id?", contacts as "contacts!", matched as "matched!"
+    "#,
+    from "reporting.contacts_by_tag",
+    by staff "report.wechat_userid",
+    tagged "report.tag_id = $11",
+    ordered by "corpid", "tag_id || ' ' || wechat_userid"
+}
+
+report! {
+    /// Who joined and left each customer group, and its messages.
+    group_activity: GroupActivity,
+    r#"
+        day as "day!", corpid as "corpid!", chat_id as "chat_id!", name as "name?", owner_userid as "owner_userid?",
+        staff_id as "staff_id?", joined as "joined!", gone as "gone!", messages as "messages!",
+        from_customers as "from_customers!", writers as "writers!"
+    "#,
+    from "reporting.group_activity",
+    by staff "report.owner_userid",
+    ordered by "corpid", "chat_id"
 }

@@ -325,3 +325,65 @@ impl Row for UnmatchedCustomers {
         (self.day, self.corpid.clone(), format!("{} {}", self.external_userid, self.wechat_userid))
     }
 }
+
+/// Contacts that carry a tag of the company, by the day they became contacts, tag and staff member.
+#[derive(Debug, Default, Serialize, schemars::JsonSchema)]
+pub struct ContactsByTag {
+    /// The day they became contacts, in Asia/Shanghai.
+    pub day: NaiveDate,
+    /// The corp.
+    pub corpid: String,
+    /// The tag.
+    pub tag_id: String,
+    /// Its name; null until the list of tags is read.
+    pub tag: Option<String>,
+    /// Its group's name.
+    pub tag_group: Option<String>,
+    /// The member whose contacts they are.
+    pub wechat_userid: String,
+    /// The staff member bound to it; null if nobody is.
+    pub staff_id: Option<String>,
+    /// How many contacts.
+    pub contacts: i64,
+    /// Of these, matched to a customer of the business.
+    pub matched: i64,
+}
+
+impl Row for ContactsByTag {
+    fn place(&self) -> RowPosition {
+        (self.day, self.corpid.clone(), format!("{} {}", self.tag_id, self.wechat_userid))
+    }
+}
+
+/// Who joined and left each customer group, and its messages, by day.
+#[derive(Debug, Default, Serialize, schemars::JsonSchema)]
+pub struct GroupActivity {
+    /// The day, in Asia/Shanghai.
+    pub day: NaiveDate,
+    /// The corp.
+    pub corpid: String,
+    /// The group.
+    pub chat_id: String,
+    /// Its name; null until it is read.
+    pub name: Option<String>,
+    /// Who owns it now.
+    pub owner_userid: Option<String>,
+    /// The staff member last bound to the owner; null if nobody was.
+    pub staff_id: Option<String>,
+    /// People whose last joining was on that day.
+    pub joined: i64,
+    /// People whose last leaving was on that day.
+    pub gone: i64,
+    /// Messages, as far as the session archive has them.
+    pub messages: i64,
+    /// Of these, from customers.
+    pub from_customers: i64,
+    /// How many people wrote.
+    pub writers: i64,
+}
+
+impl Row for GroupActivity {
+    fn place(&self) -> RowPosition {
+        (self.day, self.corpid.clone(), self.chat_id.clone())
+    }
+}
