@@ -387,7 +387,8 @@ async fn the_figures_of_the_demo_add_up_and_nothing_is_lost() {
     let said = Shell::bare().ok(&[&["demo", "--exit", "--json", "--count", "600"][..], &listen].concat()).await;
     let figures: Value = serde_json::from_str(&said).expect("one JSON object and nothing else");
     let keys: Vec<_> = figures.as_object().expect("an object").keys().map(String::as_str).collect();
-    let expected = "ack_ms duplicates handover ignored lost order parked received recorded refused stored".split(' ');
+    let expected =
+        "ack_ms duplicates handover ignored lost order parked received recorded refused stored talk".split(' ');
     assert_eq!(keys, expected.collect::<Vec<_>>());
     let handover = &figures["handover"];
     let states = json!(["detected", "planned", "notified", "submitted", "waiting", "done"]);
@@ -398,6 +399,11 @@ async fn the_figures_of_the_demo_add_up_and_nothing_is_lost() {
     assert_eq!(order["order_state"], "contacted", "{order}");
     assert!(order["welcome"].as_str().is_some_and(|it| it.contains("您好")), "{order}");
     assert!(order["photo_bytes"].as_u64().is_some_and(|it| it > 0), "{order}");
+
+    let talk = &figures["talk"];
+    assert_eq!((&talk["messages"], &talk["order"]), (&json!(2), &order["order"]), "{talk}");
+    assert_eq!(talk["servicer"], order["wechat_userid"], "the member whose contact they are");
+    assert!(talk["greeting"].as_str().is_some_and(|it| it.contains("您好")), "{talk}");
 
     let figure = |key: &str| figures[key].as_u64().unwrap_or_else(|| panic!("{key} in {figures}"));
     let recorded: u64 = figures["recorded"].as_object().expect("by kind").values().filter_map(Value::as_u64).sum();

@@ -60,7 +60,7 @@ async fn a_previewed_plan_shows_the_load_and_stores_nothing() {
     assert_eq!((&shown["saved"], &shown["version"], &shown["verified"]), (&json!(false), &json!(1), &json!(false)));
     assert_eq!(
         shown["totals"],
-        json!({ "items": 6, "given": { "customers": 4, "orders": 2, "groups": 0 }, "unassigned": 0 })
+        json!({ "items": 6, "given": { "customers": 4, "orders": 2, "groups": 0, "sessions": 0 }, "unassigned": 0 })
     );
     assert_eq!(items(&app).await, before);
     assert_eq!(app.db.count("select count(*) from handover_log").await, log);

@@ -237,6 +237,24 @@ pub async fn take_due(conn: &mut PgConnection, pause: Duration, limit: i64) -> s
     .await
 }
 
+/// WeCom does not let the app list its accounts: it is asked again a day later.
+pub async fn not_listed(
+    conn: &mut PgConnection,
+    corpid: &CorpId,
+    open_kfid: &str,
+    at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update kf_account set listed_at = $3 where corpid = $1 and open_kfid = $2",
+        corpid.as_str(),
+        open_kfid,
+        at,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Takes in WeCom's list of accounts, read at that time. An account that is not named is not the app's any more.
 pub async fn listed(
     conn: &mut PgConnection,

@@ -34,7 +34,7 @@ pub struct RecordRow {
 
 /// Up to `limit` rows of each table except the records, by the table's name.
 pub async fn rows(conn: &mut PgConnection, whose: &Whose<'_>, limit: i64) -> sqlx::Result<Map<String, Value>> {
-    let found = sqlx::query_as!(
+    let mut found = sqlx::query_as!(
         TableRow,
         r#"
         with own_order as materialized (
@@ -61,20 +61,12 @@ pub async fn rows(conn: &mut PgConnection, whose: &Whose<'_>, limit: i64) -> sql
         union all (select 'contact_way_scan', to_jsonb(it) from contact_way_scan it
             where corpid = $1 and (external_userid = any($3) or state in (select state from own_way)) limit $4)
         union all (select 'welcome', to_jsonb(it) from welcome it where corpid = $1 and external_userid = any($3) limit $4)
-        union all (select 'message_revocation', to_jsonb(it) from message_revocation it
-            where corpid = $1 and record_id in (
-                select id from wechat_contact_record where corpid = $1 and external_userid = any($3)
-            ) limit $4)
         union all (select 'handover_item', to_jsonb(it) from handover_item it join handover on handover.id = handover_id
             where corpid = $1 and (kind = 'customer' and subject = any($3)
                 or kind = 'session' and split_part(subject, '/', 2) = any($3)) limit $4)
         union all (select 'handover_log', to_jsonb(it) from handover_log it join handover on handover.id = handover_id
             where corpid = $1 and (kind = 'customer' and subject = any($3)
                 or kind = 'session' and split_part(subject, '/', 2) = any($3)) limit $4)
-        union all (select 'kf_customer', to_jsonb(it) from kf_customer it
-            where corpid = $1 and external_userid = any($3) limit $4)
-        union all (select 'kf_session', to_jsonb(it) from kf_session it
-            where corpid = $1 and external_userid = any($3) limit $4)
         union all (select 'transfer_fail', to_jsonb(it) from transfer_fail it
             where corpid = $1 and external_userid = any($3) limit $4)
         union all (select 'sync_drift', to_jsonb(it) from sync_drift it join sync_run on sync_run.id = run_id
@@ -106,9 +98,32 @@ pub async fn rows(conn: &mut PgConnection, whose: &Whose<'_>, limit: i64) -> sql
         limit,
         WelcomePayload::GREETED,
     )
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
+    found.extend(kf_rows(conn, whose, limit).await?);
     Ok(by_table(found))
+}
+
+/// The rows of 微信客服, and the recalls of their messages.
+async fn kf_rows(conn: &mut PgConnection, whose: &Whose<'_>, limit: i64) -> sqlx::Result<Vec<TableRow>> {
+    sqlx::query_as!(
+        TableRow,
+        r#"
+        (select 'kf_customer' as "table!", to_jsonb(it) as "row!" from kf_customer it
+            where corpid = $1 and external_userid = any($2) limit $3)
+        union all (select 'kf_session', to_jsonb(it) from kf_session it
+            where corpid = $1 and external_userid = any($2) limit $3)
+        union all (select 'message_revocation', to_jsonb(it) from message_revocation it
+            where corpid = $1 and record_id in (
+                select id from wechat_contact_record where corpid = $1 and external_userid = any($2)
+            ) limit $3)
+        "#,
+        whose.corpid.as_str(),
+        whose.persons,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
 }
 
 /// A row with its table's name.

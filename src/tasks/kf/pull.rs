@@ -189,7 +189,8 @@ async fn list(context: &Context, task: &Taken, api: &Api, read_at: DateTime<Utc>
             Ok(page) => page,
             Err(error) if error.class == Class::Refused => {
                 tracing::warn!(corpid = %task.corpid, error = %error, "the accounts of 微信客服 cannot be listed");
-                return Ok(());
+                let mut conn = context.pool.acquire().await?;
+                return Ok(kf_account::not_listed(&mut conn, &task.corpid, &task.subject, read_at).await?);
             }
             Err(error) => return Err(error.into()),
         };

@@ -134,8 +134,8 @@ pub(crate) fn any_kf(begin: i64) -> impl Strategy<Value = String> {
         (at(), change, account()).prop_map(|(at, change, it)| event(at, "kf_account_auth_change", &[(change, it)]));
     // WeCom gives each message an id of its own.
     let said = move |at: i64, fields: serde_json::Value| {
-        let msgid = match (fields["origin"].as_i64(), fields["open_kfid"].as_str()) {
-            (Some(3), Some(account)) => format!("m{at}-{account}"),
+        let msgid = match (&fields["origin"], fields["open_kfid"].as_str(), fields["external_userid"].as_str()) {
+            (origin, Some(account), Some(customer)) if *origin == 3 => format!("m{at}-{account}-{customer}"),
             _ => format!("{at}-{fields}"),
         };
         let mut said = serde_json::json!({ "msgid": msgid, "send_time": at });
@@ -164,8 +164,8 @@ pub(crate) fn any_kf(begin: i64) -> impl Strategy<Value = String> {
         serde_json::json!({ "event_type": "session_status_change", "change_type": 1, "new_servicer_userid": "ann" }),
         serde_json::json!({ "event_type": "session_status_change", "change_type": 2, "new_servicer_userid": "BOB" }),
         serde_json::json!({ "event_type": "session_status_change", "change_type": 3, "old_servicer_userid": "cai" }),
-        serde_json::json!({ "event_type": "user_recall_msg", "recall_msgid": format!("m{begin}-wk1") }),
-        serde_json::json!({ "event_type": "servicer_recall_msg", "recall_msgid": format!("m{begin}-wk1") }),
+        serde_json::json!({ "event_type": "user_recall_msg", "recall_msgid": format!("m{begin}-wk1-wmX") }),
+        serde_json::json!({ "event_type": "servicer_recall_msg", "recall_msgid": format!("m{begin}-wk1-wmX") }),
         serde_json::json!({ "event_type": "servicer_status_change", "servicer_userid": "ann", "status": 2 }),
     ]);
     let happened = (at(), account(), customer(), kind).prop_map(move |(at, it, customer, mut kind)| {
