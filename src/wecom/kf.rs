@@ -4,6 +4,8 @@
 //!
 //! <https://developer.work.weixin.qq.com/document/path/94638>, `…/94669`, `…/94670`, `…/94677`, `…/95159`, `…/95122`.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, value::RawValue};
@@ -143,17 +145,6 @@ pub(super) struct StateAnswer {
     servicer_userid: Option<UserId>,
 }
 
-/// `kf/sync_msg`, with its messages untouched.
-#[derive(Debug, Deserialize)]
-struct RawPage<'a> {
-    #[serde(default)]
-    next_cursor: String,
-    #[serde(default)]
-    has_more: i64,
-    #[serde(borrow, default)]
-    msg_list: Vec<&'a RawValue>,
-}
-
 impl Row for KfAccountRow {
     fn lacks(&self) -> Option<&'static str> {
         (!is_id(&self.open_kfid)).then_some("open_kfid")
@@ -242,9 +233,19 @@ impl Api {
 /// Reads a page, as it was meant if it is not quite JSON.
 fn page(answer: &[u8]) -> Result<KfPage, serde_json::Error> {
     let read = |text: &str| {
-        let page: RawPage<'_> = serde_json::from_str(text)?;
-        let messages = page.msg_list.iter().map(|it| item(it.get())).collect();
-        Ok(KfPage { messages, next_cursor: page.next_cursor, has_more: page.has_more == 1 })
+        // The messages stay as they are; an odd value of another field costs only itself.
+        let fields: BTreeMap<String, &RawValue> = serde_json::from_str(text)?;
+        let messages: Vec<&RawValue> = match fields.get("msg_list") {
+            Some(list) => serde_json::from_str(list.get())?,
+            None => Vec::new(),
+        };
+        let value =
+            |name: &str| fields.get(name).and_then(|it| serde_json::from_str(it.get()).ok()).unwrap_or(Value::Null);
+        Ok(KfPage {
+            messages: messages.into_iter().map(|it| item(it.get())).collect(),
+            next_cursor: value("next_cursor").as_str().unwrap_or_default().to_owned(),
+            has_more: number(&value("has_more")) == Some(1),
+        })
     };
     match std::str::from_utf8(answer).map(read) {
         Ok(Ok(page)) => Ok(page),
@@ -253,14 +254,13 @@ fn page(answer: &[u8]) -> Result<KfPage, serde_json::Error> {
 }
 
 fn item(text: &str) -> KfItem {
-    /// The one field that the client reads.
-    #[derive(Deserialize)]
-    struct Sent {
-        send_time: Number,
-    }
     let value: Value = serde_json::from_str(text).unwrap_or_default();
-    let sent = Sent::deserialize(lenient::Reader(&value)).ok().and_then(|it| it.send_time.0);
+    let sent = number(&value["send_time"]);
     KfItem { sent_at: sent.and_then(lenient::time), bytes: text.as_bytes().to_vec() }
+}
+
+fn number(value: &Value) -> Option<i64> {
+    Number::deserialize(lenient::Reader(value)).ok()?.0
 }
 
 #[cfg(test)]
@@ -284,5 +284,7 @@ mod tests {
         let page = page(b"{\"msg_list\":[{\"text\":\"a\nb\"}],\"next_cursor\":\"K\"}").expect("repaired");
         assert_eq!(page.messages[0].bytes, br#"{"text":"a\u000ab"}"#);
         assert!(super::page(b"{\"msg_list\":7}").is_err());
+        let odd = super::page(br#"{"msg_list":[],"next_cursor":7,"has_more":"1"}"#).expect("a page");
+        assert_eq!((odd.next_cursor.as_str(), odd.has_more), ("", true));
     }
 }

@@ -63,9 +63,16 @@ async fn talk(app: &TestApp) -> Names {
         .await;
     let (external, user) = (names.external.as_str(), names.user.as_str());
     let theirs = ("external_userid", external);
-    said(app, 1, external, "水管漏水了", &[theirs, ("source", "kf"), ("chat_id", "wkDesk"), ("media_id", "photo-kf")]).await;
-    said(app, 2, "servicer", "请问地址", &[theirs, ("source", "kf"), ("chat_id", "wkDesk"), ("wechat_userid", "servicer")])
+    said(app, 1, external, "水管漏水了", &[theirs, ("source", "kf"), ("chat_id", "wkDesk"), ("media_id", "photo-kf")])
         .await;
+    said(
+        app,
+        2,
+        "servicer",
+        "请问地址",
+        &[theirs, ("source", "kf"), ("chat_id", "wkDesk"), ("wechat_userid", "servicer")],
+    )
+    .await;
     said(app, 3, "leaver", "明天到", &[theirs, ("source", "archive"), ("wechat_userid", "leaver")]).await;
     said(app, 4, external, "群里问一下", &[theirs, ("source", "archive"), ("chat_id", "wrOurs")]).await;
     said(app, 5, user, "群里回复", &[("source", "archive"), ("chat_id", "wrOurs"), ("wechat_userid", user)]).await;
@@ -109,7 +116,8 @@ async fn pages_go_back_and_forth_from_any_moment() {
             let Some(cursor) = page["next_cursor"].as_str() else { break };
             next = format!("&cursor={cursor}");
         }
-        let mut expected = ["水管漏水了", "请问地址", "明天到", "群里问一下", "别的群里说"].map(|it| json!(it)).to_vec();
+        let mut expected =
+            ["水管漏水了", "请问地址", "明天到", "群里问一下", "别的群里说"].map(|it| json!(it)).to_vec();
         if order == "latest" {
             expected.reverse();
         }

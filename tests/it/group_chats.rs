@@ -3,7 +3,7 @@
 use serde_json::json;
 use wecomd::{changes::TaskKind, ids::UserId, sandbox::JoinScene};
 
-use crate::support::{Acting, leaver::BASE, plaintext::group};
+use crate::support::{Acting, TestApp, leaver::BASE, plaintext::group};
 
 const ALICE: &str = "wmAliceAliceAliceAliceAliceAlice";
 const BOB: &str = "wmBobBobBobBobBobBobBobBobBobBobB";
@@ -272,4 +272,31 @@ async fn callers_who_see_their_own_alone_see_the_groups_that_they_are_in() {
     assert!(find(&mut conn, &other, None).await.expect("read").is_some());
     drop(conn);
     acting.finish().await;
+}
+
+#[tokio::test]
+async fn a_group_s_day_counts_who_came_who_went_and_what_was_written() {
+    let app = TestApp::start().await;
+    let corp = &app.corp.corpid;
+    app.db
+        .execute(&format!(
+            "insert into group_chat (corpid, chat_id, card, card_at) values
+                 ('{corp}', 'wrA', '{{\"name\": \"维修群\", \"owner\": \"lisi\"}}', now());
+             insert into group_member (corpid, chat_id, person, joined_at, left_at) values
+                 ('{corp}', 'wrA', 'wmX', '2024-03-01 09:00+08', null),
+                 ('{corp}', 'wrA', 'wmY', '2024-02-01 09:00+08', '2024-03-01 23:59+08'),
+                 ('{corp}', 'wrA', 'wmZ', '2024-03-02 00:00+08', null);
+             insert into wechat_contact_record (
+                 contact_time, id, corpid, external_userid, wechat_userid, sender, contact_type, content, source, chat_id
+             ) values
+                 ('2024-03-01 10:00+08', gen_random_uuid(), '{corp}', 'wmX', null, 'wmX', 'text', '漏水', 'archive', 'wrA'),
+                 ('2024-03-01 10:01+08', gen_random_uuid(), '{corp}', null, 'lisi', 'lisi', 'text', '马上来', 'archive', 'wrA'),
+                 ('2024-03-01 10:02+08', gen_random_uuid(), '{corp}', 'wmX', null, 'wmX', 'text', '好', 'kf', 'wkA')"
+        ))
+        .await;
+    let report = format!("{BASE}/reports/group_activity?since=2024-03-01&until=2024-03-02&format=csv");
+    let table = app.ask("GET", &report, None).await.text();
+    let rows: Vec<_> = table.lines().skip(1).map(|it| it.replace(&corp.0, "CORP")).collect();
+    assert_eq!(rows, ["2024-03-01,CORP,wrA,维修群,lisi,,1,1,2,1,2", "2024-03-02,CORP,wrA,维修群,lisi,,1,0,0,0,0"]);
+    app.finish().await;
 }

@@ -281,8 +281,8 @@ async fn a_scoped_token_sees_its_own_data_on_every_open_route() {
             let story = format!("{} {}{path}: {} {text}", route.method, stem(route), answer.status);
             assert!((200..300).contains(&answer.status), "{story}");
             assert!(text.contains(OURS) || route.id == "customerContactQr", "{story}");
-            // Whoever knows a customer reads what anybody said with them.
-            let shared = route.id == "contactRecordsList" && path.contains("shared");
+            // Whoever knows a customer sees whose they are and were, and reads what anybody said with them.
+            let shared = ["contactRecordsList", "customerContactShow"].contains(&route.id) && path.contains("shared");
             assert_eq!(text.contains(THEIRS), shared, "{story}");
         }
     }

@@ -15,9 +15,8 @@ use wecomd::{
         orders::work_order,
         privacy::{erasure, retention},
         records::{
-            media,
             conversation::{self, Filter, Talk},
-            welcome,
+            media, welcome,
         },
         staff::{resignation, staff_wechat_bind},
         sync::{

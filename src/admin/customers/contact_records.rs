@@ -103,7 +103,7 @@ pub(super) const LIST: Route = Route {
 };
 
 pub(super) async fn list(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
-    let wanted = Wanted::read(call)?;
+    let wanted = RecordQuery::read(call)?;
     let about = About::customer(call.id);
     about.answers(wanted.answer(conn, &Talk::Customer(call.id.to_owned())).await)
 }
@@ -130,7 +130,7 @@ pub(super) const OF_GROUP: Route = Route {
 };
 
 async fn of_group(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
-    let wanted = Wanted::read(call)?;
+    let wanted = RecordQuery::read(call)?;
     let answer = async {
         let group = group_chat::find(conn, call.id, call.own()).await?.ok_or_else(group_chats::unknown)?;
         let talk = Talk::Group { corpid: group.corpid, chat_id: group.chat_id };
@@ -169,12 +169,12 @@ const QUERY: &[Parameter] = &[
 ];
 
 /// What is asked of a conversation.
-struct Wanted {
+struct RecordQuery {
     filter: Filter,
     paging: Paging,
 }
 
-impl Wanted {
+impl RecordQuery {
     fn read(call: &Call<'_>) -> Result<Self, Problem> {
         let mut params = call.params()?;
         let filter = Filter {

@@ -13,9 +13,7 @@ use crate::{
     ids::DeliveryKey,
     inbox,
     sandbox::{AppKind, Corp, Report},
-    tables::{
-        apps::enterprise_wechat_config, customers::customer_wechat_contact, handover, records::conversation,
-    },
+    tables::{apps::enterprise_wechat_config, customers::customer_wechat_contact, handover, records::conversation},
 };
 
 /// The figures of the JSON line.

@@ -16,7 +16,7 @@ use self::{
     probe::{Kind, Leaf, Sample},
 };
 use super::{
-    approval, contact_way, customer, group_chat, lenient::Answer, login, member, message, network, rows::Row, tag,
+    approval, contact_way, customer, group_chat, kf, lenient::Answer, login, member, message, network, rows::Row, tag,
     token, transfer,
 };
 
@@ -34,6 +34,10 @@ macro_rules! for_each_answer {
             $call::<member::DepartmentsAnswer>(),
             $call::<member::DepartmentAnswer>(),
             $call::<approval::ApprovalAnswer>(),
+            $call::<kf::AccountsAnswer>(),
+            $call::<kf::ServicersAnswer>(),
+            $call::<kf::CustomersAnswer>(),
+            $call::<kf::StateAnswer>(),
             $call::<group_chat::GroupsAnswer>(),
             $call::<group_chat::GroupAnswer>(),
             $call::<group_chat::GroupsTransferredAnswer>(),

@@ -7,6 +7,8 @@
 
 pub mod columns;
 
+mod groups;
+
 mod kf;
 
 use serde_json::{Map, Value};
@@ -131,7 +133,7 @@ impl<'a> Erasing<'a> {
     pub async fn rest(mut self, conn: &mut PgConnection) -> sqlx::Result<Map<String, Value>> {
         let (whom, erasure) = (self.whom, self.erasure);
         self.count("transfer_fail", delete_transfer_fails(conn, whom).await?);
-        self.count("group_member", delete_from_groups(conn, whom).await?);
+        self.count("group_member", groups::delete(conn, whom).await?);
         self.count("contact_way_scan", delete_scans(conn, whom).await?);
         self.count("contact_way", empty_contact_ways(conn, whom).await?);
         self.count("customer_match", delete_matches(conn, whom).await?);
@@ -294,21 +296,6 @@ async fn forget_handed_over(conn: &mut PgConnection, whom: &Whom) -> sqlx::Resul
 async fn delete_transfer_fails(conn: &mut PgConnection, whom: &Whom) -> sqlx::Result<u64> {
     let gone = sqlx::query!(
         "delete from transfer_fail where corpid = $1 and external_userid = any($2)",
-        whom.corpid.as_str(),
-        &whom.persons,
-    )
-    .execute(conn)
-    .await?;
-    Ok(gone.rows_affected())
-}
-
-/// A reading that names them again is dropped for as long as they stay erased.
-async fn delete_from_groups(conn: &mut PgConnection, whom: &Whom) -> sqlx::Result<u64> {
-    let gone = sqlx::query!(
-        r#"
-        delete from group_member it using unnest($2::text[]) erased (id)
-        where it.corpid = $1 and userid_key(it.person) = userid_key(erased.id) and it.person = erased.id
-        "#,
         whom.corpid.as_str(),
         &whom.persons,
     )
