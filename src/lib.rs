@@ -28,6 +28,8 @@ pub mod tasks;
 
 pub mod wecom;
 
+pub mod archive;
+
 pub mod media;
 
 pub mod access;

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     admin::{self, Admin},
+    archive::Archive,
     backup::{self, Backups, Schedule},
     config::Config,
     housekeeping::{self, Housekeeper},
@@ -41,6 +42,10 @@ pub(super) struct Parts {
     pub(super) backup_schedule: Option<Schedule>,
     /// Where the state of the tasks is told.
     pub(super) tasks_said: watch::Sender<Value>,
+    /// The readers of the message archive, if this process reads it.
+    pub(super) archive: Option<Archive>,
+    /// Where the state of the archive is told.
+    pub(super) archive_said: watch::Sender<Value>,
     /// Where the state of the backups is told.
     pub(super) backups_said: watch::Sender<Value>,
     pub(super) stopping: watch::Receiver<bool>,
@@ -116,14 +121,17 @@ impl Parts {
         if let Some(schedule) = self.backup_schedule.clone() {
             workers.push(tokio::spawn(backup::work(self.backups, schedule, self.stopping)));
         }
-        let admin = self.admin_half;
-        let followers = vec![
+        let (admin, archive_pool) = (self.admin_half, self.acting_pool.clone());
+        let mut followers = vec![
             tokio::spawn(tasks::watch(self.acting_pool, self.tasks_said)),
             tokio::spawn(backup::watch(admin.pool.clone(), self.backup_schedule, self.backups_said)),
             tokio::spawn(admin.apps.clone().follow()),
             tokio::spawn(admin::note(admin)),
             tokio::spawn(self.wake.listen(self.options)),
         ];
+        if self.archive.is_some() {
+            followers.push(tokio::spawn(tasks::watch_archive(archive_pool, self.archive_said)));
+        }
         Running { workers, followers }
     }
 
@@ -140,6 +148,7 @@ impl Parts {
         let mut started = Vec::new();
         if config.worker.enabled {
             let housekeeper = Housekeeper::new(acting_pool.clone(), admin.wecom.clone(), admin.rules.clone());
+            let housekeeper = housekeeper.reading_archives(self.archive.as_ref().map(|it| it.settings().poll));
             started.push(tokio::spawn(housekeeper.run(stopping.clone())));
             let eraser = Eraser::new(admin.pool.clone(), admin.media.clone());
             let keep = retention(config, admin.pool.clone(), admin.media.clone());
@@ -155,6 +164,7 @@ impl Parts {
                 wecom: admin.wecom.clone(),
                 media: admin.media.clone(),
                 handover: handover_settings(config),
+                archive: self.archive.clone(),
             };
             started.extend(tasks::start(&context, &tasks_settings(config), options, stopping));
         }

@@ -36,7 +36,7 @@ use crate::{
     inbox::{Recording, Wake},
     media::MediaStore,
     server::{self, AdminDoor, CallbackDoor, Health, Proxies},
-    telemetry,
+    tasks, telemetry,
     vault::Vault,
     wecom::Wecom,
 };
@@ -123,12 +123,15 @@ impl App {
         let wecom = Wecom::new(&wecom_settings(config), acting_pool.clone(), vault.clone())?;
         let media = MediaStore::new(&config.media_location(), config.media.bytes_max).context("media.location")?;
         let backups = backups(config, database, &vault, &media);
+        let archive = settings::archive(config, &vault)?;
         let admin_half = Arc::new(admin_half(config, pool.clone(), vault, apps.clone(), wecom, media));
 
-        let (tasks_said, tasks) = watch::channel(Value::Null);
+        let (tasks_said, tasks_state) = watch::channel(Value::Null);
         let (backups_said, backup) = watch::channel(Value::Null);
+        let (archive_said, archive_state) = watch::channel(tasks::archive_off());
         let (metrics, recording) = (telemetry::metrics(), Recording::default());
-        let health = Health::new(pool, metrics.clone(), &inbox, recording.clone(), tasks, backup);
+        let health =
+            Health::new(pool, metrics.clone(), &inbox, recording.clone(), (tasks_state, backup, archive_state));
         let parts = Parts {
             config: config.clone(),
             options,
@@ -138,6 +141,8 @@ impl App {
             recording,
             backups,
             backup_schedule: backup_schedule(config)?,
+            archive,
+            archive_said,
             tasks_said,
             backups_said,
             stopping: stopping.clone(),

@@ -19,6 +19,8 @@ pub mod record;
 
 pub mod revocation;
 
+pub mod archive;
+
 pub mod register;
 
 pub mod notice;
@@ -31,6 +33,7 @@ pub mod transfer;
 
 pub mod tombstone;
 
+pub use archive::ArchiveFile;
 pub use contact::Contact;
 pub use member::{Member, Named, Rename};
 pub use notice::Notice;
@@ -111,6 +114,10 @@ pub struct Changes {
     pub named: BTreeMap<(CorpId, UserId), Named>,
     /// Rows of `transfer_fail`.
     pub transfer_fails: BTreeSet<TransferFail>,
+    /// Rows of `archive_consent`.
+    pub consents: BTreeMap<archive::ConsentKey, Register<String>>,
+    /// Rows of `archive_media`, by the media ids.
+    pub archive_media: BTreeMap<(CorpId, String), ArchiveFile>,
     /// Userids that changed, in no order.
     pub renames: Vec<Rename>,
     /// Rows of `task`, by kind and subject.
@@ -201,6 +208,29 @@ impl Changes {
         self.revocations.entry(key).and_modify(|it| *it = (*it).min(said)).or_insert(said);
     }
 
+    /// A customer agreed, or did not, that a talk with a member or in a group is archived.
+    pub fn consent(
+        &mut self,
+        source: &Source,
+        (customer, user, room): (&ExternalUserId, Option<&UserId>, Option<&str>),
+        word: &str,
+        at: DateTime<Utc>,
+    ) {
+        if let Some(user) = user {
+            self.says(source, user);
+        }
+        let user = user.cloned().unwrap_or_else(|| UserId(String::new()));
+        let key = (source.corpid.clone(), customer.clone(), user, room.unwrap_or_default().to_owned());
+        self.consented(key, Register { value: word.to_owned(), at });
+    }
+
+    /// The same from any source; the latest word counts.
+    pub fn consented(&mut self, key: archive::ConsentKey, said: Register<String>) {
+        let mut slot = self.consents.remove(&key);
+        Register::absorb(&mut slot, Some(said));
+        self.consents.extend(slot.map(|it| (key, it)));
+    }
+
     /// Adds a task for WeCom.
     pub fn task(&mut self, source: &Source, kind: TaskKind, subject: &str, task: Task) {
         let key = (source.corpid.clone(), kind, subject.to_owned());
@@ -223,7 +253,9 @@ impl Changes {
         let members = self.members.keys().map(|(corp, user)| (corp, user));
         let records = self.records.iter().filter_map(|((_, _, corp), it)| Some((corp, it.user.as_ref()?)));
         let named = self.named.keys().map(|(corp, user)| (corp, user));
-        contacts.chain(members).chain(records).chain(named)
+        let consents = self.consents.keys().filter(|(_, _, user, _)| !user.0.is_empty());
+        let consents = consents.map(|(corp, _, user, _)| (corp, user));
+        contacts.chain(members).chain(records).chain(named).chain(consents)
     }
 
     /// Senders whose id has the shape of a customer's.
@@ -263,6 +295,10 @@ impl Changes {
             let user = now(&corp, &user).unwrap_or(user);
             self.members.entry((corp, user)).or_default().absorb(member);
         }
+        for ((corp, customer, user, room), said) in std::mem::take(&mut self.consents) {
+            let user = now(&corp, &user).unwrap_or(user);
+            self.consented((corp, customer, user, room), said);
+        }
         for ((_, _, corp), record) in &mut self.records {
             if let Some(user) = record.user.as_ref().and_then(|user| now(corp, user)) {
                 if record.sender == record.user.as_ref().map_or("", UserId::as_str) {
@@ -299,6 +335,7 @@ impl Changes {
             .chain(tasked)
             .chain(active)
             .chain(revoked)
+            .chain(self.consents.keys().map(|(corp, ..)| corp))
             .collect()
     }
 }

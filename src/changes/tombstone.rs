@@ -40,7 +40,9 @@ impl Changes {
             .tasks
             .iter()
             .filter_map(|((corp, kind, subject), it)| Some((corp.clone(), about(*kind, subject, it)?)));
-        contacts.chain(self.activity.keys().cloned()).chain(records).chain(fails).chain(tasks).collect()
+        let consents = self.consents.keys().map(|(corp, customer, ..)| (corp.clone(), customer.clone()));
+        let all = contacts.chain(self.activity.keys().cloned()).chain(records).chain(fails).chain(tasks);
+        all.chain(consents).collect()
     }
 
     /// Drops what is about erased people.
@@ -61,6 +63,7 @@ impl Changes {
         });
         self.activity.retain(|person, at| !covered(person, *at));
         self.transfer_fails.retain(|it| !covered(&(it.corpid.clone(), it.customer.clone()), it.at));
+        self.consents.retain(|(corp, customer, ..), said| !covered(&(corp.clone(), customer.clone()), said.at));
         let mut media = BTreeSet::new();
         self.records.retain(|(at, _, corp), record| {
             let person = record.customer.as_ref().map(|it| (corp.clone(), it.clone()));
@@ -70,6 +73,7 @@ impl Changes {
             }
             stays
         });
+        self.archive_media.retain(|file, _| !media.contains(file));
         self.tasks.retain(|(corp, kind, subject), task| match about(*kind, subject, task) {
             Some(person) => erased.get(&(corp.clone(), person)).is_none_or(|it| it.returned),
             None => *kind != TaskKind::FetchMedia || !media.contains(&(corp.clone(), subject.clone())),

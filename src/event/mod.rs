@@ -51,6 +51,8 @@ mod robot;
 
 mod pulled;
 
+mod archive;
+
 #[cfg(test)]
 mod tests;
 
@@ -61,6 +63,7 @@ use crate::states::Origin;
 pub use acquisition::{Acquisition, AcquisitionChange};
 pub use app::{Action, AppChange, AppInteraction, AppLifecycle, Selection};
 pub use approval::{AccountApproval, Approval, ApprovalEngine};
+pub use archive::{Archived, ArchivedBody, ArchivedFile, Said};
 pub use customer::{
     ArchiveConsented, CustomerAdded, CustomerDeleted, CustomerEdited, CustomerLost, FailReason, TransferFailed,
 };
@@ -186,6 +189,9 @@ pub enum Event {
 
     /// Someone wrote to the app.
     Message(Message),
+
+    /// A message of the message archive, which was pulled.
+    Archived(Archived),
 
     /// A member joined the directory.
     MemberCreated(Member),

@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::{Callback, Event, Head, ParseError, head::named};
+use super::{Callback, Event, Head, ParseError, archive, head::named};
 use crate::{repair, states::Origin};
 
 /// Numbers from here on are milliseconds; see [`super::fields`].
@@ -58,12 +58,16 @@ pub(super) fn read(plaintext: &[u8], origin: Origin) -> Result<Callback, ParseEr
     let what = if msgtype == "event" { object.object("event").text("event_type").unwrap_or_default() } else { action };
     let head = Head {
         corpid: None,
-        at: object.time("send_time").or_else(|| object.time("msgtime")),
+        at: ["send_time", "msgtime", "time"].into_iter().find_map(|name| object.time(name)),
         agentid: None,
         name: named(&[origin.as_str(), &msgtype, &what]),
         msgid: object.text("msgid"),
     };
-    Ok(Callback { head, event: Event::Unknown, repaired })
+    let event = match origin {
+        Origin::Archive => archive::read(&object.0)?,
+        Origin::Callback | Origin::Kf => Event::Unknown,
+    };
+    Ok(Callback { head, event, repaired })
 }
 
 /// Parses the object, as it was meant if it is not quite JSON.

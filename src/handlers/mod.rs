@@ -11,6 +11,8 @@ pub mod message;
 
 pub mod member;
 
+pub mod archive;
+
 /// Every event and where it goes. There is no `_` arm: a new event cannot be forgotten.
 pub fn record(source: &Source, callback: &Callback, changes: &mut Changes) {
     let name = &callback.head.name;
@@ -22,6 +24,8 @@ pub fn record(source: &Source, callback: &Callback, changes: &mut Changes) {
         Event::TransferFailed(it) => customer::transfer_failed(source, name, it, changes),
         Event::ArchiveConsented(it) => customer::archive_consented(source, name, it, changes),
         Event::Message(it) => message::received(source, it, changes),
+        Event::Archived(it) => archive::received(source, name, it, changes),
+        Event::ArchiveNotify => archive::notified(source, changes),
         Event::MemberCreated(it) => member::created(source, it, changes),
         Event::MemberUpdated(it) => member::updated(source, it, changes),
         Event::MemberDeleted { user } => member::deleted(source, user, changes),
@@ -33,7 +37,6 @@ pub fn record(source: &Source, callback: &Callback, changes: &mut Changes) {
         | Event::CorpTag(_)
         | Event::Acquisition(_)
         | Event::CustomerService(_)
-        | Event::ArchiveNotify
         | Event::Approval(_)
         | Event::AccountApproval(_)
         | Event::PlatformAddressesChanged

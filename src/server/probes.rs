@@ -30,6 +30,7 @@ pub struct Health {
     recording: Recording,
     tasks: watch::Receiver<Value>,
     backup: watch::Receiver<Value>,
+    archive: watch::Receiver<Value>,
     looked: Arc<Lately<Looked>>,
 }
 
@@ -54,18 +55,17 @@ struct Found {
 
 impl Health {
     /// Probes this database and renders these metrics. `inbox` says how storing goes, `recording` is the workers'
-    /// status, `tasks` the task queue's, and `backup` the backups'.
+    /// status; the others are the task queue's, the backups' and the archive's.
     pub fn new(
         pool: PgPool,
         metrics: PrometheusHandle,
         inbox: &Inbox,
         recording: Recording,
-        tasks: watch::Receiver<Value>,
-        backup: watch::Receiver<Value>,
+        (tasks, backup, archive): (watch::Receiver<Value>, watch::Receiver<Value>, watch::Receiver<Value>),
     ) -> Self {
         let looked = Arc::new(Lately::new(LOOKED_FOR));
         let (commit_status, spool_status) = (inbox.commit_status(), inbox.spool_status());
-        Self { pool, metrics, commit_status, spool_status, recording, tasks, backup, looked }
+        Self { pool, metrics, commit_status, spool_status, recording, tasks, backup, archive, looked }
     }
 
     /// Whether callbacks can be stored, judged by the database, the spool and the last callbacks. Status 200 or 503.
@@ -123,7 +123,8 @@ impl Health {
         json!({ "status": if spooling { "spooling" } else { "ready" }, "database": "ok", "spool": self.spool(),
             "pending": found.pending, "parked": found.parked,
             "recording": recording, "overdue_s": found.overdue_s.round(), "clock": clock, "clock_skew_ms": skew,
-            "tasks": *self.tasks.borrow(), "backup": *self.backup.borrow() })
+            "tasks": *self.tasks.borrow(), "backup": *self.backup.borrow(),
+            "archive": *self.archive.borrow() })
     }
 
     /// The metrics in Prometheus' text format; queue depths are up to a second old.

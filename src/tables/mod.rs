@@ -8,6 +8,8 @@ pub mod customers;
 
 pub mod records;
 
+pub mod archive;
+
 pub mod staff;
 
 pub mod orders;

@@ -20,7 +20,15 @@ mod notify_staff;
 
 mod fetch_media;
 
+mod fetch_archive_media;
+
 mod find_leavers;
+
+mod pull_archive;
+
+mod check_consent;
+
+mod archive_status;
 
 mod handover;
 
@@ -36,12 +44,14 @@ use sqlx::{PgPool, postgres::PgConnectOptions};
 use tokio::{sync::watch::Receiver, task::JoinHandle};
 
 use crate::{
-    changes::{Changes, TaskKind},
+    archive::Archive,
+    changes::{ArchiveFile, Changes, TaskKind},
     media::MediaStore,
     tables::{apply, records::wechat_contact_record::KnownMonths, task::Taken},
     wecom::Wecom,
 };
 
+pub use archive_status::{archive_off, watch_archive};
 pub use executor::{Executor, Step};
 pub use failure::Failure;
 pub use queue_status::{BACKLOG_MAX, watch};
@@ -58,6 +68,8 @@ pub struct Context {
     pub media: MediaStore,
     /// The handovers' settings.
     pub handover: handover::Settings,
+    /// The readers of the message archive; none if this process reads none.
+    pub archive: Option<Archive>,
 }
 
 /// How many tasks a process runs at once, by kind.
@@ -73,6 +85,8 @@ pub struct Settings {
     pub fetch_media: u32,
     /// Handovers.
     pub handover: u32,
+    /// Message archives; 0 if this process reads none.
+    pub archive: u32,
 }
 
 /// The outcome of a task that did not fail.
@@ -130,7 +144,7 @@ impl Context {
 impl Settings {
     /// How many tasks run at once in all.
     pub fn total(&self) -> u32 {
-        self.welcome + self.notify_staff + self.refresh + self.fetch_media + self.handover
+        self.welcome + self.notify_staff + self.refresh + self.fetch_media + self.handover + self.archive
     }
 }
 
@@ -157,7 +171,7 @@ pub fn start(
     stopping: &Receiver<bool>,
 ) -> Vec<JoinHandle<()>> {
     let bells = Bells::new();
-    let pools = worker_pools(settings).into_iter().filter(|pool| !pool.kinds.is_empty());
+    let pools = worker_pools(settings).into_iter().filter(|pool| !pool.kinds.is_empty() && pool.concurrency > 0);
     let mut started: Vec<_> = pools
         .map(|pool| tokio::spawn(Executor::new(context.clone(), pool).run(bells.clone(), stopping.clone())))
         .collect();
@@ -168,13 +182,14 @@ pub fn start(
 }
 
 /// Greetings have a pool of their own, so that they never queue behind other kinds.
-fn worker_pools(settings: &Settings) -> [WorkerPool; 5] {
+fn worker_pools(settings: &Settings) -> [WorkerPool; 6] {
     [
         WorkerPool::new(&[TaskKind::Welcome], settings.welcome),
         WorkerPool::new(&[TaskKind::NotifyStaff], settings.notify_staff),
         WorkerPool::new(&[TaskKind::FindLeavers, TaskKind::RefreshMember, TaskKind::RefreshContact], settings.refresh),
         WorkerPool::new(&[TaskKind::FetchMedia], settings.fetch_media),
         WorkerPool::new(&[TaskKind::Handover], settings.handover),
+        WorkerPool::new(&[TaskKind::PullArchive, TaskKind::CheckConsent], settings.archive),
     ]
 }
 
@@ -182,6 +197,11 @@ fn worker_pools(settings: &Settings) -> [WorkerPool; 5] {
 async fn run(context: &Context, task: &Taken) -> Result<Went, Failure> {
     match task.kind {
         TaskKind::Handover => return handover::run(context, task).await,
+        TaskKind::PullArchive => return pull_archive::run(context, task).await,
+        TaskKind::CheckConsent => return check_consent::run(context, task).await,
+        TaskKind::FetchMedia if ArchiveFile::is_one(&task.subject) => {
+            return fetch_archive_media::run(context, task).await;
+        }
         TaskKind::NotifyStaff => notify_staff::run(context, task).await,
         TaskKind::RefreshMember => refresh_member::run(context, task).await,
         TaskKind::RefreshContact => refresh_contact::run(context, task).await,

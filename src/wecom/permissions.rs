@@ -33,6 +33,8 @@ pub enum Needs {
     Message,
     /// A token of an app that is enabled for customer contact, for members who may have customers.
     CustomerContact,
+    /// The message archive's secret (会话内容存档).
+    Archive,
 }
 
 /// A permission, where to grant it, and WeCom's errcodes without it.
@@ -53,7 +55,7 @@ pub struct Permission {
 impl Needs {
     /// Every kind, from the fewest to the most permissions.
     pub const ALL: &[Self] =
-        &[Self::Secret, Self::Token, Self::Members, Self::Login, Self::Message, Self::CustomerContact];
+        &[Self::Secret, Self::Token, Self::Members, Self::Login, Self::Message, Self::CustomerContact, Self::Archive];
 
     /// The permission in words.
     pub fn permission(self) -> &'static Permission {
@@ -64,6 +66,7 @@ impl Needs {
             Self::Login => &LOGIN,
             Self::Message => &MESSAGE,
             Self::CustomerContact => &CUSTOMER_CONTACT,
+            Self::Archive => &ARCHIVE,
         }
     }
 }
@@ -114,6 +117,14 @@ const CUSTOMER_CONTACT: Permission = Permission {
     console_english: "客户联系 → 客户 → API → 可调用接口的应用: tick the app. 客户联系 → 权限配置: the members who serve customers; they must also be in the app's 可见范围, activated, and verified by name. For `unionid`, bind a WeChat developer account under 客户联系 → API.",
     console_chinese: "客户联系 → 客户 → API → 可调用接口的应用:勾选该应用。客户联系 → 权限配置:加入服务客户的成员;他们还须在应用可见范围内、已激活并完成实名认证。需要 `unionid` 时,在“客户联系 → API”绑定微信开发者账号。",
     errcodes: &[48002, 60030, 84061, 84074],
+};
+
+const ARCHIVE: Permission = Permission {
+    english: "Message archive",
+    chinese: "会话内容存档",
+    console_english: "管理工具 → 会话内容存档: buy seats, choose the members, enter the public key of `wecomd archive key new`, copy the Secret into an app with agentid 2000004 here, and add the address to 可信IP地址 there, which is a list of its own.",
+    console_chinese: "管理工具 → 会话内容存档:购买席位并选择开启范围,填入 `wecomd archive key new` 给出的公钥,把 Secret 填入这里 agentid 为 2000004 的应用,并把出口地址加入该处的“可信IP地址”(与应用的可信 IP 相互独立)。",
+    errcodes: &[301_042, 301_052, 301_053],
 };
 
 /// Every endpoint that we call, in the order in which somebody sets wecomd up.
@@ -244,6 +255,24 @@ pub const ENDPOINTS: &[Endpoint] = &[
         Needs::CustomerContact,
         "Hand a leaver's groups over",
         "离职继承:转接客户群",
+    ),
+    post(
+        "msgaudit/get_permit_user_list",
+        Needs::Archive,
+        "Message archive: the members with a seat",
+        "会话内容存档:开启存档的成员",
+    ),
+    post(
+        "msgaudit/check_single_agree",
+        Needs::Archive,
+        "Message archive: which customers agreed",
+        "会话内容存档:客户是否同意",
+    ),
+    post(
+        "msgaudit/check_room_agree",
+        Needs::Archive,
+        "Message archive: which customers of a group agreed",
+        "会话内容存档:群内客户是否同意",
     ),
 ];
 

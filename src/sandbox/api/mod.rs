@@ -48,6 +48,8 @@ mod note;
 
 mod tag;
 
+mod archive;
+
 mod contact_way;
 
 mod welcome;

@@ -102,6 +102,8 @@ pub(super) const OWNER_UNCHANGED: i64 = 90504;
 pub(super) const GROUP_INHERITING: i64 = 90507;
 pub(super) const GROUP_INHERITED: i64 = 90508;
 pub(super) const WRONG_AGENTID: i64 = 301_002;
+pub(super) const TOO_MANY_PAIRS: i64 = 301_060;
+pub(super) const NO_SUCH_ROOM: i64 = 301_061;
 pub(super) const RANGE_NEEDED: i64 = 830_002;
 
 /// The code for an unknown path; the real platform's is not known.
@@ -186,6 +188,8 @@ const USUAL_TEXTS: &[(i64, &str)] = &[
     (GROUP_INHERITING, "the group is being inherited"),
     (GROUP_INHERITED, "the group was inherited"),
     (WRONG_AGENTID, "not allowed to operate another agent with this access_token"),
+    (TOO_MANY_PAIRS, "too many users to check"),
+    (NO_SUCH_ROOM, "room or user not found"),
     (RANGE_NEEDED, "media file too large, use Range"),
     (NO_SUCH_PATH, "no such api"),
 ];

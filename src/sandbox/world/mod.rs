@@ -27,6 +27,8 @@ mod sent;
 
 mod media;
 
+mod archive;
+
 mod make;
 
 mod change;
@@ -34,6 +36,7 @@ mod change;
 #[cfg(test)]
 mod tests;
 
+pub use archive::Archive;
 pub use change::{ChangeError, ScanError};
 pub use clock::Clock;
 pub use contact_way::{ContactWay, Temporary};
@@ -168,6 +171,8 @@ pub struct World {
     pub transfer_calls: VecDeque<TransferCall>,
     /// The requests to transfer groups, the oldest first.
     pub group_calls: VecDeque<GroupCall>,
+    /// Seats and consents of the message archive.
+    pub archive: Archive,
     pub(in crate::sandbox) seed: u64,
     pub(in crate::sandbox) clock: Clock,
     pub(in crate::sandbox) chance: Chance,

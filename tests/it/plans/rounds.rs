@@ -226,8 +226,10 @@ impl Site {
         let admin = &self.acting.app.app.admin_half;
         for kind in [TaskKind::RefreshContact, TaskKind::RefreshMember] {
             let (pool, wecom, media) = (self.pool.clone(), admin.wecom.clone(), admin.media.clone());
-            let mut executor =
-                Executor::new(Context { pool, wecom, media, handover: HANDOVER }, WorkerPool::of(kind, 1));
+            let mut executor = Executor::new(
+                Context { pool, wecom, media, handover: HANDOVER, archive: None },
+                WorkerPool::of(kind, 1),
+            );
             while executor.step().await.expect("the database answers") != Step::Idle {}
         }
         assert_eq!(self.acting.left(TaskKind::RefreshMember).await.iter().filter(|it| it.contains("anna")).count(), 0);

@@ -4,6 +4,8 @@ pub(crate) mod acting;
 
 pub(crate) mod app;
 
+pub(crate) mod archive;
+
 pub(crate) mod bucket;
 
 pub(crate) mod conform;

@@ -34,6 +34,7 @@ pub(crate) async fn tables(pool: &PgPool, corpid: &str) -> Vec<String> {
         of_corp("task"),
         of_corp("handover"),
         of_corp("contact_way_scan"),
+        of_corp("archive_consent"),
         format!(
             "select 'contact_way ' || state || ' ' || coalesce(used_by, '-') || ' ' || coalesce(used_at::text, '-') from contact_way
              where corpid = '{corpid}'"
