@@ -17,12 +17,13 @@ help: ## lists these targets
 demo: ## shows everything at work: a database, the daemon, a pretend WeCom
 	@scripts/setup >/dev/null
 	@echo "Building wecomd and starting its demo; the first build takes a few minutes."
+	@$(CARGO) build --release --quiet --bins
 	@$(CARGO) run --release --quiet -- demo
 
 test: ## checks format, lints, the query cache, all tests, the API, deploy/nginx.conf and the documents
 	@scripts/step "setup" scripts/setup
-	@scripts/step "format" $(CARGO) fmt --check
-	@scripts/step "lints" $(CARGO) clippy --all-targets --quiet -- -D warnings
+	@scripts/step "format" $(CARGO) fmt --all --check
+	@scripts/step "lints" $(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
 	@scripts/step "query cache" scripts/prepare --check
 	@scripts/step "tests" scripts/with-postgres $(TEST)
 	@scripts/step "examples in comments" $(CARGO) test --doc --quiet
@@ -31,7 +32,7 @@ test: ## checks format, lints, the query cache, all tests, the API, deploy/nginx
 	@scripts/step "documents" env WECOMD_TEST_PROGRAM=$${CARGO_TARGET_DIR:-target}/debug/wecomd scripts/check-docs
 
 fmt: ## formats the sources
-	@$(CARGO) fmt
+	@$(CARGO) fmt --all
 
 prepare: ## refreshes the query cache after a change of SQL; commit migrations/.sqlx
 	@scripts/prepare

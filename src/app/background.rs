@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     admin::{self, Admin},
+    archive::Archive,
     backup::{self, Backups, Schedule},
     config::Config,
     housekeeping::{self, Housekeeper},
@@ -46,6 +47,10 @@ pub(super) struct Parts {
     pub(super) tasks_said: watch::Sender<Value>,
     /// Where WeCom's alerts are told.
     pub(super) alerts_said: watch::Sender<Value>,
+    /// The readers of the message archive, if this process reads it.
+    pub(super) archive: Option<Archive>,
+    /// Where the state of the archive is told.
+    pub(super) archive_said: watch::Sender<Value>,
     /// Where the state of the backups is told.
     pub(super) backups_said: watch::Sender<Value>,
     pub(super) stopping: watch::Receiver<bool>,
@@ -121,8 +126,8 @@ impl Parts {
         if let Some(schedule) = self.backup_schedule.clone() {
             workers.push(tokio::spawn(backup::work(self.backups, schedule, self.stopping)));
         }
-        let admin = self.admin_half;
-        let followers = vec![
+        let (admin, archive_pool) = (self.admin_half, self.acting_pool.clone());
+        let mut followers = vec![
             tokio::spawn(tasks::kf::status::watch(self.acting_pool.clone(), self.kf.route, self.kf_said)),
             tokio::spawn(tasks::watch(self.acting_pool.clone(), self.tasks_said)),
             tokio::spawn(tasks::watch_alerts(self.acting_pool, self.alerts_said)),
@@ -131,6 +136,9 @@ impl Parts {
             tokio::spawn(admin::note(admin)),
             tokio::spawn(self.wake.listen(self.options)),
         ];
+        if self.archive.is_some() {
+            followers.push(tokio::spawn(tasks::watch_archive(archive_pool, self.archive_said)));
+        }
         Running { workers, followers }
     }
 
@@ -147,6 +155,7 @@ impl Parts {
         let mut started = Vec::new();
         if config.worker.enabled {
             let housekeeper = Housekeeper::new(acting_pool.clone(), admin.wecom.clone(), admin.rules.clone());
+            let housekeeper = housekeeper.reading_archives(self.archive.as_ref().map(|it| it.settings().poll));
             started.push(tokio::spawn(housekeeper.run(stopping.clone())));
             let eraser = Eraser::new(admin.pool.clone(), admin.media.clone());
             let keep = retention(config, admin.pool.clone(), admin.media.clone());
@@ -163,6 +172,7 @@ impl Parts {
                 media: admin.media.clone(),
                 handover: handover_settings(config),
                 kf: self.kf.clone(),
+                archive: self.archive.clone(),
             };
             started.extend(tasks::start(&context, &tasks_settings(config), options, stopping));
             started.push(tokio::spawn(tasks::kf::poll::run(acting_pool.clone(), self.kf.clone(), stopping.clone())));

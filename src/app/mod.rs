@@ -36,7 +36,7 @@ use crate::{
     inbox::{Recording, Wake},
     media::MediaStore,
     server::{self, AdminDoor, CallbackDoor, Health, Proxies, Told},
-    telemetry,
+    tasks, telemetry,
     vault::Vault,
     wecom::Wecom,
 };
@@ -123,14 +123,16 @@ impl App {
         let wecom = Wecom::new(&wecom_settings(config), acting_pool.clone(), vault.clone())?;
         let media = MediaStore::new(&config.media_location(), config.media.bytes_max).context("media.location")?;
         let backups = backups(config, database, &vault, &media);
+        let archive = settings::archive(config, &vault)?;
         let admin_half = Arc::new(admin_half(config, pool.clone(), vault, apps.clone(), wecom, media));
 
-        let (tasks_said, tasks) = watch::channel(Value::Null);
+        let (tasks_said, tasks_state) = watch::channel(Value::Null);
         let (alerts_said, alerts) = watch::channel(Value::Null);
         let (backups_said, backup) = watch::channel(Value::Null);
         let (kf_said, kf) = watch::channel(Value::Null);
+        let (archive_said, archive_state) = watch::channel(tasks::archive_off());
         let (metrics, recording) = (telemetry::metrics(), Recording::default());
-        let told = Told { tasks, alerts, backup, kf };
+        let told = Told { tasks: tasks_state, alerts, backup, kf, archive: archive_state };
         let health = Health::new(pool, metrics.clone(), &inbox, recording.clone(), told);
         let parts = Parts {
             config: config.clone(),
@@ -143,6 +145,8 @@ impl App {
             backup_schedule: backup_schedule(config)?,
             kf: kf_settings(config)?,
             kf_said,
+            archive,
+            archive_said,
             tasks_said,
             alerts_said,
             backups_said,

@@ -9,6 +9,7 @@ use sqlx::PgPool;
 
 use crate::{
     admin::AdminSettings,
+    archive::{self, Archive},
     backup::{self, Backups},
     config::{self, Config},
     handover::{self, by_approval::ResignationTemplate},
@@ -27,6 +28,49 @@ use crate::{
 /// How long after the call's own limit a call that moves customers counts as unanswered, so that its outcome is asked
 /// about.
 const OUTCOME_SPARE: Duration = Duration::from_secs(15);
+
+/// How many corps' archives are read at once. Decrypting one takes all cores.
+const ARCHIVES: u32 = 2;
+
+/// How long the archive's library may wait for WeCom.
+const ARCHIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long after that a reader that does not answer is killed.
+const ARCHIVE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// After so many calls a reader of the archive is replaced.
+const READER_CALLS_MAX: u32 = 1_000;
+
+/// A reader of the archive that has more memory in use, in bytes, is replaced.
+const READER_MEMORY_MAX: u64 = 512 << 20;
+
+/// The reader's program, beside ours.
+const READER: &str = "wecomd-archive";
+
+/// The readers of the message archive, if this process reads it.
+pub(super) fn archive(config: &Config, vault: &Arc<Vault>) -> anyhow::Result<Option<Archive>> {
+    let config::Archive { enabled, library, reader, proxy, poll_seconds, internal_chats, media } = &config.archive;
+    if !enabled {
+        return Ok(None);
+    }
+    let program = match reader.as_str() {
+        "" => std::env::current_exe().context("archive.reader")?.with_file_name(READER),
+        path => path.into(),
+    };
+    let settings = archive::Settings {
+        program,
+        library: library.into(),
+        proxy: Some(proxy.clone()).filter(|it| !it.expose_secret().is_empty()),
+        timeout: ARCHIVE_TIMEOUT,
+        patience: ARCHIVE_PATIENCE,
+        calls_max: READER_CALLS_MAX,
+        memory_max: READER_MEMORY_MAX,
+        internal_chats: *internal_chats,
+        media: *media,
+        poll: Duration::from_secs((*poll_seconds).into()),
+    };
+    Ok(Some(Archive::new(settings, vault.clone())))
+}
 
 pub(super) fn limits(config: &Config) -> Limits {
     Limits {
@@ -119,7 +163,8 @@ pub(super) fn worker_settings(config: &Config) -> worker::Settings {
 
 pub(super) fn tasks_settings(config: &Config) -> tasks::Settings {
     let config::Tasks { welcome, notify_staff, refresh, fetch_media, handover, kf, .. } = config.tasks;
-    tasks::Settings { welcome, notify_staff, refresh, fetch_media, handover, kf }
+    let archive = if config.archive.enabled { ARCHIVES } else { 0 };
+    tasks::Settings { welcome, notify_staff, refresh, fetch_media, handover, kf, archive }
 }
 
 pub(super) fn kf_settings(config: &Config) -> anyhow::Result<tasks::kf::Settings> {

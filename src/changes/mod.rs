@@ -23,6 +23,7 @@ pub mod record;
 
 pub mod revocation;
 
+pub mod archive;
 pub mod kf;
 
 pub mod register;
@@ -37,6 +38,7 @@ pub mod transfer;
 
 pub mod tombstone;
 
+pub use archive::ArchiveFile;
 pub use company::{Alert, Approval, Department, TagList};
 pub use contact::Contact;
 pub use group::{GroupChat, GroupMember};
@@ -143,6 +145,10 @@ pub struct Changes {
     pub approvals: BTreeMap<(CorpId, ApprovalEngine, String), Approval>,
     /// Rows of `app_alert`, by app and kind.
     pub alerts: BTreeMap<(CorpId, i32, AlertKind), Alert>,
+    /// Rows of `archive_consent`.
+    pub consents: BTreeMap<archive::ConsentKey, Register<String>>,
+    /// Rows of `archive_media`, by the media ids.
+    pub archive_media: BTreeMap<(CorpId, String), ArchiveFile>,
     /// Userids that changed, in no order.
     pub renames: Vec<Rename>,
     /// Rows of `task`, by kind and subject.
@@ -258,6 +264,29 @@ impl Changes {
         self.revocations.entry(key).and_modify(|it| *it = (*it).min(said)).or_insert(said);
     }
 
+    /// A customer agreed, or did not, that a talk with a member or in a group is archived.
+    pub fn consent(
+        &mut self,
+        source: &Source,
+        (customer, user, room): (&ExternalUserId, Option<&UserId>, Option<&str>),
+        word: &str,
+        at: DateTime<Utc>,
+    ) {
+        if let Some(user) = user {
+            self.says(source, user);
+        }
+        let user = user.cloned().unwrap_or_else(|| UserId(String::new()));
+        let key = (source.corpid.clone(), customer.clone(), user, room.unwrap_or_default().to_owned());
+        self.consented(key, Register { value: word.to_owned(), at });
+    }
+
+    /// The same from any source; the latest word counts.
+    pub fn consented(&mut self, key: archive::ConsentKey, said: Register<String>) {
+        let mut slot = self.consents.remove(&key);
+        Register::absorb(&mut slot, Some(said));
+        self.consents.extend(slot.map(|it| (key, it)));
+    }
+
     /// Adds a task for WeCom.
     pub fn task(&mut self, source: &Source, kind: TaskKind, subject: &str, task: Task) {
         let key = (source.corpid.clone(), kind, subject.to_owned());
@@ -284,7 +313,9 @@ impl Changes {
         let in_cards = cards.flat_map(|(corp, card)| card.users().map(move |user| (corp, user)));
         let invitors = self.group_members.iter().filter_map(|((corp, ..), it)| Some((corp, it.invitor()?)));
         let applicants = self.approvals.iter().filter_map(|((corp, ..), it)| Some((corp, it.applicant.as_ref()?)));
-        contacts.chain(members).chain(records).chain(named).chain(in_cards).chain(invitors).chain(applicants)
+        let consents = self.consents.keys().filter(|(_, _, user, _)| !user.0.is_empty());
+        let consents = consents.map(|(corp, _, user, _)| (corp, user));
+        contacts.chain(members).chain(records).chain(named).chain(in_cards).chain(invitors).chain(applicants).chain(consents)
     }
 
     /// People of whom it is not known whether they are members: senders whose id has the shape of a customer's, and
@@ -330,6 +361,10 @@ impl Changes {
         for ((corp, user), member) in std::mem::take(&mut self.members) {
             let user = now(&corp, &user).unwrap_or(user);
             self.members.entry((corp, user)).or_default().absorb(member);
+        }
+        for ((corp, customer, user, room), said) in std::mem::take(&mut self.consents) {
+            let user = now(&corp, &user).unwrap_or(user);
+            self.consented((corp, customer, user, room), said);
         }
         for ((_, _, corp), record) in &mut self.records {
             if let Some(user) = record.user.as_ref().and_then(|user| now(corp, user)) {
@@ -400,6 +435,7 @@ impl Changes {
             .chain(tasked)
             .chain(active)
             .chain(others)
+            .chain(self.consents.keys().map(|(corp, ..)| corp))
             .chain(self.kf_corps())
             .collect()
     }

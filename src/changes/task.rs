@@ -7,7 +7,7 @@ use crate::states::TaskKind;
 impl TaskKind {
     /// Whether it is retried without end, because nothing else would complete it.
     pub fn is_lasting(self) -> bool {
-        self == Self::Handover
+        matches!(self, Self::Handover | Self::PullArchive | Self::CheckConsent)
     }
 
     /// Whether somebody waits for it, so that executors are notified at once. Executors find the others by polling.

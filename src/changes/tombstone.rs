@@ -40,6 +40,7 @@ impl Changes {
             .tasks
             .iter()
             .filter_map(|((corp, kind, subject), it)| Some((corp.clone(), about(*kind, subject, it)?)));
+        let consents = self.consents.keys().map(|(corp, customer, ..)| (corp.clone(), customer.clone()));
         let grouped = self.group_members.keys().map(|(corp, _, person)| (corp.clone(), person.as_str().into()));
         contacts
             .chain(self.activity.keys().cloned())
@@ -47,6 +48,7 @@ impl Changes {
             .chain(fails)
             .chain(tasks)
             .chain(grouped)
+            .chain(consents)
             .chain(self.kf_people())
             .collect()
     }
@@ -88,6 +90,7 @@ impl Changes {
             let last = it.entered.as_ref().map_or(it.state.at, |entered| entered.at.max(it.state.at));
             !covered(&(corp.clone(), key.customer.clone()), last)
         });
+        self.consents.retain(|(corp, customer, ..), said| !covered(&(corp.clone(), customer.clone()), said.at));
         let mut media = BTreeSet::new();
         self.records.retain(|(at, _, corp), record| {
             let person = record.customer.as_ref().map(|it| (corp.clone(), it.clone()));
@@ -97,6 +100,7 @@ impl Changes {
             }
             stays
         });
+        self.archive_media.retain(|file, _| !media.contains(file));
         self.tasks.retain(|(corp, kind, subject), task| match about(*kind, subject, task) {
             Some(person) => erased.get(&(corp.clone(), person)).is_none_or(|it| it.returned),
             None => *kind != TaskKind::FetchMedia || !media.contains(&(corp.clone(), subject.clone())),

@@ -32,6 +32,8 @@ mod restore;
 
 mod key;
 
+mod archive;
+
 mod memory;
 
 mod line;
@@ -119,6 +121,8 @@ enum Command {
     Restore(restore::Arguments),
     /// Show which master keys are in use, and replace the old ones
     Key(key::Arguments),
+    /// Make and add the keys of the message archive, and show how far it is read
+    Archive(archive::Arguments),
     /// Print the admin API's description, an OpenAPI 3.1 document
     Openapi {
         /// In Chinese
@@ -187,6 +191,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Backup(arguments) => Box::pin(backup::run(&config, arguments)).await,
         Command::Restore(arguments) => Box::pin(restore::run(&config, arguments)).await,
         Command::Key(arguments) => key::run(&config, arguments).await,
+        Command::Archive(arguments) => archive::run(&config, arguments).await,
         Command::Openapi { chinese } => {
             let language = if chinese { Language::Chinese } else { Language::English };
             say_as_it_is(&serde_json::to_string_pretty(&api::document(language))?);

@@ -56,7 +56,7 @@ fn read_by(command: &str) -> &'static [&'static str] {
         "serve" | "check" => ALL,
         // Its backups, if they are configured, go to the data folder.
         "demo" => &["config", "data_dir", "public_listen", "admin_listen"],
-        "config" | "sync" | "backup" | "restore" | "key" => DATABASE_AND_KEY,
+        "config" | "sync" | "backup" | "restore" | "key" | "archive" => DATABASE_AND_KEY,
         "spool" => FILES_AND_KEY,
         "migrate" | "token" | "console-user" | "audit" | "inbox" | "reporting" | "docs" | "retention" => DATABASE,
         _ => &[],

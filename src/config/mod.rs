@@ -5,6 +5,8 @@
 //! error, because a typing error must not silently mean the default. What the settings do, beyond their sensible
 //! range, is not known here.
 
+mod archive;
+
 mod backup;
 
 mod callback;
@@ -29,6 +31,7 @@ mod kf;
 
 mod wecom;
 
+pub use archive::Archive;
 pub use backup::Backup;
 pub use callback::{Callback, Spool};
 pub use described::{Setting, VARIABLES, ValueKind, Variable, settings};
@@ -87,6 +90,8 @@ pub struct Config {
     pub wecom: Wecom,
     /// The store of pictures, voice messages and videos.
     pub media: Media,
+    /// The message archive.
+    pub archive: Archive,
     /// The executors of tasks.
     pub tasks: Tasks,
     /// The assignment of work orders.
@@ -239,6 +244,7 @@ impl Config {
         self.tasks.check()?;
         self.sync.check()?;
         self.media.check()?;
+        self.archive.check()?;
         self.assignment.check()?;
         self.matching.check()?;
         self.handover.check()?;
@@ -277,6 +283,7 @@ impl Default for Config {
             database: Database::default(),
             wecom: Wecom::default(),
             media: Media::default(),
+            archive: Archive::default(),
             tasks: Tasks::default(),
             assignment: Assignment::default(),
             matching: Matching::default(),

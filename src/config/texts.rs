@@ -207,6 +207,43 @@ pub(super) const TEXTS: &[Text] = &[
         "超过多少字节的文件不下载。文件展示时占用本进程的内存。",
     ),
     text(
+        "archive.enabled",
+        "Whether this process reads the message archive (会话内容存档). It needs WeCom's library, an app with agentid 2000004, and a key: see the guide.",
+        "本进程是否读取会话内容存档。需要企业微信的 SDK 动态库、agentid 为 2000004 的应用以及密钥,见指南。",
+    ),
+    text(
+        "archive.library",
+        "WeCom's library, by its whole path: `/opt/wecom/libWeWorkFinanceSdk_C.so`. It is not part of wecomd, and a process of its own loads it.",
+        "企业微信 SDK 动态库的完整路径:`/opt/wecom/libWeWorkFinanceSdk_C.so`。它不随 wecomd 提供,由单独的进程加载。",
+    ),
+    text(
+        "archive.reader",
+        "The program that calls the library, by its whole path. Empty: `wecomd-archive` in the folder of this program.",
+        "调用动态库的程序的完整路径。为空则为本程序所在文件夹中的 `wecomd-archive`。",
+    ),
+    text(
+        "archive.proxy",
+        "The library's proxy: `http://user:password@proxy:3128` or `socks5://…`. Empty: a direct connection. `wecom.base_url` and `wecom.proxy` do not reach the library.",
+        "动态库使用的代理:`http://user:password@proxy:3128` 或 `socks5://…`。为空则直连。`wecom.base_url` 和 `wecom.proxy` 对它无效。",
+    ),
+    number(
+        "archive.poll_seconds",
+        10,
+        3_600,
+        "How often the archive is looked at, in seconds, without a notice of WeCom's (`msgaudit_notify`).",
+        "没有收到企业微信通知(`msgaudit_notify`)时,每隔多少秒查看一次存档。",
+    ),
+    text(
+        "archive.internal_chats",
+        "Whether talks among members, in which nobody from outside takes part, are kept as well.",
+        "是否也保存没有外部人员参与的内部会话。",
+    ),
+    text(
+        "archive.media",
+        "Whether pictures, voice messages, videos and files of the archive are downloaded.",
+        "是否下载存档中的图片、语音、视频和文件。",
+    ),
+    text(
         "tasks.enabled",
         "Whether this process runs the tasks that call WeCom: greetings, notices, refreshes, downloads, handovers. `wecomd serve --no-tasks` switches it off as well.",
         "本进程是否执行要到企业微信去办的任务:欢迎语、通知、读取、下载、交接。`wecomd serve --no-tasks` 也可关闭。",

@@ -13,6 +13,7 @@ impl Event {
             Self::TransferFailed(_) => "transfer_failed",
             Self::ArchiveConsented(_) => "archive_consented",
             Self::Message(_) => "message",
+            Self::Archived(_) => "archived",
             Self::MemberCreated(_) => "member_created",
             Self::MemberUpdated(_) => "member_updated",
             Self::MemberDeleted { .. } => "member_deleted",

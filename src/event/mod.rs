@@ -51,6 +51,7 @@ mod robot;
 
 mod pulled;
 
+mod archive;
 mod kf;
 
 #[cfg(test)]
@@ -63,6 +64,7 @@ use crate::states::Origin;
 pub use acquisition::{Acquisition, AcquisitionChange};
 pub use app::{Action, AppChange, AppInteraction, AppLifecycle, Selection};
 pub use approval::{AccountApproval, Approval, ApprovalEngine};
+pub use archive::{Archived, ArchivedBody, ArchivedFile, Said};
 pub use customer::{
     ArchiveConsented, CustomerAdded, CustomerDeleted, CustomerEdited, CustomerLost, FailReason, TransferFailed,
 };
@@ -202,6 +204,9 @@ pub enum Event {
 
     /// Someone wrote to the app.
     Message(Message),
+
+    /// A message of the message archive, which was pulled.
+    Archived(Archived),
 
     /// A member joined the directory.
     MemberCreated(Member),

@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::{Callback, Event, Head, ID_BYTES_MAX, ParseError, head::named, kf};
+use super::{Callback, Event, Head, ID_BYTES_MAX, ParseError, archive, head::named, kf};
 use crate::{repair, states::Origin};
 
 /// Numbers from here on are milliseconds; see [`super::fields`].
@@ -93,7 +93,7 @@ pub(super) fn read(plaintext: &[u8], origin: Origin) -> Result<Callback, ParseEr
     let what = if msgtype == "event" { object.object("event").text("event_type").unwrap_or_default() } else { action };
     let head = Head {
         corpid: None,
-        at: object.time("send_time").or_else(|| object.time("msgtime")),
+        at: ["send_time", "msgtime", "time"].into_iter().find_map(|name| object.time(name)),
         agentid: None,
         name: named(&[origin.as_str(), &msgtype, &what]),
         msgid: object.text("msgid"),
@@ -101,7 +101,8 @@ pub(super) fn read(plaintext: &[u8], origin: Origin) -> Result<Callback, ParseEr
     let event = match origin {
         Origin::Kf if msgtype == "event" => kf::read_event(&object.object("event"), &what)?.map(Event::KfEvent),
         Origin::Kf => Some(Event::KfMessage(kf::read_message(&object, &msgtype)?)),
-        Origin::Archive | Origin::Callback => None,
+        Origin::Archive => Some(archive::read(&object.0)?),
+        Origin::Callback => None,
     };
     Ok(Callback { head, event: event.unwrap_or(Event::Unknown), repaired })
 }

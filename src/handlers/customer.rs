@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use crate::{
     changes::{
         Changes, ContactStatus, ContactType, Payload, Record, Source, Task, TaskKind, TransferFail, WelcomePayload,
+        archive::AGREE,
     },
     event::{
         ArchiveConsented, CustomerAdded, CustomerDeleted, CustomerEdited, CustomerLost, FailReason, TransferFailed,
@@ -103,6 +104,7 @@ pub fn transfer_failed(source: &Source, name: &str, it: &TransferFailed, changes
 
 /// A customer agreed to have the conversation archived.
 pub fn archive_consented(source: &Source, name: &str, it: &ArchiveConsented, changes: &mut Changes) {
+    changes.consent(source, (&it.customer, Some(&it.user), None), AGREE, source.at());
     changes.record(source, relation_record(name, &it.user, &it.customer, "客户同意会话存档".to_owned()));
 }
 

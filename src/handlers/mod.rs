@@ -24,6 +24,7 @@ pub mod alert;
 pub mod acquisition;
 
 pub mod kf;
+pub mod archive;
 
 /// Every event and where it goes. There is no `_` arm: a new event cannot be forgotten.
 pub fn record(source: &Source, callback: &Callback, changes: &mut Changes) {
@@ -36,6 +37,8 @@ pub fn record(source: &Source, callback: &Callback, changes: &mut Changes) {
         Event::TransferFailed(it) => customer::transfer_failed(source, name, it, changes),
         Event::ArchiveConsented(it) => customer::archive_consented(source, name, it, changes),
         Event::Message(it) => message::received(source, it, changes),
+        Event::Archived(it) => archive::received(source, name, it, changes),
+        Event::ArchiveNotify => archive::notified(source, changes),
         Event::MemberCreated(it) => member::created(source, it, changes),
         Event::MemberUpdated(it) => member::updated(source, it, changes),
         Event::MemberDeleted { user } => member::deleted(source, user, changes),
@@ -52,7 +55,6 @@ pub fn record(source: &Source, callback: &Callback, changes: &mut Changes) {
         Event::KfMessage(it) => kf::message(source, name, it, changes),
         Event::KfEvent(it) => kf::event(source, name, it, changes),
         Event::Tag(_)
-        | Event::ArchiveNotify
         | Event::AccountApproval(_)
         | Event::AppInteraction(_)
         | Event::Job(_)

@@ -1,7 +1,7 @@
 //! Housekeeping: chores that no callback and no request triggers.
 //!
 //! [`Housekeeper`] does them every few seconds: waiting orders, used and expired contact ways, resignations whose
-//! last day is over, expired idempotency keys. [`partitions`] makes partitions ahead, on a connection of its own,
+//! last day is over, message archives that nobody looked at, expired idempotency keys. [`partitions`] makes partitions ahead, on a connection of its own,
 //! also in a process that only accepts. Any number of processes may do both.
 
 pub mod partitions;
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::{
     contact_way,
     orders::{self, assignment::Rules},
-    tables::{access::idempotency_key, staff::resignation},
+    tables::{access::idempotency_key, archive::archive_account, staff::resignation},
     wecom::Wecom,
 };
 
@@ -27,12 +27,19 @@ pub struct Housekeeper {
     pool: PgPool,
     wecom: Wecom,
     rules: Rules,
+    /// The time between two looks at the message archives; none if this process reads none.
+    archives: Option<Duration>,
 }
 
 impl Housekeeper {
     /// A housekeeper that assigns orders by these rules.
     pub fn new(pool: PgPool, wecom: Wecom, rules: Rules) -> Self {
-        Self { pool, wecom, rules }
+        Self { pool, wecom, rules, archives: None }
+    }
+
+    /// The same, and it asks for a look at each message archive when none happened for this long.
+    pub fn reading_archives(self, poll: Option<Duration>) -> Self {
+        Self { archives: poll, ..self }
     }
 
     /// Does all chores every few seconds, until told to stop.
@@ -59,6 +66,9 @@ impl Housekeeper {
         contact_way::delete_needless(&self.pool, &self.wecom).await?;
         let mut conn = self.pool.acquire().await?;
         resignation::verify_overdue(&mut conn).await?;
+        if let Some(poll) = self.archives {
+            archive_account::keep_going(&mut conn, poll).await?;
+        }
         idempotency_key::forget(&mut conn).await
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     states::RetentionKind,
     tables::{
         access::access_log::{self, Entry, months},
+        archive::{archive_media, archive_sealed},
         now,
         privacy::retention::{self, OldFile},
         records::message_revocation,
@@ -151,8 +152,12 @@ impl Retention {
             self.files_of(conn, from, until, dry, &mut outcome).await?;
         }
         while !dry && retention::drop_stray_records(conn, until, ROWS_MAX).await? > 0 {}
+        // Messages of the archive that never opened go with the records that they would have become.
+        outcome.rows += archive_sealed::count_before(conn, until).await?;
+        while !dry && archive_sealed::drop_before(conn, until, ROWS_MAX).await? > 0 {}
         if !dry {
             message_revocation::drop_before(conn, until).await?;
+            archive_media::drop_before(conn, until).await?;
         }
         Ok(outcome)
     }

@@ -15,6 +15,9 @@ const TOKEN_CHARS: usize = 32;
 const ENCODING_AES_KEY_CHARS: usize = 43;
 const SECRET_CHARS: usize = 43;
 
+/// The archive's number, the same in every company.
+const ARCHIVE_AGENTID: &str = "2000004";
+
 /// A company with its apps.
 #[derive(Debug, Clone)]
 pub struct Corp {
@@ -59,6 +62,21 @@ impl Corp {
         };
         let apps = vec![app(AppKind::App, "service", "1000002"), app(AppKind::Directory, "directory", "")];
         Self { corpid: CorpId(corpid), apps }
+    }
+
+    /// Adds the message archive, which counts as an app.
+    pub fn with_archive(mut self, seed: u64) -> Self {
+        let mut chance = Chance::new(seed, "archive");
+        self.apps.push(App {
+            kind: AppKind::Archive,
+            name: "archive".to_owned(),
+            token: chance.text(ALPHANUMERIC, TOKEN_CHARS),
+            encoding_aes_key: chance.text(ALPHANUMERIC, ENCODING_AES_KEY_CHARS),
+            agentid: ARCHIVE_AGENTID.to_owned(),
+            receive_id: self.corpid.0.clone(),
+            secret: App::secret_from_seed(seed, "archive"),
+        });
+        self
     }
 
     /// The app that gets pushes of this kind. A company without a directory app has them sent to its only app.

@@ -13,6 +13,8 @@ pub enum AppKind {
     App,
     /// Directory sync, which receives events of members and departments.
     Directory,
+    /// The message archive (会话内容存档), which only says that there is something to pull.
+    Archive,
 }
 
 /// The flaw of a forged push.

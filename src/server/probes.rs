@@ -43,6 +43,8 @@ pub struct Told {
     pub backup: watch::Receiver<Value>,
     /// 微信客服.
     pub kf: watch::Receiver<Value>,
+    /// The message archive.
+    pub archive: watch::Receiver<Value>,
 }
 
 /// The result of a look at the database, unless it did not answer in time.
@@ -129,7 +131,8 @@ impl Health {
             "pending": found.pending, "parked": found.parked,
             "recording": recording, "overdue_s": found.overdue_s.round(), "clock": clock, "clock_skew_ms": skew,
             "tasks": *self.told.tasks.borrow(), "alerts": *self.told.alerts.borrow(),
-            "backup": *self.told.backup.borrow(), "kf": *self.told.kf.borrow() })
+            "backup": *self.told.backup.borrow(), "kf": *self.told.kf.borrow(),
+            "archive": *self.told.archive.borrow() })
     }
 
     /// The metrics in Prometheus' text format; queue depths are up to a second old.

@@ -3,6 +3,8 @@
 words! {
     /// The kinds of tasks, in the order of their names in the table.
     TaskKind in ["task.kind"] => {
+        /// Read who has a seat in the message archive, and who agreed; the subject is the corp.
+        CheckConsent = "check_consent",
         /// Download a picture, voice message, video or file; the subject is the media id.
         FetchMedia = "fetch_media",
         /// Read WeCom's list of unassigned customers; the subject is the corp.
@@ -11,6 +13,8 @@ words! {
         Handover = "handover",
         /// Notify a staff member; the subject is what it is about.
         NotifyStaff = "notify_staff",
+        /// Read new messages of the message archive; the subject is the corp.
+        PullArchive = "pull_archive",
         /// Pull the messages of a 微信客服 account; the subject is its open_kfid.
         PullKf = "pull_kf",
         /// Read an approved form of the approval engine; the subject is its number.

@@ -13,6 +13,7 @@ pub use super::privacy::erased_person::Tombstones;
 use super::{
     access::{api_token, console_user, login_state},
     company::{app_alert, approval, corp_tag, department},
+    archive::{archive_consent, archive_media},
     customers::{
         customer_activity, customer_wechat_contact,
         matching::{self, People},
@@ -105,6 +106,8 @@ async fn write(
     months.ensure(conn, changes.records.keys().map(|(at, ..)| *at)).await?;
     wechat_contact_record::insert(conn, &changes.records).await?;
     message_revocation::upsert(conn, &changes.revocations).await?;
+    archive_consent::upsert(conn, &changes.consents).await?;
+    archive_media::insert(conn, &changes.archive_media).await?;
     task::upsert(conn, &changes.tasks).await?;
     write_company(conn, &changes).await?;
     if held == Held::Shared {
@@ -364,6 +367,7 @@ async fn move_rows(conn: &mut PgConnection, changes: &mut Changes, corp: &CorpId
         contact_way::rename(conn, corp, from, &moved.to).await?;
         resignation::rename(conn, corp, from, &moved.to).await?;
         console_user::rename(conn, corp, from, &moved.to).await?;
+        archive_consent::rename(conn, corp, from, &moved.to).await?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ pub mod customers;
 
 pub mod records;
 
+pub mod archive;
 pub mod kf;
 
 pub mod staff;

@@ -26,7 +26,15 @@ mod notify_staff;
 
 mod fetch_media;
 
+mod fetch_archive_media;
+
 mod find_leavers;
+
+mod pull_archive;
+
+mod check_consent;
+
+mod archive_status;
 
 mod handover;
 
@@ -46,13 +54,15 @@ use sqlx::{PgPool, postgres::PgConnectOptions};
 use tokio::{sync::watch::Receiver, task::JoinHandle};
 
 use crate::{
-    changes::{Changes, TaskKind},
+    archive::Archive,
+    changes::{ArchiveFile, Changes, TaskKind},
     media::MediaStore,
     tables::{apply, records::wechat_contact_record::KnownMonths, task::Taken},
     wecom::Wecom,
 };
 
 pub use alert_status::watch as watch_alerts;
+pub use archive_status::{archive_off, watch_archive};
 pub use executor::{Executor, Step};
 pub use failure::Failure;
 pub use queue_status::{BACKLOG_MAX, watch};
@@ -71,6 +81,8 @@ pub struct Context {
     pub handover: handover::Settings,
     /// The settings of 微信客服.
     pub kf: kf::Settings,
+    /// The readers of the message archive; none if this process reads none.
+    pub archive: Option<Archive>,
 }
 
 /// How many tasks a process runs at once, by kind.
@@ -88,6 +100,8 @@ pub struct Settings {
     pub handover: u32,
     /// Accounts of 微信客服 that are pulled; and as many of its sessions that are routed.
     pub kf: u32,
+    /// Message archives; 0 if this process reads none.
+    pub archive: u32,
 }
 
 /// The outcome of a task that did not fail.
@@ -155,7 +169,13 @@ impl Context {
 impl Settings {
     /// How many tasks run at once in all.
     pub fn total(&self) -> u32 {
-        self.welcome + self.notify_staff + self.refresh + self.fetch_media + self.handover + 2 * self.kf
+        self.welcome
+            + self.notify_staff
+            + self.refresh
+            + self.fetch_media
+            + self.handover
+            + 2 * self.kf
+            + self.archive
     }
 }
 
@@ -182,7 +202,7 @@ pub fn start(
     stopping: &Receiver<bool>,
 ) -> Vec<JoinHandle<()>> {
     let bells = Bells::new();
-    let pools = worker_pools(settings).into_iter().filter(|pool| !pool.kinds.is_empty());
+    let pools = worker_pools(settings).into_iter().filter(|pool| !pool.kinds.is_empty() && pool.concurrency > 0);
     let mut started: Vec<_> = pools
         .map(|pool| tokio::spawn(Executor::new(context.clone(), pool).run(bells.clone(), stopping.clone())))
         .collect();
@@ -193,7 +213,7 @@ pub fn start(
 }
 
 /// Greetings have a pool of their own, so that they never queue behind other kinds.
-fn worker_pools(settings: &Settings) -> [WorkerPool; 7] {
+fn worker_pools(settings: &Settings) -> [WorkerPool; 8] {
     [
         WorkerPool::new(&[TaskKind::Welcome, TaskKind::WelcomeKf], settings.welcome),
         WorkerPool::new(&[TaskKind::PullKf], settings.kf),
@@ -202,6 +222,7 @@ fn worker_pools(settings: &Settings) -> [WorkerPool; 7] {
         WorkerPool::new(REFRESHING, settings.refresh),
         WorkerPool::new(&[TaskKind::FetchMedia], settings.fetch_media),
         WorkerPool::new(&[TaskKind::Handover], settings.handover),
+        WorkerPool::new(&[TaskKind::PullArchive, TaskKind::CheckConsent], settings.archive),
     ]
 }
 
@@ -212,6 +233,11 @@ async fn run(context: &Context, task: &Taken) -> Result<Went, Failure> {
         TaskKind::PullKf => return kf::pull::run(context, task).await,
         TaskKind::RefreshKfCustomer => kf::customer::run(context, task).await,
         TaskKind::RouteKf => kf::route::run(context, task).await,
+        TaskKind::PullArchive => return pull_archive::run(context, task).await,
+        TaskKind::CheckConsent => return check_consent::run(context, task).await,
+        TaskKind::FetchMedia if ArchiveFile::is_one(&task.subject) => {
+            return fetch_archive_media::run(context, task).await;
+        }
         TaskKind::NotifyStaff => notify_staff::run(context, task).await,
         TaskKind::RefreshMember => refresh_member::run(context, task).await,
         TaskKind::RefreshContact => refresh_contact::run(context, task).await,

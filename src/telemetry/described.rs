@@ -164,6 +164,31 @@ pub const METRICS: &[Metric] = &[
         "同类任务中最早到期的已到期多久",
     ),
     histogram("wecomd_task_seconds", &["kind"], "Carrying out one task, by kind", "执行一个任务,按种类"),
+    gauge(
+        "wecomd_archive_lag_seconds",
+        &[],
+        "For how long the message archive has been behind; WeCom keeps messages for five days, so raise an alarm at one",
+        "会话内容存档已落后多久;企业微信只保存五天,超过一天就应告警",
+    ),
+    counter(
+        "wecomd_archive_messages_total",
+        &["outcome"],
+        "Messages of the archive, by outcome: opened, sealed (kept until their key comes), internal (among members, not kept), unreadable (an entry without a number)",
+        "存档消息,按结果:opened 已解密、sealed 未能解密(保留密文待补私钥)、internal 内部会话(不保存)、unreadable 无法识别的条目",
+    ),
+    gauge("wecomd_archive_sealed", &[], "Messages of the archive that did not open yet", "尚未解密的存档消息数"),
+    gauge(
+        "wecomd_archive_gaps",
+        &[],
+        "Stretches of the archive that were lost, because nobody read it for five days or a message was too large",
+        "存档中丢失的区间数(超过五天未读取,或单条消息过大)",
+    ),
+    counter(
+        "wecomd_archive_reader_restarts_total",
+        &["cause"],
+        "Readers of the archive that were replaced, by cause: failed (crashed or gave no answer), memory, calls (after 1,000)",
+        "被替换的存档读取进程,按原因:failed 崩溃或无应答、memory 内存过大、calls 调用满 1000 次",
+    ),
     counter(
         "wecomd_kf_messages_total",
         &["outcome"],

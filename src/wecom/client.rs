@@ -32,6 +32,9 @@ use crate::{
     vault::Vault,
 };
 
+/// WeCom's number of the message archive, which counts as an app. Its secret serves the archive alone.
+pub(super) const ARCHIVE_AGENTID: &str = "2000004";
+
 /// How long connecting to WeCom may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 
@@ -147,11 +150,12 @@ impl Wecom {
         Ok(Self(Arc::new(Inner { http, base_url, proxied, pool, vault, tokens, budget, ahead: Mutex::default() })))
     }
 
-    /// The endpoints as this app; if it has no secret (as the directory sync app may), as another app of its corp.
+    /// The endpoints as this app; as another app of its corp if it has no secret (as the directory sync app may), or one
+    /// that serves the message archive alone.
     pub async fn app(&self, app_id: i32) -> Result<Api, ApiError> {
         let rows = self.rows().await?;
         let own = rows.iter().find(|it| it.id == app_id);
-        let with_secret = own.filter(|it| it.secret.is_some());
+        let with_secret = own.filter(|it| it.secret.is_some() && it.agentid != ARCHIVE_AGENTID);
         let corp = own.map(|it| it.corpid.clone());
         match (with_secret, corp) {
             (Some(row), _) => self.api(row),
@@ -170,6 +174,13 @@ impl Wecom {
     pub async fn corp_if_able(&self, corpid: &CorpId) -> Result<Option<Api>, ApiError> {
         let rows = self.rows().await?;
         callable(&rows, corpid).ok().map(|row| self.api(row)).transpose()
+    }
+
+    /// The endpoints as the corp's enabled app with this number; none if there is none that has a secret.
+    pub(super) async fn app_with_agentid(&self, corpid: &CorpId, agentid: &str) -> Result<Option<Api>, ApiError> {
+        let rows = self.rows().await?;
+        let able = |row: &&Row| row.corpid == *corpid && row.agentid == agentid && row.status == AppStatus::Enabled;
+        rows.iter().filter(able).find(|it| it.secret.is_some()).map(|row| self.api(row)).transpose()
     }
 
     /// How far WeCom's clock is ahead of ours, to the second, by an answer received after `since`; none without one.
@@ -206,7 +217,8 @@ impl Wecom {
 const CONFIG: &str = "enterprise_wechat_config";
 
 fn callable<'a>(rows: &'a [Row], corpid: &CorpId) -> Result<&'a Row, ApiError> {
-    let able = |row: &&Row| row.corpid == *corpid && row.status == AppStatus::Enabled && row.secret.is_some();
+    let enabled = |row: &&Row| row.corpid == *corpid && row.status == AppStatus::Enabled;
+    let able = |row: &&Row| enabled(row) && row.secret.is_some() && row.agentid != ARCHIVE_AGENTID;
     let first = rows.iter().filter(able).min_by_key(|row| (row.agentid.is_empty(), row.id));
     first.ok_or_else(|| no_secret(corpid))
 }

@@ -50,6 +50,8 @@ pub mod media;
 
 pub mod login;
 
+pub mod archive;
+
 pub mod network;
 
 pub mod permissions;

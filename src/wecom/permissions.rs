@@ -37,6 +37,8 @@ pub enum Needs {
     Approval,
     /// A token of an app that is enabled for 微信客服, for accounts that it manages.
     Kf,
+    /// The message archive's secret (会话内容存档).
+    Archive,
 }
 
 /// A permission, where to grant it, and WeCom's errcodes without it.
@@ -65,6 +67,7 @@ impl Needs {
         Self::CustomerContact,
         Self::Approval,
         Self::Kf,
+        Self::Archive,
     ];
 
     /// The permission in words.
@@ -78,6 +81,7 @@ impl Needs {
             Self::CustomerContact => &CUSTOMER_CONTACT,
             Self::Approval => &APPROVAL,
             Self::Kf => &KF,
+            Self::Archive => &ARCHIVE,
         }
     }
 }
@@ -144,6 +148,14 @@ const KF: Permission = Permission {
     console_english: "微信客服 → API → 可调用接口的应用: tick the app. 微信客服 → API → 通过API管理微信客服账号: assign the accounts; from then on WeCom routes none of their customers by itself, and wecomd does (`kf.route`). The servicers must be in the app's 可见范围. For `unionid`, bind a WeChat developer account within 微信客服; the binding of 客户联系 does not count.",
     console_chinese: "微信客服 → API → 可调用接口的应用:勾选该应用。微信客服 → API → 通过API管理微信客服账号:分配客服账号;此后企业微信不再自动分配这些账号的客户,由 wecomd 分配(`kf.route`)。接待人员须在应用可见范围内。需要 `unionid` 时,在微信客服中绑定微信开发者账号(客户联系中的绑定不算)。",
     errcodes: &[48007, 95011, 95017, 60030],
+};
+
+const ARCHIVE: Permission = Permission {
+    english: "Message archive",
+    chinese: "会话内容存档",
+    console_english: "管理工具 → 会话内容存档: buy seats, choose the members, enter the public key of `wecomd archive key new`, copy the Secret into an app with agentid 2000004 here, and add the address to 可信IP地址 there, which is a list of its own.",
+    console_chinese: "管理工具 → 会话内容存档:购买席位并选择开启范围,填入 `wecomd archive key new` 给出的公钥,把 Secret 填入这里 agentid 为 2000004 的应用,并把出口地址加入该处的“可信IP地址”(与应用的可信 IP 相互独立)。",
+    errcodes: &[301_042, 301_052, 301_053],
 };
 
 /// Every endpoint that we call, in the order in which somebody sets wecomd up.
@@ -310,6 +322,24 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "把会话分配给接待人员或待接入池",
     ),
     post("kf/send_msg_on_event", Needs::Kf, "Greet a customer who opened the conversation", "客户进入会话时发送欢迎语"),
+    post(
+        "msgaudit/get_permit_user_list",
+        Needs::Archive,
+        "Message archive: the members with a seat",
+        "会话内容存档:开启存档的成员",
+    ),
+    post(
+        "msgaudit/check_single_agree",
+        Needs::Archive,
+        "Message archive: which customers agreed",
+        "会话内容存档:客户是否同意",
+    ),
+    post(
+        "msgaudit/check_room_agree",
+        Needs::Archive,
+        "Message archive: which customers of a group agreed",
+        "会话内容存档:群内客户是否同意",
+    ),
 ];
 
 const fn get(path: &'static str, needs: Needs, english: &'static str, chinese: &'static str) -> Endpoint {

@@ -108,6 +108,7 @@ async fn the_help_names_every_command_and_every_command_has_help() {
         "backup",
         "restore",
         "key",
+        "archive",
         "completions",
     ];
     for command in commands {

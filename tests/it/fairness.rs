@@ -31,7 +31,8 @@ const TIMEOUT_MS: u64 = 500;
 const BACKLOG: usize = 200;
 
 /// Worker pools as large as they are by default.
-const WORKER_POOLS: Settings = Settings { welcome: 8, notify_staff: 2, refresh: 4, fetch_media: 2, handover: 2, kf: 4 };
+const WORKER_POOLS: Settings =
+    Settings { welcome: 8, notify_staff: 2, refresh: 4, fetch_media: 2, handover: 2, kf: 4, archive: 0 };
 
 /// A tenth corp that is served, and nine that are not.
 struct Ten {

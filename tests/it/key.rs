@@ -20,6 +20,7 @@ const PLAIN: &[&str] = &[
     "access_log.hash",
     "access_log.previous",
     "api_token.hash",
+    "archive_key.public_hash",
     "backup.sha256",
     "console_session.hash",
     "erased_person.person",
@@ -52,6 +53,10 @@ async fn fill(db: &TestDb, company: &Company) {
             db.execute(&sql).await;
         }
     }
+    let place = format!("archive_key/{}/{}/private_key", company.corp.corpid, "cd".repeat(32));
+    let value = hex::encode(company.vault.seal(&place, &"a private key".to_owned().into()).expect("sealed"));
+    let row = format!("'{}', '\\x{}', '\\x{value}', ''", company.corp.corpid, "cd".repeat(32));
+    db.execute(&format!("insert into archive_key (corpid, public_hash, private_key, public_key) values ({row})")).await;
     let place = format!("wecom_token/{}/{}", company.corp.corpid, "ab".repeat(32));
     let value = hex::encode(company.vault.seal(&place, &"a token".to_owned().into()).expect("sealed"));
     let hash = "ab".repeat(32);
@@ -196,7 +201,7 @@ async fn a_rotation_names_the_value_and_the_key_that_is_missing() {
     let (db, company, folder) = (TestDb::new().await, Company::new(), Folder::new("rotate"));
     fill(&db, &company).await;
     let (well, words) = said(key(&db, &folder, SECOND, "rotate")).await;
-    assert!(!well && words.contains("enterprise_wechat_config/"), "{words}");
+    assert!(!well && words.contains("archive_key/"), "{words}");
     assert!(words.contains("sealed with master key 1, which is missing (there is [2])"), "{words}");
     let (_, status) = said(key(&db, &folder, SECOND, "status")).await;
     assert!(status.contains("key 1: MISSING"), "{status}");

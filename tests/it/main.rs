@@ -184,3 +184,11 @@ mod upgrade;
 mod userids;
 
 mod userid_upgrade;
+
+mod archive;
+
+mod archive_keys;
+
+mod archive_media;
+
+mod archive_types;

@@ -13,10 +13,10 @@ use wecomd::{
 
 use crate::support::{TestApp, TestDb};
 
-/// A message of tomorrow's type, which is kept by its name.
+/// A member changed to another company: no message, and kept by its name.
 fn message(msgid: &str, millis: i64) -> Deposit {
     let at = DateTime::from_timestamp_millis(millis).expect("in range");
-    let plaintext = format!(r#"{{"msgid":"{msgid}","msgtime":{millis},"msgtype":"hologram","action":"send"}}"#);
+    let plaintext = format!(r#"{{"msgid":"{msgid}","msgtime":{millis},"action":"switch"}}"#);
     Deposit { app_id: 1, origin: Origin::Archive, event_at: at, plaintext: plaintext.into_bytes() }
 }
 
@@ -41,7 +41,7 @@ async fn a_pulled_message_is_deposited_once_and_recorded_like_a_callback() {
     drop(conn);
     app.drain().await;
     let kept = app.db.texts("select name from ignored").await;
-    assert_eq!(kept, ["archive/hologram/send"; 4], "nothing is dropped silently");
+    assert_eq!(kept, ["archive/switch"; 4], "nothing is dropped silently");
     app.finish().await;
 }
 

@@ -6,6 +6,8 @@ mod tasks;
 
 mod sync;
 
+mod archive;
+
 use crate::admin::spec::route::Route;
 
 /// Every route of this slice.
@@ -20,6 +22,7 @@ pub(super) const ROUTES: &[&Route] = &[
     &sync::START,
     &sync::SHOW,
     &sync::CANCEL,
+    &archive::SHOW,
 ];
 
 /// Made-up examples of bodies and answers, by route id and then `request` or status.

@@ -81,12 +81,14 @@ fn counted(world: &mut World, ask: &Ask) -> Result<(), Refusal> {
 fn permitted(caller: &Credential, needs: Needs) -> Result<(), Refusal> {
     let app = caller.kind == AppKind::App;
     match needs {
+        Needs::AppOrSync if caller.kind == AppKind::Archive => Err(Refusal::of(NOT_PERMITTED)),
         Needs::Any | Needs::AppOrSync => Ok(()),
         Needs::App if app => Ok(()),
         Needs::CustomerContact if app && caller.customer_contact => Ok(()),
-        Needs::Sync if !app => Ok(()),
+        Needs::Sync if caller.kind == AppKind::Directory => Ok(()),
+        Needs::Archive if caller.kind == AppKind::Archive => Ok(()),
         Needs::AppForDetails if app => Ok(()),
         Needs::AppForDetails => Err(Refusal::of(SYNC_MAY_NOT_READ)),
-        Needs::App | Needs::CustomerContact | Needs::Sync => Err(Refusal::of(NOT_PERMITTED)),
+        Needs::App | Needs::CustomerContact | Needs::Sync | Needs::Archive => Err(Refusal::of(NOT_PERMITTED)),
     }
 }

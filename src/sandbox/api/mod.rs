@@ -50,6 +50,8 @@ mod note;
 
 mod tag;
 
+mod archive;
+
 mod contact_way;
 
 mod welcome;

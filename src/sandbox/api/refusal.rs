@@ -113,6 +113,8 @@ pub(super) const NOT_RECEIVING: i64 = 95019;
 pub(super) const NO_INQUIRY: i64 = 95031;
 pub(super) const DUPLICATE_MSGID: i64 = 95033;
 pub(super) const WRONG_AGENTID: i64 = 301_002;
+pub(super) const TOO_MANY_PAIRS: i64 = 301_060;
+pub(super) const NO_SUCH_ROOM: i64 = 301_061;
 pub(super) const RANGE_NEEDED: i64 = 830_002;
 
 /// The code for an unknown path; the real platform's is not known.
@@ -206,6 +208,8 @@ const USUAL_TEXTS: &[(i64, &str)] = &[
     (NO_INQUIRY, "no inquiry within 48 hours"),
     (DUPLICATE_MSGID, "duplicate msgid"),
     (WRONG_AGENTID, "not allowed to operate another agent with this access_token"),
+    (TOO_MANY_PAIRS, "too many users to check"),
+    (NO_SUCH_ROOM, "room or user not found"),
     (RANGE_NEEDED, "media file too large, use Range"),
     (NO_SUCH_PATH, "no such api"),
     (GROUP_DISSOLVED, "the group was dissolved"),

@@ -4,7 +4,7 @@ use super::answer::Answer;
 use super::ask::Ask;
 use super::refusal::Refusal;
 use super::{
-    approval, contact, contact_way, directory, group, kf, login, media, message, network, note, tag, transfer,
+    approval, archive, contact, contact_way, directory, group, kf, login, media, message, network, note, tag, transfer,
     unassigned, welcome,
 };
 use crate::sandbox::world::{Credential, World};
@@ -34,6 +34,8 @@ pub(super) enum Needs {
     AppOrSync,
     /// An app's that is enabled under 客户联系.
     CustomerContact,
+    /// The message archive's.
+    Archive,
 }
 
 const ROUTES: &[Route] = &[
@@ -80,6 +82,9 @@ const ROUTES: &[Route] = &[
     route("kf/send_msg_on_event", Needs::App, kf::send_on_event),
     route("media/get", Needs::App, media::get),
     route("media/upload", Needs::App, media::upload),
+    route("msgaudit/get_permit_user_list", Needs::Archive, archive::seats),
+    route("msgaudit/check_single_agree", Needs::Archive, archive::single),
+    route("msgaudit/check_room_agree", Needs::Archive, archive::room),
 ];
 
 const fn route(path: &'static str, needs: Needs, handler: Handler) -> Route {

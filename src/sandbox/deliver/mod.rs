@@ -108,6 +108,7 @@ pub struct Sender {
     address: Arc<str>,
     app: Arc<Target>,
     directory: Arc<Target>,
+    archive: Arc<Target>,
     patience: Patience,
 }
 
@@ -131,6 +132,7 @@ impl Sender {
             address: address.into(),
             app: target(AppKind::App)?,
             directory: target(AppKind::Directory)?,
+            archive: target(AppKind::Archive)?,
             patience,
         })
     }
@@ -209,6 +211,7 @@ impl Sender {
         match kind {
             AppKind::App => &self.app,
             AppKind::Directory => &self.directory,
+            AppKind::Archive => &self.archive,
         }
     }
 

@@ -10,7 +10,7 @@ const DEFAULT_AGENTID: i64 = 1_000_002;
 /// A secret and its rights.
 #[derive(Clone)]
 pub struct Credential {
-    /// A self-built app, or directory sync (通讯录同步).
+    /// A self-built app, directory sync (通讯录同步), or the message archive (会话内容存档).
     pub kind: AppKind,
     /// The app's name in the callback URL.
     pub name: String,
@@ -47,7 +47,7 @@ impl std::fmt::Debug for Credential {
 
 impl Credential {
     pub(in crate::sandbox) fn of(app: &App) -> Self {
-        let agentid = (app.kind == AppKind::App).then(|| app.agentid.parse().unwrap_or(DEFAULT_AGENTID));
+        let agentid = (app.kind != AppKind::Directory).then(|| app.agentid.parse().unwrap_or(DEFAULT_AGENTID));
         Self {
             kind: app.kind,
             name: app.name.clone(),

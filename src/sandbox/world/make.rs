@@ -7,7 +7,7 @@ use super::contacts::{AddWay, Contacts, Follow, Notes};
 use super::directory::{Department, Directory, Member, MemberStatus, ROOT};
 use super::group::Groups;
 use super::media::Medium;
-use super::{Clock, Credential, Limits, Size, Tag, TokenMode, TransferRules, World};
+use super::{Archive, Clock, Credential, Limits, Size, Tag, TokenMode, TransferRules, World};
 use crate::ids::{ExternalUserId, UserId};
 use crate::sandbox::chance::{Chance, DIGITS};
 use crate::sandbox::corp::Corp;
@@ -77,6 +77,7 @@ impl World {
             transfer_rules: TransferRules::default(),
             transfer_calls: VecDeque::new(),
             group_calls: VecDeque::new(),
+            archive: Archive::default(),
             seed,
             clock: Clock::default(),
             chance: Chance::new(seed, "what happens"),

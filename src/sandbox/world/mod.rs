@@ -27,6 +27,7 @@ mod sent;
 
 mod media;
 
+mod archive;
 mod kf;
 
 mod make;
@@ -42,6 +43,7 @@ mod form;
 #[cfg(test)]
 mod tests;
 
+pub use archive::Archive;
 pub use clock::Clock;
 pub use contact_way::{ContactWay, Temporary};
 pub use contacts::Notes;
@@ -174,6 +176,8 @@ pub struct World {
     pub group_calls: VecDeque<GroupCall>,
     /// 微信客服.
     pub kf: Kf,
+    /// Seats and consents of the message archive.
+    pub archive: Archive,
     pub(in crate::sandbox) seed: u64,
     pub(in crate::sandbox) clock: Clock,
     pub(in crate::sandbox) chance: Chance,

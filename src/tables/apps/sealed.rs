@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 pub const COLUMNS: &[(&str, &[&str])] = &[
     (APPS, &["secret", "token", "encoding_aes_key", "previous_token", "previous_encoding_aes_key"]),
     (TOKENS, &["token"]),
+    (ARCHIVE_KEYS, &["private_key"]),
 ];
 
 /// A sealed value.
@@ -32,6 +33,9 @@ const APPS: &str = "enterprise_wechat_config";
 /// The access tokens.
 const TOKENS: &str = "wecom_token";
 
+/// The keys of the message archive.
+const ARCHIVE_KEYS: &str = "archive_key";
+
 /// Up to `limit` values whose place sorts after `after`, except those sealed with the master key `except`.
 pub async fn values(conn: &mut PgConnection, after: &str, except: Option<u32>, limit: i64) -> sqlx::Result<Vec<Value>> {
     sqlx::query_as!(
@@ -49,6 +53,10 @@ pub async fn values(conn: &mut PgConnection, after: &str, except: Option<u32>, l
             union all
             select 'wecom_token', 'token', token, 'wecom_token/' || corpid || '/' || encode(secret_hash, 'hex')
             from wecom_token
+            union all
+            select 'archive_key', 'private_key', private_key,
+                'archive_key/' || corpid || '/' || encode(public_hash, 'hex') || '/private_key'
+            from archive_key
         ) value,
         -- Version, key id and the rest: the id is four bytes, the highest first. What was never sealed has none.
         lateral (select ('x' || encode(substring(sealed from 2 for 4), 'hex'))::bit(32)::bigint as key_id) head
@@ -99,6 +107,20 @@ pub async fn replace(conn: &mut PgConnection, value: &Value, sealed: &[u8]) -> s
                 r#"
                 update wecom_token set token = $3
                 where 'wecom_token/' || corpid || '/' || encode(secret_hash, 'hex') = $1 and token = $2
+                "#,
+                value.place,
+                value.sealed,
+                sealed,
+            )
+            .execute(conn)
+            .await?
+        }
+        ARCHIVE_KEYS => {
+            sqlx::query!(
+                r#"
+                update archive_key set private_key = $3
+                where 'archive_key/' || corpid || '/' || encode(public_hash, 'hex') || '/private_key' = $1
+                    and private_key = $2
                 "#,
                 value.place,
                 value.sealed,

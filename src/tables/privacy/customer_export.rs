@@ -83,6 +83,9 @@ pub async fn rows(conn: &mut PgConnection, whose: &Whose<'_>, limit: i64) -> sql
                 or kind = 'notify_staff' and split_part(subject, ':', 1) = 'work_order'
                     and split_part(subject, ':', 2) in (select id::text from own_order)
             ) limit $4)
+        union all (select 'archive_consent', to_jsonb(it) from archive_consent it where corpid = $1 and external_userid = any($3) limit $4)
+        union all (select 'archive_media', to_jsonb(it) - 'sdkfileid' - 'next_index' from archive_media it
+            where corpid = $1 and media_id in (select media_id from own_media) limit $4)
         union all (select 'media', to_jsonb(it) - 'location' from media it
             where corpid = $1 and media_id in (select media_id from own_media) limit $4)
         union all (select 'idempotency_key', to_jsonb(it) - 'hash' from idempotency_key it

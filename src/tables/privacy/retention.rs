@@ -171,9 +171,9 @@ pub async fn file_gone(conn: &mut PgConnection, it: &OldFile, reason: &str) -> s
         it.media_id,
         reason,
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(())
+    forget_download(conn, it).await
 }
 
 /// Up to `limit` files of the records of that period, fetched or not.
@@ -227,6 +227,14 @@ pub async fn count_files_of_records(
 /// Deletes the row of a file whose bytes are deleted and whose record goes.
 pub async fn forget_file(conn: &mut PgConnection, it: &OldFile) -> sqlx::Result<()> {
     sqlx::query!("delete from media where corpid = $1 and media_id = $2", it.corpid.as_str(), it.media_id)
+        .execute(&mut *conn)
+        .await?;
+    forget_download(conn, it).await
+}
+
+/// Deletes what fetched a file of the message archive: nothing fetches it again.
+async fn forget_download(conn: &mut PgConnection, it: &OldFile) -> sqlx::Result<()> {
+    sqlx::query!("delete from archive_media where corpid = $1 and media_id = $2", it.corpid.as_str(), it.media_id)
         .execute(conn)
         .await?;
     Ok(())

@@ -97,7 +97,10 @@ pub async fn upsert(conn: &mut PgConnection, tasks: &BTreeMap<(CorpId, TaskKind,
         select * from unnest(
             $1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::timestamptz[], $7::timestamptz[],
             $8::bigint[]
-        )
+        ) given (corpid, kind, subject, app_id, payload, due_at, deadline, version)
+        -- Nobody would pull an archive that no process reads.
+        where kind <> 'pull_archive'
+            or exists (select from archive_account account where account.corpid = given.corpid)
         on conflict on constraint task_key do update set
             app_id = least(own.app_id, excluded.app_id),
             payload = greatest(own.payload, excluded.payload),

@@ -229,7 +229,7 @@ impl Site {
         for kind in [TaskKind::RefreshContact, TaskKind::RefreshMember] {
             let (pool, wecom, media) = (self.pool.clone(), admin.wecom.clone(), admin.media.clone());
             let mut executor = Executor::new(
-                Context { pool, wecom, media, handover: HANDOVER, kf: kf_settings() },
+                Context { pool, wecom, media, handover: HANDOVER, kf: kf_settings(), archive: None },
                 WorkerPool::of(kind, 1),
             );
             while executor.step().await.expect("the database answers") != Step::Idle {}

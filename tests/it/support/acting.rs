@@ -30,7 +30,7 @@ impl Acting {
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let size = Size { members: 0, customers: 0, departments: 1 };
-        let world = World::of(&Corp::from_seed(1), size, 1);
+        let world = World::of(&Corp::from_seed(1).with_archive(1), size, 1);
         let platform = Platform::start(world, ([127, 0, 0, 1], 0).into()).await.expect("it starts");
         let media = Folder::new("media");
         let app = TestApp::start_with(|config| {
@@ -128,5 +128,6 @@ pub(crate) fn context(app: &TestApp) -> Context {
         media: admin.media.clone(),
         handover: super::HANDOVER,
         kf: kf_settings(),
+        archive: None,
     }
 }

@@ -6,6 +6,8 @@ pub(crate) mod kf;
 
 pub(crate) mod app;
 
+pub(crate) mod archive;
+
 pub(crate) mod bucket;
 
 pub(crate) mod conform;

@@ -52,6 +52,7 @@ pub(crate) async fn tables(pool: &PgPool, corpid: &str) -> Vec<String> {
              from kf_account where corpid = '{corpid}'"
         ),
         format!("select 'recall ' || revoked_at || ' ' || by_whom from message_revocation where corpid = '{corpid}'"),
+        of_corp("archive_consent"),
         format!(
             "select 'contact_way ' || state || ' ' || coalesce(used_by, '-') || ' ' || coalesce(used_at::text, '-') from contact_way
              where corpid = '{corpid}'"

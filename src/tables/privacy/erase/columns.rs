@@ -5,6 +5,7 @@
 /// Every column that can identify a customer, and what erasing does with it.
 pub const COLUMNS: &[(&str, &[&str], Fate)] = &[
     ("access_log", &["customer", "subject"], Fate::Kept),
+    ("archive_consent", &["external_userid"], Fate::Gone),
     ("contact_way", &["customer_id", "used_by"], Fate::Nameless),
     ("contact_way_scan", &["external_userid"], Fate::Gone),
     ("customer_activity", &["external_userid"], Fate::Gone),

@@ -7,6 +7,7 @@
 
 pub mod columns;
 
+mod archive;
 mod groups;
 
 mod kf;
@@ -132,6 +133,7 @@ impl<'a> Erasing<'a> {
     /// Erases them from the other tables, and returns the whole erasure's row counts per table.
     pub async fn rest(mut self, conn: &mut PgConnection) -> sqlx::Result<Map<String, Value>> {
         let (whom, erasure) = (self.whom, self.erasure);
+        self.count("archive_consent", archive::delete_consents(conn, whom).await?);
         self.count("transfer_fail", delete_transfer_fails(conn, whom).await?);
         self.count("group_member", groups::delete(conn, whom).await?);
         self.count("contact_way_scan", delete_scans(conn, whom).await?);
@@ -144,6 +146,7 @@ impl<'a> Erasing<'a> {
         // An executor writes nothing once its task's row is gone, so the rows that it would write are deleted after
         // it.
         self.count("task", delete_tasks(conn, whom, erasure).await?);
+        self.count("archive_media", archive::delete_media(conn, erasure).await?);
         self.count("media", delete_media(conn, erasure).await?);
         Ok(self.counts)
     }
