@@ -94,7 +94,7 @@ async fn killed_anywhere_the_cursor_is_never_ahead_of_the_inbox() {
             desk.acting.platform.faults().set(SYNC, slow);
         } else {
             desk.acting.platform.faults().clear();
-            sqlx::query(sqlx::AssertSqlSafe(held)).execute(&mut *holder).await.expect("held");
+            sqlx::query(held).execute(&mut *holder).await.expect("held");
         }
         let before = desk.pulls().len();
         let mut executor = Executor::new(context(&desk.acting.app), WorkerPool::of(TaskKind::PullKf, 1));

@@ -118,16 +118,7 @@ async fn plant() -> Acting {
     for kind in [TaskKind::Welcome, TaskKind::RefreshContact, TaskKind::FetchMedia] {
         acting.act(kind).await;
     }
-    // They write to 微信客服, too; somebody is still to be found for them, and a greeting to be sent.
-    let kf = acting.platform.with(|world| world.add_kf_account("报修", &["ann"]));
-    let person = ExternalUserId::from(PERSON);
-    acting.platform.kf_enter(&kf, &person, "cust%3AK-7749-X").await.expect("an account");
-    acting.platform.kf_write(&kf, &person, SAID).await.expect("an account");
-    let place = json!({ "latitude": 1.5, "longitude": 2.5, "name": NOTED, "address": LIVES });
-    acting.platform.kf_say(&kf, &person, "location", place).await.expect("an account");
-    acting.settle(TaskKind::PullKf).await;
-    acting.app.drain().await;
-    acting.act(TaskKind::RefreshKfCustomer).await;
+    write_to_kf(&acting).await;
     // One picture is still to be fetched, and one message still to be recorded.
     deliver(&acting, vec![picture(at + 4, PERSON, &second)]).await;
     acting.app.drain().await;
@@ -154,6 +145,19 @@ async fn plant() -> Acting {
         ))
         .await;
     acting
+}
+
+/// They write to 微信客服, too; somebody is still to be found for them, and a greeting to be sent.
+async fn write_to_kf(acting: &Acting) {
+    let kf = acting.platform.with(|world| world.add_kf_account("报修", &["ann"]));
+    let person = ExternalUserId::from(PERSON);
+    acting.platform.kf_enter(&kf, &person, "cust%3AK-7749-X").await.expect("an account");
+    acting.platform.kf_write(&kf, &person, SAID).await.expect("an account");
+    let place = json!({ "latitude": 1.5, "longitude": 2.5, "name": NOTED, "address": LIVES });
+    acting.platform.kf_say(&kf, &person, "location", place).await.expect("an account");
+    acting.settle(TaskKind::PullKf).await;
+    acting.app.drain().await;
+    acting.act(TaskKind::RefreshKfCustomer).await;
 }
 
 /// Every table but views and partitions; what is counted stands in their parents.
