@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn a_callback_cannot_pass_for_a_pulled_message() {
         let text = br#"{"msgid":"m1","send_time":1760000000,"origin":3,"msgtype":"text","external_userid":"wmX"}"#;
-        let callback = super::super::parse(text, Origin::Callback).expect("JSON");
-        assert_eq!((callback.event, callback.head.msgid), (Event::Unknown, None));
+        // As a callback it is a message that names no sender.
+        assert_eq!(super::super::parse(text, Origin::Callback), Err(ParseError::Missing("FromUserName")));
     }
 }
