@@ -79,7 +79,7 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
     }
 
     let since = today.checked_sub_days(Days::new(WEEK - 1)).unwrap_or(today);
-    let filter = Filter { since, until: today, staff_id: None, own: None, after: None };
+    let filter = Filter { since, until: today, staff_id: None, departments: None, tag: None, own: None, after: None };
     let mut short = REPORTS.map(|_| Series::default());
     let mut long = REPORTS.map(|_| Series::default());
     for round in 0..=options.rounds {

@@ -315,7 +315,14 @@ impl Changes {
         let applicants = self.approvals.iter().filter_map(|((corp, ..), it)| Some((corp, it.applicant.as_ref()?)));
         let consents = self.consents.keys().filter(|(_, _, user, _)| !user.0.is_empty());
         let consents = consents.map(|(corp, _, user, _)| (corp, user));
-        contacts.chain(members).chain(records).chain(named).chain(in_cards).chain(invitors).chain(applicants).chain(consents)
+        contacts
+            .chain(members)
+            .chain(records)
+            .chain(named)
+            .chain(in_cards)
+            .chain(invitors)
+            .chain(applicants)
+            .chain(consents)
     }
 
     /// People of whom it is not known whether they are members: senders whose id has the shape of a customer's, and

@@ -208,7 +208,7 @@ pub(super) const TEXTS: &[Text] = &[
     ),
     text(
         "archive.enabled",
-        "Whether this process reads the message archive (会话内容存档). It needs WeCom's library, an app with agentid 2000004, and a key: see the guide.",
+        "Whether this process reads the message archive. It needs WeCom's library, an app with agentid 2000004, and a key: see the guide.",
         "本进程是否读取会话内容存档。需要企业微信的 SDK 动态库、agentid 为 2000004 的应用以及密钥,见指南。",
     ),
     text(
@@ -223,7 +223,7 @@ pub(super) const TEXTS: &[Text] = &[
     ),
     text(
         "archive.proxy",
-        "The library's proxy: `http://user:password@proxy:3128` or `socks5://…`. Empty: a direct connection. `wecom.base_url` and `wecom.proxy` do not reach the library.",
+        "The library's proxy: `http://user:password@proxy:3128`, or one with `socks5://`. Empty: a direct connection. `wecom.base_url` and `wecom.proxy` do not reach the library.",
         "动态库使用的代理:`http://user:password@proxy:3128` 或 `socks5://…`。为空则直连。`wecom.base_url` 和 `wecom.proxy` 对它无效。",
     ),
     number(

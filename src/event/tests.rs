@@ -65,7 +65,9 @@ fn every_event_has_a_fixture() {
         variants.filter_map(|line| line.split(|letter: char| !letter.is_ascii_alphanumeric()).next()).collect();
     let covered: BTreeSet<&str> = FIXTURES.trim().lines().filter_map(|line| line.rsplit(" → ").next()).collect();
     assert!(variants.contains("CustomerAdded"));
-    assert_eq!(covered, variants);
+    // What is pulled is no callback.
+    let pulled = BTreeSet::from(["Archived"]);
+    assert_eq!(covered, &variants - &pulled);
 }
 
 #[test]

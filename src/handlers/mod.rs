@@ -23,8 +23,8 @@ pub mod alert;
 
 pub mod acquisition;
 
-pub mod kf;
 pub mod archive;
+pub mod kf;
 
 /// Every event and where it goes. There is no `_` arm: a new event cannot be forgotten.
 pub fn record(source: &Source, callback: &Callback, changes: &mut Changes) {

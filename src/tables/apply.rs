@@ -12,8 +12,8 @@ use sqlx::PgConnection;
 pub use super::privacy::erased_person::Tombstones;
 use super::{
     access::{api_token, console_user, login_state},
-    company::{app_alert, approval, corp_tag, department},
     archive::{archive_consent, archive_media},
+    company::{app_alert, approval, corp_tag, department},
     customers::{
         customer_activity, customer_wechat_contact,
         matching::{self, People},

@@ -169,13 +169,7 @@ impl Context {
 impl Settings {
     /// How many tasks run at once in all.
     pub fn total(&self) -> u32 {
-        self.welcome
-            + self.notify_staff
-            + self.refresh
-            + self.fetch_media
-            + self.handover
-            + 2 * self.kf
-            + self.archive
+        self.welcome + self.notify_staff + self.refresh + self.fetch_media + self.handover + 2 * self.kf + self.archive
     }
 }
 

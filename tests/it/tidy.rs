@@ -34,7 +34,17 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "tasks",
         &[
-            "answers", "archive", "changes", "handover", "ids", "inbox", "media", "states", "tables", "wecom", "worker::backoff",
+            "answers",
+            "archive",
+            "changes",
+            "handover",
+            "ids",
+            "inbox",
+            "media",
+            "states",
+            "tables",
+            "wecom",
+            "worker::backoff",
         ],
     ),
     ("wecom", &["ids", "repair", "states", "tables", "vault"]),

@@ -16,8 +16,8 @@ use self::{
     probe::{Kind, Leaf, Sample},
 };
 use super::{
-    approval, contact_way, customer, group_chat, kf, lenient::Answer, login, member, message, network, rows::Row, tag,
-    token, transfer,
+    approval, archive, contact_way, customer, group_chat, kf, lenient::Answer, login, member, message, network,
+    rows::Row, tag, token, transfer,
 };
 
 /// Calls a function with each answer's type.
@@ -51,6 +51,8 @@ macro_rules! for_each_answer {
             $call::<tag::TagsAnswer>(),
             $call::<network::AddressesAnswer>(),
             $call::<token::TokenAnswer>(),
+            $call::<archive::SeatsAnswer>(),
+            $call::<archive::AgreedAnswer>(),
         ]
     };
 }
