@@ -132,4 +132,4 @@ comment on column archive_media.noted_at is 'When its message was recorded. | �
 
 -- A file of the archive may be asked for by a task only, so what lists tasks needs no other column.
 comment on column task.kind is
-    'welcome, notify_staff, handover, find_leavers, refresh_member, refresh_contact, fetch_media, pull_archive or check_consent. | welcome 欢迎语,notify_staff 通知员工,handover 交接,find_leavers 查找离职成员,refresh_member 读取成员,refresh_contact 读取客户,fetch_media 下载媒体,pull_archive 拉取会话存档,check_consent 读取存档同意情况。';
+    'welcome, welcome_kf, notify_staff, handover, find_leavers, read_approval, refresh_member, refresh_contact, refresh_tags, refresh_group, refresh_kf_customer, pull_kf, route_kf, fetch_media, pull_archive or check_consent. | welcome 欢迎语，welcome_kf 微信客服欢迎语，notify_staff 通知员工，handover 交接，find_leavers 查找离职成员，read_approval 读取审批，refresh_member 读取成员，refresh_contact 读取客户，refresh_tags 读取企业标签，refresh_group 读取客户群，refresh_kf_customer 读取微信客服客户，pull_kf 拉取微信客服消息，route_kf 分配微信客服会话，fetch_media 下载媒体，pull_archive 拉取会话存档，check_consent 读取存档同意情况。';
