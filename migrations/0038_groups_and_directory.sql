@@ -87,7 +87,6 @@ create table approval (
     constraint approval_key primary key (corpid, engine, number),
     constraint approval_engine_check check (engine in ('own', 'system'))
 );
-create index approval_applicant on approval (applicant_userid);
 
 -- What WeCom warned of. An alert stands if said_at is later than ended_at.
 create table app_alert (
@@ -200,7 +199,7 @@ comment on column approval.engine is 'own (in the company''s app) or system (the
 comment on column approval.number is 'The form''s number. | 审批单号。';
 comment on column approval.template_id is 'The template''s id. | 模板 ID。';
 comment on column approval.name is 'The template''s name. | 模板名称。';
-comment on column approval.applicant_userid is 'Who applies. | 申请人的 userid。';
+comment on column approval.applicant_userid is 'Who applies, as the event spelled them; member_alias has their current userid. | 申请人，按事件中的写法；当前 userid 见 member_alias。';
 comment on column approval.applied_at is 'When they applied. | 申请时间。';
 comment on column approval.status is
     '1 running, 2 approved, 3 rejected, 4 withdrawn; in the approval app also 6 withdrawn after approval, 7 deleted, 10 paid. | 1 审批中,2 已通过,3 已驳回,4 已撤销;审批应用另有 6 通过后撤销,7 已删除,10 已支付。';

@@ -29,6 +29,7 @@ pub mod tasks;
 pub mod wecom;
 
 pub mod answers;
+
 pub mod archive;
 
 pub mod media;

@@ -14,7 +14,8 @@ Options after `--`:
   --seconds S      how long one measurement takes
   --connections N  only with so many connections (benchmark `accept`)
   --grow N         how many deliveries and records are there beforehand, and in proportion to that how many contacts and
-                   tasks (benchmark `growth`), or how many contacts, with ten times as many records (`report`)";
+                   tasks (benchmark `growth`), or how many contacts, with ten times as many records (`report`), or
+                   how many records (`search`)";
 
 /// How many rounds most benchmarks have, and a smoke test.
 const ROUNDS: usize = 5;

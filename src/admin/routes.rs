@@ -97,6 +97,7 @@ pub fn find(method: &str, path: &str) -> Result<Found, Problem> {
 /// The patterns, each once.
 static PATHS: LazyLock<Router<&'static str>> = LazyLock::new(|| {
     let mut paths: Vec<_> = ROUTES.iter().map(|route| route.path).collect();
+    paths.sort_unstable();
     paths.dedup();
     let mut router = Router::new();
     for path in paths {

@@ -19,7 +19,7 @@ use crate::{
     archive::Archive,
     backup::{self, Backups, Schedule},
     config::Config,
-    housekeeping::{self, Housekeeper},
+    housekeeping::{self, Housekeeper, indexing::Indexer},
     inbox::{Recording, Wake},
     privacy::{self, Eraser},
     sync::{self, Sync},
@@ -157,6 +157,7 @@ impl Parts {
             let housekeeper = Housekeeper::new(acting_pool.clone(), admin.wecom.clone(), admin.rules.clone());
             let housekeeper = housekeeper.reading_archives(self.archive.as_ref().map(|it| it.settings().poll));
             started.push(tokio::spawn(housekeeper.run(stopping.clone())));
+            started.push(tokio::spawn(Indexer::new(acting_pool.clone()).run(stopping.clone())));
             let eraser = Eraser::new(admin.pool.clone(), admin.media.clone());
             let keep = retention(config, admin.pool.clone(), admin.media.clone());
             started.push(tokio::spawn(privacy::work(eraser, keep, stopping.clone())));

@@ -49,7 +49,8 @@ pub struct Approval {
     pub template_id: Option<String>,
     /// The template's name.
     pub name: Option<String>,
-    /// Who applies.
+    /// Who applies, as the event spelled them. Not resolved to a current userid: of several the greatest spelling wins,
+    /// whatever is known of renames.
     pub applicant: Option<UserId>,
     /// When they applied.
     pub applied_at: Option<DateTime<Utc>>,

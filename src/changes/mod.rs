@@ -312,17 +312,9 @@ impl Changes {
         let cards = self.groups.iter().filter_map(|((corp, _), it)| Some((corp, &it.card.as_ref()?.value)));
         let in_cards = cards.flat_map(|(corp, card)| card.users().map(move |user| (corp, user)));
         let invitors = self.group_members.iter().filter_map(|((corp, ..), it)| Some((corp, it.invitor()?)));
-        let applicants = self.approvals.iter().filter_map(|((corp, ..), it)| Some((corp, it.applicant.as_ref()?)));
         let consents = self.consents.keys().filter(|(_, _, user, _)| !user.0.is_empty());
         let consents = consents.map(|(corp, _, user, _)| (corp, user));
-        contacts
-            .chain(members)
-            .chain(records)
-            .chain(named)
-            .chain(in_cards)
-            .chain(invitors)
-            .chain(applicants)
-            .chain(consents)
+        contacts.chain(members).chain(records).chain(named).chain(in_cards).chain(invitors).chain(consents)
     }
 
     /// People of whom it is not known whether they are members: senders whose id has the shape of a customer's, and
@@ -388,11 +380,6 @@ impl Changes {
         }
         for ((corp, ..), it) in &mut self.group_members {
             if let Some(user) = it.invitor_mut() {
-                *user = now(corp, user).unwrap_or_else(|| user.clone());
-            }
-        }
-        for ((corp, ..), it) in &mut self.approvals {
-            if let Some(user) = it.applicant.as_mut() {
                 *user = now(corp, user).unwrap_or_else(|| user.clone());
             }
         }

@@ -1,8 +1,10 @@
 //! Housekeeping: chores that no callback and no request triggers.
 //!
 //! [`Housekeeper`] does them every few seconds: waiting orders, used and expired contact ways, resignations whose
-//! last day is over, message archives that nobody looked at, expired idempotency keys. [`partitions`] makes partitions ahead, on a connection of its own,
-//! also in a process that only accepts. Any number of processes may do both.
+//! last day is over, message archives that nobody looked at, expired idempotency keys. [`indexing`] makes records findable by their words. [`partitions`] makes partitions
+//! ahead, on a connection of its own, also in a process that only accepts. Any number of processes may do all of it.
+
+pub mod indexing;
 
 pub mod partitions;
 

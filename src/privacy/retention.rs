@@ -16,7 +16,7 @@ use crate::{
         archive::{archive_media, archive_sealed},
         now,
         privacy::retention::{self, OldFile},
-        records::message_revocation,
+        records::{message_revocation, record_search},
         upkeep::partitions::{self, Partition},
     },
 };
@@ -152,6 +152,12 @@ impl Retention {
             self.files_of(conn, from, until, dry, &mut outcome).await?;
         }
         while !dry && retention::drop_stray_records(conn, until, ROWS_MAX).await? > 0 {}
+        if !dry {
+            for month in old(partitions::list(conn, "record_search").await?, before) {
+                partitions::drop(conn, &month).await?;
+            }
+            while record_search::drop_strays(conn, from, until, ROWS_MAX).await? > 0 {}
+        }
         // Messages of the archive that never opened go with the records that they would have become.
         outcome.rows += archive_sealed::count_before(conn, until).await?;
         while !dry && archive_sealed::drop_before(conn, until, ROWS_MAX).await? > 0 {}

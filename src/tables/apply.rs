@@ -360,7 +360,6 @@ async fn move_rows(conn: &mut PgConnection, changes: &mut Changes, corp: &CorpId
         take_groups(conn, changes, corp, from, &moved.to).await?;
         group_chat::rename(conn, corp, from, &moved.to).await?;
         group_member::rename_invitor(conn, corp, from, &moved.to).await?;
-        approval::rename(conn, corp, from, &moved.to).await?;
         wechat_contact_record::rename(conn, corp, from, &moved.to).await?;
         staff_wechat_bind::rename(conn, corp, from, &moved.to).await?;
         handover::rename(conn, corp, from, &moved.to).await?;

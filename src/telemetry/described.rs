@@ -220,6 +220,12 @@ pub const METRICS: &[Metric] = &[
         "How long ago the account of WeChat customer service that was pulled longest ago was pulled",
         "最久未拉取的微信客服账号距上次拉取多久",
     ),
+    gauge(
+        "wecomd_search_lag_seconds",
+        &[],
+        "For how long the record that waits longest cannot be found by its words yet",
+        "等待最久的记录已多久未能按内容查找",
+    ),
     counter(
         "wecomd_welcome_total",
         &["outcome"],

@@ -116,7 +116,7 @@ async fn a_contact_is_given_tags_at_wecom_and_its_card_is_read_again() {
     }
     acting.act(TaskKind::RefreshContact).await;
     let notes = acting.platform.with(|world| world.notes(&"ann".into(), &CUSTOMER.into())).expect("contacts");
-    assert_eq!(notes.tags, [one.id.clone()]);
+    assert_eq!(notes.tags, std::slice::from_ref(&one.id));
     let given = "select concat_ws(' ', wechat_userid, tag_id, name) from contact_tag";
     assert_eq!(acting.app.db.texts(given).await, [format!("ann {} {}", one.id, one.name)]);
     let listed = acting.app.ask("GET", &format!("{BASE}/tags"), None).await.json();

@@ -95,6 +95,8 @@ mod group_chats;
 
 mod conversation;
 
+mod record_search;
+
 mod owners;
 
 mod company;

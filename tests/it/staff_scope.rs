@@ -1,10 +1,13 @@
 //! Scoped tokens: every route, asked by one staff member for another's data and for their own.
 
 use serde_json::{Value, json};
-use wecomd::admin::{
-    door::auth::{Role, Scoped},
-    routes::ROUTES,
-    spec::route::{Access, Route},
+use wecomd::{
+    admin::{
+        door::auth::{Role, Scoped},
+        routes::ROUTES,
+        spec::route::{Access, Route},
+    },
+    housekeeping::indexing::Indexer,
 };
 
 use crate::support::{
@@ -64,6 +67,8 @@ async fn world() -> World {
             ))
             .await;
     }
+    let mut indexer = Indexer::new(app.db.pool.clone());
+    while indexer.round().await.expect("the database answers") > 0 {}
     let (viewer, operator) = (own_token(&app, &us, Role::Viewer).await, own_token(&app, &us, Role::Operator).await);
     World { app, us, them, viewer, operator, joint }
 }
@@ -108,6 +113,7 @@ fn probes(route: &Route, it: &Names, us: &Names, joint: i64) -> Vec<Probe> {
         "contactRecordsList" => {
             get(&[format!("/{customer}"), format!("/{external}"), format!("/{customer}?type=image")])
         }
+        "contactRecordsFind" => get(&[text("?q=group-talk"), text("?q=photo"), format!("?q=talk&sender={external}")]),
         "contactRecordAdd" => post(vec![
             json!({ "customer_id": customer, "content": "hm" }),
             json!({ "customer_id": external, "content": "hm" }),
@@ -248,6 +254,7 @@ async fn a_scoped_token_sees_its_own_data_on_every_open_route() {
             "contactRecordsList" => {
                 [customer.as_str(), external, "C-shared"].map(|it| (format!("/{it}"), None)).to_vec()
             }
+            "contactRecordsFind" => ["group-talk", "photo"].map(|text| (format!("?q={text}"), None)).to_vec(),
             "customerContactQr" => get(format!("/{way}")),
             "mediaShow" => get(format!("/{media}")),
             "customerOwnersShow" => [customer.as_str(), external].map(|it| (format!("/{it}"), None)).to_vec(),

@@ -88,7 +88,7 @@ pub(super) const LIST: Route = Route {
     run: now!(list),
     operation: Operation {
         about: say(
-            "One conversation from all channels: apps, 微信客服, the session archive, groups, and what was written down by \
+            "One conversation from all channels: apps, WeChat customer service, the session archive, groups, and what was written down by \
              hand. With `order=earliest` and `from` pages go forward from that moment, with `to` alone they go back. \
              Callers who see their own alone get all talk of customers whom they know today or have an open order of, and \
              of groups only what was said in those that they are in.",
@@ -139,25 +139,39 @@ async fn of_group(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
     call.about_path().answers(answer.await)
 }
 
+pub(super) const TYPE: Parameter =
+    query("type", Allowed::OneOf(|| ContactType::WORDS.to_vec()), "Only of this type.", "记录类型。");
+
+pub(super) const SOURCE: Parameter =
+    query("source", Allowed::OneOf(|| RecordSource::WORDS.to_vec()), "Only from this source.", "记录来源。");
+
+pub(super) const CHAT: Parameter = query(
+    "chat_id",
+    Allowed::Text("wrEXAMPLE0000000000000000000001"),
+    "Only of this group or 微信客服 account.",
+    "客户群 ID 或客服账号 ID。",
+);
+
+pub(super) const SENDER: Parameter = query(
+    "sender",
+    Allowed::Text("sunchao"),
+    "Only what this member or customer said or did.",
+    "发送者：userid 或 external_userid。",
+);
+
+pub(super) const FROM: Parameter = query("from", Allowed::Time, "From then on.", "起始时间（含）。");
+
+pub(super) const TO: Parameter = query("to", Allowed::Time, "Before then.", "截止时间（不含）。");
+
 /// How a list of records may be narrowed.
 const QUERY: &[Parameter] = &[
-    query("type", Allowed::OneOf(|| ContactType::WORDS.to_vec()), "Only of this type.", "记录类型。"),
-    query("source", Allowed::OneOf(|| RecordSource::WORDS.to_vec()), "Only from this source.", "记录来源。"),
-    query(
-        "chat_id",
-        Allowed::Text("wrEXAMPLE0000000000000000000001"),
-        "Only of this group or 微信客服 account.",
-        "客户群 ID 或客服账号 ID。",
-    ),
-    query(
-        "sender",
-        Allowed::Text("sunchao"),
-        "Only what this member or customer said or did.",
-        "发送者：userid 或 external_userid。",
-    ),
+    TYPE,
+    SOURCE,
+    CHAT,
+    SENDER,
     query("q", Allowed::Text("漏水"), "Only those whose content contains this text.", "内容包含的文字。"),
-    query("from", Allowed::Time, "From then on.", "起始时间（含）。"),
-    query("to", Allowed::Time, "Before then.", "截止时间（不含）。"),
+    FROM,
+    TO,
     query(
         "order",
         Allowed::OneOf(|| vec!["latest", "earliest"]),
@@ -202,14 +216,22 @@ impl RecordQuery {
         let paging = &self.paging;
         let rows = conversation::list(conn, talk, &self.filter, paging.fetch()).await?;
         let page = paging.page(rows, |row| write_key(row.contact_time, row.id, &row.corpid));
-        let named = page.items.iter().filter_map(|row| Some((row.corpid.clone(), row.media_id.clone()?)));
-        let links = Links::of(conn, named.collect()).await?;
-        let with_link = |record: RecordView| {
-            let media = record.media_id.as_deref().map(|media_id| links.link(&record.corpid, media_id));
-            RecordWithMedia { record, media }
-        };
-        Answer::ok(Page { items: page.items.into_iter().map(with_link).collect(), next_cursor: page.next_cursor })
+        Answer::ok(Page { items: with_media(conn, page.items).await?, next_cursor: page.next_cursor })
     }
+}
+
+/// The records, each with the link to its media.
+pub(super) async fn with_media(
+    conn: &mut PgConnection,
+    records: Vec<RecordView>,
+) -> Result<Vec<RecordWithMedia>, Problem> {
+    let named = records.iter().filter_map(|row| Some((row.corpid.clone(), row.media_id.clone()?)));
+    let links = Links::of(conn, named.collect()).await?;
+    let with_link = |record: RecordView| {
+        let media = record.media_id.as_deref().map(|media_id| links.link(&record.corpid, media_id));
+        RecordWithMedia { record, media }
+    };
+    Ok(records.into_iter().map(with_link).collect())
 }
 
 /// A record, and where its picture, sound, film or file is handed out.
@@ -276,11 +298,11 @@ pub(super) async fn add(call: &Call<'_>, conn: &mut PgConnection) -> Outcome {
     about.answers(answer.await)
 }
 
-fn write_key(at: DateTime<Utc>, id: Uuid, corpid: &str) -> String {
+pub(super) fn write_key(at: DateTime<Utc>, id: Uuid, corpid: &str) -> String {
     format!("{},{id},{corpid}", at.timestamp_micros())
 }
 
-fn read_key(key: &str) -> Option<RecordPosition> {
+pub(super) fn read_key(key: &str) -> Option<RecordPosition> {
     let mut parts = key.splitn(3, ',');
     let at = DateTime::from_timestamp_micros(parts.next()?.parse().ok()?)?;
     Some((at, parts.next()?.parse().ok()?, parts.next()?.to_owned()))

@@ -4,6 +4,8 @@ mod customer_contact;
 
 mod contact_records;
 
+mod record_search;
+
 mod media;
 
 mod kf_accounts;
@@ -30,6 +32,7 @@ pub(super) const ROUTES: &[&Route] = &[
     &contact_records::LIST,
     &contact_records::ADD,
     &contact_records::OF_GROUP,
+    &record_search::FIND,
     &media::SHOW,
     &kf_accounts::LIST,
     &customer_matches::LIST,

@@ -47,6 +47,11 @@ impl Paging {
         self.after.as_deref().map(|key| read(key).ok_or_else(not_ours)).transpose()
     }
 
+    /// How many rows a page has at most.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// How many rows to fetch: one more than are shown, to learn whether there is a next page.
     pub fn fetch(&self) -> i64 {
         fetch(self.limit)

@@ -4,11 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::PgConnection;
 
-use crate::{
-    changes::Approval,
-    ids::{CorpId, UserId},
-    states::ApprovalEngine,
-};
+use crate::{changes::Approval, ids::CorpId, states::ApprovalEngine};
 
 /// Folds these forms into the table, by the same rule as [`Approval::absorb`]. A form without a status is not stored:
 /// no event of WeCom's lacks it.
@@ -56,19 +52,6 @@ pub async fn upsert(
         &applied as _,
         &status,
         &status_at,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// A member's userid changed: their forms name the new one.
-pub async fn rename(conn: &mut PgConnection, corpid: &CorpId, from: &UserId, to: &UserId) -> sqlx::Result<()> {
-    sqlx::query!(
-        "update approval set applicant_userid = $3 where applicant_userid = $2 and corpid is not distinct from $1",
-        corpid.as_str(),
-        from.as_str(),
-        to.as_str(),
     )
     .execute(conn)
     .await?;

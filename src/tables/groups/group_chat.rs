@@ -217,10 +217,7 @@ pub struct GroupRow {
 /// Up to `limit` groups, latest first.
 pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<GroupRow>> {
     let (own_corp, own_staff) = Own::parts(filter.own.as_ref());
-    let (after_at, after_corp, after_chat) = match &filter.after {
-        Some((at, corp, chat)) => (*at, Some(corp.as_str()), Some(chat.as_str())),
-        None => (None, None, None),
-    };
+    let after = filter.after.as_ref();
     sqlx::query_as!(
         GroupRow,
         r#"
@@ -277,11 +274,11 @@ pub async fn list(conn: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx:
         filter.name,
         filter.dismissed,
         filter.member,
-        after_corp,
-        after_chat,
+        after.map(|(_, corp, _)| corp.as_str()),
+        after.map(|(.., chat)| chat.as_str()),
         own_corp,
         own_staff,
-        after_at,
+        after.and_then(|(at, ..)| *at),
         limit,
         filter.chat_id,
     )

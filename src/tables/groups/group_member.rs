@@ -27,8 +27,7 @@ pub async fn upsert(
     if people.is_empty() {
         return Ok(());
     }
-    let corps: Vec<_> = people.keys().map(|(corp, ..)| corp.0.clone()).collect();
-    let chats: Vec<_> = people.keys().map(|(_, chat, _)| chat.0.clone()).collect();
+    let (corps, chats): (Vec<_>, Vec<_>) = people.keys().map(|key| (key.0.0.clone(), key.1.0.clone())).unzip();
     let persons: Vec<_> = people.keys().map(|(.., person)| person.clone()).collect();
     let rows = || people.values();
     let joined: Vec<_> = rows().map(|it| it.joined.as_ref().map(|it| it.at)).collect();

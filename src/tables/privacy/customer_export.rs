@@ -83,9 +83,6 @@ pub async fn rows(conn: &mut PgConnection, whose: &Whose<'_>, limit: i64) -> sql
                 or kind = 'notify_staff' and split_part(subject, ':', 1) = 'work_order'
                     and split_part(subject, ':', 2) in (select id::text from own_order)
             ) limit $4)
-        union all (select 'archive_consent', to_jsonb(it) from archive_consent it where corpid = $1 and external_userid = any($3) limit $4)
-        union all (select 'archive_media', to_jsonb(it) - 'sdkfileid' - 'next_index' from archive_media it
-            where corpid = $1 and media_id in (select media_id from own_media) limit $4)
         union all (select 'media', to_jsonb(it) - 'location' from media it
             where corpid = $1 and media_id in (select media_id from own_media) limit $4)
         union all (select 'idempotency_key', to_jsonb(it) - 'hash' from idempotency_key it
@@ -103,12 +100,12 @@ pub async fn rows(conn: &mut PgConnection, whose: &Whose<'_>, limit: i64) -> sql
     )
     .fetch_all(&mut *conn)
     .await?;
-    found.extend(kf_rows(conn, whose, limit).await?);
+    found.extend(talk_rows(conn, whose, limit).await?);
     Ok(by_table(found))
 }
 
-/// The rows of 微信客服, and the recalls of their messages.
-async fn kf_rows(conn: &mut PgConnection, whose: &Whose<'_>, limit: i64) -> sqlx::Result<Vec<TableRow>> {
+/// The rows of 微信客服 and of the message archive, and the recalls of messages.
+async fn talk_rows(conn: &mut PgConnection, whose: &Whose<'_>, limit: i64) -> sqlx::Result<Vec<TableRow>> {
     sqlx::query_as!(
         TableRow,
         r#"
@@ -116,6 +113,12 @@ async fn kf_rows(conn: &mut PgConnection, whose: &Whose<'_>, limit: i64) -> sqlx
             where corpid = $1 and external_userid = any($2) limit $3)
         union all (select 'kf_session', to_jsonb(it) from kf_session it
             where corpid = $1 and external_userid = any($2) limit $3)
+        union all (select 'archive_consent', to_jsonb(it) from archive_consent it
+            where corpid = $1 and external_userid = any($2) limit $3)
+        union all (select 'archive_media', to_jsonb(it) - 'sdkfileid' - 'next_index' from archive_media it
+            where corpid = $1 and media_id in (
+                select media_id from wechat_contact_record where corpid = $1 and external_userid = any($2)
+            ) limit $3)
         union all (select 'message_revocation', to_jsonb(it) from message_revocation it
             where corpid = $1 and record_id in (
                 select id from wechat_contact_record where corpid = $1 and external_userid = any($2)

@@ -62,8 +62,10 @@ pub struct Filter {
     pub own: Option<Own>,
 }
 
-/// The columns of [`RecordView`].
-const COLUMNS: &str = "select id, record.corpid, coalesce(arrived_at, contact_time) as contact_time, \
+/// The columns of [`RecordView`]; what follows names the records, as `record`.
+pub(super) const COLUMNS: &str = "select id, record.corpid, coalesce(record.customer_id, (select max(contact.customer_id) \
+    from customer_wechat_contact contact where contact.corpid = record.corpid \
+    and contact.external_userid = record.external_userid)) as customer_id, coalesce(arrived_at, contact_time) as contact_time, \
     arrived_at is not null as time_is_arrival, contact_type, event, content, sender, wechat_userid, \
     record.external_userid, media_id, chat_id, detail, source, \
     (select revoked_at from message_revocation revoked where revoked.corpid = record.corpid \
@@ -129,8 +131,13 @@ async fn of_customer(conn: &mut PgConnection, query: &mut QueryBuilder<Postgres>
     Ok(())
 }
 
+/// Whether a chat is a customer group, and not a 微信客服 account.
+pub(super) fn is_group(chat_id: &str) -> bool {
+    chat_id.starts_with("wr")
+}
+
 /// Pushes the filter's conditions.
-fn narrow(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
+pub(super) fn narrow(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
     if let Some(contact_type) = filter.contact_type {
         query.push(" and contact_type = ").push_bind(contact_type);
     }

@@ -6,6 +6,12 @@ pub mod wechat_contact_record;
 
 pub mod conversation;
 
+pub mod record_search;
+
+pub mod search;
+
+pub mod search_terms;
+
 pub mod media;
 
 pub mod welcome;

@@ -15,13 +15,28 @@ use crate::{
     tables::upkeep::{partition_upkeep::RECORDS, partitions},
 };
 
-/// The months that are known to have a partition. Housekeeping makes the current one and the next ahead; this makes
-/// other near months on demand.
-#[derive(Debug, Default)]
-pub struct KnownMonths(HashSet<NaiveDate>);
+/// The months in which a table is known to have a partition. Housekeeping makes the current one and the next of the
+/// records ahead; this makes other near months on demand.
+#[derive(Debug)]
+pub struct KnownMonths {
+    table: &'static str,
+    known: HashSet<NaiveDate>,
+}
+
+/// Those of the records.
+impl Default for KnownMonths {
+    fn default() -> Self {
+        Self::of("wechat_contact_record")
+    }
+}
 
 impl KnownMonths {
-    /// Makes the partitions that these records need.
+    /// Those of a table whose partitions are the records' months.
+    pub fn of(table: &'static str) -> Self {
+        Self { table, known: HashSet::new() }
+    }
+
+    /// Makes the partitions that records of these times need.
     pub async fn ensure(
         &mut self,
         conn: &mut PgConnection,
@@ -37,18 +52,18 @@ impl KnownMonths {
     }
 
     async fn know(&mut self, conn: &mut PgConnection, month: NaiveDate) -> sqlx::Result<()> {
-        if self.0.contains(&month) {
+        if self.known.contains(&month) {
             return Ok(());
         }
-        let name = format!("wechat_contact_record_{}", month.format("%Y%m"));
-        partitions::make(conn, "wechat_contact_record", &name, month, month + Months::new(1)).await?;
-        self.0.insert(month);
+        let name = format!("{}_{}", self.table, month.format("%Y%m"));
+        partitions::make(conn, self.table, &name, month, month + Months::new(1)).await?;
+        self.known.insert(month);
         Ok(())
     }
 
     /// Forgets the months, after the transaction that may have made some was undone.
     pub fn forget(&mut self) {
-        self.0.clear();
+        self.known.clear();
     }
 }
 
@@ -218,8 +233,8 @@ pub async fn write(conn: &mut PgConnection, record: &ByHand<'_>) -> sqlx::Result
         values ($1, $2, $3, $4, $5, $6, 'text', $7, 'manual')
         returning
             id, corpid, contact_time, arrived_at is not null as "time_is_arrival!",
-            contact_type as "contact_type: ContactType", event, content, sender, wechat_userid, external_userid, media_id,
-            chat_id, detail, source as "source: RecordSource", null::timestamptz as revoked_at, repaired
+            contact_type as "contact_type: ContactType", event, content, sender, wechat_userid, external_userid, customer_id,
+            media_id, chat_id, detail, source as "source: RecordSource", null::timestamptz as revoked_at, repaired
         "#,
         record.contact_time,
         record.id,
@@ -260,6 +275,8 @@ pub struct RecordView {
     pub wechat_userid: Option<String>,
     /// The customer's side.
     pub external_userid: Option<String>,
+    /// The business's id of the customer: as written by hand, or that of the matched contact.
+    pub customer_id: Option<String>,
     /// WeCom's id of the picture, sound or film.
     pub media_id: Option<String>,
     /// The customer group or the 微信客服 account in which it was said.

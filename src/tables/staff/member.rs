@@ -16,8 +16,7 @@ pub async fn upsert(conn: &mut PgConnection, members: &BTreeMap<(CorpId, UserId)
     if members.is_empty() {
         return Ok(());
     }
-    let corps: Vec<_> = members.keys().map(|(corp, _)| corp.0.clone()).collect();
-    let users: Vec<_> = members.keys().map(|(_, user)| user.0.clone()).collect();
+    let (corps, users): (Vec<_>, Vec<_>) = members.keys().map(|(corp, user)| (corp.0.clone(), user.0.clone())).unzip();
     let rows = || members.values();
     let name: Vec<_> = rows().map(|it| it.name.as_ref().map(|it| it.value.clone())).collect();
     let name_at: Vec<_> = rows().map(|it| it.name.as_ref().map(|it| it.at)).collect();

@@ -46,6 +46,8 @@ pub(crate) mod stream;
 
 pub(crate) mod tables;
 
+pub(crate) mod talk;
+
 pub(crate) mod wait;
 
 pub(crate) use acting::Acting;

@@ -12,6 +12,8 @@ mod groups;
 
 mod kf;
 
+mod search;
+
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
 
@@ -116,6 +118,7 @@ impl<'a> Erasing<'a> {
         let whom = self.whom;
         self.count("customer_activity", delete_activity(conn, whom).await?);
         self.count("wechat_contact_record", empty_records(conn, whom).await?);
+        self.count("record_search", search::delete_terms(conn, whom).await?);
         self.count("customer_wechat_contact", delete_contacts(conn, whom).await?);
         self.count("kf_session", kf::delete_sessions(conn, whom).await?);
         self.count("kf_customer", kf::delete_customers(conn, whom).await?);
