@@ -14,6 +14,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
+use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
 use support::{
     callback::sealed,
@@ -60,6 +61,14 @@ const LAST_LIMIT: Duration = Duration::from_secs(30);
 
 /// What is written contains this, and a number.
 const WORDS: &str = "厨房水管漏水了";
+
+/// When what customers wrote was pulled, and when those who entered were first pulled: the words or the customer, and seconds
+/// since 1970.
+const PULLED: &str = "
+    select substring(convert_from(plaintext, 'UTF8') from $1), extract(epoch from min(received_at))::float8
+    from inbox where origin = 2 and convert_from(plaintext, 'UTF8') ~ $1 group by 1";
+const PULLED_WORDS: &str = "厨房水管漏水了 [0-9]+";
+const PULLED_ENTERING: &str = "wmTalk[0-9]+";
 
 /// What customers wrote, as far as it is recorded.
 const RECORDED: &str = "
@@ -108,6 +117,8 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
     let outcome = outcome?;
     talked?;
     talk.finish(&mut watching).await?;
+    let pulled_words = talk.written.pulled(&mut watching, PULLED_WORDS).await?;
+    let pulled_entering = talk.entered.pulled(&mut watching, PULLED_ENTERING).await?;
     drop(wecomd);
     watching.close().await?;
     let Talk { entered, written, .. } = talk;
@@ -118,7 +129,9 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
     println!("  others acknowledged {:>7}/s, p99 {:.1} ms", grouped(outcome.rate()), outcome.latency_ms(0.99));
     let [greetings, records] = [entered, written].map(|it| it.took());
     println!("  greeted {}, recorded {}", greetings.len(), records.len());
+    print_times("written → pulled", &pulled_words);
     print_times("written → record seen", &records);
+    print_times("entered → pulled", &pulled_entering);
     print_times("entered → greeted", &greetings);
     println!();
     judge(within(&records, 0.99), "s", ..=2.0, "from a customer's word at WeCom to its record, p99");
@@ -129,11 +142,15 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
 /// When things were done, and when their effects were seen.
 #[derive(Default)]
 struct Times {
-    done: HashMap<String, Instant>,
+    done: HashMap<String, (Instant, DateTime<Utc>)>,
     seen: HashMap<String, Instant>,
 }
 
 impl Times {
+    fn note(&mut self, what: &str) {
+        self.done.insert(what.to_owned(), (Instant::now(), Utc::now()));
+    }
+
     fn see(&mut self, what: &str) {
         if self.done.contains_key(what) && !self.seen.contains_key(what) {
             self.seen.insert(what.to_owned(), Instant::now());
@@ -146,10 +163,19 @@ impl Times {
 
     /// How long each took, in seconds, the shortest first.
     fn took(self) -> Vec<f64> {
-        let took = self.seen.iter().filter_map(|(what, seen)| Some((*seen - *self.done.get(what)?).as_secs_f64()));
+        let took = self.seen.iter().filter_map(|(what, seen)| Some((*seen - self.done.get(what)?.0).as_secs_f64()));
         let mut took: Vec<_> = took.collect();
         took.sort_by(f64::total_cmp);
         took
+    }
+
+    /// How long it took until each was pulled, by the system's clock.
+    async fn pulled(&self, conn: &mut PgConnection, pattern: &str) -> anyhow::Result<Vec<f64>> {
+        let rows: Vec<(String, f64)> = sqlx::query_as(PULLED).bind(pattern).fetch_all(conn).await?;
+        let took = |(what, at): &(String, f64)| Some(at - self.done.get(what)?.1.timestamp_micros() as f64 / 1e6);
+        let mut took: Vec<_> = rows.iter().filter_map(took).collect();
+        took.sort_by(f64::total_cmp);
+        Ok(took)
     }
 }
 
@@ -178,11 +204,11 @@ impl Talk<'_> {
         let customer = |number: usize| ExternalUserId(format!("wmTalk{number:026}"));
         let account = |number: usize| self.accounts.get(number % ACCOUNTS).context("an account");
         let entering = customer(self.acted);
-        self.entered.done.insert(entering.0.clone(), Instant::now());
+        self.entered.note(entering.as_str());
         self.platform.kf_enter(account(self.acted)?, &entering, "").await?;
         if let Some(before) = self.acted.checked_sub(1) {
             let words = format!("{WORDS} {before}");
-            self.written.done.insert(words.clone(), Instant::now());
+            self.written.note(&words);
             self.platform.kf_write(account(before)?, &customer(before), &words).await?;
         }
         self.acted += 1;
