@@ -9,13 +9,12 @@ mod support;
 
 use std::time::Duration;
 
-use anyhow::ensure;
-use chrono::TimeDelta;
+use anyhow::{Context, ensure};
 use sqlx::{Connection, PgConnection};
 use support::{
     callback::sealed_day,
     database::Database,
-    figures::{grouped, judge},
+    figures::{grouped, judge, print_times, within},
     load::{self, Load, Requests},
     options::Options,
     process::Process,
@@ -23,10 +22,8 @@ use support::{
     supply::Supply,
 };
 use wecomd::{
-    app_config::{NewConfig, save},
     ids::{ExternalUserId, UserId},
     sandbox::{AppKind, Patience, Platform, Sender, Size, World},
-    vault::Vault,
 };
 
 /// How long it lasts.
@@ -56,7 +53,8 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
     let database = Database::start().await?;
     let mut supply = Supply::new();
     let mut conn = database.prepare("wecomd", &supply.corp).await?;
-    dress(&mut conn, &database, &supply).await?;
+    let app = supply.corp.app(AppKind::App).context("the company has no app")?;
+    database.entrust(&mut conn, app, Some("{customer}，您好！我是{staff}，很高兴为您服务。")).await?;
     let mut world = World::of(&supply.corp, Size { members: 0, customers: 0, departments: 3 }, 1);
     world.add_member(&UserId::from(MEMBER), "李华");
     let platform = Platform::start(world, ([127, 0, 0, 1], 0).into()).await?;
@@ -94,33 +92,13 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
     database.stop().await?;
 
     let [called, answered] = greeted;
-    let at = |times: &[f64], share: f64| {
-        times.get(((times.len() as f64 - 1.0) * share) as usize).copied().unwrap_or(f64::NAN)
-    };
     println!("  others acknowledged {:>7}/s, p99 {:.1} ms", grouped(outcome.rate()), outcome.latency_ms(0.99));
     println!("  customers greeted   {:>7} of {met}", answered.len());
-    for (name, times) in [("call begun", &called), ("answered", &answered)] {
-        let [p50, p99, most] = [0.5, 0.99, 1.0].map(|share| at(times, share) * 1_000.0);
-        println!("  stored → {name:<11} p50 {p50:>6.1} ms, p99 {p99:>6.1} ms, at most {most:>6.1} ms");
-    }
+    print_times("stored → call begun", &called);
+    print_times("stored → answered", &answered);
     println!();
     judge(answered.len() as f64 / f64::from(met.max(1)), "×", 1.0.., "of the new customers were greeted");
-    judge(at(&called, 0.99), "s", ..=1.0, "from a callback stored to its greeting's call, p99");
-    Ok(())
-}
-
-/// Gives the app its secret, and its words.
-async fn dress(conn: &mut PgConnection, database: &Database, supply: &Supply) -> anyhow::Result<()> {
-    let app = supply.corp.app(AppKind::App).ok_or_else(|| anyhow::anyhow!("the company has no app"))?;
-    let new = NewConfig {
-        name: app.name.clone(),
-        secret: Some(app.secret.clone().into()),
-        welcome_message: Some(Some("{customer}，您好！我是{staff}，很高兴为您服务。".to_owned())),
-        ..NewConfig::default()
-    };
-    let vault = Vault::from_env_or_file(Some(&database.master_key_file()))?;
-    let saved = save(conn, &vault, TimeDelta::zero(), new).await;
-    ensure!(saved.is_ok(), "the app's words cannot be saved: {saved:?}");
+    judge(within(&called, 0.99), "s", ..=1.0, "from a callback stored to its greeting's call, p99");
     Ok(())
 }
 

@@ -50,6 +50,29 @@ fn messages_are_pulled_and_decrypted_by_the_library() {
 }
 
 #[test]
+fn messages_that_are_made_when_they_are_asked_for_open_like_the_others() {
+    let standin = standin!(StandIn::build());
+    let keys = [("k0", "r0"), ("k1", "r1")].map(|(short, random)| (short.to_owned(), random.to_owned()));
+    standin.flood(4, (1_760_000_000_000, 250), &keys);
+    let mut reader = Reader::open(&standin);
+    let pull = |seq: u64| json!({"do": "pull", "seq": seq, "limit": 2, "timeout_s": 5});
+    let (_, page) = reader.ask_for_bytes(&pull(1));
+    let page: Value = serde_json::from_slice(&page).expect("JSON");
+    let numbers: Vec<_> = page["chatdata"].as_array().expect("a list").iter().map(|it| it["seq"].clone()).collect();
+    assert_eq!(numbers, [json!(2), json!(3)]);
+    let entry = &page["chatdata"][1];
+    assert_eq!((&entry["msgid"], &entry["encrypt_random_key"]), (&json!("flood3"), &json!("r1")));
+    let items = json!([{"key": "k1", "msg": entry["encrypt_chat_msg"]}]);
+    let opened = reader.ask(&json!({"do": "decrypt", "items": items}))["items"][0].clone();
+    let text: Value = serde_json::from_str(opened["text"].as_str().expect("opened")).expect("JSON");
+    assert_eq!((&text["msgid"], &text["msgtime"]), (&json!("flood3"), &json!(1_760_000_000_500_i64)));
+    for (seq, left) in [(3, 1), (4, 0), (9, 0)] {
+        let page: Value = serde_json::from_slice(&reader.ask_for_bytes(&pull(seq)).1).expect("JSON");
+        assert_eq!(page["chatdata"].as_array().map(Vec::len), Some(left), "after {seq}");
+    }
+}
+
+#[test]
 fn a_file_comes_in_pieces_with_the_place_of_the_next() {
     let standin = standin!(StandIn::build());
     standin.add_media("F1", b"0123456789");

@@ -2,7 +2,7 @@
 
 use wecomd::{
     crypto::{CallbackKeys, seal_random},
-    sandbox::{App, Corp},
+    sandbox::{App, Corp, Push},
 };
 
 use super::supply::Supply;
@@ -21,6 +21,11 @@ pub(crate) struct Callback {
 /// Seals a new day's callbacks, as many as asked for.
 pub(crate) fn sealed_day(supply: &mut Supply, callbacks: usize) -> anyhow::Result<Vec<Callback>> {
     let pushes = supply.day(callbacks);
+    sealed(supply, &pushes)
+}
+
+/// Seals callbacks of the supply's company.
+pub(crate) fn sealed(supply: &Supply, pushes: &[Push]) -> anyhow::Result<Vec<Callback>> {
     let mut sealed = Vec::with_capacity(pushes.len());
     for (number, push) in pushes.iter().enumerate() {
         let app = supply.app(push)?;

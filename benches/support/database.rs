@@ -7,13 +7,13 @@ use std::{
 };
 
 use super::supply::FIRST_DAY;
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use chrono::TimeDelta;
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use wecomd::{
     app_config::{NewConfig, save},
     embedded::{Durability, Embedded},
-    sandbox::Corp,
+    sandbox::{App, Corp},
     tables::MIGRATOR,
     vault::Vault,
 };
@@ -73,7 +73,7 @@ impl Database {
         MIGRATOR.run_direct(None, &mut conn, false).await?;
         // The days that the supply's callbacks are of: in the field each is made ahead.
         sqlx::query(DAYS).bind(FIRST_DAY).bind(DAYS_MAX).execute(&mut conn).await?;
-        let vault = Vault::from_env_or_file(Some(&self.master_key_file()))?;
+        let vault = self.vault()?;
         for app in &corp.apps {
             let new = NewConfig {
                 name: app.name.clone(),
@@ -87,6 +87,29 @@ impl Database {
             save(&mut conn, &vault, TimeDelta::zero(), new).await?;
         }
         Ok(conn)
+    }
+
+    /// Gives an app the secret that the pretend WeCom knows, and the words that it greets new contacts with.
+    pub(crate) async fn entrust(
+        &self,
+        conn: &mut PgConnection,
+        app: &App,
+        welcome_message: Option<&str>,
+    ) -> anyhow::Result<()> {
+        let new = NewConfig {
+            name: app.name.clone(),
+            secret: Some(app.secret.clone().into()),
+            welcome_message: welcome_message.map(|it| Some(it.to_owned())),
+            ..NewConfig::default()
+        };
+        let saved = save(conn, &self.vault()?, TimeDelta::zero(), new).await;
+        ensure!(saved.is_ok(), "the app's secret cannot be saved: {saved:?}");
+        Ok(())
+    }
+
+    /// What seals the secrets.
+    pub(crate) fn vault(&self) -> anyhow::Result<Vault> {
+        Ok(Vault::from_env_or_file(Some(&self.master_key_file()))?)
     }
 
     /// How to connect to one of its databases.

@@ -46,6 +46,17 @@ pub(crate) fn figure(figure: f64, unit: &str, meaning: &str) {
     println!("        {figure:>7.2} {unit:<3} {:>7} {:<3} {meaning}", "", "");
 }
 
+/// The time that this share of sorted times did not exceed.
+pub(crate) fn within(sorted: &[f64], share: f64) -> f64 {
+    sorted.get(((sorted.len() as f64 - 1.0) * share) as usize).copied().unwrap_or(f64::NAN)
+}
+
+/// Prints sorted times, in seconds, as p50, p99 and the longest.
+pub(crate) fn print_times(what: &str, sorted: &[f64]) {
+    let [p50, p99, most] = [0.5, 0.99, 1.0].map(|share| within(sorted, share) * 1_000.0);
+    println!("  {what:<22} p50 {p50:>6.1} ms, p99 {p99:>6.1} ms, at most {most:>6.1} ms");
+}
+
 /// A number with its thousands apart.
 pub(crate) fn grouped(number: f64) -> String {
     let digits = format!("{:.0}", number.max(0.0));

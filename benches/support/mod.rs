@@ -20,6 +20,8 @@ pub(crate) mod tables;
 
 pub(crate) mod inbox;
 
+pub(crate) mod talk;
+
 pub(crate) mod floor;
 
 pub(crate) mod process;

@@ -13,6 +13,7 @@ Options after `--`:
   --rounds N       how many rounds; of each figure the median is shown
   --seconds S      how long one measurement takes
   --connections N  only with so many connections (benchmark `accept`)
+  --messages N     how many messages wait in the archive in each round (benchmark `archive`)
   --grow N         how many deliveries and records are there beforehand, and in proportion to that how many contacts and
                    tasks (benchmark `growth`), or how many contacts, with ten times as many records (`report`), or
                    how many records (`search`)";
@@ -46,6 +47,8 @@ pub(crate) struct Options {
     pub(crate) connections: Option<usize>,
     /// How many rows a grown database has.
     pub(crate) grow: u64,
+    /// How many messages wait.
+    pub(crate) messages: Option<u64>,
 }
 
 impl Options {
@@ -57,7 +60,7 @@ impl Options {
     /// The same for a benchmark with a standard of its own.
     pub(crate) fn read_standard(name: &str, standard: Standard) -> anyhow::Result<Option<Self>> {
         let (mut filters, mut quick, mut rounds, mut window) = (Vec::new(), false, None, None);
-        let (mut connections, mut grow) = (None, None);
+        let (mut connections, mut grow, mut messages) = (None, None, None);
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().with_context(|| format!("{argument} needs a value\n{USAGE}"));
@@ -67,6 +70,7 @@ impl Options {
                 "--rounds" => rounds = Some(value()?.parse()?),
                 "--seconds" => window = Some(Duration::try_from_secs_f64(value()?.parse()?)?),
                 "--connections" => connections = Some(value()?.parse()?),
+                "--messages" => messages = Some(value()?.replace('_', "").parse()?),
                 "--grow" => grow = Some(value()?.replace('_', "").parse()?),
                 filter if !filter.starts_with('-') => filters.push(filter.to_owned()),
                 unknown => anyhow::bail!("{unknown} is no option\n{USAGE}"),
@@ -84,6 +88,7 @@ impl Options {
             window: window.unwrap_or(Duration::from_secs_f64(seconds)),
             connections,
             grow: grow.unwrap_or(grow_standard),
+            messages,
         };
         Ok(wanted.then_some(options))
     }

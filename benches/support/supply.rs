@@ -1,7 +1,7 @@
 //! Callbacks in any number, none twice: working days of a made-up repair company, one after the other.
 
 use chrono::{Days, NaiveDate};
-use wecomd::sandbox::{App, Corp, Push, work_day};
+use wecomd::sandbox::{App, Corp, Day, Push, work_day};
 
 /// The first working day. Whoever asks for callbacks gets the next day, so that no two of a run are the same.
 pub(crate) const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(2025, 1, 11).expect("a day");
@@ -24,9 +24,14 @@ impl Supply {
 
     /// A new day with this many callbacks.
     pub(crate) fn day(&mut self, callbacks: usize) -> Vec<Push> {
+        self.whole_day(callbacks).pushes
+    }
+
+    /// A new day with who appears in it.
+    pub(crate) fn whole_day(&mut self, callbacks: usize) -> Day {
         let number = self.made;
         let today = self.next_day();
-        work_day(&self.corp, number, today, callbacks).pushes
+        work_day(&self.corp, number, today, callbacks)
     }
 
     /// The day it would make next, for callbacks of another kind.

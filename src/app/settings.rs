@@ -44,9 +44,6 @@ const READER_CALLS_MAX: u32 = 1_000;
 /// A reader of the archive that has more memory in use, in bytes, is replaced.
 const READER_MEMORY_MAX: u64 = 512 << 20;
 
-/// The reader's program, beside ours.
-const READER: &str = "wecomd-archive";
-
 /// The readers of the message archive, if this process reads it.
 pub(super) fn archive(config: &Config, vault: &Arc<Vault>) -> anyhow::Result<Option<Archive>> {
     let config::Archive { enabled, library, reader, proxy, poll_seconds, internal_chats, media } = &config.archive;
@@ -54,7 +51,7 @@ pub(super) fn archive(config: &Config, vault: &Arc<Vault>) -> anyhow::Result<Opt
         return Ok(None);
     }
     let program = match reader.as_str() {
-        "" => std::env::current_exe().context("archive.reader")?.with_file_name(READER),
+        "" => std::env::current_exe().context("archive.reader")?.with_file_name(config::READER),
         path => path.into(),
     };
     let settings = archive::Settings {

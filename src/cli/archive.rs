@@ -108,20 +108,31 @@ async fn save(config: &Config, key: &Key, version: Option<i32>, corpid: Option<S
     with_pool(config, async |pool| {
         let mut conn = pool.acquire().await?;
         let corpid = corp(&mut conn, corpid).await?;
-        let public_hash = key.public_hash().to_vec();
-        let row = KeyRow {
-            private_key: vault.seal(&sealed_at(&corpid, &public_hash), &key.private_pem()?)?,
-            public_key: key.public_pem().to_owned(),
-            added_at: chrono::Utc::now(),
-            corpid,
-            public_hash,
-            version,
-        };
-        let added = archive_key::add(&mut conn, &row).await?;
-        anyhow::ensure!(added, "another key of the corp has this version already: see `wecomd archive key list`");
-        Ok(())
+        keep(&mut conn, &vault, key, version, corpid).await
     })
     .await
+}
+
+/// Keeps a corp's key, sealed.
+pub(super) async fn keep(
+    conn: &mut PgConnection,
+    vault: &Vault,
+    key: &Key,
+    version: Option<i32>,
+    corpid: CorpId,
+) -> anyhow::Result<()> {
+    let public_hash = key.public_hash().to_vec();
+    let row = KeyRow {
+        private_key: vault.seal(&sealed_at(&corpid, &public_hash), &key.private_pem()?)?,
+        public_key: key.public_pem().to_owned(),
+        added_at: chrono::Utc::now(),
+        corpid,
+        public_hash,
+        version,
+    };
+    let added = archive_key::add(conn, &row).await?;
+    anyhow::ensure!(added, "another key of the corp has this version already: see `wecomd archive key list`");
+    Ok(())
 }
 
 /// The named corp, or the only one.

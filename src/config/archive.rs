@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, secret, setting, withheld, within};
 
+/// The reader's program, beside ours.
+pub const READER: &str = "wecomd-archive";
+
 /// The message archive.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

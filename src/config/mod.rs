@@ -31,7 +31,7 @@ mod kf;
 
 mod wecom;
 
-pub use archive::Archive;
+pub use archive::{Archive, READER};
 pub use backup::Backup;
 pub use callback::{Callback, Spool};
 pub use described::{Setting, VARIABLES, ValueKind, Variable, settings};

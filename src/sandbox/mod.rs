@@ -5,7 +5,7 @@
 //! answer. Of our own code it uses only the sealing; what the service makes of a callback is not known here.
 //!
 //! The other direction is the [`Platform`]: a server that answers API calls from a made-up [`World`], and pushes
-//! callbacks for what people do in it.
+//! callbacks for what people do in it. The message archive is no API but a library: [`archive`] has a stand-in for it.
 
 mod chance;
 
@@ -24,6 +24,8 @@ pub mod deliver;
 pub mod world;
 
 pub mod api;
+
+pub mod archive;
 
 pub use api::{Call, DropAt, Fault, Faults, Platform};
 pub use corp::{App, Corp};

@@ -88,7 +88,7 @@ pub struct Context {
 /// How many tasks a process runs at once, by kind.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Greetings.
+    /// Greetings of new contacts; and as many of those who open 微信客服.
     pub welcome: u32,
     /// Notices to staff.
     pub notify_staff: u32,
@@ -169,7 +169,8 @@ impl Context {
 impl Settings {
     /// How many tasks run at once in all.
     pub fn total(&self) -> u32 {
-        self.welcome + self.notify_staff + self.refresh + self.fetch_media + self.handover + 2 * self.kf + self.archive
+        let single = self.notify_staff + self.refresh + self.fetch_media + self.handover + self.archive;
+        2 * self.welcome + 2 * self.kf + single
     }
 }
 
@@ -206,10 +207,12 @@ pub fn start(
     started
 }
 
-/// Greetings have a pool of their own, so that they never queue behind other kinds.
-fn worker_pools(settings: &Settings) -> [WorkerPool; 8] {
+/// Greetings have pools of their own, one for each kind, so that they never queue behind other kinds: after a long stop,
+/// thousands of the one kind may be late.
+fn worker_pools(settings: &Settings) -> [WorkerPool; 9] {
     [
-        WorkerPool::new(&[TaskKind::Welcome, TaskKind::WelcomeKf], settings.welcome),
+        WorkerPool::new(&[TaskKind::Welcome], settings.welcome),
+        WorkerPool::new(&[TaskKind::WelcomeKf], settings.welcome),
         WorkerPool::new(&[TaskKind::PullKf], settings.kf),
         WorkerPool::new(&[TaskKind::RouteKf, TaskKind::RefreshKfCustomer], settings.kf),
         WorkerPool::new(&[TaskKind::NotifyStaff], settings.notify_staff),
@@ -243,4 +246,24 @@ async fn run(context: &Context, task: &Taken) -> Result<Went, Failure> {
         TaskKind::Welcome | TaskKind::WelcomeKf => welcome::run(context, task).await,
     }?;
     Ok(Went::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_pool_and_every_urgent_kind_leads_one() {
+        let settings =
+            Settings { welcome: 8, notify_staff: 2, refresh: 4, fetch_media: 2, handover: 2, kf: 4, archive: 2 };
+        let pools = worker_pools(&settings);
+        for kind in TaskKind::ALL {
+            let own: Vec<_> = pools.iter().filter(|pool| pool.kinds.contains(&kind)).collect();
+            assert_eq!(own.len(), 1, "{kind:?}");
+            // Only the first kind's bell wakes a pool, and only it never waits for a place.
+            assert!(!kind.is_urgent() || own[0].kinds.first() == Some(&kind), "{kind:?}");
+        }
+        let places: usize = pools.iter().map(|pool| pool.concurrency).sum();
+        assert_eq!(u32::try_from(places).expect("small"), settings.total());
+    }
 }

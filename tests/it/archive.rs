@@ -1,15 +1,22 @@
 //! The message archive: pages, keys, crashes of WeCom's library, and what its messages become.
 
+use std::process::Command;
+
 use serde_json::json;
 use wecomd::{
     archive::{Archive, Settings},
     changes::TaskKind,
+    sandbox::archive::{
+        Library,
+        library::{COMPILER, SOURCE},
+    },
     tables::archive::archive_account::{self, Gap},
 };
 
 use crate::support::archive::{
     Archived, CUSTOMER, ROOM, TestKey, archived, begin_ms, message, reading, standin::StandIn, text,
 };
+use crate::support::folder::Folder;
 
 /// The library's tries are short here, so that a hanging one is noticed soon.
 fn little_memory(settings: &mut Settings) {
@@ -284,4 +291,18 @@ async fn a_missing_library_and_a_missing_symbol_are_named_and_tried_again_later(
     it.pull().await;
     assert_eq!((it.trouble().await, it.acting.left(TaskKind::PullArchive).await.len()), (None, 0));
     it.finish().await;
+}
+
+#[test]
+fn a_compiler_that_is_missing_or_fails_is_told_in_a_line() {
+    let folder = Folder::new("no-library");
+    let build = |compiler: &str, source: &str| {
+        Library::build(&folder.path().join("it"), Command::new(compiler), source).expect_err("no library").to_string()
+    };
+    assert_eq!(build("/nowhere/cc", SOURCE), "there is no C compiler (cc)");
+    assert_eq!(build("false", SOURCE), "the C compiler (cc) failed: it said nothing");
+    if Command::new(COMPILER).arg("--version").output().is_ok() {
+        let said = build(COMPILER, "this is no C");
+        assert!(said.starts_with("the C compiler (cc) failed: ") && !said.contains('\n'), "{said}");
+    }
 }

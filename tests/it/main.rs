@@ -29,6 +29,8 @@ mod matching;
 
 mod cli;
 
+mod demo;
+
 mod terminal;
 
 mod embedded;

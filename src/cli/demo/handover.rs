@@ -1,4 +1,4 @@
-//! The demo's third part: a leaver's customers go to colleagues, and a day passes by the pretend WeCom's clock.
+//! The demo's fifth part: a leaver's customers go to colleagues, and a day passes by the pretend WeCom's clock.
 
 use std::{collections::BTreeMap, time::Duration};
 

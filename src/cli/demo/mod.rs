@@ -7,6 +7,8 @@ mod flow;
 
 mod service;
 
+mod archive;
+
 mod handover;
 
 mod office;
@@ -86,7 +88,7 @@ pub(super) async fn run(mut config: Config, arguments: Arguments) -> anyhow::Res
     let mut stop = Stop::new()?;
     let folder = Folder::new()?;
     config.database_url = SecretString::default();
-    let corp = Corp::from_seed(arguments.seed);
+    let corp = Corp::from_seed(arguments.seed).with_archive(arguments.seed);
     let day = work_day(&corp, arguments.seed, (Utc::now() - DAY_ENDS).date_naive(), arguments.count);
     let platform = pretend_wecom(&corp, &day, arguments.seed).await?;
     config.wecom.base_url = platform.base_url();
@@ -98,6 +100,10 @@ pub(super) async fn run(mut config: Config, arguments: Arguments) -> anyhow::Res
     (config.handover.poll_first_seconds, config.handover.poll_max_seconds) = (1, 1);
     config.sync.every_hours = 0;
     config.kf.greeting = service::GREETING.to_owned();
+    let archive = archive::prepare(folder.0.join("archive")).await?;
+    if let Ok(stage) = &archive {
+        stage.configure(&mut config);
+    }
     // A whole day's cards and pictures are requested within seconds, from a WeCom without other callers.
     (config.wecom.corp_per_second, config.wecom.path_per_second) = (CALLS_PER_SECOND, CALLS_PER_SECOND);
     config.tasks.fetch_media = DOWNLOADS;
@@ -108,7 +114,7 @@ pub(super) async fn run(mut config: Config, arguments: Arguments) -> anyhow::Res
     }
     let server = Embedded::start(&folder.0.join("postgres"), Durability::Full).await?;
     let played = tokio::select! {
-        played = play(&config, &arguments, &server, vault, Cast { corp, day, platform: &platform }) => played,
+        played = play(&config, &arguments, &server, vault, Cast { corp, day, platform: &platform, archive }) => played,
         () = stop.wait() => Ok(None),
     };
     if let Ok(Some(app)) = played {
@@ -129,6 +135,8 @@ struct Cast<'a> {
     corp: Corp,
     day: Day,
     platform: &'a Platform,
+    /// The message archive, or why there is none.
+    archive: Result<archive::Stage, String>,
 }
 
 /// The pretend WeCom that wecomd calls: it knows everybody in the day.
@@ -146,10 +154,13 @@ async fn play(
     vault: Arc<Vault>,
     cast: Cast<'_>,
 ) -> anyhow::Result<Option<App>> {
-    let Cast { corp, day, platform } = cast;
+    let Cast { corp, day, platform, archive } = cast;
     let url = SecretString::from(server.url("wecomd"));
-    let app = App::start(config, &url, vault).await?;
+    let app = App::start(config, &url, vault.clone()).await?;
     let token = prepare(&app, &corp, &day).await?;
+    if let Ok(stage) = &archive {
+        stage.set_up(&mut *app.admin_half.pool.acquire().await?, &vault, &corp, config).await?;
+    }
 
     let public = app.public.context("the demo needs the public listener; remove callback.enabled = false")?;
     let sender = Sender::new(&format!("http://127.0.0.1:{}", public.port()), &corp, Patience::default())?;
@@ -170,13 +181,16 @@ async fn play(
     platform.with(|world| world.end(&day));
     platform.push_to(sender.clone());
     let office = Office { app: &app, token: &token };
-    let story = flow::Scene { office: &office, platform, sender: &sender }.play().await?;
+    let scene = flow::Scene { office: &office, platform, sender: &sender };
+    let story = scene.play().await?;
     let talk = service::play(&office, platform, &story).await?;
+    let archived = archive::play(&archive, &scene, &story).await?;
     let leaving = handover::play(&office, platform).await?;
     if arguments.json {
         let mut line = serde_json::to_value(&summary.figures)?;
         line["order"] = serde_json::to_value(&story)?;
         line["talk"] = serde_json::to_value(&talk)?;
+        line["archive"] = serde_json::to_value(&archived)?;
         line["handover"] = serde_json::to_value(&leaving)?;
         say(&line.to_string());
     } else {
@@ -184,6 +198,7 @@ async fn play(
         summary::print_rows(&mut conn).await?;
         story.print();
         talk.print();
+        archived.print();
         leaving.print();
         links(&app, server, token.expose_secret(), flow::CUSTOMER);
     }

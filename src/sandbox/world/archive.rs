@@ -1,10 +1,15 @@
-//! The message archive (会话内容存档) as far as HTTP serves it: seats and consents. The messages themselves come by WeCom's
-//! library, which nobody pretends here.
+//! The message archive (会话内容存档) as far as HTTP serves it: seats and consents. The messages themselves come by the
+//! library, see `sandbox/archive/`.
 
 use std::collections::BTreeMap;
 
 use super::World;
 use crate::ids::{ExternalUserId, UserId};
+use crate::sandbox::day::wire::event;
+use crate::sandbox::push::{AppKind, Push};
+
+/// The archive's number, the same in every company.
+const AGENTID: i64 = 2_000_004;
 
 /// Seats and consents.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +26,12 @@ impl World {
     /// A member gets a seat of an edition.
     pub fn give_seat(&mut self, edition: i64, userid: &UserId) {
         self.archive.seats.entry(edition).or_default().push(userid.clone());
+    }
+
+    /// The callback that tells that there is something to pull.
+    pub fn archive_notice(&self) -> Push {
+        let document = event(&self.corpid, self.now(), "msgaudit_notify").plain("AgentID", AGENTID);
+        Push::genuine(AppKind::Archive, document.document())
     }
 
     /// A customer agrees, or does not, that talks with a member are archived.

@@ -160,15 +160,28 @@ impl World {
     /// Adds an account that the app manages, with these servicers, all of whom receive customers.
     pub fn add_kf_account(&mut self, name: &str, servicers: &[&str]) -> String {
         let open_kfid = format!("wk{}", self.chance.text(ALPHANUMERIC, 28));
+        self.open_kf_account(&open_kfid, name, servicers);
+        open_kfid
+    }
+
+    /// A callback that is told elsewhere: its account exists and its token is good.
+    pub(in crate::sandbox) fn know_kf_callback(&mut self, open_kfid: &str, token: &str) {
+        if self.kf.account(open_kfid).is_none() {
+            self.open_kf_account(open_kfid, "客服", &[]);
+        }
+        let now = self.now();
+        self.kf.tokens.insert(token.to_owned(), (open_kfid.to_owned(), now));
+    }
+
+    fn open_kf_account(&mut self, open_kfid: &str, name: &str, servicers: &[&str]) {
         self.kf.accounts.push(KfAccount {
-            open_kfid: open_kfid.clone(),
+            open_kfid: open_kfid.to_owned(),
             name: name.to_owned(),
             managed: true,
             servicers: servicers.iter().map(|it| (UserId::from(*it), true)).collect(),
             log: Vec::new(),
             sessions: HashMap::new(),
         });
-        open_kfid
     }
 
     /// What a customer is called.

@@ -129,6 +129,9 @@ impl World {
         }
         for push in &day.pushes {
             self.keep_media_of(&push.plaintext);
+            if let Some(open_kfid) = cdata(&push.plaintext, "OpenKfId") {
+                self.know_kf_callback(open_kfid, cdata(&push.plaintext, "Token").unwrap_or_default());
+            }
         }
     }
 

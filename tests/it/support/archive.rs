@@ -2,14 +2,13 @@
 
 use std::{path::PathBuf, process::Command, time::Duration};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use rsa::{PrivateKey, PublicKey, pkcs8::EncodePrivateKey};
+use rsa::{PrivateKey, pkcs8::EncodePrivateKey};
 use serde_json::{Value, json};
 use wecomd::{
     archive::{Archive, Key, Settings, sealed_at},
     changes::TaskKind,
     config::Config,
-    sandbox::Corp,
+    sandbox::{Corp, archive::ArchiveSeal},
     tables::archive::{archive_account, archive_key},
     tasks::{Context, Executor, Step, WorkerPool},
 };
@@ -19,7 +18,7 @@ use super::{
     acting::context,
     company::{enlist, entrust},
 };
-use standin::{StandIn, seal};
+use standin::StandIn;
 
 #[expect(dead_code, reason = "the reader's own tests and the bench need the rest")]
 #[path = "../../../archive-reader/tests/standin/mod.rs"]
@@ -39,7 +38,7 @@ pub(crate) fn begin_ms() -> i64 {
 /// A key, and its public half for whoever seals messages.
 pub(crate) struct TestKey {
     pub(crate) key: Key,
-    public: PublicKey,
+    seal: ArchiveSeal,
 }
 
 impl TestKey {
@@ -47,18 +46,13 @@ impl TestKey {
     pub(crate) fn new() -> Self {
         let private = PrivateKey::new(&mut rand::rng(), 1_024).expect("a key");
         let pem = private.to_pkcs8_pem(rsa::pkcs8::LineEnding::LF).expect("text");
-        Self { key: Key::parse(&pem.as_str().into()).expect("a key"), public: private.to_public_key() }
+        let key = Key::parse(&pem.as_str().into()).expect("a key");
+        Self { seal: ArchiveSeal::new(key.public_pem()).expect("a public key"), key }
     }
 
     /// The entry of `chatdata` for a message, sealed with this key under a version.
     pub(crate) fn entry(&self, seq: u64, msgid: &str, version: i32, text: &str) -> String {
-        let short = format!("short-key-of-{seq}-abcdefghijklmnop");
-        let random = STANDARD.encode(self.public.pkcs1v15_encrypt(short.as_bytes()).expect("sealed"));
-        json!({
-            "seq": seq, "msgid": msgid, "publickey_ver": version, "encrypt_random_key": random,
-            "encrypt_chat_msg": seal(&short, text.as_bytes()),
-        })
-        .to_string()
+        self.seal.entry(seq, msgid, version, text).expect("sealed")
     }
 }
 
@@ -217,22 +211,6 @@ pub(crate) fn text(msgid: &str, from: &str, to: &str, at_ms: i64, content: &str)
     message(msgid, from, &[to], "", at_ms, "text", json!({ "content": content }))
 }
 
-/// Any message.
-pub(crate) fn message(
-    msgid: &str,
-    from: &str,
-    to: &[&str],
-    room: &str,
-    at_ms: i64,
-    msgtype: &str,
-    inside: Value,
-) -> Value {
-    let mut it = json!({ "msgid": msgid, "action": "send", "from": from, "tolist": to, "roomid": room,
-        "msgtime": at_ms, "msgtype": msgtype });
-    it[msgtype] = inside;
-    it
-}
-
 /// Ends a test where no C compiler is, and says so.
 macro_rules! archived {
     ($start:expr) => {
@@ -246,3 +224,4 @@ macro_rules! archived {
 }
 
 pub(crate) use archived;
+pub(crate) use wecomd::sandbox::archive::message;
