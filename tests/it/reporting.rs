@@ -342,6 +342,11 @@ async fn an_unknown_report_or_invalid_parameter_is_refused_with_the_valid_ones()
         let refused = app.ask("GET", &format!("{BASE}/reports/message_volumes?{query}"), None).await;
         assert_eq!((refused.status, &refused.json()["field"]), (400, &Value::from(field)), "{query}");
     }
+    for number in ["0", "-1", "sales"] {
+        let target = format!("{BASE}/reports/contacts_by_staff_day?department={number}");
+        let refused = app.ask("GET", &target, None).await;
+        assert_eq!((refused.status, &refused.json()["field"]), (400, &Value::from("department")), "{number}");
+    }
     app.finish().await;
 }
 

@@ -225,7 +225,8 @@ impl ReportQuery {
                 ("is not a parameter here: its rows are about no contact", "此处不支持该参数：报表的行不是联系人");
             return Err(Problem::parameter("tag", why));
         }
-        let department = department.map(|text| text.parse().map_err(|_| not_a_department())).transpose()?;
+        let number = |text: String| text.parse().ok().filter(|number| *number > 0).ok_or_else(not_a_department);
+        let department = department.map(number).transpose()?;
         let paging = match table {
             true => Paging::take_up_to(&mut params, TABLE_ROWS_MAX, TABLE_ROWS_MAX)?,
             false => Paging::take(&mut params)?,
