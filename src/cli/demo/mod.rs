@@ -195,7 +195,7 @@ async fn play(
         say(&line.to_string());
     } else {
         summary.print();
-        summary::print_rows(&mut conn).await?;
+        summary::print_rows(&mut conn, flow::CUSTOMER).await?;
         story.print();
         talk.print();
         archived.print();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
@@ -127,26 +128,29 @@ async fn keys(conn: &mut PgConnection, corp: &Corp, acked: &[(AppKind, &[u8])]) 
     acked.iter().map(|it| key(it).ok_or_else(|| anyhow::anyhow!("an app of the demo is gone"))).collect()
 }
 
-/// Prints three rows, as an analyst would query them.
-pub(super) async fn print_rows(conn: &mut PgConnection) -> anyhow::Result<()> {
-    let customer = example_customer(conn).await?;
+/// Prints three rows, as an analyst would query them: of this customer, and of a handover.
+pub(super) async fn print_rows(conn: &mut PgConnection, customer: &str) -> anyhow::Result<()> {
     say("\nThree rows:");
-    if let Some(it) = customer_wechat_contact::of_customer(conn, None, &customer, 1).await?.pop() {
-        say(&format!("  customer_wechat_contact  {}", serde_json::to_string(&it)?));
+    if let Some(it) = customer_wechat_contact::of_customer(conn, None, customer, 1).await?.pop() {
+        say(&format!("  customer_wechat_contact  {}", row(&it)?));
     }
-    let talk = conversation::Talk::Customer(customer);
+    let talk = conversation::Talk::Customer(customer.to_owned());
     if let Some(it) = conversation::list(conn, &talk, &conversation::Filter::default(), 1).await?.pop() {
-        say(&format!("  wechat_contact_record    {}", serde_json::to_string(&it)?));
+        say(&format!("  wechat_contact_record    {}", row(&it)?));
     }
     if let Some(it) = handover::list(conn, &handover::Filter::default(), 1).await?.pop() {
-        say(&format!("  handover                 {}", serde_json::to_string(&it)?));
+        say(&format!("  handover                 {}", row(&it)?));
     }
     Ok(())
 }
 
-/// A customer with an id of the business.
-pub(super) async fn example_customer(conn: &mut PgConnection) -> anyhow::Result<String> {
-    Ok(customer_wechat_contact::any_matched(conn).await?.unwrap_or_else(|| "C-1001".to_owned()))
+/// A row as JSON, without the columns that are empty.
+fn row(row: &impl Serialize) -> anyhow::Result<Value> {
+    let mut row = serde_json::to_value(row)?;
+    if let Value::Object(columns) = &mut row {
+        columns.retain(|_, value| !value.is_null());
+    }
+    Ok(row)
 }
 
 /// The time at which the staff were bound: before the demo's day.

@@ -333,20 +333,6 @@ pub async fn of_customer(
     .await
 }
 
-/// A customer who is matched to an id of the business, the one most recently in contact.
-pub async fn any_matched(conn: &mut PgConnection) -> sqlx::Result<Option<String>> {
-    sqlx::query_scalar!(
-        r#"
-        select customer_id as "customer_id!" from customer_wechat_contact
-        where customer_id is not null
-        order by last_contact_time desc nulls last, customer_id
-        limit 1
-        "#
-    )
-    .fetch_optional(conn)
-    .await
-}
-
 /// The status of a contact of which only an edit is known: assumed.
 fn status_of(contact: &Contact) -> Register<ContactStatus> {
     contact.status.clone().unwrap_or(Register { value: ContactStatus::Assumed, at: DateTime::UNIX_EPOCH })
